@@ -1,0 +1,1 @@
+"""The command line, installed as ``recsys_ae_cli``."""

@@ -1,0 +1,1 @@
+"""Autoencoder recommenders: sparse histories in, recommendations with honest numbers out."""

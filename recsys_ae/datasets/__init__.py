@@ -1,0 +1,1 @@
+"""Rows come in: reading files, named data sets, filters and splits."""

@@ -1,0 +1,119 @@
+"""Hyper-parameters, declared once: a frozen dataclass whose fields carry help, bounds and tuning ranges."""
+
+import dataclasses
+import difflib
+import typing
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from types import UnionType
+from typing import Any, TypeVar
+
+from recsys_ae.errors import ConfigError
+
+T = TypeVar("T")
+Search = tuple[str, float, float]
+
+
+@dataclass(frozen=True)
+class Hyper:
+    """One hyper-parameter as the rest of the package sees it."""
+
+    name: str
+    type: Any
+    default: Any
+    help: str
+    low: float | None = None
+    high: float | None = None
+    search: Search | None = None
+
+    @property
+    def choices(self) -> tuple[str, ...]:
+        """The allowed values of a ``Literal``; empty for every other type."""
+        return typing.get_args(self.type) if typing.get_origin(self.type) is typing.Literal else ()
+
+
+def hp(
+    default: T, help: str, *, low: float | None = None, high: float | None = None, search: Search | None = None
+) -> T:
+    """Declare a hyper-parameter: its default, meaning, inclusive bounds and the range a tuner may search.
+
+    ``search`` is ``("log" | "linear" | "int", low, high)``.
+    """
+    metadata = {"help": help, "low": low, "high": high, "search": search}
+    return dataclasses.field(default=default, metadata=metadata)
+
+
+def describe(cls: type) -> Iterator[Hyper]:
+    """Yield every hyper-parameter of a configuration class in the order of declaration."""
+    hints = typing.get_type_hints(cls)
+    for field in dataclasses.fields(cls):
+        yield Hyper(field.name, hints[field.name], field.default, **field.metadata)
+
+
+def flatten(config: Any) -> dict[str, Any]:
+    """Turn a configuration into a dictionary of plain JSON values."""
+    values = {field.name: getattr(config, field.name) for field in dataclasses.fields(config)}
+    return {name: list(value) if isinstance(value, tuple) else value for name, value in values.items()}
+
+
+def build(cls: type[T], values: Mapping[str, Any]) -> T:
+    """Make a configuration from a dictionary; an unknown name is an error that lists the known ones."""
+    known = [hyper.name for hyper in describe(cls)]
+    for name in values:
+        if name not in known:
+            raise ConfigError(f"{cls.__name__} has no hyper-parameter {name!r}{nearest(name, known)}")
+    return cls(**values)
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """Return ``"; did you mean 'x'? Known: …"`` to end a message about an unknown name."""
+    known = list(known)
+    close = difflib.get_close_matches(name, known, n=1)
+    suggestion = f"; did you mean {close[0]!r}?" if close else ";"
+    return f"{suggestion} known: {', '.join(known)}"
+
+
+def validate(config: Any) -> None:
+    """Check types and bounds of every field and normalise them in place; call from ``__post_init__``."""
+    for hyper in describe(type(config)):
+        object.__setattr__(config, hyper.name, _checked(hyper, getattr(config, hyper.name)))
+
+
+def _checked(hyper: Hyper, value: Any) -> Any:
+    value = _coerced(hyper, hyper.type, value)
+    for number in value if isinstance(value, tuple) else (value,):
+        if isinstance(number, str) or number is None:
+            continue
+        if not (hyper.low is None or number >= hyper.low) or not (hyper.high is None or number <= hyper.high):
+            raise ConfigError(f"{hyper.name} = {value!r} is out of bounds; expected {bounds(hyper)}")
+    return value
+
+
+def bounds(hyper: Hyper) -> str:
+    """Say the bounds of a hyper-parameter in words, or nothing where it has none."""
+    if hyper.low is not None and hyper.high is not None:
+        return f"{hyper.low:g} to {hyper.high:g}"
+    if hyper.low is not None:
+        return f"at least {hyper.low:g}"
+    return "" if hyper.high is None else f"at most {hyper.high:g}"
+
+
+def _coerced(hyper: Hyper, kind: Any, value: Any) -> Any:
+    origin, arguments = typing.get_origin(kind), typing.get_args(kind)
+    if origin is typing.Literal:
+        if value in arguments:
+            return value
+        raise ConfigError(f"{hyper.name} = {value!r} is not one of {', '.join(map(repr, arguments))}")
+    if origin in (typing.Union, UnionType):
+        if value is None:
+            return None
+        return _coerced(hyper, next(a for a in arguments if a is not type(None)), value)
+    if origin is tuple:
+        if not isinstance(value, (list, tuple)):
+            raise ConfigError(f"{hyper.name} = {value!r} must be a list of {arguments[0].__name__}")
+        return tuple(_coerced(hyper, arguments[0], element) for element in value)
+    if kind is float and isinstance(value, int) and not isinstance(value, bool):
+        return float(value)
+    if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
+        raise ConfigError(f"{hyper.name} = {value!r} must be of type {kind.__name__}, not {type(value).__name__}")
+    return value

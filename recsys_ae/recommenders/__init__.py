@@ -1,0 +1,1 @@
+"""One file per model of histories; the folder is the registry."""
