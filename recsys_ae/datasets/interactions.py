@@ -10,6 +10,8 @@ from scipy.sparse import csr_matrix
 
 from recsys_ae.errors import DataError
 
+Ids: TypeAlias = "pd.Index[Any]"
+Series: TypeAlias = "pd.Series[Any]"
 Column: TypeAlias = str | int
 Duplicates: TypeAlias = Literal["error", "last", "sum"]
 
@@ -47,8 +49,8 @@ class Interactions:
     """
 
     matrix: csr_matrix
-    users: pd.Index[Any]
-    items: pd.Index[Any]
+    users: Ids
+    items: Ids
     timestamps: np.ndarray | None = None
     order: np.ndarray = field(default_factory=lambda: np.empty(0, np.int64))
     steps: tuple[Step, ...] = ()
@@ -127,8 +129,8 @@ class Interactions:
         rows: np.ndarray,
         columns: np.ndarray,
         values: np.ndarray,
-        users: "pd.Index[Any]",
-        items: "pd.Index[Any]",
+        users: Ids,
+        items: Ids,
         timestamps: np.ndarray | None = None,
         *,
         duplicates: Duplicates = "error",
@@ -185,7 +187,7 @@ class Interactions:
         times = None if self.timestamps is None else self.timestamps[source]
         return Interactions(matrix, self.users[positions], self.items, times, self.order[source], self.steps)
 
-    def onto(self, items: "pd.Index[Any]") -> "Interactions":
+    def onto(self, items: Ids) -> "Interactions":
         """Return the same users on another list of items; interactions with items not in it are dropped.
 
         ``steps`` says how many went.
@@ -202,7 +204,7 @@ class Interactions:
         return dataclasses.replace(moved, order=order[moved.order], steps=steps)
 
 
-def _column(frame: pd.DataFrame, column: Column, role: str) -> "pd.Series[Any]":
+def _column(frame: pd.DataFrame, column: Column, role: str) -> Series:
     if column in frame.columns:
         found = frame[column]
         if isinstance(found, pd.DataFrame):
@@ -214,13 +216,13 @@ def _column(frame: pd.DataFrame, column: Column, role: str) -> "pd.Series[Any]":
     raise DataError(f"there is no column {column!r} to read the {role} from; the columns are: {known}")
 
 
-def _refuse(bad: np.ndarray, column: "pd.Series[Any]", role: str, why: str) -> None:
+def _refuse(bad: np.ndarray, column: Series, role: str, why: str) -> None:
     if bad.any():
         row = int(np.argmax(bad))
         raise DataError(f"{role} in row {row + 1} {why}: {column.iloc[row]!r} ({int(bad.sum()):,} such rows)")
 
 
-def _ids(column: "pd.Series[Any]", role: str) -> tuple[np.ndarray, "pd.Index[Any]"]:
+def _ids(column: Series, role: str) -> tuple[np.ndarray, Ids]:
     """Return the position of each row's id and the ids, sorted where they can be."""
     _refuse(column.isna().to_numpy(), column, role, "is missing")
     if column.dtype == object:
@@ -236,7 +238,7 @@ def _ids(column: "pd.Series[Any]", role: str) -> tuple[np.ndarray, "pd.Index[Any
     return codes.astype(np.int64), pd.Index(uniques)
 
 
-def _numbers(column: "pd.Series[Any]", role: str) -> np.ndarray:
+def _numbers(column: Series, role: str) -> np.ndarray:
     values = pd.to_numeric(column, errors="coerce").to_numpy(dtype=np.float64, na_value=np.nan)
     _refuse(column.isna().to_numpy(), column, role, "is missing")
     _refuse(np.isnan(values), column, role, "is not a number")
@@ -244,7 +246,7 @@ def _numbers(column: "pd.Series[Any]", role: str) -> np.ndarray:
     return values
 
 
-def _seconds(column: "pd.Series[Any]") -> np.ndarray:
+def _seconds(column: Series) -> np.ndarray:
     if pd.api.types.is_datetime64_any_dtype(column):
         _refuse(column.isna().to_numpy(), column, "timestamp", "is missing")
         aware = isinstance(column.dtype, pd.DatetimeTZDtype)
@@ -258,9 +260,7 @@ def _seconds(column: "pd.Series[Any]") -> np.ndarray:
     return seconds
 
 
-def _duplicate(
-    order: np.ndarray, key: np.ndarray, last: np.ndarray, users: "pd.Index[Any]", items: "pd.Index[Any]"
-) -> DataError:
+def _duplicate(order: np.ndarray, key: np.ndarray, last: np.ndarray, users: Ids, items: Ids) -> DataError:
     first = int(np.argmin(last))
     user, item = users[key[first] // len(items)], items[key[first] % len(items)]
     return DataError(

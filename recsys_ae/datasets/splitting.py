@@ -1,12 +1,10 @@
 """Splits: what a model may learn from, what it is chosen on, and what it is judged on."""
 
 from dataclasses import dataclass
-from typing import Any
 
-import pandas as pd
 from scipy.sparse import csr_matrix
 
-from recsys_ae.datasets.interactions import Interactions
+from recsys_ae.datasets.interactions import Ids, Interactions
 
 
 @dataclass(frozen=True, eq=False)
@@ -25,7 +23,7 @@ class Holdout:
 
     histories: csr_matrix
     targets: csr_matrix
-    users: pd.Index[Any]
+    users: Ids
     unknown: int = 0
 
 
