@@ -1,0 +1,107 @@
+"""The contract of a model: rows in, rows out."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, NamedTuple, TypeAlias
+
+from torch import Tensor, nn
+
+from recsys_ae import hyper
+from recsys_ae.hyper import hp
+from recsys_ae.nn import training
+from recsys_ae.nn.rows import Rows
+from recsys_ae.nn.runtime import Run
+from recsys_ae.nn.schedules import Schedule
+
+Validate: TypeAlias = Callable[[], dict[str, float]]
+ALL = slice(None)
+
+
+class Shape(NamedTuple):
+    """The size of the training data."""
+
+    n_rows: int
+    width: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Spec(ABC):
+    """The hyper-parameters of a model, which are its identity: two models with equal specs are the same model."""
+
+    def __post_init__(self) -> None:
+        hyper.validate(self)
+
+    @classmethod
+    def name(cls) -> str:
+        """Return the model's name, which is its file's name."""
+        return cls.__module__.rpartition(".")[2]
+
+    @abstractmethod
+    def build(self, shape: Shape) -> "Autoencoder":
+        """Make the untrained network."""
+
+
+class Autoencoder(nn.Module, ABC):
+    """A network that knows tensors only."""
+
+    @abstractmethod
+    def encode(self, x: Rows) -> Tensor:
+        """Return the codes of the rows, ``(n, latent)``."""
+
+    @abstractmethod
+    def decode(self, z: Tensor, items: slice = ALL) -> Tensor:
+        """Return the scores of the columns ``items``, ``(n, n_items)``."""
+
+    def forward(self, x: Rows) -> Tensor:
+        """Return the scores of all columns."""
+        return self.decode(self.encode(x))
+
+    @abstractmethod
+    def learn(self, rows: Rows, run: Run, validate: Validate | None = None) -> list[dict[str, float]]:
+        """Fit to the rows; return what was measured in each epoch (nothing for a closed form)."""
+
+    @abstractmethod
+    def item_vectors(self) -> Tensor:
+        """Return a vector for each item, ``(n_items, d)``; the cosine of two says how alike the items are."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainedSpec(Spec):
+    """What every model trained by gradient descent can be told."""
+
+    epochs: int = hp(200, "passes over the training rows", low=1)
+    batch_size: int = hp(500, "rows in an update", low=1, search=("log", 64, 4096))
+    lr: float = hp(1e-3, "learning rate of Adam", low=0, search=("log", 1e-4, 1e-2))
+    lr_schedule: Schedule = hp("constant", "how the learning rate falls over the run")
+    l2: float = hp(0.0, "adds l2 times the sum of all squared weights (not biases) to the loss", low=0)
+    clip_norm: float = hp(0.0, "scale a gradient down to this Euclidean norm; 0 leaves it", low=0)
+    monitor: str = hp("ndcg@100", "metric on the validation users that decides which weights are kept")
+    patience: int = hp(0, "stop after this many epochs without a better monitor; 0 never stops early", low=0)
+
+
+@dataclass(frozen=True)
+class Loss:
+    """A scalar to descend on, and its named parts for the log."""
+
+    total: Tensor
+    parts: dict[str, Tensor | float]
+
+
+class TrainedAutoencoder(Autoencoder):
+    """An autoencoder that learns by gradient descent."""
+
+    def __init__(self, spec: TrainedSpec) -> None:
+        super().__init__()
+        self.spec: Any = spec
+
+    @abstractmethod
+    def loss(self, x: Rows, step: "training.Step") -> Loss:
+        """Return the loss of a batch, in training mode."""
+
+    def after_step(self) -> None:
+        """Project onto a constraint after an update; nothing by default."""
+
+    def learn(self, rows: Rows, run: Run, validate: Validate | None = None) -> list[dict[str, float]]:
+        """Train with the one loop of this package."""
+        return training.train(self, rows, run, validate)

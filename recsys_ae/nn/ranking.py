@@ -1,0 +1,130 @@
+"""The best items of each row, found in chunks: users × items is never held."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from scipy.sparse import csr_matrix
+from torch import Tensor
+
+from recsys_ae.nn.autoencoder import Autoencoder
+from recsys_ae.nn.rows import Rows
+
+CELLS = 2**22
+"""Scores held at a time: 16 MiB of float32."""
+
+ROWS = 256
+"""Rows scored at a time, at least: with fewer a matrix product waits for memory. Items are cut into blocks instead."""
+
+NOTHING = -1
+"""Stands in a list where no item is left to recommend."""
+
+
+@dataclass(frozen=True, eq=False)
+class Candidates:
+    """Which items a row may get: all but those denied, or only those allowed.
+
+    Attributes
+    ----------
+    denied, allowed
+        ``(n, n_items)`` CSR whose entries, whatever their value, are the items of each row; None does not restrict.
+    denied_to_all
+        ``(n_items,)`` bool, or None.
+    """
+
+    denied: tuple[csr_matrix, ...] = ()
+    allowed: csr_matrix | None = None
+    denied_to_all: np.ndarray | None = None
+
+
+@torch.inference_mode()
+def rank(
+    network: Autoencoder,
+    histories: csr_matrix,
+    k: int,
+    *,
+    candidates: Candidates,
+    fallback: Tensor,
+    cells: int = CELLS,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the ``k`` best items of each row and their scores, ``(n, k)`` int64 and float32, best first.
+
+    Equal scores are ordered by the items' position. A row without history is scored by ``fallback``, ``(n_items,)``.
+    Where fewer than ``k`` items may be recommended a list ends in `NOTHING` with score −inf.
+    """
+    n, n_items = histories.shape
+    k = min(k, n_items)
+    items, scores = np.full((n, k), NOTHING, np.int64), np.full((n, k), -np.inf, np.float32)
+    for chunk in _chunks(n, max(ROWS, cells // n_items)):
+        best: tuple[Tensor, Tensor] | None = None
+        for block, values in score_blocks(network, histories[chunk], fallback, cells):
+            _restrict(values, candidates, chunk, block)
+            found = top_k(values, min(k, values.shape[1]))
+            found = (found[0], found[1] + block.start)
+            best = found if best is None else _merge(best, found, k)
+        if best is not None:
+            scores[chunk], items[chunk] = best[0].cpu().numpy(), best[1].cpu().numpy()
+    items[np.isneginf(scores)] = NOTHING
+    return items, scores
+
+
+@torch.inference_mode()
+def score_blocks(
+    network: Autoencoder, histories: csr_matrix, fallback: Tensor, cells: int = CELLS
+) -> Iterator[tuple[slice, Tensor]]:
+    """Yield blocks of items and the float32 scores of all rows on them, ``(n, block)``, free to be written to."""
+    n, n_items = histories.shape
+    network.eval()
+    rows = Rows.from_matrix(histories, fallback.device)
+    empty = (rows.lengths == 0).unsqueeze(1)
+    codes = network.encode(rows)
+    for block in _chunks(n_items, max(1, cells // max(1, n))):
+        yield block, torch.where(empty, fallback[block], network.decode(codes, block).float())
+
+
+def top_k(scores: Tensor, k: int) -> tuple[Tensor, Tensor]:
+    """Return the ``k`` largest of each row and their positions, equal values in the order of position."""
+    values, positions = torch.topk(scores, k, dim=1)
+    # topk breaks ties as it likes. Inside the list a sort repairs that; a tie across its end needs a second look.
+    positions = positions.sort(dim=1).values
+    values, order = scores.gather(1, positions).sort(dim=1, descending=True, stable=True)
+    positions = positions.gather(1, order)
+    cut = ((scores >= values[:, -1:]).sum(dim=1) > k).nonzero().squeeze(1)
+    if len(cut):
+        exact = scores[cut].sort(dim=1, descending=True, stable=True)
+        values[cut], positions[cut] = exact.values[:, :k], exact.indices[:, :k]
+    return values, positions
+
+
+def _merge(best: tuple[Tensor, Tensor], found: tuple[Tensor, Tensor], k: int) -> tuple[Tensor, Tensor]:
+    """Join two lists; the first holds the lower positions, so a stable sort keeps ties in order."""
+    values = torch.cat([best[0], found[0]], dim=1)
+    positions = torch.cat([best[1], found[1]], dim=1)
+    values, order = values.sort(dim=1, descending=True, stable=True)
+    return values[:, :k], positions.gather(1, order[:, :k])
+
+
+def _restrict(scores: Tensor, candidates: Candidates, chunk: slice, block: slice) -> None:
+    if candidates.allowed is not None:
+        row, column = _entries(candidates.allowed, chunk, block, scores.device)
+        kept = scores[row, column]
+        scores.fill_(-torch.inf)
+        scores[row, column] = kept
+    for denied in candidates.denied:
+        scores[_entries(denied, chunk, block, scores.device)] = -torch.inf
+    if candidates.denied_to_all is not None:
+        scores[:, torch.from_numpy(candidates.denied_to_all[block]).to(scores.device)] = -torch.inf
+
+
+def _entries(matrix: csr_matrix, chunk: slice, block: slice, device: torch.device) -> tuple[Tensor, Tensor]:
+    """Return the places of a matrix's entries inside a chunk of rows and a block of columns."""
+    part = matrix[chunk]
+    row, column = np.repeat(np.arange(part.shape[0]), np.diff(part.indptr)), part.indices.astype(np.int64)
+    inside = (column >= block.start) & (column < block.stop)
+    return torch.from_numpy(row[inside]).to(device), torch.from_numpy(column[inside] - block.start).to(device)
+
+
+def _chunks(n: int, size: int) -> Iterator[slice]:
+    for start in range(0, n, size):
+        yield slice(start, min(n, start + size))

@@ -1,0 +1,122 @@
+"""A batch of sparse rows on one device. Nothing here ever makes the rows dense."""
+
+import dataclasses
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from scipy.sparse import csr_matrix
+from torch import Tensor
+from torch.nn import functional
+
+
+@dataclass(frozen=True, eq=False)
+class Rows:
+    """Sparse rows in CSR form.
+
+    Attributes
+    ----------
+    indptr
+        ``(n + 1,)`` int32: row ``r`` owns the entries ``indptr[r]:indptr[r + 1]``.
+    indices
+        ``(nnz,)`` int32: the column of each entry.
+    values
+        ``(nnz,)`` float32.
+    width
+        The number of columns.
+    positions
+        ``(n,)`` int64: where each row stands in the matrix that it was taken from.
+    """
+
+    indptr: Tensor
+    indices: Tensor
+    values: Tensor
+    width: int
+    positions: Tensor
+
+    @classmethod
+    def from_matrix(cls, matrix: csr_matrix, device: torch.device) -> "Rows":
+        """Put a canonical SciPy matrix on a device."""
+        return cls(
+            torch.from_numpy(matrix.indptr.astype(np.int32, copy=False)).to(device),
+            torch.from_numpy(matrix.indices.astype(np.int32, copy=False)).to(device),
+            torch.from_numpy(matrix.data.astype(np.float32, copy=False)).to(device),
+            matrix.shape[1],
+            torch.arange(matrix.shape[0], device=device),
+        )
+
+    def __len__(self) -> int:
+        return len(self.positions)
+
+    @property
+    def device(self) -> torch.device:
+        """Where the rows are."""
+        return self.values.device
+
+    @property
+    def lengths(self) -> Tensor:
+        """``(n,)`` int32: the number of entries of each row."""
+        return self.indptr[1:] - self.indptr[:-1]
+
+    @property
+    def row_of_entry(self) -> Tensor:
+        """``(nnz,)`` int64: the row of each entry."""
+        rows = torch.arange(len(self), device=self.device)
+        return torch.repeat_interleave(rows, self.lengths, output_size=len(self.values))
+
+    def take(self, positions: Tensor) -> "Rows":
+        """Return the rows at ``positions``, in that order."""
+        lengths = self.lengths[positions]
+        indptr = functional.pad(lengths.cumsum(0, dtype=torch.int32), (1, 0))
+        shift = torch.repeat_interleave(self.indptr[positions] - indptr[:-1], lengths)
+        source = shift + torch.arange(len(shift), dtype=torch.int32, device=self.device)
+        return Rows(indptr, self.indices[source], self.values[source], self.width, self.positions[positions])
+
+    def with_values(self, values: Tensor) -> "Rows":
+        """Return the same entries with other values."""
+        return dataclasses.replace(self, values=values)
+
+    def normalised(self) -> "Rows":
+        """Return the rows divided by their Euclidean length; an empty row stays empty."""
+        rows = self.row_of_entry
+        squares = torch.zeros(len(self), device=self.device).index_add_(0, rows, self.values.square())
+        return self.with_values(self.values * squares.clamp_min(torch.finfo(squares.dtype).tiny).rsqrt()[rows])
+
+    def sums(self) -> Tensor:
+        """``(n,)``: the sum of each row."""
+        return torch.zeros(len(self), device=self.device).index_add_(0, self.row_of_entry, self.values)
+
+    def column_sums(self) -> Tensor:
+        """``(width,)``: the sum of each column."""
+        return torch.zeros(self.width, device=self.device).index_add_(0, self.indices, self.values)
+
+    def transposed(self) -> "Rows":
+        """Return the columns as rows."""
+        order = torch.argsort(self.indices, stable=True)
+        counts = torch.bincount(self.indices, minlength=self.width)
+        return Rows(
+            functional.pad(counts.cumsum(0, dtype=torch.int32), (1, 0)),
+            self.row_of_entry[order].to(torch.int32),
+            self.values[order],
+            len(self),
+            torch.arange(self.width, device=self.device),
+        )
+
+    def product(self, dense: Tensor) -> Tensor:
+        """Multiply with a dense ``(width, d)`` matrix: ``(n, d)``. No gradient passes."""
+        return functional.embedding_bag(
+            self.indices,
+            dense,
+            self.indptr,
+            mode="sum",
+            per_sample_weights=self.values.to(dense.dtype),
+            include_last_offset=True,
+        )
+
+    def gram(self) -> Tensor:
+        """Return XᵀX, ``(width, width)`` float32 and dense; exact for counts below 2²⁴."""
+        matrix = csr_matrix(
+            (self.values.cpu().numpy(), self.indices.cpu().numpy(), self.indptr.cpu().numpy()),
+            shape=(len(self), self.width),
+        )
+        return torch.from_numpy((matrix.T @ matrix).toarray()).to(self.device)

@@ -1,0 +1,118 @@
+"""The circumstances of a run: they change how fast and where, never which model it is."""
+
+import contextlib
+import dataclasses
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+import torch
+
+from recsys_ae.errors import ConfigError
+from recsys_ae.tracking import NoTracker, Tracker
+
+Precision: TypeAlias = Literal["auto", "fp32", "bf16", "fp16"]
+_DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far training is: rows of the running epoch, and the numbers of the last finished one."""
+
+    epoch: int
+    epochs: int
+    rows: int
+    n_rows: int
+    metrics: Mapping[str, float]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Run:
+    """Where and how a model is fitted.
+
+    Attributes
+    ----------
+    seed
+        Same seed, same device, same number of threads: the same model, to the bit.
+    device
+        ``auto`` (a GPU where there is one), ``cpu``, ``cuda``, ``cuda:1``, …
+    precision
+        ``auto`` is bf16 on a GPU that has it and fp32 elsewhere. Weights stay fp32.
+    threads
+        CPU threads while fitting; None leaves the setting alone.
+    tracker, progress
+        Told of every epoch, and of every batch.
+    """
+
+    seed: int = 0
+    device: str = "auto"
+    precision: Precision = "auto"
+    threads: int | None = None
+    tracker: Tracker = dataclasses.field(default_factory=NoTracker)
+    progress: Callable[[Progress], None] | None = None
+
+    def __post_init__(self) -> None:
+        if self.precision not in ("auto", *_DTYPES):
+            raise ConfigError(f"precision = {self.precision!r} is not one of auto, {', '.join(_DTYPES)}")
+        if self.threads is not None and self.threads < 1:
+            raise ConfigError(f"threads = {self.threads} must be at least 1")
+        if not 0 <= self.seed < 2**63:
+            raise ConfigError(f"seed = {self.seed} must lie between 0 and 2^63 - 1")
+
+    @property
+    def torch_device(self) -> torch.device:
+        """The device that is meant."""
+        return resolve(self.device)
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """The type that matrix products are computed in."""
+        if self.precision != "auto":
+            return _DTYPES[self.precision]
+        fast = self.torch_device.type == "cuda" and torch.cuda.is_bf16_supported()
+        return torch.bfloat16 if fast else torch.float32
+
+    def autocast(self) -> AbstractContextManager[object]:
+        """Return a context in which matrix products run in `dtype`."""
+        if self.dtype is torch.float32:
+            return contextlib.nullcontext()
+        return torch.autocast(self.torch_device.type, dtype=self.dtype)
+
+    def generator(self) -> torch.Generator:
+        """Return a fresh source of randomness on the device."""
+        return torch.Generator(self.torch_device).manual_seed(self.seed)
+
+
+def resolve(device: str) -> torch.device:
+    """Turn a device's name into the device, and refuse one that is not there."""
+    if device == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        wanted = torch.device(device)
+    except RuntimeError as error:
+        raise ConfigError(f"device = {device!r} is not a device; use auto, cpu, cuda or cuda:N") from error
+    if wanted.type == "cuda" and (wanted.index or 0) >= torch.cuda.device_count():
+        raise ConfigError(
+            f"device = {device!r}, but PyTorch sees {torch.cuda.device_count()} CUDA devices; use auto or cpu"
+        )
+    return wanted
+
+
+@contextlib.contextmanager
+def seeded(seed: int) -> Iterator[None]:
+    """Seed PyTorch's CPU generator inside the context and give it back untouched."""
+    with torch.random.fork_rng(devices=[]):
+        torch.default_generator.manual_seed(seed)
+        yield
+
+
+@contextlib.contextmanager
+def cpu_threads(threads: int | None) -> Iterator[None]:
+    """Use this many CPU threads inside the context."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads or before)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)

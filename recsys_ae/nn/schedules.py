@@ -1,0 +1,19 @@
+"""How a quantity changes with the updates of a training run."""
+
+import math
+from typing import Literal, TypeAlias
+
+Schedule: TypeAlias = Literal["constant", "linear", "cosine"]
+
+
+def warm_up(update: int, until: float, cap: float) -> float:
+    """Rise linearly from 0 at update 0 to ``cap`` at update ``until`` and stay there."""
+    return cap if update >= until else cap * update / until
+
+
+def decay(schedule: Schedule, update: int, total: int) -> float:
+    """Return the share of the learning rate at an update; both falling schedules end at 0."""
+    done = update / total
+    if schedule == "linear":
+        return 1 - done
+    return 0.5 * (1 + math.cos(math.pi * done)) if schedule == "cosine" else 1.0

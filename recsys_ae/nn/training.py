@@ -1,0 +1,140 @@
+"""The one training loop."""
+
+import copy
+import math
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor, nn
+
+from recsys_ae.errors import ConfigError, TrainingError
+from recsys_ae.nn.rows import Rows
+from recsys_ae.nn.runtime import Progress, Run
+from recsys_ae.nn.schedules import decay
+
+if TYPE_CHECKING:
+    from recsys_ae.nn.autoencoder import TrainedAutoencoder, TrainedSpec
+
+
+@dataclass(frozen=True)
+class Step:
+    """Where in the training an update stands, and its source of noise.
+
+    ``update`` counts from 0; ``total`` is the number of updates of the whole run.
+    """
+
+    update: int
+    total: int
+    generator: torch.Generator
+
+
+def train(
+    network: "TrainedAutoencoder", rows: Rows, run: Run, validate: Callable[[], dict[str, float]] | None
+) -> list[dict[str, float]]:
+    """Fit a network by Adam on shuffled batches; with ``validate`` the best weights are put back at the end.
+
+    Returns the losses, seconds, rows per second and validation metrics of each epoch.
+    """
+    spec: TrainedSpec = network.spec
+    updates = _Updates(network, run, total=spec.epochs * math.ceil(len(rows) / spec.batch_size))
+    best, best_state, best_epoch = -math.inf, None, 0
+    history: list[dict[str, float]] = []
+    for epoch in range(1, spec.epochs + 1):
+        started = time.perf_counter()
+        measured = _epoch(updates, rows, run, epoch, history[-1] if history else {})
+        seconds = time.perf_counter() - started
+        measured |= {"seconds": seconds, "rows_per_second": len(rows) / seconds}
+        if validate is not None:
+            measured |= {f"valid/{name}": value for name, value in validate().items()}
+            value = _monitored(measured, spec.monitor)
+            if value > best:
+                best, best_state, best_epoch = value, copy.deepcopy(network.state_dict()), epoch
+        history.append(measured)
+        run.tracker.metrics(measured, step=epoch)
+        if validate is not None and spec.patience and epoch - best_epoch >= spec.patience:
+            break
+    if best_state is not None:
+        network.load_state_dict(best_state)
+    return history
+
+
+def _epoch(updates: "_Updates", rows: Rows, run: Run, epoch: int, last: dict[str, float]) -> dict[str, float]:
+    """Update once on each batch; return the mean of each part of the loss over the rows."""
+    spec: TrainedSpec = updates.network.spec
+    updates.network.train()
+    before, done = updates.done, 0
+    names: list[str] = []
+    losses: list[Tensor] = []
+    for batch in _batches(rows, spec.batch_size, updates.generator):
+        parts = updates.step(batch)
+        names, share = list(parts), len(batch) / len(rows)
+        losses.append(torch.stack([torch.as_tensor(part, device=rows.device).detach() for part in parts.values()]))
+        losses[-1] = torch.cat([losses[-1], losses[-1].new_tensor([share])])
+        done += len(batch)
+        if run.progress is not None:
+            run.progress(Progress(epoch, spec.epochs, done, len(rows), last))
+    table = torch.stack(losses).double().cpu()  # the only synchronisation of an epoch
+    _refuse_not_finite(table[:, 0], before, epoch, run)
+    return dict(zip(names, (table[:, :-1] * table[:, -1:]).sum(0).tolist(), strict=True))
+
+
+def _batches(rows: Rows, batch_size: int, generator: torch.Generator) -> Iterator[Rows]:
+    order = torch.randperm(len(rows), generator=generator, device=rows.device)
+    for positions in torch.split(order, batch_size):
+        yield rows.take(positions)
+
+
+class _Updates:
+    """The optimiser's side of training: everything that changes from update to update."""
+
+    def __init__(self, network: "TrainedAutoencoder", run: Run, total: int) -> None:
+        spec: TrainedSpec = network.spec
+        self.network, self.run, self.total, self.done = network, run, total, 0
+        self.generator = run.generator()
+        weights = [p for p in network.parameters() if p.ndim > 1]
+        others = [p for p in network.parameters() if p.ndim <= 1]
+        # Adam adds weight_decay * w to the gradient: that of (weight_decay / 2) * sum of w^2.
+        groups = [{"params": weights, "weight_decay": 2 * spec.l2}, {"params": others, "weight_decay": 0.0}]
+        self.optimiser = torch.optim.Adam([g for g in groups if g["params"]], lr=spec.lr, fused=True)
+        self.scaler = torch.amp.GradScaler(run.torch_device.type, enabled=run.dtype is torch.float16)
+
+    def step(self, batch: Rows) -> dict[str, Tensor | float]:
+        """Descend once; return the total loss first, then its parts."""
+        network, spec = self.network, self.network.spec
+        for group in self.optimiser.param_groups:
+            group["lr"] = spec.lr * decay(spec.lr_schedule, self.done, self.total)
+        self.optimiser.zero_grad(set_to_none=True)
+        with self.run.autocast():
+            loss = network.loss(batch, Step(self.done, self.total, self.generator))
+        torch.autograd.backward(self.scaler.scale(loss.total))
+        if spec.clip_norm:
+            self.scaler.unscale_(self.optimiser)
+            nn.utils.clip_grad_norm_(network.parameters(), spec.clip_norm)
+        self.scaler.step(self.optimiser)
+        self.scaler.update()
+        network.after_step()
+        self.done += 1
+        return {"loss": loss.total, **loss.parts}
+
+
+def _monitored(measured: dict[str, float], monitor: str) -> float:
+    if f"valid/{monitor}" not in measured:
+        raise ConfigError(f"monitor = {monitor!r} is not among what validation measures: {', '.join(measured)}")
+    return measured[f"valid/{monitor}"]
+
+
+def _refuse_not_finite(losses: Tensor, before: int, epoch: int, run: Run) -> None:
+    bad = (~losses.isfinite()).nonzero()
+    if len(bad) == 0:
+        return
+    first = int(bad[0])
+    if first == 0 and before == 0:
+        cause = "the first loss already, so the input or the starting weights are to blame: look for huge values"
+    elif run.dtype is torch.float16:
+        cause = "fp16 overflows above 65,504: use precision bf16 or fp32, or lower lr"
+    else:
+        cause = "most likely the learning rate is too high: lower lr, or set clip_norm"
+    raise TrainingError(f"the loss is {float(losses[first])} at update {before + first + 1} (epoch {epoch}); {cause}")
