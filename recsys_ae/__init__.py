@@ -1,1 +1,51 @@
 """Autoencoder recommenders: sparse histories in, recommendations with honest numbers out."""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from recsys_ae.datasets.interactions import Interactions as Interactions
+    from recsys_ae.datasets.named import load as load_dataset  # noqa: F401
+    from recsys_ae.datasets.reading import read_interactions as read_interactions
+    from recsys_ae.datasets.splitting import Holdout as Holdout
+    from recsys_ae.datasets.splitting import Split as Split
+    from recsys_ae.datasets.splitting import split_users as split_users
+    from recsys_ae.errors import RecsysError as RecsysError
+    from recsys_ae.evaluation import Report as Report
+    from recsys_ae.evaluation import compare as compare
+    from recsys_ae.evaluation import evaluate as evaluate
+    from recsys_ae.nn.runtime import Run as Run
+    from recsys_ae.recommender import Recommendations as Recommendations
+    from recsys_ae.recommender import Recommender as Recommender
+
+# Name → where it lives. They are imported when first used, so that `import recsys_ae` stays free of PyTorch.
+_HOMES = {
+    "Holdout": "datasets.splitting",
+    "Interactions": "datasets.interactions",
+    "RecsysError": "errors",
+    "Recommendations": "recommender",
+    "Recommender": "recommender",
+    "Report": "evaluation",
+    "Run": "nn.runtime",
+    "Split": "datasets.splitting",
+    "compare": "evaluation",
+    "evaluate": "evaluation",
+    "load_dataset": "datasets.named",
+    "read_interactions": "datasets.reading",
+    "split_users": "datasets.splitting",
+}
+__all__ = list(_HOMES)
+
+
+def __getattr__(name: str) -> Any:
+    """Import a public name from its home."""
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    found = getattr(import_module(f"{__name__}.{_HOMES[name]}"), "load" if name == "load_dataset" else name)
+    globals()[name] = found
+    return found
+
+
+def __dir__() -> list[str]:
+    """List the public names."""
+    return sorted(__all__)

@@ -2,9 +2,11 @@
 
 import dataclasses
 import difflib
+import math
 import typing
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from numbers import Integral, Real
 from types import UnionType
 from typing import Any, TypeVar
 
@@ -12,6 +14,7 @@ from recsys_ae.errors import ConfigError
 
 T = TypeVar("T")
 Search = tuple[str, float, float]
+_NUMBERS: dict[type, type] = {int: Integral, float: Real}
 
 
 @dataclass(frozen=True)
@@ -101,8 +104,8 @@ def bounds(hyper: Hyper) -> str:
 def _coerced(hyper: Hyper, kind: Any, value: Any) -> Any:
     origin, arguments = typing.get_origin(kind), typing.get_args(kind)
     if origin is typing.Literal:
-        if value in arguments:
-            return value
+        if isinstance(value, str) and value in arguments:
+            return str(value)
         raise ConfigError(f"{hyper.name} = {value!r} is not one of {', '.join(map(repr, arguments))}")
     if origin in (typing.Union, UnionType):
         if value is None:
@@ -112,8 +115,18 @@ def _coerced(hyper: Hyper, kind: Any, value: Any) -> Any:
         if not isinstance(value, (list, tuple)):
             raise ConfigError(f"{hyper.name} = {value!r} must be a list of {arguments[0].__name__}")
         return tuple(_coerced(hyper, arguments[0], element) for element in value)
-    if kind is float and isinstance(value, int) and not isinstance(value, bool):
-        return float(value)
+    if kind in (int, float) and isinstance(value, _NUMBERS[kind]) and not isinstance(value, bool):
+        return _number(hyper, kind, value)  # NumPy's numbers become Python's, which JSON can hold
     if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
         raise ConfigError(f"{hyper.name} = {value!r} must be of type {kind.__name__}, not {type(value).__name__}")
     return value
+
+
+def _number(hyper: Hyper, kind: Any, value: Any) -> Any:
+    try:
+        number = kind(value)
+    except OverflowError:
+        number = math.inf
+    if kind is float and not math.isfinite(number):
+        raise ConfigError(f"{hyper.name} = {value} must be a finite number")
+    return number

@@ -2,17 +2,17 @@
 
 import dataclasses
 from dataclasses import dataclass, field
-from typing import Any, Literal, TypeAlias
+from typing import Literal, TypeAlias
 
 import numpy as np
 import pandas as pd
 from scipy.sparse import csr_matrix
 
-from recsys_ae.errors import DataError
+from recsys_ae.datasets.columns import Column, Ids, Series, column_of, ids, ratings, seconds, shown
+from recsys_ae.errors import ConfigError, DataError
 
-Ids: TypeAlias = "pd.Index[Any]"
-Series: TypeAlias = "pd.Series[Any]"
-Column: TypeAlias = str | int
+__all__ = ["Column", "Duplicates", "Ids", "Interactions", "Series", "Step"]
+
 Duplicates: TypeAlias = Literal["error", "last", "sum"]
 
 
@@ -114,13 +114,12 @@ class Interactions:
         """
         if len(frame) == 0:
             raise DataError("the table has no rows")
-        rows, users = _ids(_column(frame, user, "user"), "user")
-        columns, items = _ids(_column(frame, item, "item"), "item")
+        rows, users = ids(column_of(frame, user, "user"), "user")
+        columns, items = ids(column_of(frame, item, "item"), "item")
         values = np.ones(len(frame), np.float32)
         if rating is not None:
-            values = _numbers(_column(frame, rating, "rating"), "rating").astype(np.float32)
-            _refuse(~np.isfinite(values), frame.iloc[:, 0], "rating", "is too large for a 32-bit number")
-        times = None if timestamp is None else _seconds(_column(frame, timestamp, "timestamp"))
+            values = ratings(column_of(frame, rating, "rating"))
+        times = None if timestamp is None else seconds(column_of(frame, timestamp, "timestamp"))
         return cls.from_arrays(rows, columns, values, users, items, times, duplicates=duplicates)
 
     @classmethod
@@ -137,11 +136,11 @@ class Interactions:
     ) -> "Interactions":
         """Build from aligned arrays of row and column positions, in the order of their source."""
         if duplicates not in ("error", "last", "sum"):
-            raise DataError(f"duplicates = {duplicates!r} is not one of 'error', 'last', 'sum'")
+            raise ConfigError(f"duplicates = {duplicates!r} is not one of 'error', 'last', 'sum'")
         key = rows.astype(np.int64) * len(items) + columns
         order = np.argsort(key, kind="stable")
         key = key[order]
-        last = np.append(key[1:] != key[:-1], True)
+        last = np.append(key[1:] != key[:-1], True)[: len(key)]
         repeated = len(key) - int(last.sum())
         steps: tuple[Step, ...] = ()
         if repeated:
@@ -152,7 +151,7 @@ class Interactions:
             steps = (Step(name, (len(key), *sizes), (len(key) - repeated, *sizes)),)
         if repeated and duplicates == "sum":
             starts = np.append(0, np.flatnonzero(last)[:-1] + 1)
-            data = np.add.reduceat(values[order].astype(np.float64), starts).astype(np.float32)
+            data = _summed(values[order], starts)
         else:
             data = values[order[last]].astype(np.float32)
         order = order[last]
@@ -204,66 +203,18 @@ class Interactions:
         return dataclasses.replace(moved, order=order[moved.order], steps=steps)
 
 
-def _column(frame: pd.DataFrame, column: Column, role: str) -> Series:
-    if column in frame.columns:
-        found = frame[column]
-        if isinstance(found, pd.DataFrame):
-            raise DataError(f"the {role} column {column!r} occurs {found.shape[1]} times")
-        return found
-    if isinstance(column, int) and 0 <= column < frame.shape[1]:
-        return frame.iloc[:, column]
-    known = ", ".join(map(str, frame.columns))
-    raise DataError(f"there is no column {column!r} to read the {role} from; the columns are: {known}")
-
-
-def _refuse(bad: np.ndarray, column: Series, role: str, why: str) -> None:
-    if bad.any():
-        row = int(np.argmax(bad))
-        raise DataError(f"{role} in row {row + 1} {why}: {column.iloc[row]!r} ({int(bad.sum()):,} such rows)")
-
-
-def _ids(column: Series, role: str) -> tuple[np.ndarray, Ids]:
-    """Return the position of each row's id and the ids, sorted where they can be."""
-    _refuse(column.isna().to_numpy(), column, role, "is missing")
-    if column.dtype == object:
-        fits = column.map(lambda value: isinstance(value, (str, int, float, np.integer, np.floating)))
-        _refuse(~fits.to_numpy(dtype=bool), column, role, "is neither text nor a number")
-    elif isinstance(column.dtype, pd.CategoricalDtype):
-        return _ids(column.astype(column.cat.categories.dtype), role)
-    elif not (pd.api.types.is_numeric_dtype(column) or pd.api.types.is_string_dtype(column)):
-        raise DataError(f"{role} ids of type {column.dtype} are neither text nor numbers; convert the column first")
-    if pd.api.types.is_float_dtype(column):
-        _refuse(~np.isfinite(column.to_numpy(dtype=np.float64)), column, role, "is not finite")
-    codes, uniques = pd.factorize(column, sort=True)
-    return codes.astype(np.int64), pd.Index(uniques)
-
-
-def _numbers(column: Series, role: str) -> np.ndarray:
-    values = pd.to_numeric(column, errors="coerce").to_numpy(dtype=np.float64, na_value=np.nan)
-    _refuse(column.isna().to_numpy(), column, role, "is missing")
-    _refuse(np.isnan(values), column, role, "is not a number")
-    _refuse(~np.isfinite(values), column, role, "is not finite")
-    return values
-
-
-def _seconds(column: Series) -> np.ndarray:
-    if pd.api.types.is_datetime64_any_dtype(column):
-        _refuse(column.isna().to_numpy(), column, "timestamp", "is missing")
-        aware = isinstance(column.dtype, pd.DatetimeTZDtype)
-        plain = column.dt.tz_convert(None) if aware else column
-        seconds = plain.astype("datetime64[s]").astype("int64").to_numpy()
-    else:
-        numbers = _numbers(column, "timestamp")
-        _refuse(np.abs(numbers) > 2**62, column, "timestamp", "is out of range")
-        seconds = numbers.astype(np.int64)
-    _refuse(seconds < 0, column, "timestamp", "is negative")
-    return seconds
+def _summed(values: np.ndarray, starts: np.ndarray) -> np.ndarray:
+    sums = np.add.reduceat(values.astype(np.float64), starts)
+    if np.abs(sums).max() > np.finfo(np.float32).max:
+        raise DataError("the ratings of a repeated pair add up to more than a 32-bit number holds")
+    return sums.astype(np.float32)
 
 
 def _duplicate(order: np.ndarray, key: np.ndarray, last: np.ndarray, users: Ids, items: Ids) -> DataError:
     first = int(np.argmin(last))
     user, item = users[key[first] // len(items)], items[key[first] % len(items)]
+    rows = f"{order[first] + 1} and {order[first + 1] + 1}"
     return DataError(
-        f"user {user!r} and item {item!r} occur together in rows {order[first] + 1} and {order[first + 1] + 1} "
+        f"user {shown(user)} and item {shown(item)} occur together in rows {rows} "
         f"({int((~last).sum()):,} repeated pairs); pass duplicates='last' or 'sum' to allow it"
     )

@@ -86,4 +86,7 @@ class Decoder(nn.Module):
 
     def forward(self, z: Tensor, items: slice = slice(None)) -> Tensor:
         """Map ``(n, widths[0])`` codes to the outputs ``items``."""
-        return functional.linear(self.hidden(z), self.output.weight[items], self.output.bias[items])
+        hidden = self.hidden(z)
+        if items == slice(None):  # in training a slice would cost a copy of the weights' gradient
+            return self.output(hidden)  # type: ignore[no-any-return]
+        return functional.linear(hidden, self.output.weight[items], self.output.bias[items])

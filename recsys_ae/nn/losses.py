@@ -10,37 +10,39 @@ from recsys_ae.nn.rows import Rows
 
 
 class _MultinomialNLL(torch.autograd.Function):
-    """The multinomial negative log-likelihood, whose gradient reuses the softmax of the forward pass."""
+    """The multinomial negative log-likelihood; its exponentials become its gradient in the memory of the logits."""
 
     @staticmethod
     def forward(ctx: Any, logits: Tensor, targets: Rows) -> Tensor:
-        logits = logits.float()
         rows = targets.row_of_entry
         flat = rows * targets.width + targets.indices
-        softmax = torch.softmax(logits, dim=1)
-        # max(softmax) = exp(max(logits) - logsumexp): the normaliser without a second pass of exponentials.
-        normaliser = logits.amax(dim=1) - softmax.amax(dim=1).log()
-        log_likelihood = (targets.values * (logits.view(-1)[flat] - normaliser[rows])).sum()
-        ctx.softmax, ctx.flat, ctx.targets = softmax, flat, targets
-        return -log_likelihood / len(targets)
+        at_targets = logits.view(-1)[flat]
+        top = logits.amax(dim=1, keepdim=True)
+        exponentials = logits.sub_(top).exp_()
+        sums = exponentials.sum(dim=1, keepdim=True)
+        normaliser = (top + sums.log()).squeeze(1)
+        ctx.exponentials, ctx.sums, ctx.flat, ctx.targets = exponentials, sums, flat, targets
+        return -(targets.values * (at_targets - normaliser[rows])).sum() / len(targets)
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
         scale = gradient / len(ctx.targets)
-        result = ctx.softmax.mul_((ctx.targets.sums() * scale).unsqueeze(1))
+        result = ctx.exponentials.mul_((ctx.targets.sums() * scale).unsqueeze(1) / ctx.sums)
         entries = result.view(-1)
         entries[ctx.flat] = entries[ctx.flat] - ctx.targets.values * scale  # no pair occurs twice
-        ctx.softmax = None
+        ctx.exponentials = None
         return result, None
 
 
 def multinomial(logits: Tensor, targets: Rows) -> Tensor:
     """−Σ_i x_i log softmax(logits)_i, mean over rows (Liang et al. 2018, eq. 2).
 
-    ``logits`` is ``(n, n_items)``; the targets stay sparse.
+    ``logits`` is ``(n, n_items)``; the targets stay sparse. What a network computed is overwritten, and autograd says
+    so should anybody need it again; a tensor made by hand stays as it is.
     """
-    loss: Tensor = _MultinomialNLL.apply(logits, targets)  # type: ignore[no-untyped-call]
+    own = logits.clone() if logits.is_leaf else logits
+    loss: Tensor = _MultinomialNLL.apply(own.float().contiguous(), targets)  # type: ignore[no-untyped-call]
     return loss
 
 

@@ -1,41 +1,27 @@
 """The best items of each row, found in chunks: users × items is never held."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 import torch
 from scipy.sparse import csr_matrix
 from torch import Tensor
 
+from recsys_ae import metrics
+from recsys_ae.datasets.splitting import Holdout
+from recsys_ae.errors import DataError
 from recsys_ae.nn.autoencoder import Autoencoder
-from recsys_ae.nn.rows import Rows
+from recsys_ae.nn.candidates import Candidates
+from recsys_ae.nn.rows import Rows, canonical
 
-CELLS = 2**22
-"""Scores held at a time: 16 MiB of float32."""
+CELLS = 2**20
+"""Scores held at a time: 4 MiB of float32."""
 
 ROWS = 256
 """Rows scored at a time, at least: with fewer a matrix product waits for memory. Items are cut into blocks instead."""
 
 NOTHING = -1
 """Stands in a list where no item is left to recommend."""
-
-
-@dataclass(frozen=True, eq=False)
-class Candidates:
-    """Which items a row may get: all but those denied, or only those allowed.
-
-    Attributes
-    ----------
-    denied, allowed
-        ``(n, n_items)`` CSR whose entries, whatever their value, are the items of each row; None does not restrict.
-    denied_to_all
-        ``(n_items,)`` bool, or None.
-    """
-
-    denied: tuple[csr_matrix, ...] = ()
-    allowed: csr_matrix | None = None
-    denied_to_all: np.ndarray | None = None
 
 
 @torch.inference_mode()
@@ -128,3 +114,36 @@ def _entries(matrix: csr_matrix, chunk: slice, block: slice, device: torch.devic
 def _chunks(n: int, size: int) -> Iterator[slice]:
     for start in range(0, n, size):
         yield slice(start, min(n, start + size))
+
+
+@torch.inference_mode()
+def most_alike(vectors: Tensor, asked: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return the ``k`` items whose vectors have the largest cosine with each asked item's, without itself."""
+    norms = vectors.norm(dim=1).clamp_min(torch.finfo(vectors.dtype).tiny)
+    k = min(k, len(vectors) - 1)
+    items, scores = np.empty((len(asked), k), np.int64), np.empty((len(asked), k), np.float32)
+    for chunk in _chunks(len(asked), max(1, CELLS // len(vectors))):
+        places = torch.from_numpy(asked[chunk]).to(vectors.device)
+        cosine = (vectors[places] / norms[places].unsqueeze(1)) @ vectors.T / norms
+        cosine[torch.arange(len(places)), places] = -torch.inf
+        values, positions = top_k(cosine, k)
+        scores[chunk], items[chunk] = values.cpu().numpy(), positions.cpu().numpy()
+    return items, scores
+
+
+def validation(
+    network: Autoencoder, fallback: Tensor, holdout: Holdout, names: Sequence[str]
+) -> Callable[[], dict[str, float]]:
+    """Return a function that measures these metrics of the network, as it then is, on the users held out."""
+    k = max(metrics.parse(name).k for name in names)
+    if holdout.targets.nnz == 0:
+        raise DataError("the validation users have no targets to find; hold some of their items out")
+    histories = canonical(holdout.histories)
+    candidates = Candidates(denied=(histories,))
+
+    def measure() -> dict[str, float]:
+        top, _ = rank(network, histories, k, candidates=candidates, fallback=fallback)
+        values = metrics.per_user(top, holdout.targets, names)
+        return {name: float(np.nanmean(values[name])) for name in names}
+
+    return measure

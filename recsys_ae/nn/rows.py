@@ -2,6 +2,7 @@
 
 import dataclasses
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -38,9 +39,9 @@ class Rows:
     def from_matrix(cls, matrix: csr_matrix, device: torch.device) -> "Rows":
         """Put a canonical SciPy matrix on a device."""
         return cls(
-            torch.from_numpy(matrix.indptr.astype(np.int32, copy=False)).to(device),
-            torch.from_numpy(matrix.indices.astype(np.int32, copy=False)).to(device),
-            torch.from_numpy(matrix.data.astype(np.float32, copy=False)).to(device),
+            _tensor(matrix.indptr, np.int32, device),
+            _tensor(matrix.indices, np.int32, device),
+            _tensor(matrix.data, np.float32, device),
             matrix.shape[1],
             torch.arange(matrix.shape[0], device=device),
         )
@@ -120,3 +121,17 @@ class Rows:
             shape=(len(self), self.width),
         )
         return torch.from_numpy((matrix.T @ matrix).toarray()).to(self.device)
+
+
+def _tensor(values: np.ndarray, dtype: type, device: torch.device) -> Tensor:
+    # PyTorch takes over memory that can be written to, and warns of other: what is read-only is copied.
+    return torch.from_numpy(np.require(values, dtype, "W")).to(device)
+
+
+def canonical(matrix: Any) -> csr_matrix:
+    """Return a float32 CSR matrix with sorted columns and no duplicates; what is given stays untouched."""
+    result = csr_matrix(matrix, dtype=np.float32)
+    if not result.has_canonical_format:
+        result = result.copy()
+        result.sum_duplicates()
+    return result

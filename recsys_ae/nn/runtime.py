@@ -88,10 +88,11 @@ def resolve(device: str) -> torch.device:
     """Turn a device's name into the device, and refuse one that is not there."""
     if device == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    try:
+    wanted = None
+    with contextlib.suppress(RuntimeError):
         wanted = torch.device(device)
-    except RuntimeError as error:
-        raise ConfigError(f"device = {device!r} is not a device; use auto, cpu, cuda or cuda:N") from error
+    if wanted is None or wanted.type not in ("cpu", "cuda"):
+        raise ConfigError(f"device = {device!r} is not a device that models run on; use auto, cpu, cuda or cuda:N")
     if wanted.type == "cuda" and (wanted.index or 0) >= torch.cuda.device_count():
         raise ConfigError(
             f"device = {device!r}, but PyTorch sees {torch.cuda.device_count()} CUDA devices; use auto or cpu"

@@ -1,16 +1,16 @@
 """The one training loop."""
 
-import copy
 import math
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
 
 from recsys_ae.errors import ConfigError, TrainingError
+from recsys_ae.nn.adam import Adam
 from recsys_ae.nn.rows import Rows
 from recsys_ae.nn.runtime import Progress, Run
 from recsys_ae.nn.schedules import decay
@@ -40,7 +40,7 @@ def train(
     """
     spec: TrainedSpec = network.spec
     updates = _Updates(network, run, total=spec.epochs * math.ceil(len(rows) / spec.batch_size))
-    best, best_state, best_epoch = -math.inf, None, 0
+    best = _Best(network)
     history: list[dict[str, float]] = []
     for epoch in range(1, spec.epochs + 1):
         started = time.perf_counter()
@@ -49,15 +49,12 @@ def train(
         measured |= {"seconds": seconds, "rows_per_second": len(rows) / seconds}
         if validate is not None:
             measured |= {f"valid/{name}": value for name, value in validate().items()}
-            value = _monitored(measured, spec.monitor)
-            if value > best:
-                best, best_state, best_epoch = value, copy.deepcopy(network.state_dict()), epoch
+            best.offer(_monitored(measured, spec.monitor), epoch)
         history.append(measured)
         run.tracker.metrics(measured, step=epoch)
-        if validate is not None and spec.patience and epoch - best_epoch >= spec.patience:
+        if validate is not None and spec.patience and epoch - best.epoch >= spec.patience:
             break
-    if best_state is not None:
-        network.load_state_dict(best_state)
+    best.put_back()
     return history
 
 
@@ -87,6 +84,30 @@ def _batches(rows: Rows, batch_size: int, generator: torch.Generator) -> Iterato
         yield rows.take(positions)
 
 
+class _Best:
+    """The weights of the best epoch so far, in memory that is claimed once."""
+
+    def __init__(self, network: nn.Module) -> None:
+        self.network, self.value, self.epoch = network, -math.inf, 0
+        self.state: dict[str, Tensor] = {}
+
+    def offer(self, value: float, epoch: int) -> None:
+        """Keep the network's weights if no earlier epoch was as good."""
+        if value <= self.value:
+            return
+        self.value, self.epoch = value, epoch
+        for name, tensor in self.network.state_dict().items():
+            if name in self.state:
+                self.state[name].copy_(tensor)
+            else:
+                self.state[name] = tensor.clone()
+
+    def put_back(self) -> None:
+        """Give the network the weights that were kept, if any."""
+        if self.state:
+            self.network.load_state_dict(self.state)
+
+
 class _Updates:
     """The optimiser's side of training: everything that changes from update to update."""
 
@@ -96,9 +117,8 @@ class _Updates:
         self.generator = run.generator()
         weights = [p for p in network.parameters() if p.ndim > 1]
         others = [p for p in network.parameters() if p.ndim <= 1]
-        # Adam adds weight_decay * w to the gradient: that of (weight_decay / 2) * sum of w^2.
         groups = [{"params": weights, "weight_decay": 2 * spec.l2}, {"params": others, "weight_decay": 0.0}]
-        self.optimiser = torch.optim.Adam([g for g in groups if g["params"]], lr=spec.lr, fused=True)
+        self.optimiser: Any = Adam(groups, lr=spec.lr)
         self.scaler = torch.amp.GradScaler(run.torch_device.type, enabled=run.dtype is torch.float16)
 
     def step(self, batch: Rows) -> dict[str, Tensor | float]:
@@ -106,7 +126,6 @@ class _Updates:
         network, spec = self.network, self.network.spec
         for group in self.optimiser.param_groups:
             group["lr"] = spec.lr * decay(spec.lr_schedule, self.done, self.total)
-        self.optimiser.zero_grad(set_to_none=True)
         with self.run.autocast():
             loss = network.loss(batch, Step(self.done, self.total, self.generator))
         torch.autograd.backward(self.scaler.scale(loss.total))
@@ -115,6 +134,7 @@ class _Updates:
             nn.utils.clip_grad_norm_(network.parameters(), spec.clip_norm)
         self.scaler.step(self.optimiser)
         self.scaler.update()
+        self.optimiser.zero_grad()  # now rather than later: validation and the best weights need room, too
         network.after_step()
         self.done += 1
         return {"loss": loss.total, **loss.parts}

@@ -1,1 +1,53 @@
-"""One file per model of histories; the folder is the registry."""
+"""One file per model of histories. The folder is the registry: a new file is a new model."""
+
+import ast
+import importlib
+import inspect
+import pkgutil
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from recsys_ae.errors import ConfigError
+from recsys_ae.hyper import nearest
+
+if TYPE_CHECKING:
+    from recsys_ae.nn.autoencoder import Spec
+    from recsys_ae.recommenders.ease import EASE as EASE
+    from recsys_ae.recommenders.mult_dae import MultDAE as MultDAE
+    from recsys_ae.recommenders.mult_vae import MultVAE as MultVAE
+    from recsys_ae.recommenders.popularity import Popularity as Popularity
+
+
+def names() -> tuple[str, ...]:
+    """Return the names of all models, without importing one."""
+    return tuple(sorted(module.name for module in pkgutil.iter_modules(__path__)))
+
+
+def summary(name: str) -> str:
+    """Return a model's docstring, without importing it."""
+    source = (Path(__file__).parent / f"{name}.py").read_text(encoding="utf-8")
+    return inspect.cleandoc(ast.get_docstring(ast.parse(source)) or "")
+
+
+def spec_class(name: str) -> "type[Spec]":
+    """Return the hyper-parameters' class of a model; ``mult-vae`` and ``mult_vae`` are the same name."""
+    plain = name.replace("-", "_")
+    if plain not in names():
+        raise ConfigError(f"there is no model {name!r}{nearest(plain, names())}")
+    from recsys_ae.nn.autoencoder import Spec  # noqa: PLC0415  PyTorch is loaded only when a model is asked for
+
+    module = importlib.import_module(f"{__name__}.{plain}")
+    (found,) = [
+        member
+        for member in vars(module).values()
+        if inspect.isclass(member) and issubclass(member, Spec) and member.__module__ == module.__name__
+    ]
+    return found
+
+
+def __getattr__(name: str) -> Any:
+    """Import a model when its class is asked for: ``from recsys_ae.recommenders import MultVAE``."""
+    for module in names():
+        if module.replace("_", "") == name.lower() and spec_class(module).__name__ == name:
+            return spec_class(module)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

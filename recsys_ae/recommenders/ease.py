@@ -51,7 +51,9 @@ class EASENetwork(Autoencoder):
         gram = rows.gram().to(getattr(torch, self.spec.dtype))
         gram.diagonal().add_(self.spec.l2)
         factor, failed = torch.linalg.cholesky_ex(gram)
-        if failed:
+        # Of the pivot of an item that others determine nothing is left but rounding, which may be above 0.
+        rounding = 64 * torch.finfo(gram.dtype).eps * gram.diagonal()
+        if failed or (factor.diagonal().square() < rounding).any():
             raise TrainingError(f"l2 = {self.spec.l2:g} is too small to invert the items' Gram matrix; raise it")
         inverse = torch.cholesky_inverse(factor, out=factor)
         self.weights = (inverse / -inverse.diagonal()).float()

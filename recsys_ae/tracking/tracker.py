@@ -1,4 +1,4 @@
-"""Where the course of a run is written down."""
+"""What every tracker can do, and the one that does nothing."""
 
 from collections.abc import Mapping
 from pathlib import Path

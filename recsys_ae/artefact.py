@@ -1,0 +1,256 @@
+"""A saved model: a folder of JSON and tensors. Loading it runs no code from it."""
+
+import hashlib
+import json
+import os
+import re
+import shutil
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import pandas as pd
+import torch
+
+from recsys_ae.errors import ArtefactError, MissingPackageError
+
+FORMAT = 1
+CONFIG, ITEMS, NOTES, STATE = "config.json", "items.json", "notes.json", "state.safetensors"
+State: TypeAlias = dict[str, torch.Tensor]
+
+
+@dataclass(frozen=True, eq=False)
+class Artefact:
+    """What a saved model consists of.
+
+    Attributes
+    ----------
+    config
+        What was chosen, versions and counts: JSON.
+    items
+        The ids of the model's columns; text and numbers stay apart.
+    state
+        Everything learnt.
+    notes
+        What the caller wants kept beside the model: JSON.
+    """
+
+    config: Mapping[str, Any]
+    items: "pd.Index[Any]"
+    state: State
+    notes: Mapping[str, Any]
+
+
+def write(path: Path, artefact: Artefact, *, overwrite: bool = False) -> None:
+    """Write a folder at once: it is whole and on the disk, or not there.
+
+    An existing folder is replaced only with ``overwrite``, and only if it holds a saved model; it survives a failure.
+    """
+    refuse_to_write(path, overwrite=overwrite)
+    with _errors_named(f"save to {path}"):
+        path = path.resolve()  # a link stays, and what it points to is replaced
+        path.parent.mkdir(parents=True, exist_ok=True)
+        partial = Path(tempfile.mkdtemp(prefix=f".{path.name}.", suffix=".partial", dir=path.parent))
+        try:
+            _fill(partial, artefact)
+            _replace(partial, path)
+        finally:
+            shutil.rmtree(partial, ignore_errors=True)
+
+
+def refuse_to_write(path: Path, *, overwrite: bool) -> None:
+    """Raise if nothing could be saved at ``path``; ask before a long run, not after it."""
+    with _errors_named(f"save to {path}"):
+        _refuse_to_replace(path, overwrite)
+        home = next(parent for parent in path.absolute().parents if parent.exists())
+        if not home.is_dir():
+            raise ArtefactError(f"cannot save to {path}: {home} is not a folder")
+        if not os.access(home, os.W_OK | os.X_OK):
+            raise ArtefactError(f"cannot save to {path}: {home} is not writable")
+
+
+def _refuse_to_replace(path: Path, overwrite: bool) -> None:
+    if path.exists() and not (path.is_dir() and not any(path.iterdir())):
+        if not overwrite:
+            raise ArtefactError(f"{path} exists; choose another folder, or allow overwriting it")
+        if not _holds_a_model(path):
+            raise ArtefactError(f"{path} holds no saved model, so it is not overwritten; choose another folder")
+        foreign = sorted({one.name for one in path.iterdir()} - {CONFIG, ITEMS, NOTES, STATE})
+        if foreign:
+            raise ArtefactError(f"{path} also holds {foreign[0]}, so it is not overwritten; choose another folder")
+
+
+def read(path: Path, device: torch.device) -> Artefact:
+    """Read a folder and put its tensors on a device.
+
+    Raises
+    ------
+    ArtefactError
+        If the folder is not a saved model, is damaged, or was written by a newer version.
+    """
+    with _errors_named(f"read {path}"):
+        if not (path / CONFIG).is_file():
+            raise ArtefactError(f"{path} is not a saved model: it has no {CONFIG}")
+        config = _json(path / CONFIG)
+        _refuse_foreign(path, config)
+        checksums = config["checksums"]
+        for name in (ITEMS, NOTES, STATE):
+            if not (path / name).is_file():
+                raise ArtefactError(f"{path} is damaged: {name} is missing")
+            if _checksum(path / name) != checksums.get(name):
+                raise ArtefactError(f"{path} is damaged: {name} does not match its checksum")
+        return Artefact(config, _ids(_json(path / ITEMS)), _load_tensors(path / STATE, device), _json(path / NOTES))
+
+
+def _refuse_foreign(path: Path, config: Any) -> None:
+    if not isinstance(config, dict) or not isinstance(config.get("format"), int):
+        raise ArtefactError(f"{path / CONFIG} was not written by this package")
+    if config["format"] > FORMAT:
+        newer = f"format {config['format']}; this one reads up to {FORMAT}"
+        raise ArtefactError(f"{path} was written by a newer version ({newer}); upgrade")
+    if not _is_ours(config) or _checksum_of(config) != config["checksums"].get(CONFIG):
+        raise ArtefactError(f"{path} is damaged: {CONFIG} does not match its checksum")
+
+
+def _fill(folder: Path, artefact: Artefact) -> None:
+    ids = {"dtype": str(artefact.items.dtype), "values": artefact.items.tolist()}
+    _write_json(folder / ITEMS, ids)
+    _write_json(folder / NOTES, artefact.notes)
+    _save_tensors(folder / STATE, artefact.state)
+    checksums = {name: _checksum(folder / name) for name in (ITEMS, NOTES, STATE)}
+    config = {"format": FORMAT, **artefact.config, "checksums": checksums}
+    checksums[CONFIG] = _checksum_of(config)
+    _write_json(folder / CONFIG, config, indent=2)
+    # Temporary files and folders are private; these become as open as whatever else the user makes.
+    mode = (folder / CONFIG).stat().st_mode & 0o777
+    (folder / STATE).chmod(mode)
+    folder.chmod(mode | (mode & 0o444) >> 2)
+    for path in (*folder.iterdir(), folder):
+        _flush(path)
+
+
+def _replace(partial: Path, path: Path) -> None:
+    """Put a finished folder in its place; a former one goes only when the new one stands."""
+    former = None
+    if path.exists():
+        former = Path(tempfile.mkdtemp(prefix=f".{path.name}.", suffix=".former", dir=path.parent))
+        try:
+            path.rename(former)  # replaces the empty folder
+        except BaseException:
+            former.rmdir()
+            raise
+    try:
+        partial.rename(path)
+    except BaseException:
+        if former is not None:
+            former.rename(path)
+        raise
+    _flush(path.parent)
+    if former is not None:
+        shutil.rmtree(former)
+
+
+def _flush(path: Path) -> None:
+    """Wait until a file or folder is on the disk."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _checksum(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _checksum_of(config: Mapping[str, Any]) -> str:
+    """Return the checksum of everything in a configuration but itself."""
+    others = {name: value for name, value in config["checksums"].items() if name != CONFIG}
+    text = _text({**config, "checksums": others}, sort_keys=True)
+    return hashlib.sha256(text.encode("utf-8", errors="surrogatepass")).hexdigest()
+
+
+def _holds_a_model(path: Path) -> bool:
+    try:
+        return (path / CONFIG).is_file() and _is_ours(_json(path / CONFIG))
+    except ArtefactError:
+        return False
+
+
+def _is_ours(config: Any) -> bool:
+    return (
+        isinstance(config, dict) and isinstance(config.get("format"), int) and isinstance(config.get("checksums"), dict)
+    )
+
+
+def _write_json(path: Path, value: Any, indent: int | None = None) -> None:
+    path.write_bytes(_text(value, indent=indent).encode("utf-8", errors="surrogatepass"))
+
+
+def _text(value: Any, **options: Any) -> str:
+    try:
+        return json.dumps(value, ensure_ascii=False, allow_nan=False, **options)
+    except (TypeError, ValueError) as error:
+        raise ArtefactError(f"cannot be saved, since JSON cannot hold it: {error}") from error
+
+
+def _json(path: Path) -> Any:
+    try:
+        return json.loads(path.read_bytes().decode("utf-8", errors="surrogatepass"))
+    except (ValueError, OSError) as error:
+        raise ArtefactError(f"{path} is damaged: {error}") from error
+
+
+def _ids(stored: Mapping[str, Any]) -> "pd.Index[Any]":
+    text = stored["dtype"] in ("str", "string")  # which type text has is for pandas to say: it differs by version
+    ids: pd.Index[Any] = pd.Index(stored["values"], dtype=None if text else stored["dtype"])
+    return ids
+
+
+def _save_tensors(path: Path, state: State) -> None:
+    safetensors = _safetensors()
+    plain: State = {}
+    taken: set[int] = set()
+    for name, tensor in state.items():
+        plain[name] = tensor.detach().cpu().contiguous()
+        memory = plain[name].untyped_storage().data_ptr()
+        if memory in taken:  # the library refuses tensors that share memory, as tied weights do
+            plain[name] = plain[name].clone()
+        taken.add(memory)
+    try:
+        safetensors.save_file(plain, path)
+    except Exception as error:
+        # The library wraps what the system says in an error of its own; a full disk must still read like one.
+        if said := re.search(r"os error (\d+)", str(error)):
+            raise OSError(int(said[1]), os.strerror(int(said[1]))) from error
+        raise
+
+
+def _load_tensors(path: Path, device: torch.device) -> State:
+    try:
+        state: State = _safetensors().load_file(path, device=str(device))
+    except MissingPackageError:
+        raise
+    except Exception as error:
+        raise ArtefactError(f"{path} is damaged: {error}") from error
+    return state
+
+
+def _safetensors() -> Any:
+    try:
+        import safetensors.torch  # noqa: PLC0415
+    except ImportError as error:
+        raise MissingPackageError("saving and loading models needs the package safetensors; install it") from error
+    return safetensors.torch
+
+
+@contextmanager
+def _errors_named(task: str) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise ArtefactError(f"cannot {task}: {error.strerror or error}") from error

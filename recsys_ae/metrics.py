@@ -1,0 +1,156 @@
+"""Measures of a ranked list against a set of targets, each exactly as its paper defines it.
+
+With h(j) = 1 where the item at rank j is a target, n targets, and lists cut after rank k:
+
+=================  ============================================================================================
+``recall@k``       hits / min(k, n): 1 is always attainable (Liang et al. 2018)
+``recall_all@k``   hits / n: the share of all targets (He et al. 2020, and most others)
+``precision@k``    hits / k
+``ndcg@k``         sum of h(j) / log2(j + 1), over that of a list with min(k, n) targets at its head
+``map@k``          sum of h(j) * precision@j, over min(k, n)
+``mrr@k``          1 / rank of the first target, 0 without one
+``hit@k``          1 with a target in the list, else 0
+=================  ============================================================================================
+"""
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.sparse import csr_matrix
+
+from recsys_ae.errors import ConfigError, DataError
+from recsys_ae.hyper import nearest
+
+DEFAULT = ("recall@20", "recall@50", "ndcg@100")
+"""What the papers on implicit feedback report."""
+
+BLOCK = 2048
+"""Users measured at a time: their targets fit in the cache, and memory stays bounded."""
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A kind of measure and the rank after which lists are cut."""
+
+    kind: str
+    k: int
+
+    def __str__(self) -> str:
+        return f"{self.kind}@{self.k}"
+
+
+def parse(name: str) -> Metric:
+    """Read a name such as ``"ndcg@100"``."""
+    kind, at, k = name.partition("@")
+    if kind not in KINDS:
+        raise ConfigError(f"there is no metric {name!r}{nearest(kind, KINDS)}, each with a cut-off, as in 'ndcg@100'")
+    if not at or not re.fullmatch(r"-?[0-9]{1,9}", k):
+        raise ConfigError(f"metric {name!r} needs a whole number as its cut-off, as in '{kind}@20'")
+    if int(k) < 1:
+        raise ConfigError(f"metric {name!r} is cut at {int(k)}: k must be at least 1")
+    return Metric(kind, int(k))
+
+
+def per_user(top: np.ndarray, targets: csr_matrix, metrics: Sequence[str] = DEFAULT) -> dict[str, np.ndarray]:
+    """Measure each user's list.
+
+    Parameters
+    ----------
+    top
+        ``(n, k)`` item positions, best first, none twice in a row; -1 where there is nothing more to recommend. It
+        needs as many columns as the largest cut-off, or as there are items.
+    targets
+        ``(n, n_items)``; every stored entry is a target, whatever its value.
+
+    Returns
+    -------
+    dict
+        For each metric ``(n,)`` float64, NaN for users without targets.
+    """
+    wanted = {name: parse(name) for name in metrics}
+    top = np.asarray(top)
+    if not targets.has_canonical_format:
+        targets = targets.copy()
+        targets.sum_duplicates()
+    _refuse_misfits(top, targets, max((metric.k for metric in wanted.values()), default=0))
+    values = {name: np.empty(len(top)) for name in wanted}
+    for start in range(0, len(top), BLOCK):
+        block = slice(start, min(start + BLOCK, len(top)))
+        hits, counts = _hits(top[block], targets, start)
+        with np.errstate(invalid="ignore"):  # 0 / 0 is the NaN of users without targets
+            for name, metric in wanted.items():
+                measured = KINDS[metric.kind](hits[:, : metric.k], counts, metric.k)
+                values[name][block] = np.where(counts > 0, measured, np.nan)
+    return values
+
+
+def _refuse_misfits(top: np.ndarray, targets: csr_matrix, k: int) -> None:
+    n_users, n_items = targets.shape
+    if top.ndim != 2 or len(top) != n_users or not np.issubdtype(top.dtype, np.integer):
+        raise DataError(f"the lists are {top.dtype} {top.shape}; expected whole numbers ({n_users}, k), a row per user")
+    if top.shape[1] < min(k, n_items):
+        raise DataError(f"the lists hold {top.shape[1]} items, too few to cut after {k}; recommend at least {k}")
+    if top.size and not (top.min() >= -1 and top.max() < n_items):
+        raise DataError(f"the lists hold items from {top.min()} to {top.max()}; expected -1 to {n_items - 1}")
+
+
+def _hits(top: np.ndarray, targets: csr_matrix, start: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return which of the items recommended to users from ``start`` on are targets, and how many targets they have."""
+    n, width = len(top), targets.shape[1] + 1
+    bounds = targets.indptr[start : start + n + 1]
+    counts = np.diff(bounds).astype(np.int64)
+    # Entries become numbers that ascend through the rows; column 0 is for -1, which is never a target.
+    entries = np.repeat(np.arange(n) * width, counts) + targets.indices[bounds[0] : bounds[-1]] + 1
+    if len(entries) == 0:
+        return np.zeros(top.shape, dtype=bool), counts
+    asked = np.arange(n)[:, None] * width + top + 1
+    found = np.minimum(np.searchsorted(entries, asked), len(entries) - 1)
+    hits = entries[found] == asked
+    if (np.bincount(found[hits], minlength=1) > 1).any():
+        raise DataError("a list holds an item twice, which would count it twice; recommend every item once")
+    return hits, counts
+
+
+def _recall(hits: np.ndarray, counts: np.ndarray, k: int) -> np.ndarray:
+    return np.asarray(hits.sum(axis=1) / np.minimum(counts, k))
+
+
+def _recall_all(hits: np.ndarray, counts: np.ndarray, _k: int) -> np.ndarray:
+    return np.asarray(hits.sum(axis=1) / counts)
+
+
+def _precision(hits: np.ndarray, _counts: np.ndarray, k: int) -> np.ndarray:
+    return np.asarray(hits.sum(axis=1) / k)
+
+
+def _ndcg(hits: np.ndarray, counts: np.ndarray, k: int) -> np.ndarray:
+    discounts = 1 / np.log2(np.arange(2, k + 2))
+    ideal = np.append(0.0, np.cumsum(discounts))[np.minimum(counts, k)]
+    return np.asarray((hits * discounts[: hits.shape[1]]).sum(axis=1) / ideal)
+
+
+def _map(hits: np.ndarray, counts: np.ndarray, k: int) -> np.ndarray:
+    precisions = np.cumsum(hits, axis=1) / np.arange(1, hits.shape[1] + 1)
+    return np.asarray((hits * precisions).sum(axis=1) / np.minimum(counts, k))
+
+
+def _mrr(hits: np.ndarray, _counts: np.ndarray, _k: int) -> np.ndarray:
+    return np.asarray(hits.any(axis=1) / (hits.argmax(axis=1) + 1))
+
+
+def _hit(hits: np.ndarray, _counts: np.ndarray, _k: int) -> np.ndarray:
+    return np.asarray(hits.any(axis=1), dtype=np.float64)
+
+
+KINDS: dict[str, Callable[[np.ndarray, np.ndarray, int], np.ndarray]] = {
+    "recall": _recall,
+    "recall_all": _recall_all,
+    "ndcg": _ndcg,
+    "precision": _precision,
+    "map": _map,
+    "mrr": _mrr,
+    "hit": _hit,
+}
+"""Kind to function of the hits ``(n, k)``, the numbers of targets ``(n,)`` and k."""

@@ -1,0 +1,74 @@
+"""Which items may stand in a list."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+import numpy as np
+from scipy.sparse import csr_matrix, issparse
+
+from recsys_ae.errors import DataError
+from recsys_ae.nn.rows import canonical
+
+Filter: TypeAlias = csr_matrix | Sequence[int] | np.ndarray
+
+
+@dataclass(frozen=True, eq=False)
+class Candidates:
+    """Which items a row may get: all but those denied, or only those allowed.
+
+    Attributes
+    ----------
+    denied, allowed
+        ``(n, n_items)`` CSR whose entries, whatever their value, are the items of each row; None does not restrict.
+    denied_to_all
+        ``(n_items,)`` bool, or None.
+    """
+
+    denied: tuple[csr_matrix, ...] = ()
+    allowed: csr_matrix | None = None
+    denied_to_all: np.ndarray | None = None
+
+    @classmethod
+    def of(
+        cls,
+        histories: csr_matrix,
+        *,
+        exclude_seen: bool = True,
+        allow: Filter | None = None,
+        deny: Filter | None = None,
+    ) -> "Candidates":
+        """Join what was seen with lists of positions for all rows, or sparse matrices with a row for each."""
+        n_items = histories.shape[1]
+        denied = [histories] if exclude_seen else []
+        allowed = None
+        denied_to_all = np.zeros(n_items, dtype=bool)
+        if issparse(allow):
+            allowed = _per_row(allow, histories, "allow")
+        elif allow is not None:
+            denied_to_all[:] = True
+            denied_to_all[places(allow, n_items)] = False
+        if issparse(deny):
+            denied.append(_per_row(deny, histories, "deny"))
+        elif deny is not None:
+            denied_to_all[places(deny, n_items)] = True
+        return cls(tuple(denied), allowed, denied_to_all if denied_to_all.any() else None)
+
+
+def places(items: Any, n_items: int) -> np.ndarray:
+    """Return a list of item positions as an int64 array; refuse what is none."""
+    asked = np.asarray(items)
+    if asked.size == 0:
+        return np.empty(0, np.int64)
+    if asked.dtype.kind not in "iu" or asked.ndim != 1:
+        raise DataError(f"items must be a list of positions from 0 to {n_items - 1:,}; ids go through positions()")
+    if asked.min() < 0 or asked.max() >= n_items:
+        wrong = asked[(asked < 0) | (asked >= n_items)][0]
+        raise DataError(f"there is no item at position {wrong}; the model knows {n_items:,} items")
+    return asked.astype(np.int64)
+
+
+def _per_row(matrix: Any, histories: csr_matrix, name: str) -> csr_matrix:
+    if matrix.shape != histories.shape:
+        raise DataError(f"{name} has the shape {matrix.shape}, but the histories have {histories.shape}")
+    return canonical(matrix)

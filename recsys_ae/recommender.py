@@ -1,0 +1,285 @@
+"""The face of every model: fit on interactions, then turn histories into recommendations."""
+
+import sys
+import time
+from collections.abc import Sequence
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any, NamedTuple, Self
+
+import numpy as np
+import pandas as pd
+import torch
+from scipy.sparse import csr_matrix, issparse
+
+from recsys_ae import artefact, metrics, recommenders
+from recsys_ae.artefact import Artefact
+from recsys_ae.datasets.columns import shown
+from recsys_ae.datasets.fingerprint import fingerprint
+from recsys_ae.datasets.interactions import Column, Ids, Interactions
+from recsys_ae.datasets.splitting import Holdout
+from recsys_ae.errors import ArtefactError, ConfigError, DataError, NotFittedError
+from recsys_ae.hyper import build, flatten
+from recsys_ae.nn import ranking
+from recsys_ae.nn.autoencoder import Autoencoder, Shape, Spec
+from recsys_ae.nn.candidates import Candidates, Filter, places
+from recsys_ae.nn.ranking import validation
+from recsys_ae.nn.rows import Rows, canonical
+from recsys_ae.nn.runtime import Run, cpu_threads, resolve, seeded
+
+
+class Recommendations(NamedTuple):
+    """Lists of items, best first.
+
+    Attributes
+    ----------
+    items
+        ``(n, k)`` int64 positions in the model's items; −1 where nothing is left to recommend.
+    scores
+        ``(n, k)`` float32; −inf where there is no item.
+    """
+
+    items: np.ndarray
+    scores: np.ndarray
+
+
+class Recommender:
+    """A model of histories: what it is, is its spec; what it has learnt, its network.
+
+    A user is a row: a user that the model has never seen is served like any other. A row without history, or with
+    unknown items only, gets the items in the order of their popularity.
+    """
+
+    spec: Spec
+    items: Ids
+    history: list[dict[str, float]]
+    """What was measured in each epoch; for a closed form one entry with the validation metrics, if any."""
+    facts: dict[str, Any]
+    """Circumstances of the fit: run, counts, fingerprints, versions, seconds."""
+    notes: dict[str, Any]
+    """What the caller wants kept beside the model; JSON."""
+
+    def __init__(self, spec: Spec) -> None:
+        self.spec = spec
+        self.items = pd.Index([])
+        self.history, self.facts, self.notes = [], {}, {}
+        self._network: Autoencoder | None = None
+        self._popularity = torch.empty(0)
+
+    def __repr__(self) -> str:
+        state = "not fitted" if self._network is None else f"fitted on {len(self.items):,} items"
+        return f"Recommender({self.spec!r}, {state})"
+
+    @property
+    def network(self) -> Autoencoder:
+        """The fitted network."""
+        if self._network is None:
+            raise NotFittedError(f"this {self.spec.name()} has not been fitted; call fit first")
+        return self._network
+
+    def fit(self, train: Interactions, *, valid: Holdout | None = None, run: Run | None = None) -> Self:
+        """Learn from the training users.
+
+        Parameters
+        ----------
+        valid
+            Users to choose the best epoch on. Without them the last epoch's weights are kept.
+        run
+            Seed, device, precision, tracker, …; the default is seed 0 on a GPU where there is one.
+        """
+        run = run or Run()
+        if train.nnz == 0:
+            raise DataError("there are no interactions to learn from")
+        if valid is not None and valid.histories.shape[1] != train.shape[1]:
+            raise DataError(
+                f"the validation users' items ({valid.histories.shape[1]:,}) are not those of the training data "
+                f"({train.shape[1]:,}); make both with one split"
+            )
+        facts = _facts(self.spec, train, valid, run)
+        run.tracker.parameters({**flatten(self.spec), **facts})
+        started, device = time.perf_counter(), run.torch_device
+        with cpu_threads(run.threads), seeded(run.seed):
+            network = self.spec.build(Shape(*train.shape)).to(device)
+            rows = Rows.from_matrix(canonical(train.matrix), device)
+            popularity = rows.with_values(torch.ones_like(rows.values)).column_sums()
+            measure = None if valid is None else validation(network, popularity, valid, self._monitors())
+            history = network.learn(rows, run, measure)
+            if measure is not None and not history:
+                history = [{f"valid/{name}": value for name, value in measure().items()}]
+                run.tracker.metrics(history[0], step=1)
+        facts["seconds"] = round(time.perf_counter() - started, 3)
+        # Only now, so that a fit that fails leaves what was fitted before whole.
+        self.history, self.facts = history, facts
+        self._network, self._popularity, self.items = network.eval(), popularity, train.items
+        return self
+
+    def score(self, histories: csr_matrix) -> np.ndarray:
+        """Return the scores of all items, ``(n, n_items)`` float32; for few rows, since it is dense."""
+        rows = self._rows(histories)
+        blocks = ranking.score_blocks(self.network, rows, self._popularity)
+        return np.concatenate([values.cpu().numpy() for _, values in blocks], axis=1)
+
+    def recommend(
+        self,
+        histories: csr_matrix,
+        k: int = 10,
+        *,
+        exclude_seen: bool = True,
+        allow: Filter | None = None,
+        deny: Filter | None = None,
+    ) -> Recommendations:
+        """Return the ``k`` best items for each row; equal scores are ordered by position.
+
+        Parameters
+        ----------
+        histories
+            ``(n, n_items)`` over this model's items, of known or new users.
+        exclude_seen
+            Leave out what stands in a row's history.
+        allow, deny
+            Recommend only these items, or none of these: positions for all rows, or ``(n, n_items)`` sparse with a
+            row of items for each user.
+        """
+        rows = self._rows(histories)
+        if k < 1:
+            raise ConfigError(f"k = {k} must be at least 1")
+        candidates = Candidates.of(rows, exclude_seen=exclude_seen, allow=allow, deny=deny)
+        found = ranking.rank(self.network, rows, k, candidates=candidates, fallback=self._popularity)
+        return Recommendations(*found)
+
+    def recommend_frame(
+        self,
+        frame: pd.DataFrame,
+        k: int = 10,
+        *,
+        user: Column = "user",
+        item: Column = "item",
+        rating: Column | None = None,
+        exclude_seen: bool = True,
+        allow: Sequence[Any] | None = None,
+        deny: Sequence[Any] | None = None,
+    ) -> pd.DataFrame:
+        """Return the best items for each user of a table of histories, as a table of ``user, rank, item, score``.
+
+        ``allow`` and ``deny`` are item ids. Items unknown to the model are dropped; the result's
+        ``attrs["unknown"]`` says how many interactions that were.
+        """
+        data = Interactions.from_frame(frame, user=user, item=item, rating=rating, duplicates="last")
+        known = data.onto(self._known)
+        found = self.recommend(
+            known.matrix,
+            k,
+            exclude_seen=exclude_seen,
+            allow=None if allow is None else self.positions(allow),
+            deny=None if deny is None else self.positions(deny),
+        )
+        result = self.frame(found, data.users)
+        result.attrs["unknown"] = data.nnz - known.nnz
+        return result
+
+    def frame(self, found: Recommendations, rows: Ids, row: str = "user") -> pd.DataFrame:
+        """Turn lists into a table ``row, rank, item, score`` with raw ids, without the places that stayed empty."""
+        n, k = found.items.shape
+        filled = (found.items >= 0).ravel()
+        columns = {
+            row: rows.repeat(k)[filled],
+            "rank": np.tile(np.arange(1, k + 1), n)[filled],
+            "item": self.items[found.items.ravel()[filled]],
+            "score": found.scores.ravel()[filled],
+        }
+        return pd.DataFrame(columns)
+
+    def similar(self, items: Sequence[int] | np.ndarray, k: int = 10) -> Recommendations:
+        """Return the ``k`` items most alike to each of the items at these positions, by the cosine of their vectors."""
+        if k < 1:
+            raise ConfigError(f"k = {k} must be at least 1")
+        asked = places(items, len(self._known))
+        return Recommendations(*ranking.most_alike(self.network.item_vectors(), asked, k))
+
+    def positions(self, ids: Sequence[Any]) -> np.ndarray:
+        """Return the positions of item ids; an unknown id is an error that names it."""
+        found = self._known.get_indexer(pd.Index(ids))
+        if (found < 0).any():
+            unknown = [shown(one) for one, place in zip(ids, found, strict=True) if place < 0]
+            more = f" and {len(unknown) - 5:,} more" if len(unknown) > 5 else ""
+            raise DataError(f"the model does not know the items {', '.join(unknown[:5])}{more}")
+        return found
+
+    def save(self, path: str | Path, *, overwrite: bool = False) -> None:
+        """Write the model into a folder: `Recommender.load` gives an equal spec and equal scores."""
+        state = {f"network.{name}": tensor for name, tensor in self.network.state_dict().items()}
+        config = {
+            "model": self.spec.name(),
+            "spec": flatten(self.spec),
+            "shape": [self.facts["users"], len(self.items)],
+            "facts": self.facts,
+            "history": self.history,
+        }
+        state["popularity"] = self._popularity
+        artefact.write(Path(path), Artefact(config, self.items, state, self.notes), overwrite=overwrite)
+
+    @classmethod
+    def load(cls, path: str | Path, *, device: str = "auto") -> Self:
+        """Read a model that was saved on any device; no training data are needed."""
+        place = resolve(device)
+        stored = artefact.read(Path(path), place)
+        try:
+            spec = build(recommenders.spec_class(stored.config["model"]), stored.config["spec"])
+            model = cls(spec)
+            with torch.device("meta"):  # shapes only: what a new network would draw and hold is not needed
+                network = spec.build(Shape(*stored.config["shape"]))
+            state = dict(stored.state)
+            model._popularity = state.pop("popularity")
+            learnt = {name.removeprefix("network."): tensor for name, tensor in state.items()}
+            network.load_state_dict(learnt, assign=True)
+            model.history, model.facts = stored.config["history"], stored.config["facts"]
+        except (AttributeError, ConfigError, KeyError, TypeError, RuntimeError) as error:
+            raise ArtefactError(f"{path} cannot be loaded by this version: {error}") from error
+        model._network, model.items = network.eval(), stored.items
+        model.notes = dict(stored.notes)
+        return model
+
+    def _monitors(self) -> tuple[str, ...]:
+        monitor = getattr(self.spec, "monitor", metrics.DEFAULT[0])
+        return tuple(dict.fromkeys((*metrics.DEFAULT, monitor)))
+
+    @property
+    def _known(self) -> Ids:
+        """The items of a fitted model; an error before."""
+        _ = self.network
+        return self.items
+
+    def _rows(self, histories: csr_matrix) -> csr_matrix:
+        width = len(self._known)
+        if not issparse(histories) or histories.ndim != 2:
+            raise DataError(f"histories must be a sparse (n, {width:,}) matrix, not {type(histories).__name__}")
+        if histories.shape[1] != width:
+            raise DataError(f"histories have {histories.shape[1]:,} columns, but the model knows {width:,} items")
+        return canonical(histories)
+
+
+def _facts(spec: Spec, train: Interactions, valid: Holdout | None, run: Run) -> dict[str, Any]:
+    users, items = train.shape
+    return {
+        "model": spec.name(),
+        "users": users,
+        "items": items,
+        "interactions": train.nnz,
+        "train_fingerprint": fingerprint(train.users, train.items, train.matrix),
+        "split_fingerprint": None if valid is None else valid.fingerprint,
+        "seed": run.seed,
+        "device": str(run.torch_device),
+        "precision": str(run.dtype).removeprefix("torch."),
+        "threads": run.threads or torch.get_num_threads(),
+        "versions": {
+            "python": sys.version.split()[0],
+            **{name: _version(name) for name in ("recsys-ae", "torch", "numpy")},
+        },
+    }
+
+
+def _version(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return "not installed"

@@ -1,0 +1,203 @@
+"""The process that talks to MLflow: requests come in as lines of JSON, answers go out the same way."""
+
+import contextlib
+import json
+import os
+import queue
+import signal
+import sys
+import tempfile
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, TextIO, TypeAlias
+
+from recsys_ae.tracking.loss_curve import loss_curve
+from recsys_ae.tracking.mlflow_names import shortened
+
+Request: TypeAlias = dict[str, Any]
+Say: TypeAlias = Callable[[dict[str, Any]], None]
+
+RETRY_SECONDS = 60.0
+"""How long a store that did not answer is left alone, unless the run ends."""
+
+
+class StoredRun:
+    """One run in an MLflow store, new or found again by its id."""
+
+    def __init__(self, *, uri: str, experiment: str, run_name: str | None, run_id: str | None, time: int) -> None:
+        from mlflow import MlflowClient  # noqa: PLC0415
+
+        self.client: Any = MlflowClient(tracking_uri=uri)
+        self.resumed = run_id is not None
+        if run_id is None:
+            run = self.client.create_run(self._experiment(experiment), start_time=time, run_name=run_name)
+        else:
+            run = self.client.get_run(run_id)
+        self.id: str = run.info.run_id
+        self.experiment_id: str = run.info.experiment_id
+
+    def _experiment(self, name: str) -> str:
+        found = self.client.get_experiment_by_name(name)
+        return str(found.experiment_id if found else self.client.create_experiment(name))
+
+    def parameters(self, values: Mapping[str, str]) -> None:
+        """Write parameters."""
+        from mlflow.entities import Param  # noqa: PLC0415
+
+        self.client.log_batch(self.id, params=[Param(name, value) for name, value in values.items()])
+
+    def metrics(self, values: Mapping[str, float], tags: Mapping[str, str], step: int, time: int) -> None:
+        """Write the numbers of one epoch; sent twice, they stand there once, since the time is theirs."""
+        from mlflow.entities import Metric, RunTag  # noqa: PLC0415
+
+        numbers = [Metric(name, value, time, step) for name, value in values.items()]
+        self.client.log_batch(self.id, metrics=numbers, tags=[RunTag(name, text) for name, text in tags.items()])
+
+    def artefact(self, path: str) -> None:
+        """Keep a file, or a folder under its name."""
+        if not Path(path).exists():
+            raise FileNotFoundError(f"{path} does not exist")
+        self.client.log_artifact(self.id, path)
+
+    def text(self, text: str, file: str) -> None:
+        """Keep a text as a file."""
+        self.client.log_text(self.id, text, file)
+
+    def loss_curve(self, history: Sequence[Mapping[str, float]], monitor: str | None) -> None:
+        """Draw the loss curve and keep it."""
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / "loss_curve.png"
+            loss_curve(history, path, monitor=monitor)
+            self.client.log_artifact(self.id, str(path))
+
+    def finish(self, status: str, time: int) -> None:
+        """Close a new run; one that was taken up again keeps the status it had."""
+        if not self.resumed:
+            self.client.set_terminated(self.id, status, time)
+
+
+class Delivery:
+    """Carries requests out in their order, and keeps them while the store does not answer."""
+
+    _UPLOADS = ("artefact", "text", "loss_curve")
+
+    def __init__(self, say: Say) -> None:
+        self._say = say
+        self._run: StoredRun | None = None
+        self._place = ""
+        self._waiting: deque[Request] = deque()
+        self._uploads: list[Request] = []
+        self._rest_until = -1.0
+        self._put_off = self._refused = False
+
+    def take(self, request: Request) -> None:
+        """Carry a request out, now or later."""
+        self._place = request.get("uri", self._place)
+        self._waiting.append(request)
+        if request["do"] == "finish":
+            self._finish()
+        elif time.monotonic() >= self._rest_until:
+            self._deliver()
+
+    def _finish(self) -> None:
+        self._waiting.extend(self._uploads)
+        self._uploads = []
+        self._deliver()
+        missing = len(self._waiting) + len(self._uploads)
+        if missing:
+            self._say({"failure": f"{missing} of the run's reports have not reached {self._place}"})
+        elif self._put_off and not self._refused:
+            self._say({"failure": f"made up for: all that had been put off has reached {self._place}"})
+
+    def _deliver(self) -> None:
+        self._rest_until = -1.0
+        while self._waiting and not self._refused:
+            request = self._waiting.popleft()
+            try:
+                self._carry_out(**request)
+            except Exception as error:  # whatever goes wrong here, the training goes on
+                self._failed(request, error)
+                if time.monotonic() < self._rest_until:
+                    return
+        if self._refused:
+            self._waiting.clear()
+
+    def _carry_out(self, do: str, **request: Any) -> None:
+        if do == "start":
+            self._run = StoredRun(**request)
+            self._say({"run": {"run_id": self._run.id, "experiment_id": self._run.experiment_id}})
+        else:
+            getattr(self._run, do)(**request)
+
+    def _failed(self, request: Request, error: Exception) -> None:
+        do = request["do"]
+        subject = {"start": "the run", "artefact": f"artefact {Path(request.get('path', '')).name}"}.get(do, do)
+        if not passing(error):
+            self._say({"failure": f"{subject} not written to {self._place}: {one_line(error)}"})
+            self._refused = do == "start"
+            return
+        self._put_off = True
+        self._say({"failure": f"{subject} not delivered to {self._place}: {one_line(root(error))}"})
+        if do in self._UPLOADS:  # files often live elsewhere than numbers, which need not wait for them
+            self._uploads.append(request)
+        else:
+            self._waiting.appendleft(request)
+            self._rest_until = time.monotonic() + RETRY_SECONDS
+
+
+def passing(error: Exception) -> bool:
+    """Whether the same request may succeed later: the store did not answer, or was not well."""
+    response = getattr(error, "response", None)
+    if response is not None:
+        status = int(response.status_code)
+    elif hasattr(error, "get_http_status_code"):
+        status = int(error.get_http_status_code())
+    elif type(error).__module__.startswith("sqlalchemy"):
+        return True
+    else:
+        lasting = FileNotFoundError | PermissionError | IsADirectoryError | NotADirectoryError
+        return isinstance(error, OSError) and not isinstance(error, lasting)
+    return status >= 500 or status in (408, 429)
+
+
+def root(error: BaseException) -> BaseException:
+    """Return what an error came from in the first place."""
+    while (before := error.__cause__ or (None if error.__suppress_context__ else error.__context__)) is not None:
+        error = before
+    return error
+
+
+def one_line(error: BaseException) -> str:
+    """Write an error on one line."""
+    return shortened(" ".join(str(error).split()) or type(error).__name__, 300)
+
+
+def main() -> None:
+    """Carry out requests until the sender closes the line; one that does so before the run's end was killed."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    answers = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)  # what MLflow prints is no answer
+    requests: queue.SimpleQueue[Request] = queue.SimpleQueue()
+    # Read ahead, so that the sender never waits for the store to make room in the pipe.
+    threading.Thread(target=_serve, args=(requests, answers)).start()
+    for line in sys.stdin.buffer:
+        requests.put(json.loads(line))
+    requests.put({"do": "finish", "status": "KILLED", "time": round(time.time() * 1000)})
+
+
+def _serve(requests: "queue.SimpleQueue[Request]", answers: TextIO) -> None:
+    def say(answer: dict[str, Any]) -> None:
+        with contextlib.suppress(OSError):  # nobody may listen any more: the rest is for the store alone
+            answers.write(json.dumps(answer) + "\n")
+            answers.flush()
+
+    delivery = Delivery(say)
+    done = False
+    while not done:
+        request = requests.get()
+        done = request["do"] == "finish"
+        delivery.take(request)
+        say({"answered": 1})

@@ -1,0 +1,152 @@
+"""Sparse rows do what the dense matrix would."""
+
+import numpy as np
+import pytest
+import torch
+from scipy.sparse import coo_matrix, csc_matrix, csr_array, csr_matrix
+
+from recsys_ae.nn.rows import Rows, canonical
+from tests.nn.small import CPU, dense_of, matrix, rows_of
+
+GIVEN = matrix()
+DENSE = GIVEN.toarray()
+NOTHING = csr_matrix((0, 7), dtype=np.float32)
+
+
+@pytest.fixture
+def rows() -> Rows:
+    return rows_of(GIVEN)
+
+
+def test_rows_hold_what_the_matrix_held(rows: Rows) -> None:
+    np.testing.assert_array_equal(dense_of(rows), DENSE)
+    assert len(rows) == 9
+    assert rows.width == 7
+    assert rows.device == CPU
+    assert rows.positions.tolist() == list(range(9))
+    assert rows.lengths.tolist() == (DENSE != 0).sum(axis=1).tolist()
+    assert rows.row_of_entry.tolist() == np.nonzero(DENSE)[0].tolist()
+    assert (rows.indptr.dtype, rows.indices.dtype, rows.values.dtype) == (torch.int32, torch.int32, torch.float32)
+
+
+def test_taken_rows_come_in_the_order_asked_for_and_know_where_they_stood(rows: Rows) -> None:
+    asked = [5, 0, 8, 2, 2, 7]
+    taken = rows.take(torch.tensor(asked))
+    np.testing.assert_array_equal(dense_of(taken), DENSE[asked])
+    assert taken.positions.tolist() == asked
+    assert taken.lengths.tolist() == (DENSE[asked] != 0).sum(axis=1).tolist()
+
+
+def test_rows_taken_twice_still_know_where_they_first_stood(rows: Rows) -> None:
+    again = rows.take(torch.tensor([6, 3, 1])).take(torch.tensor([2, 0]))
+    assert again.positions.tolist() == [1, 6]
+    np.testing.assert_array_equal(dense_of(again), DENSE[[1, 6]])
+
+
+def test_no_rows_can_be_taken(rows: Rows) -> None:
+    nothing = rows.take(torch.empty(0, dtype=torch.int64))
+    assert len(nothing) == 0
+    assert nothing.width == 7
+    assert nothing.product(torch.ones(7, 2)).shape == (0, 2)
+
+
+def test_taking_leaves_the_source_alone(rows: Rows) -> None:
+    taken = rows.take(torch.arange(9))
+    taken.values.zero_()
+    np.testing.assert_array_equal(dense_of(rows), DENSE)
+
+
+def test_normalised_rows_have_length_one_and_empty_rows_stay_empty(rows: Rows) -> None:
+    lengths = np.linalg.norm(DENSE.astype(np.float64), axis=1, keepdims=True)
+    expected = np.divide(DENSE, lengths, out=np.zeros_like(DENSE), where=lengths > 0)
+    np.testing.assert_allclose(dense_of(rows.normalised()), expected, rtol=1e-6)
+
+
+def test_a_row_whose_entries_are_all_zero_stays_zero() -> None:
+    zeros = csr_matrix((np.zeros(2, np.float32), [1, 3], [0, 2, 2]), shape=(2, 4))
+    assert dense_of(rows_of(zeros).normalised()).tolist() == [[0, 0, 0, 0], [0, 0, 0, 0]]
+
+
+def test_products_and_sums_are_those_of_the_dense_matrix(rows: Rows) -> None:
+    weight = torch.randn(7, 5, generator=torch.Generator().manual_seed(1))
+    np.testing.assert_allclose(rows.product(weight).numpy(), DENSE @ weight.numpy(), rtol=1e-5, atol=1e-6)
+    np.testing.assert_array_equal(rows.sums().numpy(), DENSE.sum(axis=1))
+    np.testing.assert_array_equal(rows.column_sums().numpy(), DENSE.sum(axis=0))
+
+
+def test_the_product_is_computed_in_the_precision_of_the_weights(rows: Rows) -> None:
+    weight = torch.randn(7, 5, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
+    product = rows.product(weight)
+    assert product.dtype == torch.float64
+    np.testing.assert_allclose(product.numpy(), DENSE.astype(np.float64) @ weight.numpy(), rtol=1e-14, atol=1e-14)
+
+
+def test_transposed_rows_are_the_columns(rows: Rows) -> None:
+    columns = rows.transposed()
+    np.testing.assert_array_equal(dense_of(columns), DENSE.T)
+    assert columns.width == len(rows)
+    assert len(columns) == rows.width
+    np.testing.assert_array_equal(dense_of(columns.transposed()), DENSE)
+    sorted_inside = [columns.indices[a:b].tolist() for a, b in zip(columns.indptr, columns.indptr[1:], strict=False)]
+    assert sorted_inside == [sorted(column) for column in sorted_inside]
+
+
+def test_the_gram_matrix_is_exact_for_counts(rows: Rows) -> None:
+    gram = rows.gram()
+    assert gram.dtype == torch.float32
+    np.testing.assert_array_equal(gram.numpy(), DENSE.T @ DENSE)
+
+
+def test_an_empty_batch_goes_through_everything() -> None:
+    empty = rows_of(NOTHING)
+    assert dense_of(empty.normalised()).shape == (0, 7)
+    assert empty.product(torch.ones(7, 2)).shape == (0, 2)
+    assert empty.sums().shape == (0,)
+    assert empty.column_sums().tolist() == [0] * 7
+    assert dense_of(empty.transposed()).shape == (7, 0)
+    assert empty.gram().tolist() == np.zeros((7, 7)).tolist()
+
+
+def test_rows_without_a_single_entry_go_through_everything() -> None:
+    bare = rows_of(csr_matrix((3, 7), dtype=np.float32))
+    assert bare.product(torch.ones(7, 2)).tolist() == [[0, 0]] * 3
+    assert bare.normalised().sums().tolist() == [0, 0, 0]
+    assert bare.take(torch.tensor([2, 0])).lengths.tolist() == [0, 0]
+    assert dense_of(bare.transposed()).shape == (7, 3)
+
+
+def test_other_values_leave_the_places_as_they_are(rows: Rows) -> None:
+    doubled = rows.with_values(rows.values * 2)
+    np.testing.assert_array_equal(dense_of(doubled), 2 * DENSE)
+    np.testing.assert_array_equal(dense_of(rows), DENSE)
+
+
+@pytest.mark.parametrize("form", [csr_matrix, csc_matrix, coo_matrix, csr_array])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64, np.int64, bool])
+def test_any_sparse_matrix_becomes_canonical(form: type, dtype: type) -> None:
+    given = form(GIVEN.toarray().astype(dtype))
+    result = canonical(given)
+    assert isinstance(result, csr_matrix)
+    assert result.dtype == np.float32
+    assert result.has_canonical_format
+    np.testing.assert_array_equal(result.toarray(), GIVEN.toarray().astype(dtype).astype(np.float32))
+
+
+def test_what_is_not_canonical_is_made_so_without_touching_it() -> None:
+    data, indices, indptr = (
+        np.array([1, 2, 4], np.float32),
+        np.array([2, 0, 2], np.int32),
+        np.array([0, 3, 3], np.int32),
+    )
+    given = csr_matrix((data.copy(), indices.copy(), indptr.copy()), shape=(2, 3))
+    result = canonical(given)
+    assert result.toarray().tolist() == [[2, 0, 5], [0, 0, 0]]
+    assert result.indices.tolist() == [0, 2]
+    assert given.data.tolist() == data.tolist()
+    assert given.indices.tolist() == indices.tolist()
+
+
+def test_entries_that_are_zero_stay_entries() -> None:
+    given = csr_matrix((np.array([0, 3], np.float32), [1, 2], [0, 2]), shape=(1, 3))
+    assert canonical(given).nnz == 2
+    assert rows_of(canonical(given)).lengths.tolist() == [2]

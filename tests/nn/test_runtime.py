@@ -1,0 +1,99 @@
+"""Circumstances are checked when they are stated, and leave no trace."""
+
+import dataclasses
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from recsys_ae.errors import ConfigError
+from recsys_ae.nn.runtime import Run, cpu_threads, resolve, seeded
+
+NO_GPU = pytest.mark.skipif(torch.cuda.is_available(), reason="says what happens on a machine without a GPU")
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "message"),
+    [
+        ("precision", "fp8", "precision = 'fp8' is not one of auto, fp32, bf16, fp16"),
+        ("threads", 0, "threads = 0 must be at least 1"),
+        ("threads", -2, "threads = -2 must be at least 1"),
+        ("seed", -1, r"seed = -1 must lie between 0 and 2\^63 - 1"),
+        ("seed", 2**63, r"seed = 9223372036854775808 must lie between 0 and 2\^63 - 1"),
+    ],
+)
+def test_a_run_that_cannot_be_is_refused(name: str, value: Any, message: str) -> None:
+    with pytest.raises(ConfigError, match=f"^{message}$"):
+        Run(**{name: value})
+
+
+def test_the_largest_seed_can_be_used() -> None:
+    assert Run(seed=2**63 - 1, device="cpu").generator().initial_seed() == 2**63 - 1
+
+
+def test_a_run_cannot_be_changed() -> None:
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        Run().seed = 4  # type: ignore[misc]
+
+
+@pytest.mark.parametrize("device", ["gpu", "", "cuda:x", "cuda:-1", "cpu cpu", "meta", "mps"])
+def test_what_is_no_device_of_ours_is_refused(device: str) -> None:
+    with pytest.raises(
+        ConfigError, match=f"device = '{device}' is not a device that models run on; use auto, cpu, cuda or cuda:N"
+    ):
+        resolve(device)
+
+
+@NO_GPU
+@pytest.mark.parametrize("device", ["cuda", "cuda:0", "cuda:3"])
+def test_a_gpu_that_is_not_there_is_refused(device: str) -> None:
+    with pytest.raises(ConfigError, match=f"device = '{device}', but PyTorch sees 0 CUDA devices; use auto or cpu"):
+        _ = Run(device=device).torch_device
+
+
+@NO_GPU
+def test_without_a_gpu_auto_is_the_cpu_in_single_precision() -> None:
+    run = Run()
+    assert run.torch_device == torch.device("cpu")
+    assert run.dtype == torch.float32
+
+
+@pytest.mark.parametrize(("precision", "dtype"), [("fp32", torch.float32), ("bf16", torch.bfloat16)])
+def test_matrix_products_run_in_the_precision_asked_for(precision: Any, dtype: torch.dtype) -> None:
+    with Run(device="cpu", precision=precision).autocast():
+        assert (torch.ones(2, 2) @ torch.ones(2, 2)).dtype == dtype
+    assert (torch.ones(2, 2) @ torch.ones(2, 2)).dtype == torch.float32
+
+
+def test_a_generator_is_fresh_each_time_and_follows_the_seed() -> None:
+    draws = [torch.rand(4, generator=Run(seed=seed, device="cpu").generator()).tolist() for seed in (1, 1, 2)]
+    assert draws[0] == draws[1] != draws[2]
+
+
+def test_seeding_is_undone_also_after_an_error() -> None:
+    before, numpy_before = torch.get_rng_state(), np.random.get_state()[1].copy()  # type: ignore[index,union-attr]  # noqa: NPY002
+    with seeded(5):
+        first = torch.rand(3)
+    with seeded(5):
+        assert torch.equal(first, torch.rand(3))
+    with pytest.raises(ZeroDivisionError), seeded(5):
+        _ = torch.rand(3) / (1 // 0)
+    assert torch.equal(torch.get_rng_state(), before)
+    np.testing.assert_array_equal(np.random.get_state()[1], numpy_before)  # type: ignore[index]  # noqa: NPY002
+
+
+def test_threads_are_given_back_also_after_an_error() -> None:
+    before = torch.get_num_threads()
+    with cpu_threads(before + 1):
+        assert torch.get_num_threads() == before + 1
+    assert torch.get_num_threads() == before
+    with pytest.raises(ZeroDivisionError), cpu_threads(before + 1):
+        _ = 1 / 0
+    assert torch.get_num_threads() == before
+
+
+def test_no_number_of_threads_leaves_the_setting_alone() -> None:
+    before = torch.get_num_threads()
+    with cpu_threads(None):
+        assert torch.get_num_threads() == before

@@ -1,0 +1,241 @@
+"""Measures equal their definitions: by hand, by a slow reference, and by an independent oracle."""
+
+import importlib.util
+import math
+import tracemalloc
+from pathlib import Path
+from types import ModuleType
+
+import numpy as np
+import pytest
+from scipy.sparse import csr_matrix
+
+from recsys_ae import metrics
+from recsys_ae.errors import ConfigError, DataError
+from recsys_ae.metrics import Metric, parse, per_user
+
+KINDS = ["recall", "recall_all", "ndcg", "precision", "map", "mrr", "hit"]
+
+
+def targets_of(rows: list[list[int]], n_items: int) -> csr_matrix:
+    indptr = np.append(0, np.cumsum([len(row) for row in rows]))
+    columns = np.array([item for row in rows for item in sorted(row)], dtype=np.int64)
+    return csr_matrix((np.ones(len(columns), np.float32), columns, indptr), shape=(len(rows), n_items))
+
+
+def slow(kind: str, k: int, ranked: list[int], wanted: set[int]) -> float:
+    """Return a measure as its definition reads, item by item."""
+    if not wanted:
+        return math.nan
+    ranked = [item for item in ranked if item >= 0][:k]
+    ranks = [rank for rank, item in enumerate(ranked, start=1) if item in wanted]
+    best = min(k, len(wanted))
+    ideal = sum(1 / math.log2(rank + 1) for rank in range(1, best + 1))
+    values = {
+        "recall": len(ranks) / best,
+        "recall_all": len(ranks) / len(wanted),
+        "precision": len(ranks) / k,
+        "ndcg": sum(1 / math.log2(rank + 1) for rank in ranks) / ideal,
+        "map": sum(found / rank for found, rank in enumerate(ranks, start=1)) / best,
+        "mrr": 1 / ranks[0] if ranks else 0.0,
+        "hit": 1.0 if ranks else 0.0,
+    }
+    return values[kind]
+
+
+def random_case(seed: int, n: int = 300, n_items: int = 80, k: int = 50) -> tuple[np.ndarray, csr_matrix]:
+    rng = np.random.default_rng(seed)
+    top = np.argsort(rng.random((n, n_items)), axis=1)[:, :k]
+    filled = rng.integers(0, k + 1, n)
+    top[np.arange(k) >= filled[:, None]] = -1
+    rows = [rng.choice(n_items, rng.integers(0, 30), replace=False).tolist() for _ in range(n)]
+    return top, targets_of(rows, n_items)
+
+
+@pytest.fixture(scope="session")
+def oracle(data_dir: Path) -> ModuleType:
+    path = data_dir.parent / "bench" / "metrics.py"
+    if not path.exists():
+        pytest.skip(f"the independent oracle is absent: {path}")
+    spec = importlib.util.spec_from_file_location("independent_metrics", path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_the_values_are_those_computed_by_hand() -> None:
+    # Targets 1, 4, 7; the list 4, 0, 1, 9, 8 has them at ranks 1 and 3.
+    found = per_user(np.array([[4, 0, 1, 9, 8]]), targets_of([[1, 4, 7]], 10), [f"{kind}@5" for kind in KINDS])
+    values = {name: value.item() for name, value in found.items()}
+    assert values["recall@5"] == pytest.approx(2 / 3, abs=1e-15)
+    assert values["recall_all@5"] == pytest.approx(2 / 3, abs=1e-15)
+    assert values["precision@5"] == 0.4
+    assert values["ndcg@5"] == pytest.approx(1.5 / 2.1309297535714573, abs=1e-15)
+    assert values["map@5"] == pytest.approx((1 / 1 + 2 / 3) / 3, abs=1e-15)
+    assert values["mrr@5"] == 1.0
+    assert values["hit@5"] == 1.0
+
+
+def test_the_two_recalls_differ_where_targets_outnumber_the_list() -> None:
+    top, targets = np.array([[4, 0, 1]]), targets_of([[1, 4, 7, 8]], 10)
+    found = per_user(top, targets, ["recall@2", "recall_all@2"])
+    assert found["recall@2"] == 1 / 2
+    assert found["recall_all@2"] == 1 / 4
+
+
+def test_the_first_target_counts_for_the_reciprocal_rank() -> None:
+    found = per_user(np.array([[9, 3, 4], [9, 8, 7]]), targets_of([[3, 4], [1]], 10), ["mrr@3", "hit@3", "mrr@1"])
+    assert found["mrr@3"].tolist() == [0.5, 0.0]
+    assert found["hit@3"].tolist() == [1.0, 0.0]
+    assert found["mrr@1"].tolist() == [0.0, 0.0]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("k", [1, 2, 7, 20, 50])
+def test_every_measure_equals_its_definition(kind: str, k: int) -> None:
+    top, targets = random_case(k)
+    found = per_user(top, targets, [f"{kind}@{k}"])[f"{kind}@{k}"]
+    expected = [slow(kind, k, row.tolist(), set(targets[user].indices)) for user, row in enumerate(top)]
+    assert np.isnan(expected).any()
+    assert found.dtype == np.float64
+    np.testing.assert_allclose(found, expected, rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_perfect_list_scores_one(kind: str) -> None:
+    rows = [[1, 2, 3], [4, 5, 6]]
+    found = per_user(np.array(rows), targets_of(rows, 8), [f"{kind}@3"])
+    assert found[f"{kind}@3"].tolist() == [1.0, 1.0]
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_the_measures_equal_the_independent_oracle(oracle: ModuleType, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    rows = [rng.choice(400, rng.integers(0, 150), replace=False).tolist() for _ in range(500)]
+    top, targets = np.argsort(rng.random((500, 400)), axis=1)[:, :100], targets_of(rows, 400)
+    top[rng.random(500) < 0.2, 60:] = -1
+    expected = oracle.score(top, targets)
+    found = per_user(top, targets)
+    for name, values in found.items():
+        kept = values[~np.isnan(values)]
+        assert len(kept) == expected["users"]
+        assert kept.mean() == pytest.approx(expected[name], abs=1e-12)
+        assert kept.std(ddof=1) / math.sqrt(len(kept)) == pytest.approx(expected[f"se_{name}"], abs=1e-12)
+
+
+def test_users_without_targets_have_no_value() -> None:
+    found = per_user(np.array([[0, 1], [0, 1]]), targets_of([[], [1]], 3), [f"{kind}@2" for kind in KINDS])
+    for values in found.values():
+        assert np.isnan(values).tolist() == [True, False]
+
+
+def test_nobody_has_targets() -> None:
+    assert np.isnan(per_user(np.array([[0, 1]]), targets_of([[]], 3), ["ndcg@2"])["ndcg@2"]).all()
+
+
+def test_no_users_have_no_values() -> None:
+    assert per_user(np.empty((0, 5), np.int64), csr_matrix((0, 9)), ["ndcg@5"])["ndcg@5"].shape == (0,)
+
+
+def test_nothing_recommended_is_no_hit_on_anyones_last_item() -> None:
+    # -1 must find neither the last item of this user nor that of the user before.
+    top, targets = np.array([[-1, -1], [-1, -1]]), targets_of([[4], [0, 4]], 5)
+    assert per_user(top, targets, ["hit@2"])["hit@2"].tolist() == [0.0, 0.0]
+
+
+def test_a_gap_in_the_list_keeps_its_rank() -> None:
+    assert per_user(np.array([[-1, 2]]), targets_of([[2]], 3), ["mrr@2"])["mrr@2"].tolist() == [0.5]
+
+
+def test_every_stored_target_counts_whatever_its_value() -> None:
+    targets = csr_matrix((np.array([0.0, -2.0], np.float32), [0, 1], [0, 2]), shape=(1, 3))
+    assert per_user(np.array([[0, 1]]), targets, ["recall@2"])["recall@2"].tolist() == [1.0]
+
+
+def test_targets_need_not_be_sorted_and_stay_as_they_are() -> None:
+    targets = csr_matrix((np.ones(3, np.float32), np.array([4, 0, 2]), [0, 3]), shape=(1, 5))
+    assert per_user(np.array([[2, 0, 1]]), targets, ["recall@3"])["recall@3"] == pytest.approx(2 / 3)
+    assert targets.indices.tolist() == [4, 0, 2]
+
+
+def test_a_users_value_does_not_depend_on_the_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    top, targets = random_case(3)
+    names = [f"{kind}@{k}" for kind in KINDS for k in (5, 50)]
+    whole = per_user(top, targets, names)
+    monkeypatch.setattr(metrics, "BLOCK", 7)
+    blocks = per_user(top, targets, names)
+    alone = per_user(top[11:12], targets[11:12], names)
+    for name in names:
+        assert np.array_equal(whole[name], blocks[name], equal_nan=True)
+        assert np.array_equal(whole[name][11:12], alone[name], equal_nan=True)
+
+
+def test_a_cut_off_beyond_the_items_takes_them_all() -> None:
+    top, targets = np.array([[2, 0, 1]]), targets_of([[0, 1]], 3)
+    found = per_user(top, targets, ["recall@100", "precision@100", "ndcg@100"])
+    assert found["recall@100"] == 1.0
+    assert found["precision@100"] == 0.02
+    assert found["ndcg@100"] == pytest.approx((1 / math.log2(3) + 1 / 2) / (1 + 1 / math.log2(3)))
+
+
+def test_memory_stays_far_below_a_dense_matrix() -> None:
+    n, n_items = 20_000, 30_000
+    rng = np.random.default_rng(0)
+    top = (rng.integers(0, n_items, (n, 1)) + np.arange(100) * 7) % n_items
+    columns = (rng.integers(0, n_items, (n, 1)) + np.arange(10)) % n_items
+    targets = csr_matrix((np.ones(n * 10, np.float32), columns.ravel(), np.arange(n + 1) * 10), shape=(n, n_items))
+    targets.sort_indices()
+    tracemalloc.start()
+    per_user(top, targets)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 40e6
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_names_are_read_and_written_alike(kind: str) -> None:
+    assert parse(f"{kind}@20") == Metric(kind, 20)
+    assert str(parse(f"{kind}@20")) == f"{kind}@20"
+
+
+def test_the_defaults_are_names() -> None:
+    assert [str(parse(name)) for name in metrics.DEFAULT] == list(metrics.DEFAULT)
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("recal@20", "there is no metric 'recal@20'; did you mean 'recall'"),
+        ("NDCG@100", "there is no metric 'NDCG@100'"),
+        ("", "there is no metric ''"),
+        ("ndcg", "needs a whole number as its cut-off, as in 'ndcg@20'"),
+        ("ndcg@", "needs a whole number"),
+        ("ndcg@ten", "needs a whole number"),
+        ("ndcg@1.5", "needs a whole number"),
+        ("ndcg@10@20", "needs a whole number"),
+        ("ndcg@0", "k must be at least 1"),
+        ("ndcg@-5", "k must be at least 1"),
+    ],
+)
+def test_wrong_names_say_what_is_wrong(name: str, message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        parse(name)
+
+
+@pytest.mark.parametrize(
+    ("top", "message"),
+    [
+        (np.array([[0, 1], [1, 2]]), r"\(2, 2\); expected whole numbers \(1, k\)"),
+        (np.array([0, 1]), "expected whole numbers"),
+        (np.array([[0.0, 1.0]]), "float64"),
+        (np.array([[0]]), "hold 1 items, too few to cut after 2"),
+        (np.array([[0, 5]]), "items from 0 to 5; expected -1 to 4"),
+        (np.array([[0, -2]]), "items from -2 to 0; expected -1 to 4"),
+        (np.array([[3, 3]]), "an item twice"),
+    ],
+)
+def test_lists_that_do_not_fit_are_refused(top: np.ndarray, message: str) -> None:
+    with pytest.raises(DataError, match=message):
+        per_user(top, targets_of([[3, 4]], 5), ["recall@2"])

@@ -1,0 +1,71 @@
+"""Every command block and every snippet of the README runs as it stands there."""
+
+import os
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+BIN = Path(sys.executable).parent
+
+
+def blocks(language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```", README, flags=re.MULTILINE | re.DOTALL)
+
+
+@pytest.fixture(scope="module")
+def desk(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder in which all blocks run one after the other, as a reader would type them."""
+    folder = tmp_path_factory.mktemp("readme")
+    (folder / "ratings.csv").write_text(
+        "userId,movieId,rating\n"
+        + "".join(f"{user},{item},{3 + (user + item) % 3}\n" for user in range(90) for item in range(user % 5, 60, 4))
+    )
+    (folder / "new-users.csv").write_text("user,item\nann,1\nann,2\nbob,3\n")
+    return folder
+
+
+def run(command: str, folder: Path) -> str:
+    environment = {**os.environ, "PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}"}
+    shell = ["bash", "-euo", "pipefail", "-c", command]
+    result = subprocess.run(shell, cwd=folder, env=environment, capture_output=True, text=True, check=False)
+    assert result.returncode == 0, f"{command}\n{result.stdout}\n{result.stderr}"
+    return result.stdout
+
+
+def test_the_first_screen_names_both_commands() -> None:
+    first = "\n".join(README.splitlines()[:40])
+    assert "make demo" in first
+    assert "make test" in first
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("block", [pytest.param(b, id=shlex.quote(b.split("\n")[0])) for b in blocks("bash")])
+def test_a_command_block_runs(block: str, desk: Path, request: pytest.FixtureRequest) -> None:
+    if "ml-1m" in block:
+        request.getfixturevalue("data_dir")
+    run(block, desk)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("block", blocks("python"))
+def test_a_snippet_runs(block: str, desk: Path) -> None:
+    (desk / "snippet.py").write_text(block)
+    run("rm -rf models/mult_vae", desk)
+    assert "ndcg@100" in run(f"{sys.executable} -W error snippet.py", desk)
+
+
+@pytest.mark.slow
+def test_the_demo_runs_what_the_makefile_says(tmp_path: Path) -> None:
+    plan = subprocess.run(
+        ["make", "--dry-run", "--assume-old", ".venv/.ready", "demo", f"BIN={BIN}"],
+        cwd=ROOT, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    printed = run(plan.stdout, tmp_path)
+    assert "attainable" in printed
+    assert (tmp_path / "demo/top10.csv").read_text().startswith("user,rank,item,score")
