@@ -11,7 +11,7 @@ from scipy.sparse import csr_matrix
 from recsys_ae import evaluate, load_dataset, split_users
 from recsys_ae.datasets.filters import MinInteractions, MinRating, apply
 
-FACTORS, REGULARISATION, ALPHA, ITERATIONS = 256, 300.0, 10.0, 10
+FACTORS, REGULARISATION, ALPHA, ITERATIONS = 256, 50.0, 5.0, 10
 
 
 class FoldIn:

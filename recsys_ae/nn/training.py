@@ -93,7 +93,7 @@ class _Best:
 
     def offer(self, value: float, epoch: int) -> None:
         """Keep the network's weights if no earlier epoch was as good."""
-        if value <= self.value:
+        if not value > self.value:  # so that NaN is no better than anything
             return
         self.value, self.epoch = value, epoch
         for name, tensor in self.network.state_dict().items():

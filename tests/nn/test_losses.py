@@ -143,3 +143,12 @@ def test_the_kl_of_codes_in_half_precision_is_computed_in_single_precision() -> 
     kl = gaussian_kl(mean, log_variance)
     assert kl.dtype == torch.float32
     assert kl.item() == pytest.approx(gaussian_kl(mean.float(), log_variance.float()).item(), rel=1e-6)
+
+
+def test_what_a_network_computed_may_be_overwritten_but_never_unnoticed() -> None:
+    """The loss works in the memory of the logits; needing them again is an error, not a wrong gradient."""
+    hidden = torch.from_numpy(_logits(9, 7)).requires_grad_()
+    logits = hidden.exp()  # exp needs its own output to go backwards
+    loss = multinomial(logits, rows_of(matrix(9, 7)))
+    with pytest.raises(RuntimeError, match="modified by an inplace operation"):
+        loss.backward()

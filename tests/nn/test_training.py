@@ -329,6 +329,15 @@ def test_half_precision_trains_on_the_cpu_and_keeps_its_weights_whole(precision:
     assert {value.dtype for value in network.state_dict().values()} == {torch.float32}
 
 
+def test_a_scaled_gradient_is_clipped_at_its_true_size() -> None:
+    """fp16 multiplies the loss by 65,536; clipped before that is undone, a gradient is lost beside the penalty."""
+    losses = [
+        learn(network_of(Tiny(epochs=40, lr=0.02, l2=0.05, clip_norm=1.0)), precision=precision)[-1]["loss"]
+        for precision in ("fp16", "fp32")
+    ]
+    assert losses[0] == pytest.approx(losses[1], rel=0.1)
+
+
 def test_the_rows_are_left_as_they_were() -> None:
     rows = rows_of(DATA)
     before = [rows.indptr.clone(), rows.indices.clone(), rows.values.clone()]

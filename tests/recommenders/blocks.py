@@ -1,0 +1,62 @@
+"""Data with a known answer: users of four tastes, who touch items of their own block only."""
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from scipy.sparse import csr_matrix
+
+from recsys_ae import recommenders
+from recsys_ae.datasets.interactions import Interactions
+from recsys_ae.datasets.splitting import Holdout
+from recsys_ae.hyper import build, describe
+from recsys_ae.nn.autoencoder import Spec
+
+BLOCKS, USERS, ITEMS = 4, 15, 8
+SMALL = {"epochs": 40, "batch_size": 16, "latent": 8, "hidden": (16,), "lr": 0.01}
+"""What makes a model fast, for those that have such a hyper-parameter."""
+
+
+def small(name: str, **chosen: Any) -> Spec:
+    """Return a fast version of a model; layers that it has not by default it does not get."""
+    cls = recommenders.spec_class(name)
+    known = {one.name: one.default for one in describe(cls)}
+    values = {key: value for key, value in SMALL.items() if known.get(key)}
+    return build(cls, {**values, **{key: value for key, value in chosen.items() if key in known}})
+
+
+def touched(seed: int = 0) -> NDArray[np.float32]:
+    """Return ``(60, 32)``: every user touches five of the eight items of a block."""
+    rng = np.random.default_rng(seed)
+    dense = np.zeros((BLOCKS * USERS, BLOCKS * ITEMS), np.float32)
+    for user in range(len(dense)):
+        block = user // USERS * ITEMS
+        dense[user, block + rng.permutation(ITEMS)[:5]] = 1
+    return dense
+
+
+def training_data(seed: int = 0) -> Interactions:
+    user, item = np.nonzero(touched(seed))
+    # Neighbours in the data are no neighbours among the positions: a model that looks at positions finds nothing.
+    order = np.random.default_rng(9).permutation(BLOCKS * ITEMS)
+    return Interactions.from_frame(pd.DataFrame({"user": user, "item": 1000 + order[item]}))
+
+
+def block_of(data: Interactions) -> NDArray[np.int64]:
+    """Return the block of each item, ``(32,)``."""
+    order = np.random.default_rng(9).permutation(BLOCKS * ITEMS)
+    blocks = np.empty(BLOCKS * ITEMS, np.int64)
+    blocks[order] = np.arange(BLOCKS * ITEMS) // ITEMS
+    return blocks[data.items.to_numpy() - 1000]
+
+
+def holdout(data: Interactions) -> Holdout:
+    """Return four users that no model has seen, one of each block: four items to see, the other four to find."""
+    blocks = block_of(data)
+    histories, targets = np.zeros((2, BLOCKS, BLOCKS * ITEMS), np.float32)
+    for block in range(BLOCKS):
+        own = np.flatnonzero(blocks == block)
+        histories[block, own[:4]] = 1
+        targets[block, own[4:]] = 1
+    return Holdout(csr_matrix(histories), csr_matrix(targets), pd.Index(["a", "b", "c", "d"]))

@@ -1,0 +1,375 @@
+"""The face of every model: raw ids in, raw ids out, and errors that say what to do."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from scipy.sparse import coo_matrix, csc_matrix, csr_array, csr_matrix
+
+from recsys_ae import Interactions, Recommender, Run, evaluate, split_users
+from recsys_ae.datasets.splitting import Holdout
+from recsys_ae.errors import ConfigError, DataError, NotFittedError
+from recsys_ae.nn.runtime import Progress
+from recsys_ae.recommenders import EASE, MultVAE, Popularity
+from tests.recommenders.blocks import holdout, small, training_data
+from tests.single_thread import single_thread  # noqa: F401
+
+CPU = Run(device="cpu")
+PAIRS = [(1, 0), (1, 1), (2, 1), (2, 2), (3, 1), (3, 2), (3, 0), (4, 3), (4, 1), (5, 4), (5, 3), (6, 4)]
+"""Users and items, the latter as places in one of the lists of ids below."""
+IDS: dict[str, list[Any]] = {
+    "numbers": [10, 20, 30, 40, 50],
+    "text": ["a", "b", "c", "d", "e"],
+    "mixed": [1, 2, "1", "2", "x"],
+    "odd text": ["", " ", '"quoted", with a comma', "😀", "long" * 2500],
+    "fractions": [0.5, 1.0, 1.5, 2.5, 1e300],
+}
+
+
+def frame_of(ids: list[Any], pairs: list[tuple[Any, int]] | None = None) -> pd.DataFrame:
+    user, item = zip(*(pairs or PAIRS), strict=True)
+    chosen: list[Any] = [ids[place] for place in item]
+    return pd.DataFrame({"user": user, "item": pd.Series(chosen, dtype=object)}).infer_objects()
+
+
+def popularity_of(ids: list[Any]) -> Recommender:
+    return Recommender(Popularity()).fit(Interactions.from_frame(frame_of(ids)), run=CPU)
+
+
+@pytest.fixture(scope="module")
+def blocks() -> Recommender:
+    return Recommender(EASE()).fit(training_data(), run=CPU)
+
+
+# Raw ids
+
+
+@pytest.mark.parametrize("kind", IDS)
+def test_tables_of_raw_ids_go_in_and_come_out(kind: str) -> None:
+    ids = IDS[kind]
+    found = popularity_of(ids).recommend_frame(frame_of(ids, [("new", 1), ("other", 0), ("other", 3)]), k=2)
+    assert list(found.columns) == ["user", "rank", "item", "score"]
+    assert found["user"].tolist() == ["new", "new", "other", "other"]
+    assert found["rank"].tolist() == [1, 2, 1, 2]
+    # b is in 4 histories, all others in 2: equals come in the order of the model's items.
+    order = [ids[place] for place in range(5)]
+    assert found["item"].tolist() == [order[0], order[2], order[1], order[2]]
+    assert [type(item) for item in found["item"].tolist()] == [
+        type(item) for item in (order[0], order[2], order[1], order[2])
+    ]
+    assert found["score"].tolist() == [2, 2, 4, 2]
+    assert found.attrs == {"unknown": 0}
+
+
+def test_one_and_the_text_of_one_are_two_items() -> None:
+    model = popularity_of(IDS["mixed"])
+    assert model.positions([1, "1"]).tolist() == [model.items.tolist().index(1), model.items.tolist().index("1")]
+    found = model.recommend_frame(pd.DataFrame({"user": ["u"], "item": [1]}), k=9)
+    assert 1 not in found["item"].tolist()
+    assert "1" in found["item"].tolist()
+
+
+def test_one_as_text_is_unknown_to_a_model_of_numbers() -> None:
+    model = popularity_of(IDS["numbers"])
+    found = model.recommend_frame(pd.DataFrame({"user": ["u", "u"], "item": pd.Series(["10", 20], dtype=object)}), k=9)
+    assert found["item"].tolist() == [10, 30, 40, 50]
+    assert found.attrs == {"unknown": 1}
+
+
+def test_items_unknown_to_the_model_are_dropped_and_counted() -> None:
+    frame = pd.DataFrame({"user": ["u", "u", "u", "v"], "item": ["z", "b", "y", "z"]})
+    found = popularity_of(IDS["text"]).recommend_frame(frame, k=2)
+    assert found.attrs == {"unknown": 3}
+    assert found[found["user"] == "u"]["item"].tolist() == ["a", "c"]
+
+
+def test_a_user_of_unknown_items_gets_the_order_of_popularity(blocks: Recommender) -> None:
+    found = blocks.recommend_frame(pd.DataFrame({"user": ["u"], "item": [-5]}), k=32)
+    counts = np.asarray(training_data().matrix.sum(axis=0)).ravel()
+    assert found["item"].tolist() == blocks.items[np.argsort(-counts, kind="stable")].tolist()
+
+
+def test_columns_are_named_or_counted_and_the_last_of_a_repeated_pair_counts(blocks: Recommender) -> None:
+    item = blocks.items.tolist()
+    frame = pd.DataFrame({"who": ["u", "u", "u"], "what": [item[0], item[1], item[0]], "stars": [1, 1, 5]})
+    expected = csr_matrix((np.array([5, 1], np.float32), ([0, 0], [0, 1])), shape=(1, 32))
+    scores = blocks.recommend(expected, k=3).scores[0]
+    for columns in ({"user": "who", "item": "what", "rating": "stars"}, {"user": 0, "item": 1, "rating": 2}):
+        found = blocks.recommend_frame(frame, k=3, **columns)  # type: ignore[arg-type]
+        np.testing.assert_array_equal(found["score"].to_numpy(), scores)
+    without = blocks.recommend_frame(frame, k=3, user="who", item="what")
+    assert not np.array_equal(without["score"].to_numpy(), scores)
+
+
+def test_the_seen_may_stay_in_the_table() -> None:
+    frame = pd.DataFrame({"user": ["u"], "item": ["b"]})
+    model = popularity_of(IDS["text"])
+    assert model.recommend_frame(frame, k=1, exclude_seen=False)["item"].tolist() == ["b"]
+    assert model.recommend_frame(frame, k=1)["item"].tolist() == ["a"]
+
+
+def test_ids_are_allowed_and_denied() -> None:
+    frame = pd.DataFrame({"user": ["u"], "item": ["b"]})
+    model = popularity_of(IDS["text"])
+    assert model.recommend_frame(frame, allow=["e", "b", "c"])["item"].tolist() == ["c", "e"]
+    assert model.recommend_frame(frame, deny=["a", "d"])["item"].tolist() == ["c", "e"]
+    assert model.recommend_frame(frame, allow=["e", "c"], deny=["c"])["item"].tolist() == ["e"]
+    assert model.recommend_frame(frame, allow=[])["item"].tolist() == []
+
+
+def test_an_unknown_id_in_a_list_is_an_error() -> None:
+    frame = pd.DataFrame({"user": ["u"], "item": ["b"]})
+    for name in ("allow", "deny"):
+        wrong: dict[str, Any] = {name: ["a", "nobody"]}
+        with pytest.raises(DataError, match=r"^the model does not know the items 'nobody'$"):
+            popularity_of(IDS["text"]).recommend_frame(frame, **wrong)
+
+
+def test_places_that_stay_empty_are_not_in_the_table(blocks: Recommender) -> None:
+    items = blocks.items.tolist()
+    frame = pd.DataFrame({"user": ["u"] * 30 + ["v"], "item": items[:30] + items[:1]})
+    found = blocks.recommend_frame(frame, k=3)
+    assert found["user"].tolist() == ["u", "u", "v", "v", "v"]
+    assert found["rank"].tolist() == [1, 2, 1, 2, 3]
+    assert sorted(found[found["user"] == "u"]["item"]) == sorted(items[30:])
+
+
+def test_a_table_that_cannot_be_read_is_an_error_of_ours(blocks: Recommender) -> None:
+    for frame in (pd.DataFrame({"user": [], "item": []}), pd.DataFrame({"user": [1], "thing": [1]})):
+        with pytest.raises(DataError):
+            blocks.recommend_frame(frame)
+
+
+def test_lists_become_a_table_under_any_heading(blocks: Recommender) -> None:
+    found = blocks.similar([4, 2], k=2)
+    table = blocks.frame(found, blocks.items[[4, 2]], row="like")
+    assert list(table.columns) == ["like", "rank", "item", "score"]
+    assert table["like"].tolist() == [blocks.items[4]] * 2 + [blocks.items[2]] * 2
+    assert table["item"].tolist() == blocks.items[found.items.ravel()].tolist()
+
+
+# Positions
+
+
+@pytest.mark.parametrize("kind", IDS)
+def test_positions_are_those_of_the_items(kind: str) -> None:
+    model = popularity_of(IDS[kind])
+    asked = [model.items.tolist()[place] for place in (3, 0, 3)]
+    assert model.positions(asked).tolist() == [3, 0, 3]
+    assert model.positions([]).tolist() == []
+
+
+def test_unknown_ids_are_named_plainly_and_not_all_of_them() -> None:
+    model = popularity_of(IDS["numbers"])
+    with pytest.raises(DataError, match=r"^the model does not know the items 7, 8$"):
+        model.positions(np.array([10, 7, 8]))  # type: ignore[arg-type]
+    with pytest.raises(DataError, match=r"^the model does not know the items 0, 1, 2, 3, 4 and 1,990 more$"):
+        model.positions(range(2000))
+    with pytest.raises(DataError, match=r"^the model does not know the items '10'$"):
+        model.positions(["10"])
+    with pytest.raises(DataError) as caught:
+        model.positions(["x" * 10_000])
+    assert len(str(caught.value)) < 120
+
+
+# Items alike
+
+
+def test_similar_items_are_asked_for_by_position(blocks: Recommender) -> None:
+    items, scores = blocks.similar(blocks.positions([blocks.items[3]]), k=5)
+    assert items.shape == scores.shape == (1, 5)
+    assert 3 not in items
+    assert blocks.similar([3], k=1000).items.shape == (1, 31)
+    assert blocks.similar([], k=5).items.shape == (0, 5)
+
+
+@pytest.mark.parametrize(
+    ("items", "k", "error", "message"),
+    [
+        ([0], 0, ConfigError, "k = 0 must be at least 1"),
+        ([32], 5, DataError, "there is no item at position 32; the model knows 32 items"),
+        (["1000"], 5, DataError, r"items must be a list of positions .*; ids go through positions\(\)"),
+    ],
+)
+def test_similar_items_of_nothing_are_refused(
+    items: Any, k: int, error: type[Exception], message: str, blocks: Recommender
+) -> None:
+    with pytest.raises(error, match=message):
+        blocks.similar(items, k=k)
+
+
+# Histories
+
+
+@pytest.mark.parametrize("form", [csr_matrix, csc_matrix, coo_matrix, csr_array])
+@pytest.mark.parametrize("dtype", [np.float64, np.int64, bool])
+def test_histories_may_be_any_sparse_matrix(form: type, dtype: type, blocks: Recommender) -> None:
+    histories = holdout(training_data()).histories
+    given = form(histories.toarray().astype(dtype))
+    np.testing.assert_array_equal(blocks.score(given), blocks.score(histories))
+    np.testing.assert_array_equal(blocks.recommend(given, k=4).items, blocks.recommend(histories, k=4).items)
+
+
+def test_histories_with_repeated_entries_are_summed_and_left_alone(blocks: Recommender) -> None:
+    given = csr_matrix((np.ones(3, np.float32), np.array([4, 1, 4]), np.array([0, 3])), shape=(1, 32))
+    expected = csr_matrix(([1.0, 2.0], ([0, 0], [1, 4])), shape=(1, 32))
+    np.testing.assert_array_equal(blocks.score(given), blocks.score(expected))
+    assert given.indices.tolist() == [4, 1, 4]
+
+
+def test_a_vector_is_no_table_of_histories(blocks: Recommender) -> None:
+    from scipy.sparse import coo_array
+
+    with pytest.raises(DataError, match=r"histories must be a sparse \(n, 32\) matrix, not coo_array"):
+        blocks.recommend(coo_array(np.ones(32)))  # type: ignore[arg-type]
+
+
+def test_each_user_may_have_lists_of_his_own(blocks: Recommender) -> None:
+    histories = holdout(training_data()).histories
+    own = csr_matrix(np.eye(4, 32))
+    assert blocks.recommend(histories, k=3, allow=own, exclude_seen=False).items[:, 0].tolist() == [0, 1, 2, 3]
+    assert not (blocks.recommend(histories, k=32, deny=own).items == np.arange(4)[:, None]).any()
+
+
+# Fitting
+
+
+def test_what_is_known_of_a_fit_is_kept() -> None:
+    data = training_data()
+    split = split_users(data, n_valid=5, n_test=5, seed=1)
+    model = Recommender(EASE()).fit(split.train, valid=split.valid, run=Run(device="cpu", seed=7, threads=1))
+    facts = model.facts
+    assert facts["model"] == "ease"
+    assert (facts["users"], facts["items"]) == split.train.shape
+    assert facts["interactions"] == split.train.nnz
+    assert facts["split_fingerprint"] == split.fingerprint
+    assert re.fullmatch("[0-9a-f]{16}", facts["train_fingerprint"])
+    assert (facts["seed"], facts["device"], facts["precision"], facts["threads"]) == (7, "cpu", "float32", 1)
+    assert facts["versions"]["torch"] == torch.__version__
+    assert facts["versions"]["numpy"] == np.__version__
+    assert facts["versions"]["python"].startswith("3.")
+    assert facts["seconds"] >= 0
+
+
+def test_the_fingerprint_of_the_training_data_is_that_of_the_data() -> None:
+    def printed(data: Interactions) -> Any:
+        return Recommender(Popularity()).fit(data, run=CPU).facts["train_fingerprint"]
+
+    data = training_data()
+    less = data.take(np.arange(data.nnz) > 0)
+    assert printed(data) == printed(training_data())
+    assert printed(data) != printed(less)
+
+
+def test_nothing_to_learn_from_is_refused() -> None:
+    nothing = Interactions(csr_matrix((2, 3), dtype=np.float32), pd.Index([1, 2]), pd.Index([1, 2, 3]))
+    with pytest.raises(DataError, match="there are no interactions to learn from"):
+        Recommender(EASE()).fit(nothing, run=CPU)
+
+
+def test_validation_users_over_other_items_are_refused() -> None:
+    other = Holdout(csr_matrix((2, 7)), csr_matrix((2, 7)), pd.Index([1, 2]))
+    with pytest.raises(DataError, match=r"the validation users' items \(7\) are not those of the training data \(32\)"):
+        Recommender(EASE()).fit(training_data(), valid=other, run=CPU)
+
+
+def test_validation_users_without_targets_are_refused() -> None:
+    data = training_data()
+    found = holdout(data)
+    bare = Holdout(found.histories, csr_matrix(found.targets.shape, dtype=np.float32), found.users)
+    with pytest.raises(DataError, match="the validation users have no targets"):
+        Recommender(EASE()).fit(data, valid=bare, run=CPU)
+
+
+@pytest.mark.parametrize("monitor", ["ndgc@100", "ndcg", "ndcg@0", ""])
+def test_a_monitor_that_is_no_metric_is_refused_before_the_training(monitor: str) -> None:
+    told: list[Progress] = []
+    data = training_data()
+    with pytest.raises(ConfigError, match="metric"):
+        Recommender(small("mult_vae", monitor=monitor)).fit(
+            data, valid=holdout(data), run=Run(device="cpu", progress=told.append)
+        )
+    assert told == []
+
+
+def test_any_metric_can_be_the_monitor() -> None:
+    data = training_data()
+    model = Recommender(small("mult_vae", monitor="mrr@7", epochs=2)).fit(data, valid=holdout(data), run=CPU)
+    assert "valid/mrr@7" in model.history[0]
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="says what happens on a machine without a GPU")
+def test_a_gpu_that_is_not_there_is_refused() -> None:
+    with pytest.raises(ConfigError, match="device = 'cuda', but PyTorch sees 0 CUDA devices; use auto or cpu"):
+        Recommender(EASE()).fit(training_data(), run=Run(device="cuda"))
+
+
+def test_a_fit_that_is_interrupted_leaves_the_former_model_whole() -> None:
+    def stop(progress: Progress) -> None:
+        if progress.epoch == 2:
+            raise KeyboardInterrupt
+
+    data = training_data()
+    model = Recommender(small("mult_vae", epochs=3)).fit(data, run=CPU)
+    before = model.score(data.matrix), model.facts, model.history
+    other = data.select_users(np.arange(40))
+    with pytest.raises(KeyboardInterrupt):
+        model.fit(other, run=Run(device="cpu", progress=stop, seed=5))
+    np.testing.assert_array_equal(model.score(data.matrix), before[0])
+    assert (model.facts, model.history) == before[1:]
+
+
+def test_a_first_fit_that_is_interrupted_leaves_no_half_model() -> None:
+    def stop(progress: Progress) -> None:
+        raise KeyboardInterrupt
+
+    model = Recommender(small("mult_vae"))
+    with pytest.raises(KeyboardInterrupt):
+        model.fit(training_data(), run=Run(device="cpu", progress=stop))
+    with pytest.raises(NotFittedError):
+        model.score(training_data().matrix)
+
+
+def test_threads_are_those_of_the_run_while_fitting_only() -> None:
+    during: list[int] = []
+    before = torch.get_num_threads()
+    run = Run(device="cpu", threads=before + 1, progress=lambda _: during.append(torch.get_num_threads()))
+    Recommender(small("mult_dae", epochs=1)).fit(training_data(), run=run)
+    assert set(during) == {before + 1}
+    assert torch.get_num_threads() == before
+
+
+def test_a_model_says_what_it_is() -> None:
+    model = Recommender(EASE(l2=20.0))
+    assert repr(model) == "Recommender(EASE(l2=20.0, dtype='float64'), not fitted)"
+    model.fit(training_data(), run=CPU)
+    assert repr(model) == "Recommender(EASE(l2=20.0, dtype='float64'), fitted on 32 items)"
+
+
+# As the README has it
+
+
+def test_the_whole_job_in_ten_lines(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    taste = rng.integers(0, 4, 200)
+    ratings = pd.DataFrame(
+        [(user, 100 * taste[user] + item, 4.0) for user in range(200) for item in rng.permutation(20)[:8]],
+        columns=["userId", "movieId", "rating"],
+    )
+    data = Interactions.from_frame(ratings, user="userId", item="movieId")
+    split = split_users(data, n_valid=20, n_test=20, seed=0)
+    assert split.test is not None
+    spec = MultVAE(latent=8, hidden=(32,), epochs=20, batch_size=50, lr=5e-3)
+    model = Recommender(spec).fit(split.train, valid=split.valid, run=Run(device="cpu", threads=1))
+    report = evaluate(model, split.test, n_resamples=100)
+    assert report.mean["recall@20"] > 0.9
+    assert report.fingerprint == split.fingerprint == model.facts["split_fingerprint"]
+    items, scores = model.recommend(split.test.histories, k=10)
+    assert items.shape == scores.shape == (20, 10)
+    model.save(tmp_path / "models" / "mult_vae")
+    again = Recommender.load(tmp_path / "models" / "mult_vae")
+    np.testing.assert_array_equal(again.recommend(split.test.histories, k=10).items, items)
