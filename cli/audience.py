@@ -1,0 +1,103 @@
+"""For whom, and from what: the histories that `recommend` answers, and its lists of items."""
+
+import dataclasses
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from recsys_ae.errors import DataError
+
+from . import ids
+from .display import note
+from .source import Reading, Source, prepare
+
+if TYPE_CHECKING:
+    import numpy as np
+    from scipy.sparse import csr_matrix
+
+    from recsys_ae.datasets.interactions import Ids, Interactions
+
+ALL = "all"
+
+
+class Audience(NamedTuple):
+    """Users and their histories over the model's items, ``(n, n_items)``."""
+
+    users: "Ids"
+    histories: "csr_matrix"
+
+    def has(self, path: Path) -> bool:
+        """Say whether all users whose ids a file lists are among these."""
+        return bool((ids.positions(self.users, ids.read_column(path, "user")) >= 0).all())
+
+    def pick(self, path: Path) -> "Audience":
+        """Return the users whose ids a file lists, each once, in its order."""
+        words = list(dict.fromkeys(ids.read_column(path, "user")))
+        places = ids.positions(self.users, words)
+        unknown = [word for word, place in zip(words, places, strict=True) if place < 0]
+        if unknown:
+            raise DataError(
+                f"{path}: nothing is known of the users {ids.named(unknown)}; give their histories with --histories"
+            )
+        return Audience(self.users[places], self.histories[places])
+
+    def joined(self, other: "Audience") -> "Audience":
+        """Add the other's users; who is in both has the other's history."""
+        from scipy.sparse import csr_matrix, vstack  # noqa: PLC0415
+
+        own = other.users.get_indexer(self.users) < 0
+        histories = csr_matrix(vstack([self.histories[own], other.histories]))
+        return Audience(self.users[own].append(other.users), histories)
+
+
+def known(source: Source, items: "Ids") -> Audience:
+    """Return the users of the data that the model was fitted on, held out or not, with all that is known of them."""
+    # Whatever was divided for the fit, a user is served from all of it.
+    return _onto(prepare(dataclasses.replace(source, split="none")).data, items)
+
+
+def new(path: Path, reading: Reading, threshold: float | None, items: "Ids") -> Audience:
+    """Read histories from a file. Ratings below the threshold of the fit do not count."""
+    data = reading.read(path)
+    if threshold is not None and bool((data.matrix.data != 1).any()):
+        from recsys_ae.datasets.filters import MinRating, apply  # noqa: PLC0415
+
+        data = apply(data, MinRating(threshold))
+    return _onto(data, items)
+
+
+def of_items(path: Path, audience: Audience, items: "Ids") -> "np.ndarray | csr_matrix":
+    """Read a list of items for everybody, or, with the columns user and item, a list for each user."""
+    found = ids.read_columns(path, ("user", "item"))
+    if "item" not in found:
+        raise DataError(f"{path} has a column user, but none called item")
+    columns = ids.positions(items, found["item"])
+    if "user" not in found:
+        _say_unknown(path, int((columns < 0).sum()), "items")
+        return columns[columns >= 0]
+    return _for_each(path, found, columns, audience, items)
+
+
+def _for_each(
+    path: Path, found: Mapping[str, list[str]], columns: "np.ndarray", audience: Audience, items: "Ids"
+) -> "csr_matrix":
+    import numpy as np  # noqa: PLC0415
+    from scipy.sparse import csr_matrix  # noqa: PLC0415
+
+    rows = ids.positions(audience.users, found["user"])
+    kept = (rows >= 0) & (columns >= 0)
+    _say_unknown(path, int((~kept).sum()), "pairs of user and item")
+    shape = (len(audience.users), len(items))
+    return csr_matrix((np.ones(int(kept.sum()), np.float32), (rows[kept], columns[kept])), shape=shape)
+
+
+def _onto(data: "Interactions", items: "Ids") -> Audience:
+    known = data.onto(items)
+    if known.nnz < data.nnz:
+        note(f"{data.nnz - known.nnz:,} of {data.nnz:,} interactions left out: the model does not know their items")
+    return Audience(known.users, known.matrix)
+
+
+def _say_unknown(path: Path, n: int, what: str) -> None:
+    if n:
+        note(f"{path}: {n:,} {what} left out: not known here")

@@ -1,0 +1,20 @@
+"""``recsys-ae data``: look at data without fitting anything."""
+
+import click
+
+from .framework import LazyGroup
+
+MODULES = {
+    "list": ".data_list",
+    "fetch": ".data_fetch",
+    "describe": ".data_describe",
+    "split": ".data_split",
+}
+
+
+@click.group(cls=LazyGroup, modules=MODULES)
+@click.pass_context
+def command(ctx: click.Context) -> None:
+    """List, download, describe and divide data sets."""
+    if ctx.invoked_subcommand is None:
+        click.echo(ctx.get_help())

@@ -1,0 +1,145 @@
+"""What the terminal shows: tables with rich there, aligned text on a pipe; progress on standard error."""
+
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from recsys_ae.nn.runtime import Progress
+
+RIGHT = ">"
+
+
+class Display:
+    """Standard output; silent where it should be."""
+
+    def __init__(self, *, quiet: bool = False) -> None:
+        self.quiet = quiet
+
+    def line(self, text: str = "") -> None:
+        """Print a line."""
+        if not self.quiet:
+            click.echo(text)
+
+    def table(self, headers: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
+        """Print a table; columns whose heading begins with ``>`` are set to the right."""
+        if self.quiet:
+            return
+        cells = [[_text(cell) for cell in row] for row in rows]
+        if not (sys.stdout.isatty() and _rich_table(headers, cells)):
+            for line in _aligned(headers, cells):
+                click.echo(line)
+
+    def pairs(self, rows: Sequence[tuple[str, Any]]) -> None:
+        """Print names and their values."""
+        width = max(len(name) for name, _ in rows)
+        for name, value in rows:
+            self.line(f"{name:<{width}}  {value if isinstance(value, str) else _text(value)}")
+
+
+def note(text: str) -> None:
+    """Print a line on standard error."""
+    click.echo(text, err=True)
+
+
+@contextmanager
+def epochs(*, quiet: bool) -> Iterator["Callable[[Progress], None] | None"]:
+    """Show a bar of the training; None where nobody would see it."""
+    if quiet or not sys.stderr.isatty():
+        yield None
+        return
+    bar = _bar("{task.description}")
+    if bar is None:
+        yield None
+        return
+    with bar:
+
+        def show(progress: "Progress") -> None:
+            # A closed form never says how far it is, and gets no bar.
+            if not bar.tasks:
+                bar.add_task("", total=None)
+            done = (progress.epoch - 1) * progress.n_rows + progress.rows
+            text = f"epoch {progress.epoch}/{progress.epochs}"
+            text += "".join(f" {name.removeprefix('valid/')} {value:.4f}" for name, value in _monitor(progress))
+            bar.update(bar.task_ids[0], total=progress.epochs * progress.n_rows, completed=done, description=text)
+
+        yield show
+
+
+@contextmanager
+def counted(what: str) -> Iterator[Callable[[int, int], None]]:
+    """Show a bar; the function given takes how much is done, and of how much."""
+    bar = _bar("{task.description}") if sys.stderr.isatty() else None
+    if bar is None:
+        yield lambda _done, _total: None
+        return
+
+    def show(done: int, total: int) -> None:
+        # What is never counted, such as a download of what is there, gets no bar.
+        if not bar.tasks:
+            bar.add_task(what, total=None)
+        bar.update(bar.task_ids[0], completed=done, total=total or None)
+
+    with bar:
+        yield show
+
+
+def _monitor(progress: "Progress") -> list[tuple[str, float]]:
+    return [(name, value) for name, value in progress.metrics.items() if name.startswith("valid/ndcg")][:1]
+
+
+def _bar(description: str) -> Any:
+    try:
+        from rich.console import Console  # noqa: PLC0415
+        from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn  # noqa: PLC0415
+    except ImportError:
+        return None
+    console = Console(stderr=True, markup=False, highlight=False)
+    columns = (TextColumn(description, markup=False), BarColumn(bar_width=None), TimeRemainingColumn())
+    return Progress(*columns, console=console, transient=True, expand=True)
+
+
+def _rich_table(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> bool:
+    try:
+        from rich import box  # noqa: PLC0415
+        from rich.console import Console  # noqa: PLC0415
+        from rich.table import Table  # noqa: PLC0415
+    except ImportError:
+        return False
+    table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, collapse_padding=True)
+    for header in headers:
+        right = header.startswith(RIGHT)
+        table.add_column(
+            header.removeprefix(RIGHT), justify="right" if right else "left", overflow="fold", no_wrap=right
+        )
+    for row in rows:
+        table.add_row(*row)
+    Console(markup=False, highlight=False, emoji=False).print(table)
+    return True
+
+
+def _aligned(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[str]:
+    table = [[header.removeprefix(RIGHT) for header in headers], *rows]
+    widths = [max(len(row[column]) for row in table) for column in range(len(headers))]
+    for row in table:
+        cells = [
+            f"{cell:>{width}}" if header.startswith(RIGHT) else f"{cell:<{width}}"
+            for cell, width, header in zip(row, widths, headers, strict=True)
+        ]
+        yield "  ".join(cells).rstrip()
+
+
+def _text(value: Any) -> str:
+    """Return a cell's text: one line, numbers with separators, nothing for None."""
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, int):
+        return f"{value:,}"
+    if isinstance(value, float):
+        return f"{value:.4f}"
+    return " ".join(str(value).split())

@@ -1,0 +1,113 @@
+"""``recsys-ae evaluate DIR``: judge a saved model on the users that its fit did not look at."""
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from recsys_ae.errors import ConfigError, DataError
+
+from . import options, tracked, writing
+from .display import Display
+from .framework import Option, as_command
+from .report import shown_name
+from .saved import divided, moved, source_of
+from .typed import FILE, Names
+
+if TYPE_CHECKING:
+    from recsys_ae.datasets.splitting import Holdout, Split
+    from recsys_ae.evaluation import Report
+    from recsys_ae.recommender import Recommender
+
+    from .source import Prepared
+
+OUTPUT = "Report"
+PARAMS = [
+    click.Argument(["folder"], metavar="DIR", type=FILE),
+    Option(["--metrics"], type=Names(), metavar="NAMES", section=OUTPUT, help="Such as recall@20,ndcg@100,mrr@10."),
+    Option(
+        ["--on"],
+        type=click.Choice(["test", "valid"]),
+        default="test",
+        show_default=True,
+        section=OUTPUT,
+        help="Which users.",
+    ),
+    Option(["--json", "as_json"], is_flag=True, section=OUTPUT, help="Print JSON."),
+    Option(
+        ["--per-user"],
+        type=FILE,
+        metavar="FILE",
+        section=OUTPUT,
+        help="Write each user's values (.csv, .parquet or .jsonl).",
+    ),
+    moved(),
+    options.data_dir(),
+    options.device(),
+    options.overwrite("a file"),
+    options.track("Add the report to the MLflow run of the fit, if there is one."),
+]
+
+
+@as_command("evaluate", PARAMS)
+def command(folder: Path, metrics: tuple[str, ...] | None, on: str, per_user: Path | None, **rest: Any) -> None:
+    """Judge a saved model on its test users.
+
+    The data are read and divided as they were for the fit; another outcome is refused.
+    """
+    from recsys_ae.evaluation import evaluate  # noqa: PLC0415
+    from recsys_ae.recommender import Recommender  # noqa: PLC0415
+
+    names = _metrics(metrics)
+    if per_user is not None:
+        writing.refuse(per_user, overwrite=rest["overwrite"])
+    model = Recommender.load(folder, device=rest["device"])
+    prepared, split = divided(model, folder, source_of(model, folder, rest["data"], rest["data_dir"]))
+    holdout = split.test if on == "test" else split.valid
+    if holdout is None:
+        raise DataError(f"{folder} was fitted with --split {prepared.source.split}, which leaves nothing for --on {on}")
+    report = evaluate(model, holdout, names)
+    references = _references(prepared, split, holdout, names)
+    if per_user is not None:
+        with writing.writer(per_user, overwrite=rest["overwrite"]) as write:
+            write(report.values.rename_axis("user").reset_index())
+    _show(report, references, model, as_json=rest["as_json"])
+    if rest["track"]:
+        tracked.report(model.notes.get("mlflow"), report, on)
+
+
+def _metrics(names: tuple[str, ...] | None) -> tuple[str, ...]:
+    from recsys_ae import metrics  # noqa: PLC0415
+
+    try:
+        return tuple(str(metrics.parse(name)) for name in names or metrics.DEFAULT)
+    except ConfigError as error:
+        raise click.UsageError(f"--metrics: {error}", click.get_current_context()) from error
+
+
+def _references(
+    prepared: "Prepared", split: "Split", holdout: "Holdout", names: tuple[str, ...]
+) -> dict[str, dict[str, float]]:
+    """Return what is attainable, where the truth behind the data is known, and what popularity reaches."""
+    if prepared.synthetic is None:
+        return {}
+    from recsys_ae.evaluation import evaluate  # noqa: PLC0415
+    from recsys_ae.recommender import Recommender  # noqa: PLC0415
+    from recsys_ae.recommenders import Popularity  # noqa: PLC0415
+
+    oracle = prepared.synthetic.oracle(holdout.users, split.train.items, prepared.source.threshold)
+    popular = Recommender(Popularity()).fit(split.train)
+    return {"attainable": evaluate(oracle, holdout, names).mean, "popularity": evaluate(popular, holdout, names).mean}
+
+
+def _show(report: "Report", references: dict[str, dict[str, float]], model: "Recommender", *, as_json: bool) -> None:
+    if as_json:
+        found: dict[str, Any] = {"model": shown_name(model), **report.as_dict(), **references}
+        click.echo(json.dumps(found, indent=2, allow_nan=False))
+        return
+    display = Display()
+    display.line(str(report))
+    for name, value in report.mean.items() if references else ():
+        best, popular = references["attainable"][name], references["popularity"][name]
+        display.line(f"{name} {value:.2f} of an attainable {best:.2f}; popularity {popular:.2f}")

@@ -1,0 +1,82 @@
+"""What every command is made of: options in sections, groups that load their commands when asked, plain errors."""
+
+import difflib
+import importlib
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+import click
+
+OTHER = "Other"
+
+
+class Option(click.Option):
+    """An option that stands under a heading in the help."""
+
+    def __init__(self, names: list[str], *, section: str = OTHER, **settings: Any) -> None:
+        super().__init__(names, **settings)
+        self.section = section
+
+
+class Command(click.Command):
+    """A command whose help shows its options section by section."""
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write each section under its heading, in the order of the options."""
+        sections: dict[str, list[tuple[str, str]]] = {}
+        for param in self.get_params(ctx):
+            record = param.get_help_record(ctx)
+            if record is not None:
+                sections.setdefault(getattr(param, "section", OTHER), []).append(record)
+        for title in sorted(sections, key=lambda title: title == OTHER):
+            with formatter.section(title):
+                formatter.write_dl(sections[title])
+
+
+class LazyGroup(click.Group):
+    """A group that imports the module of a command when that command, or the help, is asked for.
+
+    ``modules`` names the module of each command; the command stands in it as ``command``.
+    """
+
+    def __init__(self, name: str | None = None, *, modules: Mapping[str, str], **settings: Any) -> None:
+        super().__init__(name, **{"invoke_without_command": True, **settings})
+        self.modules = modules
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the names in the order given."""
+        return list(self.modules)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import the command."""
+        if cmd_name not in self.modules:
+            return None
+        found: click.Command = importlib.import_module(self.modules[cmd_name], __package__).command
+        return found
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the command; say which one was meant by an unknown name."""
+        if not args[0].startswith("-") and args[0] not in self.modules:
+            known = self.list_commands(ctx)
+            raise click.UsageError(f"there is no command {args[0]!r}{suggestion(args[0], known)}", ctx)
+        return super().resolve_command(ctx, args)
+
+
+def suggestion(name: str, known: Iterable[str]) -> str:
+    """Return the end of a message about an unknown name: the nearest right one, or all of them."""
+    known = list(known)
+    close = difflib.get_close_matches(name, known, n=1)
+    return f"; did you mean {close[0]}?" if close else f"; known: {', '.join(known)}"
+
+
+def as_command(
+    name: str, params: Iterable[click.Parameter], *, cls: type[click.Command] = Command
+) -> Callable[[Callable[..., None]], click.Command]:
+    """Make a command of a function, whose docstring is the help."""
+
+    def made(function: Callable[..., None]) -> click.Command:
+        return cls(name, callback=function, params=list(params), help=function.__doc__)
+
+    return made

@@ -1,0 +1,69 @@
+"""Options generated from a model's hyper-parameters: name, type, default, help and bounds stand in its file alone."""
+
+import typing
+from collections.abc import Iterator, Mapping
+from types import UnionType
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from recsys_ae.hyper import Hyper, bounds, describe
+
+from .framework import Option
+from .typed import Numbers, Type
+
+if TYPE_CHECKING:
+    from recsys_ae.nn.autoencoder import Spec
+
+SECTION = "Hyper-parameters"
+TYPES: Mapping[Any, Type] = {int: click.INT, float: click.FLOAT, str: click.STRING}
+
+
+def options(spec: type["Spec"]) -> Iterator[Option]:
+    """Yield an option for each hyper-parameter."""
+    for hyper in describe(spec):
+        yield _option(hyper)
+
+
+def values(spec: type["Spec"], given: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the hyper-parameters among the values of all options."""
+    return {hyper.name: given[hyper.name] for hyper in describe(spec)}
+
+
+def as_text(value: Any) -> str:
+    """Return a value as it is typed."""
+    if isinstance(value, (list, tuple)):
+        return ",".join(map(as_text, value))
+    return f"{value:g}" if isinstance(value, float) and float(f"{value:g}") == value else str(value)
+
+
+def _option(hyper: Hyper) -> Option:
+    name = hyper.name.replace("_", "-")
+    settings: dict[str, Any] = {"default": hyper.default, "section": SECTION, "help": _help(hyper)}
+    kind = hyper.type
+    if typing.get_origin(kind) in (typing.Union, UnionType):
+        (kind,) = [one for one in typing.get_args(kind) if one is not type(None)]
+    if kind is bool:
+        return Option([f"--{name}/--no-{name}"], **settings)
+    if hyper.choices:
+        return Option([f"--{name}"], type=click.Choice(hyper.choices), **settings)
+    if typing.get_origin(kind) is tuple:
+        of = TYPES[typing.get_args(kind)[0]]
+        settings |= {"multiple": True, "callback": _joined}
+        return Option([f"--{name}"], type=Numbers(of), **settings)
+    return Option([f"--{name}"], type=TYPES[kind], **settings)
+
+
+def _joined(_ctx: click.Context, _param: click.Parameter, parts: tuple[tuple[Any, ...], ...]) -> tuple[Any, ...]:
+    """Join the values of an option that is given more than once."""
+    return tuple(one for part in parts for one in part)
+
+
+def _help(hyper: Hyper) -> str:
+    text = hyper.help[:1].upper() + hyper.help[1:]
+    default = hyper.default
+    shown = f"{default:.4g}" if isinstance(default, float) else as_text(default) or "none"
+    if isinstance(default, bool):
+        shown = "yes" if default else "no"
+    limits = bounds(hyper)
+    return f"{text}.  [default: {shown}{'; ' + limits if limits else ''}]"

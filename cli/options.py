@@ -1,0 +1,142 @@
+"""The options that several commands share, each written once."""
+
+import click
+
+from . import config
+from .framework import OTHER, Option
+from .typed import FILE, Column, Rating, Separator, Users, Whole
+
+DATA, FILTERS, SPLIT, RUN = "Data", "Filters", "Split", "Run"
+SPLITS = ("strong", "weak", "leave-last", "time", "given", "none")
+
+
+def data_dir() -> Option:
+    """Return the option that says where archives lie."""
+    help = (
+        "Where the publishers' archives lie, or are downloaded to.  [default: $RECSYS_AE_DATA, else your cache folder]"
+    )
+    return Option(["--data-dir"], type=FILE, metavar="DIR", section=DATA, help=help)
+
+
+def columns() -> list[Option]:
+    """Return how a file of interactions is read."""
+
+    def column(what: str) -> Option:
+        help = f"Name, or position from 0, of the column with {what}."
+        return Option([f"--{what.split(maxsplit=1)[0]}-column"], type=Column(), metavar="NAME", section=DATA, help=help)
+
+    encoding = "Encoding of a text file."
+    repeated = "What to do with a pair of user and item that occurs again."
+    return [
+        column("user ids"),
+        column("item ids"),
+        column("rating values"),
+        column("timestamp values"),
+        Option(["--separator"], type=Separator(), metavar="TEXT", section=DATA, help="What stands between columns."),
+        Option(["--header/--no-header"], default=None, section=DATA, help="Whether the first line names the columns."),
+        Option(["--encoding"], default="utf-8", show_default=True, metavar="NAME", section=DATA, help=encoding),
+        Option(
+            ["--duplicates"],
+            type=click.Choice(["last", "sum", "error"]),
+            default="last",
+            show_default=True,
+            section=DATA,
+            help=repeated,
+        ),
+    ]
+
+
+def data() -> Option:
+    """Return the option that names the data."""
+    help = "A data set by its name (see `recsys-ae data list`), or a file of interactions."
+    return Option(["--data"], default="sample", show_default=True, metavar="NAME|PATH", section=DATA, help=help)
+
+
+def data_argument() -> click.Argument:
+    """Return the same as an argument."""
+    return click.Argument(["data"], metavar="NAME|PATH")
+
+
+def k(help: str, section: str = OTHER) -> Option:
+    """Return the option for the length of a list."""
+    return Option(["--k"], type=Whole(1), default=10, show_default=True, metavar="NUMBER", section=section, help=help)
+
+
+def filters() -> list[Option]:
+    """Return which interactions are kept."""
+    rating = "Keep ratings from here on, each as 1; `none` keeps all as they are.  [default: 4 if there are ratings]"
+    users = "Keep users with at least this many items."
+    items = "Keep items with at least this many users."
+    core = "Repeat both until nothing more goes: a k-core."
+    count = Whole(0)
+    return [
+        Option(["--min-rating"], type=Rating(), default="auto", metavar="NUMBER", section=FILTERS, help=rating),
+        Option(["--min-user-items"], type=count, default=5, show_default=True, section=FILTERS, help=users),
+        Option(["--min-item-users"], type=count, default=0, show_default=True, section=FILTERS, help=items),
+        Option(["--k-core"], is_flag=True, section=FILTERS, help=core),
+    ]
+
+
+def splits() -> list[Option]:
+    """Return how the data are divided."""
+    how = (
+        "strong: whole users are held out; weak: a share of each user's items; leave-last: each user's last; "
+        "time: all after a moment; given: the publisher's parts; none: learn from everything."
+    )
+    recipe = "Divide exactly as that paper did (strong only)."
+    seed = "What the division is drawn with."
+    valid = "Users to choose the best epoch on: a number, or a share (strong only).  [default: 0.1]"
+    test = "Users to judge the model on: a number, or a share (strong only).  [default: 0.1]"
+    given = "The test part, where --data is the training part (given only)."
+    return [
+        Option(["--split"], type=click.Choice(SPLITS), default="strong", show_default=True, section=SPLIT, help=how),
+        Option(["--split-recipe"], type=click.Choice(["liang2018"]), section=SPLIT, help=recipe),
+        Option(["--split-seed"], type=Whole(0, 2**32 - 1), default=98765, show_default=True, section=SPLIT, help=seed),
+        Option(["--valid-users"], type=Users(least=0), section=SPLIT, help=valid),
+        Option(["--test-users"], type=Users(least=1), section=SPLIT, help=test),
+        Option(["--test-data"], type=FILE, metavar="FILE", section=SPLIT, help=given),
+    ]
+
+
+def device() -> Option:
+    """Return the option that says where a model computes."""
+    help = "auto (a GPU where there is one), cpu, cuda, cuda:1, ..."
+    return Option(["--device"], default="auto", show_default=True, metavar="NAME", section=RUN, help=help)
+
+
+def overwrite(what: str) -> Option:
+    """Return the option that allows to replace what is there."""
+    return Option(["--overwrite"], is_flag=True, section=RUN, help=f"Replace {what} that is there.")
+
+
+def track(help: str) -> Option:
+    """Return the option that turns tracking off."""
+    return Option(["--track/--no-track"], default=True, section=RUN, help=help)
+
+
+def run() -> list[Option]:
+    """Return the circumstances of a fit."""
+    seed = "What the training is drawn with."
+    out = "Folder for the model.  [default: models/<data>-<model>]"
+    file = "Options from a TOML file, under the same names; those typed here win."
+    precision = click.Choice(["auto", "fp32", "bf16", "fp16"])
+    return [
+        Option(["--seed"], type=Whole(0, 2**63 - 1), default=0, show_default=True, section=RUN, help=seed),
+        device(),
+        Option(["--precision"], type=precision, default="auto", show_default=True, section=RUN, help="Of products."),
+        Option(["--threads"], type=Whole(1), section=RUN, help="CPU threads.  [default: all]"),
+        Option(["--out"], type=FILE, metavar="DIR", section=RUN, help=out),
+        overwrite("a model"),
+        track("Write the course of the run to MLflow: $MLFLOW_TRACKING_URI, else mlflow.db here."),
+        Option(["--quiet"], is_flag=True, section=RUN, help="Print nothing but warnings and errors."),
+        Option(
+            ["--config"],
+            type=FILE,
+            metavar="FILE",
+            is_eager=True,
+            expose_value=False,
+            callback=config.load,
+            section=RUN,
+            help=file,
+        ),
+    ]

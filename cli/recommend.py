@@ -1,0 +1,113 @@
+"""``recsys-ae recommend DIR``: top-N lists for known and new users, streamed into a file."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from . import audience, options, writing
+from .audience import ALL, Audience
+from .display import counted, note
+from .framework import Option, as_command
+from .saved import moved, source_of, threshold_of
+from .source import Reading
+from .typed import FILE
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pandas as pd
+    from scipy.sparse import csr_matrix
+
+    from recsys_ae.recommender import Recommender
+
+CHUNK = 4096
+"""Users ranked and written at a time."""
+
+LISTS, USERS = "Lists", "Users"
+PARAMS = [
+    click.Argument(["folder"], metavar="DIR", type=FILE),
+    Option(["--out"], type=FILE, metavar="FILE", required=True, section=LISTS,
+           help="A .csv, .jsonl or .parquet file; - is standard output (CSV)."),
+    options.k("Length of a list.", LISTS),
+    Option(["--allow"], type=FILE, metavar="FILE", section=LISTS,
+           help="Recommend only these: item ids, one a line, or a CSV file with columns user and item."),
+    Option(["--deny"], type=FILE, metavar="FILE", section=LISTS, help="Recommend none of these; as --allow."),
+    Option(["--include-seen"], is_flag=True, section=LISTS, help="Recommend what a user has had, too."),
+    Option(["--users"], metavar="all|FILE", section=USERS,
+           help="All users of the data, or those in a file of ids, one a line.  [default: all; with --histories, its]"),
+    Option(["--histories"], type=FILE, metavar="FILE", section=USERS,
+           help="Interactions of users who may be new; the options below say how to read it."),
+    moved(),
+    options.data_dir(),
+    *options.columns(),
+    options.overwrite("a file"),
+    options.device(),
+]  # fmt: skip
+
+
+@as_command("recommend", PARAMS)
+def command(folder: Path, out: Path, k: int, users: str | None, histories: Path | None, **rest: Any) -> None:
+    """Write top-N lists with a saved model.
+
+    The table has the columns user, rank, item, score and, where titles are known, title.
+    """
+    from recsys_ae.recommender import Recommender  # noqa: PLC0415
+
+    writing.refuse(out, overwrite=rest["overwrite"])
+    model = Recommender.load(folder, device=rest["device"])
+    asked = _audience(model, folder, users, histories, rest)
+    allow, deny = (
+        None if rest[name] is None else audience.of_items(rest[name], asked, model.items) for name in ("allow", "deny")
+    )
+    titles, written = _titles(model), 0
+    with writing.writer(out, overwrite=rest["overwrite"]) as write, counted("users") as show:
+        for start in range(0, max(1, len(asked.users)), CHUNK):
+            part = slice(start, start + CHUNK)
+            found = model.recommend(
+                asked.histories[part],
+                k,
+                exclude_seen=not rest["include_seen"],
+                allow=_rows(allow, part),
+                deny=_rows(deny, part),
+            )
+            frame = model.frame(found, asked.users[part])
+            if titles is not None:
+                frame["title"] = titles.reindex(frame["item"]).to_numpy()
+            write(frame)
+            written += len(frame)
+            show(min(start + CHUNK, len(asked.users)), len(asked.users))
+    note(f"{written:,} recommendations for {len(asked.users):,} users" + (f" in {out}" if str(out) != "-" else ""))
+
+
+def _audience(
+    model: "Recommender", folder: Path, users: str | None, histories: Path | None, rest: Mapping[str, Any]
+) -> Audience:
+    """Return the users asked for; the data of the fit are read only where they are needed."""
+
+    def of_fit() -> Audience:
+        return audience.known(source_of(model, folder, rest["data"], rest["data_dir"]), model.items)
+
+    if histories is None:
+        return of_fit() if users in (None, ALL) else of_fit().pick(Path(users))
+    reading = Reading(**{name: rest[name] for name in Reading.__dataclass_fields__})
+    new = audience.new(histories, reading, threshold_of(model), model.items)
+    if users is None:
+        return new
+    if users == ALL:
+        return of_fit().joined(new)
+    listed = Path(users)
+    return new.pick(listed) if new.has(listed) else of_fit().joined(new).pick(listed)
+
+
+def _rows(filter: "np.ndarray | csr_matrix | None", part: slice) -> "np.ndarray | csr_matrix | None":
+    """Return what a filter says of a part of the users: its rows, or the list for everybody."""
+    return filter[part] if filter is not None and filter.ndim == 2 else filter
+
+
+def _titles(model: "Recommender") -> "pd.Series[Any] | None":
+    """Return the titles by item id, where they are known."""
+    import pandas as pd  # noqa: PLC0415
+
+    titles = model.notes.get("titles")
+    return pd.Series(titles, index=model.items, dtype=object) if titles else None

@@ -1,0 +1,76 @@
+"""What `fit` tells about the data, the split and the outcome."""
+
+import shlex
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from . import memory
+from .display import Display
+
+if TYPE_CHECKING:
+    from recsys_ae.datasets.splitting import Split
+    from recsys_ae.recommender import Recommender
+
+    from .source import Prepared
+
+
+def show_data(display: Display, prepared: "Prepared", split: "Split") -> None:
+    """Print what each step left of the data, and the parts of the split."""
+    data, source = prepared.data, prepared.source
+    steps = data.steps
+    rows: list[Sequence[Any]] = [(f"read from {source.title}", *(steps[0].before if steps else data.counts))]
+    rows += [(step.name, *step.after) for step in steps]
+    display.table(("data", ">interactions", ">users", ">items"), rows)
+    if source.threshold is None:
+        display.line("No rating threshold: every interaction counts.")
+    display.line()
+    rows = [("train", split.train.shape[0], split.train.nnz, "")]
+    for name, part in (("validation", split.valid), ("test, not looked at", split.test)):
+        if part is not None:
+            rows.append((name, len(part.users), part.histories.nnz, part.targets.nnz))
+    display.table((f"{source.split} split", ">users", ">history", ">targets"), rows)
+    unknown = sum(part.unknown for part in (split.valid, split.test) if part is not None)
+    if unknown:
+        display.line(f"{unknown:,} targets left out: no training user has touched their items.")
+    display.line(f"Split fingerprint {split.fingerprint}")
+
+
+def show_fit(display: Display, model: "Recommender", out: Path) -> None:
+    """Print how well, how fast and in how much memory a model was fitted, where it is, and what to do next."""
+    rows: list[tuple[str, Any]] = []
+    kept = _kept(model)
+    if kept is not None:
+        epoch, measured = kept
+        numbers = [f"{name[6:]:<9} {value:.4f}" for name, value in measured.items() if name.startswith("valid/")]
+        rows += [("" if place else "validation", number) for place, number in enumerate(numbers)]
+        if "seconds" in measured:
+            rows.append(("kept", f"epoch {epoch} of {len(model.history)}"))
+    seconds = [measured["seconds"] for measured in model.history if "seconds" in measured]
+    each = f", {sum(seconds) / len(seconds):.3f} s per epoch" if seconds else ""
+    rows.append(("time", f"{model.facts['seconds']:.1f} s{each}"))
+    peak = memory.peak()
+    if peak is not None:
+        rows.append(("memory", f"{peak / 2**20:,.0f} MiB at its peak"))
+    rows.append(("saved", out))
+    rows.append(("repeat", model.notes["command"]))
+    display.line()
+    display.pairs(rows)
+    display.line("\nNext:")
+    folder = shlex.quote(str(out))
+    display.line(f"  recsys-ae evaluate {folder}")
+    display.line(f"  recsys-ae recommend {folder} --out top10.csv")
+
+
+def shown_name(model: "Recommender") -> str:
+    """Return the model's name as it is typed."""
+    return model.spec.name().replace("_", "-")
+
+
+def _kept(model: "Recommender") -> tuple[int, Mapping[str, float]] | None:
+    """Return the epoch whose weights were kept and what was measured in it."""
+    monitor = f"valid/{getattr(model.spec, 'monitor', 'ndcg@100')}"
+    if not model.history or monitor not in model.history[0]:
+        return None
+    best = max(range(len(model.history)), key=lambda place: model.history[place][monitor])
+    return best + 1, model.history[best]

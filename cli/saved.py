@@ -1,0 +1,52 @@
+"""Models that `fit` has saved, and the data and split behind them."""
+
+import dataclasses
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from recsys_ae.errors import ArtefactError, DataError
+
+from .framework import Option
+from .options import DATA
+from .source import Prepared, Source, prepare
+from .typed import FILE
+
+if TYPE_CHECKING:
+    from recsys_ae.datasets.splitting import Split
+    from recsys_ae.recommender import Recommender
+
+
+def moved() -> Option:
+    """Return the option that says where a file of data is now."""
+    help = "Where the file lies now that the model was fitted on.  [default: where it was]"
+    return Option(["--data"], type=FILE, metavar="PATH", section=DATA, help=help)
+
+
+def source_of(model: "Recommender", folder: Path, data: Path | None, data_dir: Path | None) -> Source:
+    """Return what `fit` wrote down about the data, with the places that they are at now."""
+    try:
+        source = Source(**model.notes["source"])
+    except (KeyError, TypeError) as error:
+        why = f"{folder} does not say how its data are read and divided"
+        raise ArtefactError(f"{why}: it was not saved by this version of `recsys-ae fit`") from error
+    if data is not None:
+        source = dataclasses.replace(source, data=str(data.absolute()))
+    return source if data_dir is None else dataclasses.replace(source, data_dir=str(data_dir.absolute()))
+
+
+def threshold_of(model: "Recommender") -> float | None:
+    """Return the lowest rating that counted in the fit, if that is known."""
+    threshold = model.notes.get("source", {}).get("min_rating")
+    return threshold if isinstance(threshold, (int, float)) else None
+
+
+def divided(model: "Recommender", folder: Path, source: Source) -> tuple[Prepared, "Split"]:
+    """Do again what `fit` did with the data, and refuse another outcome."""
+    prepared = prepare(source)
+    split = prepared.divide()
+    if split.fingerprint != model.notes["fingerprint"]:
+        raise DataError(
+            f"the split of {source.data} is {split.fingerprint}, but {folder} was fitted on "
+            f"{model.notes['fingerprint']}: the data have changed since; fit again, or restore the data"
+        )
+    return prepared, split

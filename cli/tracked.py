@@ -1,0 +1,96 @@
+"""Runs in MLflow: a fit writes one, an evaluation adds its report to it; trouble there is a warning at the end."""
+
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any
+
+from recsys_ae.errors import MissingPackageError
+
+from .display import note
+
+if TYPE_CHECKING:
+    from recsys_ae.evaluation import Report
+    from recsys_ae.recommender import Recommender
+    from recsys_ae.tracking import MLflowTracker, NoTracker
+
+
+class Tracking:
+    """The tracker of a fit, and where its run can be found again."""
+
+    def __init__(self, tracker: "MLflowTracker | NoTracker") -> None:
+        self.tracker = tracker
+
+    @classmethod
+    @contextmanager
+    def of_fit(cls, *, on: bool, name: str) -> Iterator["Tracking"]:
+        """Start a run, unless that is off or MLflow is missing."""
+        from recsys_ae.tracking import MLflowTracker, NoTracker  # noqa: PLC0415
+
+        tracker = None
+        try:
+            tracker = MLflowTracker(run_name=name) if on else None
+        except MissingPackageError as error:
+            note(f"Warning: {error}")
+        if tracker is None:
+            yield cls(NoTracker())
+            return
+        with tracker:
+            yield cls(tracker)
+
+    @property
+    def address(self) -> dict[str, str] | None:
+        """The run's id and store, to be kept beside the model; no store whose address holds a password."""
+        run_id, uri = getattr(self.tracker, "run_id", None), getattr(self.tracker, "uri", "")
+        if run_id is None:
+            return None
+        scheme, separator, file = uri.partition("sqlite:///")
+        if separator:
+            uri = f"{scheme}{separator}{Path(file).absolute()}"
+        return {"run_id": run_id} if "@" in uri else {"run_id": run_id, "uri": uri}
+
+    def warn(self) -> None:
+        """Say what has not reached the store."""
+        _warn(self.tracker)
+
+    def finish(self, model: "Recommender", folder: Path) -> None:
+        """Hand over the loss curve and the saved model."""
+        if hasattr(self.tracker, "picture"):
+            self.tracker.picture(model.history, monitor=getattr(model.spec, "monitor", None))
+        self.tracker.artefact(folder)
+
+
+def report(address: Mapping[str, str] | None, found: "Report", on: str) -> None:
+    """Add a report to the run of a fit; nothing where the fit was not tracked."""
+    if address is None:
+        return
+    from recsys_ae.tracking import MLflowTracker  # noqa: PLC0415
+
+    uri = address.get("uri") or os.environ.get("MLFLOW_TRACKING_URI")
+    if uri is not None and uri.startswith("sqlite:///") and not Path(uri.removeprefix("sqlite:///")).exists():
+        note(f"Warning: the report is not in MLflow: the run's store {uri} is gone")
+        return
+    try:
+        tracker = MLflowTracker(run_id=address["run_id"], uri=uri)
+    except MissingPackageError as error:
+        note(f"Warning: {error}")
+        return
+    with tracker, TemporaryDirectory() as folder:
+        tracker.metrics(_numbers(found, on))
+        path = Path(folder) / f"{on}_report.json"
+        path.write_text(found.to_json(), encoding="utf-8")
+        tracker.artefact(path)
+    _warn(tracker)
+
+
+def _numbers(found: "Report", on: str) -> dict[str, float]:
+    """Return the means by metric, and how sure they are."""
+    numbers = {f"{on}/{name}": one.mean for name, one in found.summary.items()}
+    return numbers | {f"{on}/{name}/standard_error": one.standard_error for name, one in found.summary.items()}
+
+
+def _warn(tracker: Any) -> None:
+    if getattr(tracker, "failures", None):
+        note(f"Warning: tracking failed: {'; '.join(tracker.failures)}")

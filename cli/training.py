@@ -1,0 +1,121 @@
+"""What ``fit`` does: read, divide, learn, save, report. The test users are not looked at."""
+
+import dataclasses
+import shlex
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+from click.core import ParameterSource
+
+from recsys_ae.errors import ConfigError
+
+from . import hyper_options, memory
+from .display import Display, epochs
+from .report import show_data, show_fit, shown_name
+from .source import Source, prepare, titles
+from .tracked import Tracking
+
+if TYPE_CHECKING:
+    from recsys_ae.nn.autoencoder import Spec
+    from recsys_ae.nn.runtime import Run
+
+
+class Interrupted(click.ClickException):
+    """The user pressed Ctrl-C; says what there is on the disk."""
+
+    exit_code = 130
+
+
+def fit(spec_class: type["Spec"], **given: Any) -> None:
+    """Fit a model with the values of all options."""
+    saved: list[Path] = []
+    try:
+        _fit(spec_class, given, saved)
+    except KeyboardInterrupt:
+        what = f"the model is saved in {saved[0]}" if saved else "nothing was saved"
+        raise Interrupted(f"Interrupted: {what}") from None
+
+
+def _fit(spec_class: type["Spec"], given: Mapping[str, Any], saved: list[Path]) -> None:
+    memory.thrifty()
+    from recsys_ae.artefact import refuse_to_write  # noqa: PLC0415
+    from recsys_ae.recommender import Recommender  # noqa: PLC0415
+
+    display = Display(quiet=given["quiet"])
+    spec = _spec(spec_class, given)
+    source = Source.from_options(given)
+    out = given["out"] or Path("models") / f"{source.title}-{spec.name().replace('_', '-')}"
+    refuse_to_write(out, overwrite=given["overwrite"])
+    run = _run(given)
+    prepared = prepare(source)
+    split = prepared.divide()
+    show_data(display, prepared, split)
+    model = Recommender(spec)
+    display.line(f"\nModel {shown_name(model)} on {run.torch_device}, to be saved in {out}")
+    model.notes = {
+        "source": dataclasses.asdict(prepared.source),
+        "fingerprint": split.fingerprint,
+        "options": _resolved(given, prepared.source),
+        "command": command_line(),
+        "titles": titles(prepared.items, split.train.items),
+    }
+    # What only the test needs makes room for the training.
+    train, valid = split.train, split.valid
+    del prepared, split
+    memory.release()
+    with Tracking.of_fit(on=given["track"], name=out.name) as tracking, epochs(quiet=given["quiet"]) as progress:
+        tracking.tracker.parameters(_described(model.notes))
+        model.fit(train, valid=valid, run=dataclasses.replace(run, tracker=tracking.tracker, progress=progress))
+        model.notes["mlflow"] = tracking.address
+        # First the model is safe; what tracking does then cannot lose it.
+        model.save(out, overwrite=given["overwrite"])
+        saved.append(out)
+        tracking.finish(model, out)
+    show_fit(display, model, out)
+    tracking.warn()
+
+
+def _spec(spec_class: type["Spec"], given: Mapping[str, Any]) -> "Spec":
+    try:
+        return spec_class(**hyper_options.values(spec_class, given))
+    except ConfigError as error:
+        raise click.UsageError(str(error), click.get_current_context()) from error
+
+
+def _run(given: Mapping[str, Any]) -> "Run":
+    """Return the circumstances; a device that is not there is refused now, before anything is read."""
+    from recsys_ae.nn.runtime import Run, resolve  # noqa: PLC0415
+
+    resolve(given["device"])
+    return Run(seed=given["seed"], device=given["device"], precision=given["precision"], threads=given["threads"])
+
+
+def command_line() -> str:
+    """Return the command that repeats this run, with the options that are not left at their defaults."""
+    ctx = click.get_current_context()
+    words = ctx.command_path.split()
+    for param in ctx.command.params:
+        name = str(param.name)
+        if ctx.get_parameter_source(name) not in (ParameterSource.DEFAULT, None) and name in ctx.params:
+            words += _typed(param, ctx.params[name])
+    return shlex.join(words)
+
+
+def _typed(param: click.Parameter, value: Any) -> list[str]:
+    if isinstance(value, bool):
+        return [param.opts[0]] if value else list(param.secondary_opts[:1])
+    return [] if value is None else [param.opts[0], hyper_options.as_text(value)]
+
+
+def _resolved(given: Mapping[str, Any], source: Source) -> dict[str, Any]:
+    """Return every option with the value that it had in the end, JSON."""
+    values = {**given, **dataclasses.asdict(source)}
+    return {name: str(value) if isinstance(value, Path) else value for name, value in sorted(values.items())}
+
+
+def _described(notes: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what a tracker is told of the data."""
+    said = {name: value for name, value in notes["source"].items() if value is not None}
+    return {"data": said, "split_fingerprint": notes["fingerprint"]}

@@ -1,0 +1,115 @@
+"""How the text of an option becomes a value."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import click
+
+if TYPE_CHECKING:
+    # Generic since click 8.4 only.
+    Type: TypeAlias = click.ParamType[Any]
+else:
+    Type = click.ParamType
+
+NONE = "none"
+FILE = click.Path(path_type=Path)
+
+
+class Column(Type):
+    """A column by name, or by position where it is a number."""
+
+    name = "column"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str | int:
+        """Return a name or a position."""
+        text = str(value)
+        return int(text) if text.isdecimal() else text
+
+
+class Separator(Type):
+    r"""A separator as it is typed in a shell: ``tab`` and ``\t`` stand for the tabulator."""
+
+    name = "text"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Return the characters that are meant."""
+        return str(value).replace("\\t", "\t") if value != "tab" else "\t"
+
+
+class Rating(Type):
+    """A number, or ``none``."""
+
+    name = "number"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float | str:
+        """Return a finite number or a word."""
+        if str(value) in (NONE, "auto"):
+            return str(value)
+        number: float = click.FLOAT.convert(value, param, ctx)
+        if number - number != 0:
+            self.fail(f"{value!r} is not a finite number.", param, ctx)
+        return number
+
+
+class Whole(Type):
+    """A whole number between two bounds."""
+
+    name = "number"
+
+    def __init__(self, least: int, most: int | None = None) -> None:
+        self.least, self.most = least, most
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """Return a number that is in bounds."""
+        number: int = click.INT.convert(value, param, ctx)
+        if number < self.least or (self.most is not None and number > self.most):
+            bounds = f"at least {self.least}" if self.most is None else f"{self.least} to {self.most}"
+            self.fail(f"{number} is out of bounds; expected {bounds}.", param, ctx)
+        return number
+
+
+class Users(Type):
+    """A number of users, or a share of them: a number with a point, below 1."""
+
+    name = "number"
+
+    def __init__(self, least: int) -> None:
+        self.least = least
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int | float:
+        """Return an int or a float between 0 and 1."""
+        text = str(value)
+        try:
+            number = int(text) if text.lstrip("+-").isdecimal() else float(text)
+        except ValueError:
+            number = -1
+        if not (isinstance(number, int) and number >= self.least) and not 0 < number < 1:
+            self.fail(
+                f"{value!r} is neither a number of users from {self.least} on nor a share such as 0.1.", param, ctx
+            )
+        return number
+
+
+class Numbers(Type):
+    """Numbers with commas between them; nothing stands for none."""
+
+    def __init__(self, of: Type) -> None:
+        self.of = of
+        self.name = f"{of.name},..."
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[Any, ...]:
+        """Return the numbers."""
+        parts = [part.strip() for part in str(value).split(",")]
+        return tuple(self.of.convert(part, param, ctx) for part in parts if part)
+
+
+class Names(Type):
+    """Names with commas between them."""
+
+    name = "name,..."
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, ...]:
+        """Return the names."""
+        if isinstance(value, tuple):
+            return value
+        return tuple(part.strip() for part in str(value).split(",") if part.strip())

@@ -1,0 +1,67 @@
+"""Options from a file."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.cli.conftest import Run
+
+
+def options(folder: Path) -> dict[str, object]:
+    found: dict[str, object] = json.loads((folder / "notes.json").read_text(encoding="utf-8"))["options"]
+    return found
+
+
+def test_the_command_line_wins_over_the_file_and_the_file_over_the_default(cli: Run, here: Path, ratings: Path) -> None:
+    (here / "run.toml").write_text(
+        f"""
+        model = "mult-vae"
+        out = "model"
+        [data]
+        data = {str(ratings)!r}
+        min_user_items = 3
+        [mult-vae]
+        latent = 3
+        hidden = [6, 5]
+        epochs = 7
+        lr = 1e-4
+        [run]
+        no-track = true
+        quiet = true
+        """
+    )
+    outcome = cli("fit", "--config", "run.toml", "--epochs", 2, "--latent", "4")
+    assert (outcome.code, outcome.out, outcome.err) == (0, "", "")
+    found = options(here / "model")
+    wanted = {"epochs": 2, "latent": 4, "hidden": [6, 5], "lr": 1e-4, "min-user-items": 3, "dropout": 0.5}
+    assert {name: found[name.replace("-", "_")] for name in wanted} == wanted
+    assert found["track"] is False
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("latnt = 3", "did you mean latent?"),
+        ("[split]\nvalid_user = 3", "did you mean valid-users?"),
+        ("latent = 0", "latent = 0 is out of bounds"),
+        ("latent = 2.5", "'2.5' is not a valid integer"),
+        ("latent = true", "must be a value"),
+        ("latent = [1, 2]", "must be one value"),
+        ("quiet = 'yes'", "must be true or false"),
+        ("hidden = ['a']", "'a' is not a valid integer"),
+        ("a = 1\n[x]\na = 2", "gives a twice"),
+        ("latent = ", "is not TOML"),
+    ],
+)
+def test_a_mistake_in_the_file_is_wrong_usage(cli: Run, here: Path, text: str, said: str) -> None:
+    (here / "run.toml").write_text(text)
+    outcome = cli("fit", "mult-vae", "--config", "run.toml")
+    assert outcome.code == 2
+    assert said in outcome.error
+
+
+def test_a_missing_file_is_wrong_usage(cli: Run) -> None:
+    outcome = cli("fit", "ease", "--config", "nowhere.toml")
+    assert outcome.code == 2
+    assert "nowhere.toml" in outcome.error

@@ -1,0 +1,123 @@
+"""The program as a whole: its help, its exit codes and its manners."""
+
+import re
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+
+from recsys_ae_cli import models
+from recsys_ae_cli.tracked import Tracking
+from tests.cli.conftest import FAST, PROGRAM, Run
+
+COMMANDS = ("fit", "evaluate", "recommend", "similar", "models", "data", "doctor")
+
+
+def test_help_lists_every_command_within_a_third_of_a_second(program: Run) -> None:
+    seconds = []
+    for _ in range(3):
+        started = time.perf_counter()
+        shown = program("--help")
+        seconds.append(time.perf_counter() - started)
+    assert all(re.search(rf"^  {command} ", shown.out, re.MULTILINE) for command in COMMANDS)
+    assert min(seconds) < 0.3
+
+
+def test_nothing_heavy_is_imported_for_the_help() -> None:
+    code = (
+        "import sys; from recsys_ae_cli.main import main; main(['--help']); main(['fit', '--help']); "
+        "print(sorted({'torch', 'pandas', 'numpy', 'rich', 'mlflow', 'pyarrow'} & set(sys.modules)), file=sys.stderr)"
+    )
+    ended = subprocess.run([PROGRAM.parent / "python", "-c", code], capture_output=True, text=True, check=True)
+    assert ended.stderr.strip() == "[]"
+
+
+def test_without_arguments_the_help_is_shown(cli: Run) -> None:
+    assert cli().out == cli("--help").out
+    assert cli("data").out == cli("data", "--help").out
+
+
+def test_the_version_is_that_of_the_package(cli: Run) -> None:
+    assert re.fullmatch(r"recsys-ae \d+\.\d+\.\d+\S*\n", cli("--version").out)
+
+
+@pytest.mark.parametrize(
+    ("typed", "meant"),
+    [
+        (("fti",), "fit"),
+        (("data", "lits"), "list"),
+        (("fit", "mult-vea"), "mult-vae"),
+        (("fit", "ease", "--l3", "1"), "--l2"),
+        (("fit", "ease", "--dtype", "float65"), "float64"),
+        (("fit", "ease", "--data", "ml-1n"), "ml-1m"),
+        (("evaluate", "model", "--metrics", "ndgc@10"), "ndcg"),
+    ],
+)
+def test_wrong_usage_ends_with_2_and_one_line_that_names_the_nearest(
+    cli: Run, typed: tuple[str, ...], meant: str
+) -> None:
+    outcome = cli(*typed)
+    assert outcome.code == 2
+    assert meant in outcome.error
+    assert outcome.error.startswith("Error: ")
+
+
+def test_fit_without_a_model_says_what_is_missing(cli: Run) -> None:
+    outcome = cli("fit", "--epochs", 3)
+    assert outcome.code == 2
+    assert "which model?" in outcome.error
+
+
+def test_an_unexpected_error_is_one_line_and_with_debug_a_traceback(cli: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: object) -> None:
+        raise ValueError("two\nlines")
+
+    monkeypatch.setattr(models.command, "callback", broken)
+    outcome = cli("models")
+    assert (outcome.code, outcome.error.split(";")[0]) == (1, "Error: ValueError: two lines")
+    assert "--debug" in outcome.error
+    assert "Traceback" in cli("--debug", "models").err
+
+
+def test_a_reader_that_leaves_early_is_no_error(here: Path) -> None:
+    command = f"set -o pipefail; {PROGRAM} fit --help | true"
+    ended = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=False)
+    assert ended.stderr == ""
+
+
+def test_ctrl_c_in_a_fit_says_that_nothing_was_saved(here: Path, ratings: Path) -> None:
+    command = [PROGRAM, "fit", "mult-vae", "--data", ratings, *FAST, "--epochs", "1000000", "--out", "model"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        while "to be saved in model" not in process.stdout.readline():
+            assert process.poll() is None
+        time.sleep(1)
+        process.send_signal(signal.SIGINT)
+        _, err = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert err.strip() == "Interrupted: nothing was saved"
+    assert list(here.iterdir()) == []
+
+
+def test_ctrl_c_after_the_fit_says_where_the_model_is(
+    cli: Run, here: Path, ratings: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Tracking, "finish", interrupted)
+    outcome = cli("fit", "popularity", "--data", ratings, *FAST, "--out", "model")
+    assert (outcome.code, outcome.error) == (130, "Interrupted: the model is saved in model")
+    assert (here / "model/config.json").is_file()
+
+
+def test_ctrl_c_elsewhere_ends_with_130(cli: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(models.command, "callback", interrupted)
+    outcome = cli("models")
+    assert outcome.code == 130
+    assert outcome.err.strip().startswith("Interrupted")
