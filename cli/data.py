@@ -15,6 +15,6 @@ MODULES = {
 @click.group(cls=LazyGroup, modules=MODULES)
 @click.pass_context
 def command(ctx: click.Context) -> None:
-    """List, download, describe and divide data sets."""
+    """List, fetch, describe and split data."""
     if ctx.invoked_subcommand is None:
         click.echo(ctx.get_help())

@@ -90,13 +90,15 @@ def _references(
     prepared: "Prepared", split: "Split", holdout: "Holdout", names: tuple[str, ...]
 ) -> dict[str, dict[str, float]]:
     """Return what is attainable, where the truth behind the data is known, and what popularity reaches."""
-    if prepared.synthetic is None:
+    from recsys_ae.datasets.synthetic import Synthetic  # noqa: PLC0415
+
+    if not isinstance(prepared.sample, Synthetic):
         return {}
     from recsys_ae.evaluation import evaluate  # noqa: PLC0415
     from recsys_ae.recommender import Recommender  # noqa: PLC0415
     from recsys_ae.recommenders import Popularity  # noqa: PLC0415
 
-    oracle = prepared.synthetic.oracle(holdout.users, split.train.items, prepared.source.threshold)
+    oracle = prepared.sample.oracle(holdout.users, split.train.items, prepared.source.threshold)
     popular = Recommender(Popularity()).fit(split.train)
     return {"attainable": evaluate(oracle, holdout, names).mean, "popularity": evaluate(popular, holdout, names).mean}
 

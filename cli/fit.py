@@ -35,13 +35,14 @@ class Fit(click.Group):
         """Make the command of a model; this imports the model."""
         from recsys_ae import recommenders  # noqa: PLC0415
 
-        from . import hyper_options, training  # noqa: PLC0415
+        from . import hyper_options, memory, training  # noqa: PLC0415
 
         name = cmd_name.replace("-", "_")
         if name not in recommenders.names():
             raise click.UsageError(
                 f"there is no model {cmd_name!r}{suggestion(cmd_name, self.list_commands(ctx))}", ctx
             )
+        memory.thrifty()
         spec = recommenders.spec_class(name)
         params = [*hyper_options.options(spec), *shared()]
         return Command(

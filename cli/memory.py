@@ -6,27 +6,29 @@ import os
 import sys
 
 M_MMAP_THRESHOLD = -3
-LARGE = 1 << 17
+READING, TRAINING = 1 << 17, 1 << 19
+"""Arrays from this size on are given back when they are freed; small ones that every batch claims are better kept."""
 
 
 def thrifty() -> None:
-    """Have large arrays given back when they are freed; call before the data are read.
+    """Have memory given back while data are read; call before PyTorch and Arrow are imported.
 
-    By itself glibc moves them to its heap after a while, where gaps remain that nothing else fits into: about 100 MiB
-    after a million ratings. Arrow's own allocator keeps freed memory, too.
+    By itself glibc moves large arrays to its heap after a while, where gaps remain that nothing else fits into, and
+    Arrow's own allocator keeps what is freed: about 100 MiB after a million ratings. PyTorch asks for large pages, for
+    which the kernel has to be called seldom.
     """
     os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")
-    libc = _glibc()
-    if libc is not None:
-        libc.mallopt(M_MMAP_THRESHOLD, LARGE)
+    os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")
+    _give_back_from(READING)
 
 
-def release() -> None:
-    """Give back what is free."""
+def settle() -> None:
+    """Give back what is free, and from now on only what is not needed again at once; call before the training."""
     gc.collect()
     libc = _glibc()
     if libc is not None:
         libc.malloc_trim(0)
+    _give_back_from(TRAINING)
 
 
 def peak() -> int | None:
@@ -37,6 +39,12 @@ def peak() -> int | None:
         return None
     unit = 1 if sys.platform == "darwin" else 1024
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+
+
+def _give_back_from(size: int) -> None:
+    libc = _glibc()
+    if libc is not None:
+        libc.mallopt(M_MMAP_THRESHOLD, size)
 
 
 def _glibc() -> ctypes.CDLL | None:

@@ -17,11 +17,11 @@ if TYPE_CHECKING:
     from recsys_ae.datasets.catalogue import Dataset
     from recsys_ae.datasets.interactions import Ids, Interactions
     from recsys_ae.datasets.splitting import Split
-    from recsys_ae.datasets.synthetic import Synthetic
 
 USUAL_RATING = 4.0
 USUAL_SHARE = 0.1
 AUTO, NONE = "auto", "none"
+SAMPLE = "sample"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,7 +58,7 @@ class Reading:
 class Source(Reading):
     """All options that say which interactions a model learns from and is judged on, under their own names."""
 
-    data: str = "sample"
+    data: str = SAMPLE
     data_dir: str | None = None
     min_rating: float | str = AUTO
     min_user_items: int = 5
@@ -124,7 +124,7 @@ class Prepared(NamedTuple):
     data: "Interactions"
     items: "pd.DataFrame | None"
     given: "Interactions | None" = None
-    synthetic: "Synthetic | None" = None
+    sample: "Dataset | None" = None
 
     def divide(self) -> "Split":
         """Divide the data as the source says."""
@@ -155,7 +155,6 @@ class Prepared(NamedTuple):
 def prepare(source: Source, dataset: "Dataset | None" = None) -> Prepared:
     """Read, unless that is done, and filter; an automatic rating threshold is a number or ``none`` afterwards."""
     from recsys_ae.datasets.filters import MinInteractions, MinRating, apply  # noqa: PLC0415
-    from recsys_ae.datasets.synthetic import Synthetic  # noqa: PLC0415
 
     dataset = dataset or load(source)
     train, test = dataset.interactions, None
@@ -169,8 +168,7 @@ def prepare(source: Source, dataset: "Dataset | None" = None) -> Prepared:
         least = [MinInteractions(user=source.min_user_items, item=source.min_item_users, repeat=source.k_core)]
     data = apply(train, *threshold, *least)
     test = None if test is None else apply(test, *threshold)
-    synthetic = dataset if isinstance(dataset, Synthetic) else None
-    return Prepared(source, data, dataset.items, test, synthetic)
+    return Prepared(source, data, dataset.items, test, dataset if source.data == SAMPLE else None)
 
 
 def titles(items: "pd.DataFrame | None", ids: "Ids") -> list[str | None]:

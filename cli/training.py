@@ -39,7 +39,6 @@ def fit(spec_class: type["Spec"], **given: Any) -> None:
 
 
 def _fit(spec_class: type["Spec"], given: Mapping[str, Any], saved: list[Path]) -> None:
-    memory.thrifty()
     from recsys_ae.artefact import refuse_to_write  # noqa: PLC0415
     from recsys_ae.recommender import Recommender  # noqa: PLC0415
 
@@ -61,10 +60,10 @@ def _fit(spec_class: type["Spec"], given: Mapping[str, Any], saved: list[Path]) 
         "command": command_line(),
         "titles": titles(prepared.items, split.train.items),
     }
-    # What only the test needs makes room for the training.
-    train, valid = split.train, split.valid
+    # What no model learns from makes room for the training.
+    train, valid = dataclasses.replace(split.train, timestamps=None), split.valid
     del prepared, split
-    memory.release()
+    memory.settle()
     with Tracking.of_fit(on=given["track"], name=out.name) as tracking, epochs(quiet=given["quiet"]) as progress:
         tracking.tracker.parameters(_described(model.notes))
         model.fit(train, valid=valid, run=dataclasses.replace(run, tracker=tracking.tracker, progress=progress))

@@ -75,7 +75,7 @@ def refuse_to_write(path: Path, *, overwrite: bool) -> None:
 def _refuse_to_replace(path: Path, overwrite: bool) -> None:
     if path.exists() and not (path.is_dir() and not any(path.iterdir())):
         if not overwrite:
-            raise ArtefactError(f"{path} exists; choose another folder, or allow overwriting it")
+            raise ArtefactError(f"{path} exists; choose another folder, or pass overwrite (--overwrite)")
         if not _holds_a_model(path):
             raise ArtefactError(f"{path} holds no saved model, so it is not overwritten; choose another folder")
         foreign = sorted({one.name for one in path.iterdir()} - {CONFIG, ITEMS, NOTES, STATE})

@@ -212,7 +212,7 @@ def test_notes_that_json_cannot_hold_are_refused_and_leave_nothing(wrong: dict[s
 
 def test_what_exists_is_not_overwritten_unless_allowed(folder: Path, model: Recommender) -> None:
     other = fit(latent=3)
-    with pytest.raises(ArtefactError, match=f"{folder} exists; choose another folder, or allow overwriting it"):
+    with pytest.raises(ArtefactError, match=f"{folder} exists; choose another folder, or pass overwrite"):
         other.save(folder)
     assert_intact(folder, model)
     other.save(folder, overwrite=True)

@@ -5,7 +5,6 @@ from typing import NamedTuple
 
 import numpy as np
 from scipy.sparse import csr_matrix
-from scipy.special import ndtr
 
 from recsys_ae.errors import ConfigError, DataError
 
@@ -48,6 +47,8 @@ class Truth:
         if min_rating is not None and min_rating > 1:
             expected = self.mean + tastes @ self.suits[items].T + self.quality[items] + self.leniency[users, None]
             # Whole stars: a rating is at least r where the unrounded one is at least half a star below.
+            from scipy.special import ndtr  # noqa: PLC0415  its libraries take 7 MiB of every process
+
             picked *= ndtr((expected - (np.ceil(min_rating) - 0.5)) / self.noise)
         return picked
 
