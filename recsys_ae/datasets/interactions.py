@@ -2,7 +2,7 @@
 
 import dataclasses
 from dataclasses import dataclass, field
-from typing import Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 import pandas as pd
@@ -42,8 +42,8 @@ class Interactions:
     timestamps
         ``(nnz,)`` int64 seconds since 1970, aligned with ``matrix.data``; None where unknown.
     order
-        ``(nnz,)`` int64, aligned with ``matrix.data``: the position of each interaction in its source. It breaks
-        ties between equal timestamps.
+        ``(nnz,)`` int32, or int64 past 2³¹ interactions, aligned with ``matrix.data``: the position of each
+        interaction in its source. It breaks ties between equal timestamps.
     steps
         What was done to the source to get here, in order.
     """
@@ -60,7 +60,7 @@ class Interactions:
         if self.matrix.shape != shape:
             raise DataError(f"the matrix is {self.matrix.shape}, but there are ids for {shape}")
         if len(self.order) != self.matrix.nnz:
-            object.__setattr__(self, "order", np.arange(self.matrix.nnz, dtype=np.int64))
+            object.__setattr__(self, "order", np.arange(self.matrix.nnz, dtype=_index_type(self.matrix.nnz)))
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -154,7 +154,7 @@ class Interactions:
             data = _summed(values[order], starts)
         else:
             data = values[order[last]].astype(np.float32)
-        order = order[last]
+        order = order[last].astype(_index_type(len(key)))
         indptr = np.append(0, np.cumsum(np.bincount(rows[order], minlength=len(users))))
         matrix = csr_matrix((data, columns[order], indptr), shape=(len(users), len(items)))
         times = None if timestamps is None else timestamps[order]
@@ -208,6 +208,11 @@ def _summed(values: np.ndarray, starts: np.ndarray) -> np.ndarray:
     if np.abs(sums).max() > np.finfo(np.float32).max:
         raise DataError("the ratings of a repeated pair add up to more than a 32-bit number holds")
     return sums.astype(np.float32)
+
+
+def _index_type(n: int) -> type[np.signedinteger[Any]]:
+    """Return the smaller integer type that counts to ``n``, as SciPy chooses it for its own indices."""
+    return np.int32 if n <= np.iinfo(np.int32).max else np.int64
 
 
 def _duplicate(order: np.ndarray, key: np.ndarray, last: np.ndarray, users: Ids, items: Ids) -> DataError:

@@ -76,6 +76,9 @@ class TrainedSpec(Spec):
     lr_schedule: Schedule = hp("constant", "how the learning rate falls over the run")
     l2: float = hp(0.0, "adds l2 times the sum of all squared weights (not biases) to the loss", low=0)
     clip_norm: float = hp(0.0, "scale a gradient down to this Euclidean norm; 0 leaves it", low=0)
+    average: float = hp(
+        0.0, "decay of a running average of the weights, which is validated and kept; 0: none", low=0, high=0.99999
+    )
     monitor: str = hp("ndcg@100", "metric on the validation users that decides which weights are kept")
     patience: int = hp(0, "stop after this many epochs without a better monitor; 0 never stops early", low=0)
 

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from recsys_ae.errors import ConfigError, TrainingError
 from recsys_ae.nn.adam import Adam
+from recsys_ae.nn.averaging import RunningAverage
 from recsys_ae.nn.rows import Rows
 from recsys_ae.nn.runtime import Progress, Run
 from recsys_ae.nn.schedules import decay
@@ -48,12 +49,14 @@ def train(
         seconds = time.perf_counter() - started
         measured |= {"seconds": seconds, "rows_per_second": len(rows) / seconds}
         if validate is not None:
-            measured |= {f"valid/{name}": value for name, value in validate().items()}
-            best.offer(_monitored(measured, spec.monitor), epoch)
+            with updates.average.applied():
+                measured |= {f"valid/{name}": value for name, value in validate().items()}
+                best.offer(_monitored(measured, spec.monitor), epoch)
         history.append(measured)
         run.tracker.metrics(measured, step=epoch)
         if validate is not None and spec.patience and epoch - best.epoch >= spec.patience:
             break
+    updates.average.exchange()
     best.put_back()
     return history
 
@@ -119,6 +122,7 @@ class _Updates:
         others = [p for p in network.parameters() if p.ndim <= 1]
         groups = [{"params": weights, "weight_decay": 2 * spec.l2}, {"params": others, "weight_decay": 0.0}]
         self.optimiser: Any = Adam(groups, lr=spec.lr)
+        self.average = RunningAverage(network, spec.average)
         self.scaler = torch.amp.GradScaler(run.torch_device.type, enabled=run.dtype is torch.float16)
 
     def step(self, batch: Rows) -> dict[str, Tensor | float]:
@@ -137,6 +141,7 @@ class _Updates:
         self.optimiser.zero_grad()  # now rather than later: validation and the best weights need room, too
         network.after_step()
         self.done += 1
+        self.average.update(self.done)
         return {"loss": loss.total, **loss.parts}
 
 

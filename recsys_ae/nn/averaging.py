@@ -1,0 +1,41 @@
+"""A running average of weights: the noise of single updates cancels out in it."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+from torch import Tensor, nn
+
+
+class RunningAverage:
+    """The exponentially weighted average of a network's weights over its updates (Polyak & Juditsky 1992).
+
+    ``decay`` 0 is no average: the weights themselves. Early on, when there is little to average, the decay is smaller:
+    min(decay, (1 + t) / (10 + t)) at update t.
+    """
+
+    def __init__(self, network: nn.Module, decay: float) -> None:
+        self.decay = decay
+        self.weights: list[Tensor] = list(network.parameters()) if decay else []
+        self.averages: list[Tensor] = [weight.detach().clone() for weight in self.weights]
+
+    @torch.no_grad()
+    def update(self, done: int) -> None:
+        """Take in the weights after update number ``done``, counted from 1."""
+        if self.weights:
+            share = 1 - min(self.decay, (1 + done) / (10 + done))
+            torch._foreach_lerp_(self.averages, self.weights, share)
+
+    def exchange(self) -> None:
+        """Put the average into the network and keep its weights instead, or the other way round."""
+        for place, weight in enumerate(self.weights):
+            weight.data, self.averages[place] = self.averages[place], weight.data
+
+    @contextmanager
+    def applied(self) -> Iterator[None]:
+        """Have the average in the network inside the context."""
+        self.exchange()
+        try:
+            yield
+        finally:
+            self.exchange()
