@@ -45,7 +45,7 @@ def check_valid(data: Interactions) -> None:
         assert (np.diff(columns) > 0).all()
     assert data.users.is_unique
     assert data.items.is_unique
-    assert data.order.dtype == np.int64
+    assert data.order.dtype == np.int32
     assert len(data.order) == len(set(data.order)) == data.nnz
     if data.timestamps is not None:
         assert data.timestamps.dtype == np.int64
