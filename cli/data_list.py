@@ -20,5 +20,5 @@ def command(data_dir: Path | None) -> None:
         rows.append((name, about.users, about.items, about.interactions, here if about.files else "generated"))
     display = Display()
     display.table(("name", ">users", ">items", ">ratings", ">to download"), rows)
-    display.line(f"\nHere means in {folder}.")
+    display.line(f"\nLooked for in {folder}.")
     display.line("`recsys-ae data fetch NAME` downloads a set; so does `recsys-ae fit` when it needs it.")
