@@ -63,8 +63,8 @@ def test_a_snippet_runs(block: str, desk: Path) -> None:
 @pytest.mark.slow
 def test_the_demo_runs_what_the_makefile_says(tmp_path: Path) -> None:
     plan = subprocess.run(
-        ["make", "--dry-run", "--assume-old", ".venv/.ready", "demo", f"BIN={BIN}"],
-        cwd=ROOT, capture_output=True, text=True, check=True,
+        ["make", "--dry-run", "--no-print-directory", "--assume-old", ".venv/.ready", "demo", f"BIN={BIN}"],
+        cwd=ROOT, capture_output=True, text=True, check=True, env={**os.environ, "MAKEFLAGS": ""},
     )  # fmt: skip
     printed = run(plan.stdout, tmp_path)
     assert "attainable" in printed
