@@ -1,5 +1,6 @@
 """A saved model: a folder of JSON and tensors. Loading it runs no code from it."""
 
+import dataclasses
 import hashlib
 import json
 import os
@@ -18,7 +19,8 @@ import torch
 from recsys_ae.errors import ArtefactError, MissingPackageError
 
 FORMAT = 1
-CONFIG, ITEMS, NOTES, STATE = "config.json", "items.json", "notes.json", "state.safetensors"
+CONFIG, ITEMS, USERS, NOTES, STATE = "config.json", "items.json", "users.json", "notes.json", "state.safetensors"
+ALWAYS = (ITEMS, NOTES, STATE)
 State: TypeAlias = dict[str, torch.Tensor]
 
 
@@ -36,12 +38,15 @@ class Artefact:
         Everything learnt.
     notes
         What the caller wants kept beside the model: JSON.
+    users
+        The ids of the training users, where the model has learnt something of each; else empty.
     """
 
     config: Mapping[str, Any]
     items: "pd.Index[Any]"
     state: State
     notes: Mapping[str, Any]
+    users: "pd.Index[Any]" = dataclasses.field(default_factory=lambda: pd.Index([]))
 
 
 def write(path: Path, artefact: Artefact, *, overwrite: bool = False) -> None:
@@ -78,7 +83,7 @@ def _refuse_to_replace(path: Path, overwrite: bool) -> None:
             raise ArtefactError(f"{path} exists; choose another folder, or pass overwrite (--overwrite)")
         if not _holds_a_model(path):
             raise ArtefactError(f"{path} holds no saved model, so it is not overwritten; choose another folder")
-        foreign = sorted({one.name for one in path.iterdir()} - {CONFIG, ITEMS, NOTES, STATE})
+        foreign = sorted({one.name for one in path.iterdir()} - {CONFIG, USERS, *ALWAYS})
         if foreign:
             raise ArtefactError(f"{path} also holds {foreign[0]}, so it is not overwritten; choose another folder")
 
@@ -97,12 +102,14 @@ def read(path: Path, device: torch.device) -> Artefact:
         config = _json(path / CONFIG)
         _refuse_foreign(path, config)
         checksums = config["checksums"]
-        for name in (ITEMS, NOTES, STATE):
+        parts = [*ALWAYS, *(name for name in (USERS,) if name in checksums)]
+        for name in parts:
             if not (path / name).is_file():
                 raise ArtefactError(f"{path} is damaged: {name} is missing")
             if _checksum(path / name) != checksums.get(name):
                 raise ArtefactError(f"{path} is damaged: {name} does not match its checksum")
-        return Artefact(config, _ids(_json(path / ITEMS)), _load_tensors(path / STATE, device), _json(path / NOTES))
+        items, users = (_ids(_json(path / name)) if name in parts else pd.Index([]) for name in (ITEMS, USERS))
+        return Artefact(config, items, _load_tensors(path / STATE, device), _json(path / NOTES), users)
 
 
 def _refuse_foreign(path: Path, config: Any) -> None:
@@ -116,11 +123,12 @@ def _refuse_foreign(path: Path, config: Any) -> None:
 
 
 def _fill(folder: Path, artefact: Artefact) -> None:
-    ids = {"dtype": str(artefact.items.dtype), "values": artefact.items.tolist()}
-    _write_json(folder / ITEMS, ids)
+    ids = {ITEMS: artefact.items, **({USERS: artefact.users} if len(artefact.users) else {})}
+    for name, index in ids.items():
+        _write_json(folder / name, {"dtype": str(index.dtype), "values": index.tolist()})
     _write_json(folder / NOTES, artefact.notes)
     _save_tensors(folder / STATE, artefact.state)
-    checksums = {name: _checksum(folder / name) for name in (ITEMS, NOTES, STATE)}
+    checksums = {name: _checksum(folder / name) for name in (*ids, NOTES, STATE)}
     config = {"format": FORMAT, **artefact.config, "checksums": checksums}
     checksums[CONFIG] = _checksum_of(config)
     _write_json(folder / CONFIG, config, indent=2)

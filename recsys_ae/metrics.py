@@ -1,4 +1,4 @@
-"""Measures of a ranked list against a set of targets, each exactly as its paper defines it.
+"""Measures of a ranked list against a set of targets, and of predicted ratings, each as its paper defines it.
 
 With h(j) = 1 where the item at rank j is a target, n targets, and lists cut after rank k:
 
@@ -10,6 +10,8 @@ With h(j) = 1 where the item at rank j is a target, n targets, and lists cut aft
 ``map@k``          sum of h(j) * precision@j, over min(k, n)
 ``mrr@k``          1 / rank of the first target, 0 without one
 ``hit@k``          1 with a target in the list, else 0
+``rmse``           root of the mean squared error of all predicted ratings; smaller is better
+``mae``            mean absolute error of all predicted ratings; smaller is better
 =================  ============================================================================================
 """
 
@@ -26,31 +28,46 @@ from recsys_ae.hyper import nearest
 DEFAULT = ("recall@20", "recall@50", "ndcg@100")
 """What the papers on implicit feedback report."""
 
+ERRORS = ("rmse", "mae")
+"""What is measured of predicted ratings, over all of them at once rather than user by user."""
+
 BLOCK = 2048
 """Users measured at a time: their targets fit in the cache, and memory stays bounded."""
 
 
 @dataclass(frozen=True)
 class Metric:
-    """A kind of measure and the rank after which lists are cut."""
+    """A kind of measure and the rank after which lists are cut; 0 for errors of ratings, which need no list."""
 
     kind: str
     k: int
 
     def __str__(self) -> str:
-        return f"{self.kind}@{self.k}"
+        return f"{self.kind}@{self.k}" if self.k else self.kind
 
 
 def parse(name: str) -> Metric:
-    """Read a name such as ``"ndcg@100"``."""
+    """Read a name such as ``"ndcg@100"`` or ``"rmse"``."""
     kind, at, k = name.partition("@")
+    if kind in ERRORS:
+        if at:
+            raise ConfigError(f"metric {name!r} has no cut-off; it is called {kind!r}")
+        return Metric(kind, 0)
     if kind not in KINDS:
-        raise ConfigError(f"there is no metric {name!r}{nearest(kind, KINDS)}, each with a cut-off, as in 'ndcg@100'")
+        known = (*KINDS, *ERRORS)
+        raise ConfigError(
+            f"there is no metric {name!r}{nearest(kind, known)}, each but the last two with a cut-off, as in 'ndcg@100'"
+        )
     if not at or not re.fullmatch(r"-?[0-9]{1,9}", k):
         raise ConfigError(f"metric {name!r} needs a whole number as its cut-off, as in '{kind}@20'")
     if int(k) < 1:
         raise ConfigError(f"metric {name!r} is cut at {int(k)}: k must be at least 1")
     return Metric(kind, int(k))
+
+
+def smaller_is_better(name: str) -> bool:
+    """Say whether a metric is an error."""
+    return name in ERRORS
 
 
 def per_user(top: np.ndarray, targets: csr_matrix, metrics: Sequence[str] = DEFAULT) -> dict[str, np.ndarray]:
@@ -63,6 +80,9 @@ def per_user(top: np.ndarray, targets: csr_matrix, metrics: Sequence[str] = DEFA
         needs as many columns as the largest cut-off, or as there are items.
     targets
         ``(n, n_items)``; every stored entry is a target, whatever its value.
+
+    metrics
+        Those of lists; errors of ratings are measured by `error`.
 
     Returns
     -------
@@ -84,6 +104,12 @@ def per_user(top: np.ndarray, targets: csr_matrix, metrics: Sequence[str] = DEFA
                 measured = KINDS[metric.kind](hits[:, : metric.k], counts, metric.k)
                 values[name][block] = np.where(counts > 0, measured, np.nan)
     return values
+
+
+def error(name: str, predicted: np.ndarray, actual: np.ndarray) -> float:
+    """Return an error of predicted ratings; both are ``(m,)``."""
+    difference = np.asarray(predicted, np.float64) - actual
+    return float(np.sqrt(np.square(difference).mean()) if name == "rmse" else np.abs(difference).mean())
 
 
 def _refuse_misfits(top: np.ndarray, targets: csr_matrix, k: int) -> None:

@@ -12,7 +12,7 @@ import pandas as pd
 import torch
 from scipy.sparse import csr_matrix, issparse
 
-from recsys_ae import artefact, metrics, recommenders
+from recsys_ae import artefact, metrics, recommenders, requirements
 from recsys_ae.artefact import Artefact
 from recsys_ae.datasets.columns import shown
 from recsys_ae.datasets.fingerprint import fingerprint
@@ -48,10 +48,16 @@ class Recommender:
 
     A user is a row: a user that the model has never seen is served like any other. A row without history, or with
     unknown items only, gets the items in the order of their popularity.
+
+    Some models learn something of each training user beside what the history tells (CDAE's user vectors, the output
+    weights of item-based AutoRec). They find it where ``users`` gives the ids of the rows; ids that were not in the
+    training, and rows given without ids, are new users. To all other models the ids make no difference.
     """
 
     spec: Spec
     items: Ids
+    users: Ids
+    """The training users, where the model has learnt something of each; else empty."""
     history: list[dict[str, float]]
     """What was measured in each epoch; for a closed form one entry with the validation metrics, if any."""
     facts: dict[str, Any]
@@ -61,7 +67,7 @@ class Recommender:
 
     def __init__(self, spec: Spec) -> None:
         self.spec = spec
-        self.items = pd.Index([])
+        self.items, self.users = pd.Index([]), pd.Index([])
         self.history, self.facts, self.notes = [], {}, {}
         self._network: Autoencoder | None = None
         self._popularity = torch.empty(0)
@@ -95,6 +101,7 @@ class Recommender:
                 f"the validation users' items ({valid.histories.shape[1]:,}) are not those of the training data "
                 f"({train.shape[1]:,}); make both with one split"
             )
+        requirements.check(self.spec, train, run)
         facts = _facts(self.spec, train, valid, run)
         run.tracker.parameters({**flatten(self.spec), **facts})
         started, device = time.perf_counter(), run.torch_device
@@ -102,7 +109,11 @@ class Recommender:
             network = self.spec.build(Shape(*train.shape)).to(device)
             rows = Rows.from_matrix(canonical(train.matrix), device)
             popularity = rows.with_values(torch.ones_like(rows.values)).column_sums()
-            measure = None if valid is None else validation(network, popularity, valid, self._monitors())
+            users = train.users if network.knows_users else pd.Index([])
+            measure = None
+            if valid is not None:
+                positions = users.get_indexer(valid.users)
+                measure = validation(network, popularity, valid, self._monitors(), positions)
             history = network.learn(rows, run, measure)
             if measure is not None and not history:
                 history = [{f"valid/{name}": value for name, value in measure().items()}]
@@ -110,13 +121,13 @@ class Recommender:
         facts["seconds"] = round(time.perf_counter() - started, 3)
         # Only now, so that a fit that fails leaves what was fitted before whole.
         self.history, self.facts = history, facts
-        self._network, self._popularity, self.items = network.eval(), popularity, train.items
+        self._network, self._popularity, self.items, self.users = network.eval(), popularity, train.items, users
         return self
 
-    def score(self, histories: csr_matrix) -> np.ndarray:
+    def score(self, histories: csr_matrix, *, users: Ids | None = None) -> np.ndarray:
         """Return the scores of all items, ``(n, n_items)`` float32; for few rows, since it is dense."""
         rows = self._rows(histories)
-        blocks = ranking.score_blocks(self.network, rows, self._popularity)
+        blocks = ranking.score_blocks(self.network, rows, self._popularity, self._positions(users, rows))
         return np.concatenate([values.cpu().numpy() for _, values in blocks], axis=1)
 
     def recommend(
@@ -124,6 +135,7 @@ class Recommender:
         histories: csr_matrix,
         k: int = 10,
         *,
+        users: Ids | None = None,
         exclude_seen: bool = True,
         allow: Filter | None = None,
         deny: Filter | None = None,
@@ -134,6 +146,8 @@ class Recommender:
         ----------
         histories
             ``(n, n_items)`` over this model's items, of known or new users.
+        users
+            The ids of the rows, for models that know their training users apart.
         exclude_seen
             Leave out what stands in a row's history.
         allow, deny
@@ -144,8 +158,29 @@ class Recommender:
         if k < 1:
             raise ConfigError(f"k = {k} must be at least 1")
         candidates = Candidates.of(rows, exclude_seen=exclude_seen, allow=allow, deny=deny)
-        found = ranking.rank(self.network, rows, k, candidates=candidates, fallback=self._popularity)
+        positions = self._positions(users, rows)
+        found = ranking.rank(
+            self.network, rows, k, candidates=candidates, fallback=self._popularity, positions=positions
+        )
         return Recommendations(*found)
+
+    def predict(
+        self, histories: csr_matrix, pairs: tuple[np.ndarray, np.ndarray], *, users: Ids | None = None
+    ) -> np.ndarray:
+        """Return predicted ratings, ``(m,)`` float32, of models that predict ratings.
+
+        Parameters
+        ----------
+        pairs
+            Two arrays ``(m,)``: the row of ``histories`` and the position of the item of each rating.
+        users
+            The ids of the rows, for models that know their training users apart.
+        """
+        history = self._rows(histories)
+        rows, items = places(pairs[0], history.shape[0], "rows"), places(pairs[1], len(self.items))
+        if len(rows) != len(items):
+            raise DataError(f"pairs name {len(rows):,} rows and {len(items):,} items; give as many of one as of both")
+        return ranking.predict(self.network, history, (rows, items), self._positions(users, history))
 
     def recommend_frame(
         self,
@@ -161,14 +196,15 @@ class Recommender:
     ) -> pd.DataFrame:
         """Return the best items for each user of a table of histories, as a table of ``user, rank, item, score``.
 
-        ``allow`` and ``deny`` are item ids. Items unknown to the model are dropped; the result's
-        ``attrs["unknown"]`` says how many interactions that were.
+        ``allow`` and ``deny`` are item ids. A user id that was in the training means that user. Items unknown to the
+        model are dropped; the result's ``attrs["unknown"]`` says how many interactions that were.
         """
         data = Interactions.from_frame(frame, user=user, item=item, rating=rating, duplicates="last")
         known = data.onto(self._known)
         found = self.recommend(
             known.matrix,
             k,
+            users=data.users,
             exclude_seen=exclude_seen,
             allow=None if allow is None else self.positions(allow),
             deny=None if deny is None else self.positions(deny),
@@ -216,7 +252,8 @@ class Recommender:
             "history": self.history,
         }
         state["popularity"] = self._popularity
-        artefact.write(Path(path), Artefact(config, self.items, state, self.notes), overwrite=overwrite)
+        stored = Artefact(config, self.items, state, self.notes, self.users)
+        artefact.write(Path(path), stored, overwrite=overwrite)
 
     @classmethod
     def load(cls, path: str | Path, *, device: str = "auto") -> Self:
@@ -235,19 +272,27 @@ class Recommender:
             model.history, model.facts = stored.config["history"], stored.config["facts"]
         except (AttributeError, ConfigError, KeyError, TypeError, RuntimeError) as error:
             raise ArtefactError(f"{path} cannot be loaded by this version: {error}") from error
-        model._network, model.items = network.eval(), stored.items
+        model._network, model.items, model.users = network.eval(), stored.items, stored.users
         model.notes = dict(stored.notes)
         return model
 
     def _monitors(self) -> tuple[str, ...]:
-        monitor = getattr(self.spec, "monitor", metrics.DEFAULT[0])
-        return tuple(dict.fromkeys((*metrics.DEFAULT, monitor)))
+        usual = metrics.ERRORS if self.spec.reads == "ratings" else metrics.DEFAULT
+        return tuple(dict.fromkeys((*usual, getattr(self.spec, "monitor", usual[0]))))
 
     @property
     def _known(self) -> Ids:
         """The items of a fitted model; an error before."""
         _ = self.network
         return self.items
+
+    def _positions(self, users: Ids | None, rows: csr_matrix) -> np.ndarray | None:
+        """Return where the rows' users stand in the training; None where nobody is known."""
+        if users is None:
+            return None
+        if len(users) != rows.shape[0]:
+            raise DataError(f"users name {len(users):,} rows, but there are {rows.shape[0]:,} histories")
+        return self.users.get_indexer(pd.Index(users)) if len(self.users) else None
 
     def _rows(self, histories: csr_matrix) -> csr_matrix:
         width = len(self._known)

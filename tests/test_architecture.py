@@ -14,6 +14,7 @@ LAYERS = {
     "nn": 2,
     "recommenders": 3,
     "artefact": 4,
+    "requirements": 4,
     "recommender": 5,
     "evaluation": 6,
 }  # fmt: skip

@@ -191,7 +191,7 @@ def test_similar_items_are_asked_for_by_position(blocks: Recommender) -> None:
     ("items", "k", "error", "message"),
     [
         ([0], 0, ConfigError, "k = 0 must be at least 1"),
-        ([32], 5, DataError, "there is no item at position 32; the model knows 32 items"),
+        ([32], 5, DataError, "there is no item at position 32; there are 32 items"),
         (["1000"], 5, DataError, r"items must be a list of positions .*; ids go through positions\(\)"),
     ],
 )

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 from scipy.sparse import csr_matrix
 
+from recsys_ae.datasets.interactions import Ids
 from recsys_ae.datasets.splitting import Holdout
 from recsys_ae.errors import ConfigError, DataError
 from recsys_ae.evaluation.estimate import estimate
@@ -29,6 +30,7 @@ def evaluate(
     holdout: Holdout,
     metrics: Sequence[str] = DEFAULT,
     *,
+    users: Ids | None = None,
     exclude_seen: bool = True,
     n_resamples: int = 1000,
     seed: int = 0,
@@ -40,6 +42,8 @@ def evaluate(
     ----------
     metrics
         Names as ``recsys_ae.metrics`` defines them.
+    users
+        The ids of the holdout's rows, usually ``holdout.users``, for models that know their training users apart.
     exclude_seen
         Keep the items of a user's history out of the list.
     n_resamples, seed
@@ -58,7 +62,8 @@ def evaluate(
     if len(judged) == 0:
         raise DataError(f"none of the {len(holdout.users):,} users of the holdout has a target; hold out more")
     some = holdout if len(judged) == len(holdout.users) else holdout.select(judged)
-    items, _ = model.recommend(some.histories, k, exclude_seen=exclude_seen)
+    known: dict[str, Ids] = {} if users is None else {"users": pd.Index(users)[judged]}
+    items, _ = model.recommend(some.histories, k, exclude_seen=exclude_seen, **known)
     values = pd.DataFrame(per_user(items, some.targets, metrics), index=some.users)
     return Report(
         values,

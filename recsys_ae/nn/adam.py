@@ -18,11 +18,20 @@ class Adam:
     ----------
     groups
         ``params``, and ``weight_decay``: w·weight_decay is added to the gradient, that of (weight_decay / 2)·Σ w².
+    unit_gradients
+        Divide the gradient of each tensor by its Euclidean norm before anything else.
     """
 
-    def __init__(self, groups: Sequence[dict[str, Any]], lr: float, betas: tuple[float, float] = (0.9, 0.999)) -> None:
+    def __init__(
+        self,
+        groups: Sequence[dict[str, Any]],
+        lr: float,
+        *,
+        betas: tuple[float, float] = (0.9, 0.999),
+        unit_gradients: bool = False,
+    ) -> None:
         self.param_groups = [{"lr": lr, **group} for group in groups if group["params"]]
-        self.betas, self.eps = betas, 1e-8
+        self.betas, self.eps, self.unit_gradients = betas, 1e-8, unit_gradients
         self.state: dict[Tensor, tuple[Tensor, Tensor, Tensor]] = {}
 
     def zero_grad(self) -> None:
@@ -42,6 +51,9 @@ class Adam:
                 if p not in self.state:
                     zeros = torch.zeros_like
                     self.state[p] = (zeros(p), zeros(p), torch.zeros((), dtype=torch.float32, device=p.device))
+            if self.unit_gradients:
+                for p in parameters:
+                    p.grad /= p.grad.norm().clamp_min(torch.finfo(p.grad.dtype).tiny)
             means, squares, steps = zip(*(self.state[p] for p in parameters), strict=True)
             adam(
                 parameters,

@@ -3,13 +3,15 @@
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, ClassVar, Literal, NamedTuple, TypeAlias
 
 from torch import Tensor, nn
 
 from recsys_ae import hyper
+from recsys_ae.errors import UnsupportedError
 from recsys_ae.hyper import hp
 from recsys_ae.nn import training
+from recsys_ae.nn.optimizers import Optimizer
 from recsys_ae.nn.rows import Rows
 from recsys_ae.nn.runtime import Run
 from recsys_ae.nn.schedules import Schedule
@@ -29,6 +31,9 @@ class Shape(NamedTuple):
 class Spec(ABC):
     """The hyper-parameters of a model, which are its identity: two models with equal specs are the same model."""
 
+    reads: ClassVar[Literal["interactions", "ratings"]] = "interactions"
+    """What the values of the matrix mean to the model: how often something happened, or how much it was liked."""
+
     def __post_init__(self) -> None:
         hyper.validate(self)
 
@@ -41,9 +46,16 @@ class Spec(ABC):
     def build(self, shape: Shape) -> "Autoencoder":
         """Make the untrained network."""
 
+    def memory(self, shape: Shape) -> int:
+        """Return the bytes that fitting needs at least, where they may be too many; 0 says nothing."""
+        return 0
+
 
 class Autoencoder(nn.Module, ABC):
     """A network that knows tensors only."""
+
+    knows_users: ClassVar[bool] = False
+    """Whether something is learnt of each training user apart, which ``Rows.positions`` then finds."""
 
     @abstractmethod
     def encode(self, x: Rows) -> Tensor:
@@ -61,6 +73,12 @@ class Autoencoder(nn.Module, ABC):
     def learn(self, rows: Rows, run: Run, validate: Validate | None = None) -> list[dict[str, float]]:
         """Fit to the rows; return what was measured in each epoch (nothing for a closed form)."""
 
+    def rate(self, z: Tensor, rows: Tensor, items: Tensor) -> Tensor:
+        """Return predicted ratings: of the code ``z[rows[j]]`` for the column ``items[j]``, ``(m,)``."""
+        raise UnsupportedError(
+            f"{type(self).__module__.rpartition('.')[2]} ranks items, but its scores are no ratings; use autorec"
+        )
+
     @abstractmethod
     def item_vectors(self) -> Tensor:
         """Return a vector for each item, ``(n_items, d)``; the cosine of two says how alike the items are."""
@@ -72,7 +90,8 @@ class TrainedSpec(Spec):
 
     epochs: int = hp(200, "passes over the training rows", low=1)
     batch_size: int = hp(500, "rows in an update", low=1, search=("log", 64, 4096))
-    lr: float = hp(1e-3, "learning rate of Adam", low=0, search=("log", 1e-4, 1e-2))
+    optimizer: Optimizer = hp("adam", "how the weights follow their gradient")
+    lr: float = hp(1e-3, "learning rate", low=0, search=("log", 1e-4, 1e-2))
     lr_schedule: Schedule = hp("constant", "how the learning rate falls over the run")
     l2: float = hp(0.0, "adds l2 times the sum of all squared weights (not biases) to the loss", low=0)
     clip_norm: float = hp(0.0, "scale a gradient down to this Euclidean norm; 0 leaves it", low=0)
@@ -102,8 +121,21 @@ class TrainedAutoencoder(Autoencoder):
     def loss(self, x: Rows, step: "training.Step") -> Loss:
         """Return the loss of a batch, in training mode."""
 
+    def begin_epoch(self, epoch: int) -> None:
+        """Prepare an epoch, counted from 1: freeze what is not to be trained in it; nothing by default."""
+
     def after_step(self) -> None:
         """Project onto a constraint after an update; nothing by default."""
+
+    def settle(self, rows: Rows) -> None:
+        """Compute from the training rows what scoring needs beside the weights; nothing by default.
+
+        Called before each validation and at the end, without gradients, in evaluation mode.
+        """
+
+    def weight_decay(self) -> float:
+        """Return the factor of each weight that is added to its gradient; 0 where the loss holds the penalty itself."""
+        return 2 * float(self.spec.l2)
 
     def learn(self, rows: Rows, run: Run, validate: Validate | None = None) -> list[dict[str, float]]:
         """Train with the one loop of this package."""

@@ -55,16 +55,16 @@ class Candidates:
         return cls(tuple(denied), allowed, denied_to_all if denied_to_all.any() else None)
 
 
-def places(items: Any, n_items: int) -> np.ndarray:
-    """Return a list of item positions as an int64 array; refuse what is none."""
+def places(items: Any, n_items: int, what: str = "items") -> np.ndarray:
+    """Return a list of positions, of items unless it says otherwise, as an int64 array; refuse what is none."""
     asked = np.asarray(items)
     if asked.size == 0:
         return np.empty(0, np.int64)
     if asked.dtype.kind not in "iu" or asked.ndim != 1:
-        raise DataError(f"items must be a list of positions from 0 to {n_items - 1:,}; ids go through positions()")
+        raise DataError(f"{what} must be a list of positions from 0 to {n_items - 1:,}; ids go through positions()")
     if asked.min() < 0 or asked.max() >= n_items:
         wrong = asked[(asked < 0) | (asked >= n_items)][0]
-        raise DataError(f"there is no item at position {wrong}; the model knows {n_items:,} items")
+        raise DataError(f"there is no {what[:-1]} at position {wrong}; there are {n_items:,} {what}")
     return asked.astype(np.int64)
 
 

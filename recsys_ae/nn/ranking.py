@@ -1,5 +1,6 @@
 """The best items of each row, found in chunks: users × items is never held."""
 
+import itertools
 from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
@@ -23,6 +24,9 @@ ROWS = 256
 NOTHING = -1
 """Stands in a list where no item is left to recommend."""
 
+STRANGER = -1
+"""The position of a user who was not in the training."""
+
 
 @torch.inference_mode()
 def rank(
@@ -32,11 +36,13 @@ def rank(
     *,
     candidates: Candidates,
     fallback: Tensor,
+    positions: np.ndarray | None = None,
     cells: int = CELLS,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return the ``k`` best items of each row and their scores, ``(n, k)`` int64 and float32, best first.
 
     Equal scores are ordered by the items' position. A row without history is scored by ``fallback``, ``(n_items,)``.
+    ``positions`` are the rows' places in the training matrix, −1 for users who are not in it; None: nobody is.
     Where fewer than ``k`` items may be recommended a list ends in `NOTHING` with score −inf.
     """
     n, n_items = histories.shape
@@ -44,7 +50,8 @@ def rank(
     items, scores = np.full((n, k), NOTHING, np.int64), np.full((n, k), -np.inf, np.float32)
     for chunk in _chunks(n, max(ROWS, cells // n_items)):
         best: tuple[Tensor, Tensor] | None = None
-        for block, values in score_blocks(network, histories[chunk], fallback, cells):
+        known = None if positions is None else positions[chunk]
+        for block, values in score_blocks(network, histories[chunk], fallback, known, cells):
             _restrict(values, candidates, chunk, block)
             found = top_k(values, min(k, values.shape[1]))
             found = (found[0], found[1] + block.start)
@@ -57,12 +64,16 @@ def rank(
 
 @torch.inference_mode()
 def score_blocks(
-    network: Autoencoder, histories: csr_matrix, fallback: Tensor, cells: int = CELLS
+    network: Autoencoder,
+    histories: csr_matrix,
+    fallback: Tensor,
+    positions: np.ndarray | None = None,
+    cells: int = CELLS,
 ) -> Iterator[tuple[slice, Tensor]]:
     """Yield blocks of items and the float32 scores of all rows on them, ``(n, block)``, free to be written to."""
     n, n_items = histories.shape
     network.eval()
-    rows = Rows.from_matrix(histories, fallback.device)
+    rows = Rows.from_matrix(histories, fallback.device, np.full(n, STRANGER) if positions is None else positions)
     empty = (rows.lengths == 0).unsqueeze(1)
     codes = network.encode(rows)
     for block in _chunks(n_items, max(1, cells // max(1, n))):
@@ -131,19 +142,54 @@ def most_alike(vectors: Tensor, asked: np.ndarray, k: int) -> tuple[np.ndarray, 
     return items, scores
 
 
+@torch.inference_mode()
+def predict(
+    network: Autoencoder,
+    histories: csr_matrix,
+    pairs: tuple[np.ndarray, np.ndarray],
+    positions: np.ndarray | None = None,
+) -> np.ndarray:
+    """Return the predicted rating of each pair of a row and an item, ``(m,)`` float32."""
+    network.eval()
+    device = next(itertools.chain(network.parameters(), network.buffers())).device
+    rows, items = pairs
+    order = np.argsort(rows, kind="stable")
+    found = np.empty(len(rows), np.float32)
+    for chunk in _chunks(histories.shape[0], ROWS):
+        own = order[slice(*np.searchsorted(rows[order], (chunk.start, chunk.stop)))]
+        known = np.full(chunk.stop - chunk.start, STRANGER) if positions is None else positions[chunk]
+        codes = network.encode(Rows.from_matrix(histories[chunk], device, known))
+        local = torch.from_numpy(rows[own] - chunk.start).to(device)
+        found[own] = network.rate(codes, local, torch.from_numpy(items[own]).to(device)).float().cpu().numpy()
+    return found
+
+
 def validation(
-    network: Autoencoder, fallback: Tensor, holdout: Holdout, names: Sequence[str]
+    network: Autoencoder,
+    fallback: Tensor,
+    holdout: Holdout,
+    names: Sequence[str],
+    positions: np.ndarray | None = None,
 ) -> Callable[[], dict[str, float]]:
     """Return a function that measures these metrics of the network, as it then is, on the users held out."""
-    k = max(metrics.parse(name).k for name in names)
     if holdout.targets.nnz == 0:
         raise DataError("the validation users have no targets to find; hold some of their items out")
-    histories = canonical(holdout.histories)
+    lists = [name for name in names if not metrics.smaller_is_better(name)]
+    errors = [name for name in names if metrics.smaller_is_better(name)]
+    k = max((metrics.parse(name).k for name in lists), default=0)
+    histories, targets = canonical(holdout.histories), holdout.targets
     candidates = Candidates(denied=(histories,))
+    pairs = np.repeat(np.arange(targets.shape[0]), np.diff(targets.indptr)), targets.indices.astype(np.int64)
 
     def measure() -> dict[str, float]:
-        top, _ = rank(network, histories, k, candidates=candidates, fallback=fallback)
-        values = metrics.per_user(top, holdout.targets, names)
-        return {name: float(np.nanmean(values[name])) for name in names}
+        measured = {}
+        if lists:
+            top, _ = rank(network, histories, k, candidates=candidates, fallback=fallback, positions=positions)
+            values = metrics.per_user(top, targets, lists)
+            measured = {name: float(np.nanmean(values[name])) for name in lists}
+        if errors:
+            predicted = predict(network, histories, pairs, positions)
+            measured |= {name: metrics.error(name, predicted, targets.data) for name in errors}
+        return measured
 
     return measure

@@ -26,7 +26,7 @@ class Rows:
     width
         The number of columns.
     positions
-        ``(n,)`` int64: where each row stands in the matrix that it was taken from.
+        ``(n,)`` int64: where each row stands in the training matrix; −1 where it is none of its rows.
     """
 
     indptr: Tensor
@@ -36,14 +36,15 @@ class Rows:
     positions: Tensor
 
     @classmethod
-    def from_matrix(cls, matrix: csr_matrix, device: torch.device) -> "Rows":
-        """Put a canonical SciPy matrix on a device."""
+    def from_matrix(cls, matrix: csr_matrix, device: torch.device, positions: np.ndarray | None = None) -> "Rows":
+        """Put a canonical SciPy matrix on a device; without ``positions`` it is the training matrix."""
+        places = np.arange(matrix.shape[0]) if positions is None else positions
         return cls(
             _tensor(matrix.indptr, np.int32, device),
             _tensor(matrix.indices, np.int32, device),
             _tensor(matrix.data, np.float32, device),
             matrix.shape[1],
-            torch.arange(matrix.shape[0], device=device),
+            _tensor(places, np.int64, device),
         )
 
     def __len__(self) -> int:

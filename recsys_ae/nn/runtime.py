@@ -5,6 +5,7 @@ import dataclasses
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal, TypeAlias
 
 import torch
@@ -82,6 +83,21 @@ class Run:
     def generator(self) -> torch.Generator:
         """Return a fresh source of randomness on the device."""
         return torch.Generator(self.torch_device).manual_seed(self.seed)
+
+
+def free_memory(device: torch.device) -> int | None:
+    """Return how many bytes may still be claimed on a device; None where that cannot be told."""
+    if device.type == "cuda":
+        return torch.cuda.mem_get_info(device)[0]
+    free = []
+    with contextlib.suppress(OSError, ValueError, IndexError):
+        lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
+        free.append(int(next(line for line in lines if line.startswith("MemAvailable")).split()[1]) * 1024)
+    with contextlib.suppress(OSError, ValueError):  # a container may be allowed less; "max" is no number
+        group = Path("/sys/fs/cgroup")
+        limit, used = (int((group / name).read_text()) for name in ("memory.max", "memory.current"))
+        free.append(limit - used)
+    return min(free, default=None)
 
 
 def resolve(device: str) -> torch.device:

@@ -9,15 +9,16 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
+from recsys_ae import metrics
 from recsys_ae.errors import ConfigError, TrainingError
-from recsys_ae.nn.adam import Adam
 from recsys_ae.nn.averaging import RunningAverage
+from recsys_ae.nn.optimizers import optimizer
 from recsys_ae.nn.rows import Rows
 from recsys_ae.nn.runtime import Progress, Run
 from recsys_ae.nn.schedules import decay
 
 if TYPE_CHECKING:
-    from recsys_ae.nn.autoencoder import TrainedAutoencoder, TrainedSpec
+    from recsys_ae.nn.autoencoder import Loss, TrainedAutoencoder, TrainedSpec
 
 
 @dataclass(frozen=True)
@@ -35,7 +36,7 @@ class Step:
 def train(
     network: "TrainedAutoencoder", rows: Rows, run: Run, validate: Callable[[], dict[str, float]] | None
 ) -> list[dict[str, float]]:
-    """Fit a network by Adam on shuffled batches; with ``validate`` the best weights are put back at the end.
+    """Fit a network on shuffled batches; with ``validate`` the best weights are put back at the end.
 
     Returns the losses, seconds, rows per second and validation metrics of each epoch.
     """
@@ -45,11 +46,13 @@ def train(
     history: list[dict[str, float]] = []
     for epoch in range(1, spec.epochs + 1):
         started = time.perf_counter()
+        network.begin_epoch(epoch)
         measured = _epoch(updates, rows, run, epoch, history[-1] if history else {})
         seconds = time.perf_counter() - started
         measured |= {"seconds": seconds, "rows_per_second": len(rows) / seconds}
         if validate is not None:
             with updates.average.applied():
+                _settle(network, rows)
                 measured |= {f"valid/{name}": value for name, value in validate().items()}
                 best.offer(_monitored(measured, spec.monitor), epoch)
         history.append(measured)
@@ -57,8 +60,16 @@ def train(
         if validate is not None and spec.patience and epoch - best.epoch >= spec.patience:
             break
     updates.average.exchange()
+    if validate is None:
+        _settle(network, rows)
     best.put_back()
     return history
+
+
+@torch.no_grad()
+def _settle(network: "TrainedAutoencoder", rows: Rows) -> None:
+    network.eval()
+    network.settle(rows)
 
 
 def _epoch(updates: "_Updates", rows: Rows, run: Run, epoch: int, last: dict[str, float]) -> dict[str, float]:
@@ -120,8 +131,8 @@ class _Updates:
         self.generator = run.generator()
         weights = [p for p in network.parameters() if p.ndim > 1]
         others = [p for p in network.parameters() if p.ndim <= 1]
-        groups = [{"params": weights, "weight_decay": 2 * spec.l2}, {"params": others, "weight_decay": 0.0}]
-        self.optimiser: Any = Adam(groups, lr=spec.lr)
+        groups = [{"params": weights, "weight_decay": network.weight_decay()}, {"params": others, "weight_decay": 0.0}]
+        self.optimiser: Any = optimizer(spec.optimizer, groups, spec.lr)
         self.average = RunningAverage(network, spec.average)
         self.scaler = torch.amp.GradScaler(run.torch_device.type, enabled=run.dtype is torch.float16)
 
@@ -130,25 +141,48 @@ class _Updates:
         network, spec = self.network, self.network.spec
         for group in self.optimiser.param_groups:
             group["lr"] = spec.lr * decay(spec.lr_schedule, self.done, self.total)
-        with self.run.autocast():
-            loss = network.loss(batch, Step(self.done, self.total, self.generator))
-        torch.autograd.backward(self.scaler.scale(loss.total))
-        if spec.clip_norm:
-            self.scaler.unscale_(self.optimiser)
-            nn.utils.clip_grad_norm_(network.parameters(), spec.clip_norm)
-        self.scaler.step(self.optimiser)
-        self.scaler.update()
+        step = Step(self.done, self.total, self.generator)
+        if spec.optimizer == "lbfgs":
+            loss = self._searched(batch, step)
+        else:
+            loss = self._loss_and_gradient(batch, step)
+            self.scaler.step(self.optimiser)
+            self.scaler.update()
         self.optimiser.zero_grad()  # now rather than later: validation and the best weights need room, too
         network.after_step()
         self.done += 1
         self.average.update(self.done)
         return {"loss": loss.total, **loss.parts}
 
+    def _loss_and_gradient(self, batch: Rows, step: Step) -> "Loss":
+        network, spec = self.network, self.network.spec
+        with self.run.autocast():
+            loss = network.loss(batch, step)
+        torch.autograd.backward(self.scaler.scale(loss.total))
+        if spec.clip_norm:
+            self.scaler.unscale_(self.optimiser)
+            nn.utils.clip_grad_norm_(network.parameters(), spec.clip_norm)
+        return loss
+
+    def _searched(self, batch: Rows, step: Step) -> "Loss":
+        """Let an optimiser that searches along a line ask for the loss as often as it likes; return the first."""
+        asked: list[Loss] = []
+
+        def closure() -> Tensor:
+            self.optimiser.zero_grad()
+            asked.append(self._loss_and_gradient(batch, step))
+            return asked[-1].total
+
+        self.optimiser.step(closure)
+        return asked[0]
+
 
 def _monitored(measured: dict[str, float], monitor: str) -> float:
+    """Return what decides, such that more is better."""
     if f"valid/{monitor}" not in measured:
         raise ConfigError(f"monitor = {monitor!r} is not among what validation measures: {', '.join(measured)}")
-    return measured[f"valid/{monitor}"]
+    value = measured[f"valid/{monitor}"]
+    return -value if metrics.smaller_is_better(monitor) else value
 
 
 def _refuse_not_finite(losses: Tensor, before: int, epoch: int, run: Run) -> None:

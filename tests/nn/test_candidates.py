@@ -26,7 +26,7 @@ def test_no_positions_are_no_positions(items: Any) -> None:
 
 @pytest.mark.parametrize(("items", "wrong"), [([0, 3], 3), ([-1, 0], -1), ([0, 99, -5], 99)])
 def test_a_position_that_does_not_exist_is_named(items: list[int], wrong: int) -> None:
-    with pytest.raises(DataError, match=f"there is no item at position {wrong}; the model knows 3 items"):
+    with pytest.raises(DataError, match=f"there is no item at position {wrong}; there are 3 items"):
         places(items, 3)
 
 

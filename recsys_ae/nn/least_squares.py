@@ -1,0 +1,38 @@
+"""Ridge regressions, one for each sparse row: how a history becomes a vector when the items' vectors are given."""
+
+import torch
+from torch import Tensor
+
+from recsys_ae.nn.rows import Rows
+
+CELLS = 2**22
+"""Numbers of the equations held at a time: 16 MiB of float32."""
+
+
+def solve(x: Rows, vectors: Tensor, weights: Tensor, targets: Tensor, base: Tensor) -> Tensor:
+    """Return for each row the s of (base + Σ_e w_e v_e v_eᵀ) s = Σ_e t_e v_e, ``(n, d)``, e over the row's entries.
+
+    Parameters
+    ----------
+    vectors
+        ``(width, d)``: v of each column.
+    weights, targets
+        ``(nnz,)``: w and t of each entry.
+    base
+        ``(d, d)``, positive definite: a multiple of the identity for ridge regression over the entries alone, plus
+        VᵀV where the columns without an entry count too (Hu, Koren, Volinsky 2008, eq. 4).
+    """
+    d = vectors.shape[1]
+    result = vectors.new_zeros(len(x), d)
+    bounds = x.indptr.tolist()
+    size = max(1, CELLS // d**2)
+    for start in range(0, len(x), size):
+        stop = min(len(x), start + size)
+        left, right = base.repeat(stop - start, 1, 1), vectors.new_zeros(stop - start, d)
+        for row in range(start, stop):
+            entries = slice(bounds[row], bounds[row + 1])
+            own = vectors[x.indices[entries]]
+            left[row - start].addmm_(own.T, own * weights[entries, None])
+            torch.mv(own.T, targets[entries], out=right[row - start])
+        result[start:stop] = torch.cholesky_solve(right.unsqueeze(2), torch.linalg.cholesky(left)).squeeze(2)
+    return result

@@ -1,0 +1,44 @@
+"""What a model needs before it can be fitted: asked before anything is built."""
+
+import numpy as np
+
+from recsys_ae.datasets.columns import shown
+from recsys_ae.datasets.interactions import Interactions
+from recsys_ae.errors import DataError, TrainingError
+from recsys_ae.nn.autoencoder import Shape, Spec
+from recsys_ae.nn.runtime import Run, free_memory
+
+
+def check(spec: Spec, train: Interactions, run: Run) -> None:
+    """Raise if the data or the machine do not suffice for a model.
+
+    Raises
+    ------
+    DataError
+        For ratings that do not differ where ratings are to be predicted, and for negative values elsewhere.
+    TrainingError
+        Where there is too little memory; says how much is needed and how much there is.
+    """
+    name, values = spec.name(), train.matrix.data
+    if spec.reads == "ratings" and values.min() == values.max():
+        raise DataError(
+            f"all {train.nnz:,} ratings are {values[0]:g}, so there is nothing to predict; {name} needs ratings that "
+            "differ: name their column, and set no rating threshold"
+        )
+    if spec.reads == "interactions" and values.min() < 0:
+        first = int(np.argmax(values < 0))
+        user = train.users[int(np.searchsorted(train.matrix.indptr, first, side="right")) - 1]
+        item = train.items[train.matrix.indices[first]]
+        raise DataError(
+            f"{int((values < 0).sum()):,} of {train.nnz:,} values are negative, the first {values[first]:g} of user "
+            f"{shown(user)} and item {shown(item)}; {name} takes a value for how often something happened: keep "
+            "ratings from a threshold on (MinRating, --min-rating)"
+        )
+    needed, free = spec.memory(Shape(*train.shape)), free_memory(run.torch_device)
+    if free is not None and needed > free:
+        users, items = train.shape
+        raise TrainingError(
+            f"{name} needs {needed / 2**30:,.1f} GiB for {users:,} users and {items:,} items, and {free / 2**30:,.1f} "
+            f"GiB are free; keep fewer items (--min-item-users), or use elsa or edlae with a rank, which need "
+            "memory for items × rank only"
+        )
