@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from scipy.sparse import csr_matrix
 
     from recsys_ae.datasets.interactions import Ids, Interactions
+    from recsys_ae.recommender import Recommender
 
 ALL = "all"
 
@@ -45,9 +46,10 @@ class Audience(NamedTuple):
         """Add the other's users; who is in both has the other's history."""
         from scipy.sparse import csr_matrix, vstack  # noqa: PLC0415
 
-        own = other.users.get_indexer(self.users) < 0
+        theirs = ids.as_known(self.users, other.users)
+        own = theirs.get_indexer(self.users) < 0
         histories = csr_matrix(vstack([self.histories[own], other.histories]))
-        return Audience(self.users[own].append(other.users), histories)
+        return Audience(self.users[own].append(theirs), histories)
 
 
 def known(source: Source, items: "Ids") -> Audience:
@@ -56,14 +58,21 @@ def known(source: Source, items: "Ids") -> Audience:
     return _onto(prepare(dataclasses.replace(source, split="none")).data, items)
 
 
-def new(path: Path, reading: Reading, threshold: float | None, items: "Ids") -> Audience:
-    """Read histories from a file. Ratings below the threshold of the fit do not count."""
+def new(path: Path, reading: Reading, threshold: float | None, model: "Recommender") -> Audience:
+    """Read histories from a file. Ratings below the threshold of the fit do not count.
+
+    Users that the model knows apart are named as it names them, whether the ids here are read as numbers or as text.
+    """
     data = reading.read(path)
-    if threshold is not None and bool((data.matrix.data != 1).any()):
+    rated = bool((data.matrix.data != 1).any())
+    if model.spec.reads == "ratings" and not rated:
+        note(f"{path}: every rating is 1; if they stand in a column, name it with --rating-column")
+    if threshold is not None and rated:
         from recsys_ae.datasets.filters import MinRating, apply  # noqa: PLC0415
 
         data = apply(data, MinRating(threshold))
-    return _onto(data, items)
+    found = _onto(data, model.items)
+    return found._replace(users=ids.as_known(model.users, found.users))
 
 
 def of_items(path: Path, audience: Audience, items: "Ids") -> "np.ndarray | csr_matrix":

@@ -1,5 +1,6 @@
 """``recsys-ae data describe NAME|PATH``: what is in the data, and what the usual filters would leave."""
 
+import dataclasses
 from datetime import UTC, datetime
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
@@ -10,6 +11,7 @@ from . import options
 from .display import Display
 from .framework import as_command
 from .source import Source, load, prepare
+from .typed import NONE
 
 if TYPE_CHECKING:
     import numpy as np
@@ -32,14 +34,20 @@ def command(data: str, **given: Any) -> None:
     _ratings(display, found)
     _activity(display, found)
     try:
-        left = prepare(source, dataset).data.steps
+        prepared = prepare(source, dataset)
     except DataError as error:
         display.line(f"\nWith the filters that `recsys-ae fit` applies unless told otherwise: {error}")
         return
-    rows = [(step.name, *step.after) for step in left]
+    rows = [(step.name, *step.after) for step in prepared.data.steps]
     if rows:
         display.line("\nWith the filters that `recsys-ae fit` applies unless told otherwise:")
         display.table(("step", ">interactions", ">users", ">items"), rows)
+    if prepared.source.threshold is not None:
+        kept = prepare(dataclasses.replace(source, min_rating=NONE), dataset).data
+        display.line(
+            f"Models that learn from ratings have no threshold: {kept.nnz:,} ratings by {kept.shape[0]:,} users on "
+            f"{kept.shape[1]:,} items."
+        )
 
 
 def _counts(display: Display, source: Source, data: "Interactions") -> None:

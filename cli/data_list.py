@@ -13,12 +13,16 @@ def command(data_dir: Path | None) -> None:
     from recsys_ae.datasets import named  # noqa: PLC0415
 
     folder = data_dir or named.default_data_dir()
-    rows = []
+    rows, by_hand = [], []
     for name in named.names():
         about = named.info(name)
-        here = "here" if named.find(name, folder) is not None else f"{about.size / 1e6:.1f} MB"
-        rows.append((name, about.users, about.items, about.interactions, here if about.files else "generated"))
+        size = f"{about.size / 1e6:.1f} MB" if about.files else "by hand" if about.by_hand else "generated"
+        here = named.find(name, folder) is not None
+        rows.append((name, about.users, about.items, about.interactions, "here" if here else size))
+        by_hand += [f"{name} has to be fetched by hand, from {about.page}"] if about.by_hand and not here else []
     display = Display()
     display.table(("name", ">users", ">items", ">ratings", ">to download"), rows)
     display.line(f"\nLooked for in {folder}.")
+    for line in by_hand:
+        display.line(line)
     display.line("`recsys-ae data fetch NAME` downloads a set; so does `recsys-ae fit` when it needs it.")

@@ -46,8 +46,8 @@ def note(text: str) -> None:
 
 
 @contextmanager
-def epochs(*, quiet: bool) -> Iterator["Callable[[Progress], None] | None"]:
-    """Show a bar of the training; None where nobody would see it."""
+def epochs(*, quiet: bool, monitor: str) -> Iterator["Callable[[Progress], None] | None"]:
+    """Show a bar of the training and the last value of a metric; None where nobody would see it."""
     if quiet or not sys.stderr.isatty():
         yield None
         return
@@ -63,7 +63,8 @@ def epochs(*, quiet: bool) -> Iterator["Callable[[Progress], None] | None"]:
                 bar.add_task("", total=None)
             done = (progress.epoch - 1) * progress.n_rows + progress.rows
             text = f"epoch {progress.epoch}/{progress.epochs}"
-            text += "".join(f" {name.removeprefix('valid/')} {value:.4f}" for name, value in _monitor(progress))
+            if f"valid/{monitor}" in progress.metrics:
+                text += f" {monitor} {progress.metrics[f'valid/{monitor}']:.4f}"
             bar.update(bar.task_ids[0], total=progress.epochs * progress.n_rows, completed=done, description=text)
 
         yield show
@@ -85,10 +86,6 @@ def counted(what: str) -> Iterator[Callable[[int, int], None]]:
 
     with bar:
         yield show
-
-
-def _monitor(progress: "Progress") -> list[tuple[str, float]]:
-    return [(name, value) for name, value in progress.metrics.items() if name.startswith("valid/ndcg")][:1]
 
 
 def _bar(description: str) -> Any:

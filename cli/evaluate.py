@@ -12,7 +12,7 @@ from . import options, tracked, writing
 from .display import Display
 from .framework import Option, as_command
 from .report import shown_name
-from .saved import divided, moved, source_of
+from .saved import divided, moved, refuse_rankers, source_of
 from .typed import FILE, Names
 
 if TYPE_CHECKING:
@@ -23,9 +23,10 @@ if TYPE_CHECKING:
     from .source import Prepared
 
 OUTPUT = "Report"
+METRICS = "Such as recall@20,ndcg@100,mrr@10; rmse and mae of models that learn from ratings, whose default they are."
 PARAMS = [
     click.Argument(["folder"], metavar="DIR", type=FILE),
-    Option(["--metrics"], type=Names(), metavar="NAMES", section=OUTPUT, help="Such as recall@20,ndcg@100,mrr@10."),
+    Option(["--metrics"], type=Names(), metavar="NAMES", section=OUTPUT, help=METRICS),
     Option(
         ["--on"],
         type=click.Choice(["test", "valid"]),
@@ -59,15 +60,17 @@ def command(folder: Path, metrics: tuple[str, ...] | None, on: str, per_user: Pa
     from recsys_ae.evaluation import evaluate  # noqa: PLC0415
     from recsys_ae.recommender import Recommender  # noqa: PLC0415
 
-    names = _metrics(metrics)
+    names = _metrics(metrics) if metrics else ()
     if per_user is not None:
         writing.refuse(per_user, overwrite=rest["overwrite"])
     model = Recommender.load(folder, device=rest["device"])
+    names = names or _usual(model)
+    _refuse_misfits(model, names)
     prepared, split = divided(model, folder, source_of(model, folder, rest["data"], rest["data_dir"]))
     holdout = split.test if on == "test" else split.valid
     if holdout is None:
         raise DataError(f"{folder} was fitted with --split {prepared.source.split}, which leaves nothing for --on {on}")
-    report = evaluate(model, holdout, names)
+    report = evaluate(model, holdout, names, users=holdout.users)
     references = _references(prepared, split, holdout, names)
     if per_user is not None:
         with writing.writer(per_user, overwrite=rest["overwrite"]) as write:
@@ -77,22 +80,38 @@ def command(folder: Path, metrics: tuple[str, ...] | None, on: str, per_user: Pa
         tracked.report(model.notes.get("mlflow"), report, on)
 
 
-def _metrics(names: tuple[str, ...] | None) -> tuple[str, ...]:
+def _metrics(names: tuple[str, ...]) -> tuple[str, ...]:
     from recsys_ae import metrics  # noqa: PLC0415
 
     try:
-        return tuple(str(metrics.parse(name)) for name in names or metrics.DEFAULT)
+        return tuple(str(metrics.parse(name)) for name in names)
     except ConfigError as error:
         raise click.UsageError(f"--metrics: {error}", click.get_current_context()) from error
+
+
+def _usual(model: "Recommender") -> tuple[str, ...]:
+    """Return the metrics that are usual for what the model learns from."""
+    from recsys_ae import metrics  # noqa: PLC0415
+
+    return metrics.ERRORS if model.spec.reads == "ratings" else metrics.DEFAULT
+
+
+def _refuse_misfits(model: "Recommender", names: tuple[str, ...]) -> None:
+    from recsys_ae.metrics import smaller_is_better  # noqa: PLC0415
+
+    if any(map(smaller_is_better, names)):
+        refuse_rankers(model)
 
 
 def _references(
     prepared: "Prepared", split: "Split", holdout: "Holdout", names: tuple[str, ...]
 ) -> dict[str, dict[str, float]]:
-    """Return what is attainable, where the truth behind the data is known, and what popularity reaches."""
+    """Return what lists can attain, where the truth behind the data is known, and what those of popularity reach."""
     from recsys_ae.datasets.synthetic import Synthetic  # noqa: PLC0415
+    from recsys_ae.metrics import smaller_is_better  # noqa: PLC0415
 
-    if not isinstance(prepared.sample, Synthetic):
+    names = tuple(name for name in names if not smaller_is_better(name))
+    if not isinstance(prepared.sample, Synthetic) or not names:
         return {}
     from recsys_ae.evaluation import evaluate  # noqa: PLC0415
     from recsys_ae.recommender import Recommender  # noqa: PLC0415
@@ -110,6 +129,6 @@ def _show(report: "Report", references: dict[str, dict[str, float]], model: "Rec
         return
     display = Display()
     display.line(str(report))
-    for name, value in report.mean.items() if references else ():
-        best, popular = references["attainable"][name], references["popularity"][name]
+    for name, best in references.get("attainable", {}).items():
+        value, popular = report.mean[name], references["popularity"][name]
         display.line(f"{name} {value:.2f} of an attainable {best:.2f}; popularity {popular:.2f}")

@@ -10,14 +10,14 @@ from . import config, options
 from .framework import Command, Option, suggestion
 
 
-def shared() -> list[Option]:
-    """Return the options that every model takes."""
+def shared(*, rated: bool = False) -> list[Option]:
+    """Return the options that every model takes; some defaults are others for a model that learns from ratings."""
     return [
         options.data(),
         options.data_dir(),
         *options.columns(),
-        *options.filters(),
-        *options.splits(),
+        *options.filters(rated=rated),
+        *options.splits(rated=rated),
         *options.run(),
     ]
 
@@ -44,7 +44,7 @@ class Fit(click.Group):
             )
         memory.thrifty()
         spec = recommenders.spec_class(name)
-        params = [*hyper_options.options(spec), *shared()]
+        params = [*hyper_options.options(spec), *shared(rated=spec.reads == "ratings")]
         return Command(
             cmd_name, callback=partial(training.fit, spec), params=list(params), help=recommenders.summary(name)
         )

@@ -44,6 +44,19 @@ def positions(ids: "Ids", words: "Sequence[str] | pd.Series[str]") -> "np.ndarra
     return found
 
 
+def as_known(known: "Ids", given: "Ids") -> "Ids":
+    """Return ids with those that read like one of the known replaced by it: the number 7 for the text 7."""
+    import pandas as pd  # noqa: PLC0415
+
+    places = positions(known, [str(one) for one in given])
+    if not (places >= 0).any():
+        return given
+    names = known.tolist()
+    named = [one if place < 0 else names[place] for one, place in zip(given, places, strict=True)]
+    found: Ids = pd.Index(named, dtype=object).infer_objects()
+    return found
+
+
 def read_column(path: Path, column: str) -> list[str]:
     """Return the ids of a file, one in each line, or those of the column with that name."""
     return read_columns(path, (column,))[column]

@@ -18,8 +18,10 @@ from .framework import LazyGroup
 INTERRUPTED = 130
 MODULES = {
     "fit": ".fit",
+    "blend": ".blend",
     "evaluate": ".evaluate",
     "recommend": ".recommend",
+    "predict": ".predict",
     "similar": ".similar",
     "models": ".models",
     "data": ".data",

@@ -4,10 +4,11 @@ import click
 
 from . import config
 from .framework import OTHER, Option
-from .typed import FILE, Column, Rating, Separator, Users, Whole
+from .typed import AUTO, FILE, NONE, Column, Rating, Separator, Share, Users, Whole
 
 DATA, FILTERS, SPLIT, RUN = "Data", "Filters", "Split", "Run"
-SPLITS = ("strong", "weak", "leave-last", "time", "given", "none")
+SPLITS = ("strong", "weak", "leave-last", "time", "ratings", "given", "none")
+FOLDS = ("u1", "u2", "u3", "u4", "u5", "ua", "ub")
 
 
 def data_dir() -> Option:
@@ -62,39 +63,57 @@ def k(help: str, section: str = OTHER) -> Option:
     return Option(["--k"], type=Whole(1), default=10, show_default=True, metavar="NUMBER", section=section, help=help)
 
 
-def filters() -> list[Option]:
-    """Return which interactions are kept."""
-    rating = "Keep ratings from here on, each as 1; `none` keeps all as they are.  [default: 4 if there are ratings]"
+def filters(*, rated: bool = False) -> list[Option]:
+    """Return which interactions are kept: by a model that learns from ratings, all, or by others."""
+    rating = (
+        "Keep ratings from here on, each as 1; `none` keeps all as they are.  "
+        "[default: 4 if there are ratings; none with --split ratings]"
+    )
+    if rated:
+        rating = "`none`: this model learns from all ratings as they are.  [default: none]"
     users = "Keep users with at least this many items."
     items = "Keep items with at least this many users."
     core = "Repeat both until nothing more goes: a k-core."
     count = Whole(0)
     return [
-        Option(["--min-rating"], type=Rating(), default="auto", metavar="NUMBER", section=FILTERS, help=rating),
+        Option(
+            ["--min-rating"],
+            type=Rating(),
+            default=NONE if rated else AUTO,
+            metavar="NUMBER",
+            section=FILTERS,
+            help=rating,
+        ),
         Option(["--min-user-items"], type=count, default=5, show_default=True, section=FILTERS, help=users),
         Option(["--min-item-users"], type=count, default=0, show_default=True, section=FILTERS, help=items),
         Option(["--k-core"], is_flag=True, section=FILTERS, help=core),
     ]
 
 
-def splits() -> list[Option]:
-    """Return how the data are divided."""
+def splits(*, rated: bool = False) -> list[Option]:
+    """Return how the data are divided: for a model that learns from ratings, or for others."""
     how = (
         "strong: whole users are held out; weak: a share of each user's items; leave-last: each user's last; "
-        "time: all after a moment; given: the publisher's parts; none: learn from everything."
+        "time: all after a moment; ratings: a tenth of all ratings to choose the epoch on, and a tenth to test; "
+        "given: the publisher's parts; none: learn from everything."
     )
+    usual = "ratings" if rated else "strong"
+    fold = "Which of the published folds of ml-100k (given only).  [default: u1]"
     recipe = "Divide exactly as that paper did (strong only)."
     seed = "What the division is drawn with."
     valid = "Users to choose the best epoch on: a number, or a share (strong only).  [default: 0.1]"
     test = "Users to judge the model on: a number, or a share (strong only).  [default: 0.1]"
+    share = "Share of the interactions to choose the best epoch on (weak, time, ratings, given).  [default: 0.1]"
     given = "The test part, where --data is the training part (given only)."
     return [
-        Option(["--split"], type=click.Choice(SPLITS), default="strong", show_default=True, section=SPLIT, help=how),
+        Option(["--split"], type=click.Choice(SPLITS), default=usual, show_default=True, section=SPLIT, help=how),
         Option(["--split-recipe"], type=click.Choice(["liang2018"]), section=SPLIT, help=recipe),
         Option(["--split-seed"], type=Whole(0, 2**32 - 1), default=98765, show_default=True, section=SPLIT, help=seed),
         Option(["--valid-users"], type=Users(least=0), section=SPLIT, help=valid),
         Option(["--test-users"], type=Users(least=1), section=SPLIT, help=test),
+        Option(["--valid-share"], type=Share(), metavar="NUMBER", section=SPLIT, help=share),
         Option(["--test-data"], type=FILE, metavar="FILE", section=SPLIT, help=given),
+        Option(["--fold"], type=click.Choice(FOLDS), section=SPLIT, help=fold),
     ]
 
 

@@ -37,7 +37,8 @@ PARAMS = [
     Option(["--users"], metavar="all|FILE", section=USERS,
            help="All users of the data, or those in a file of ids, one a line.  [default: all; with --histories, its]"),
     Option(["--histories"], type=FILE, metavar="FILE", section=USERS,
-           help="Interactions of users who may be new; the options below say how to read it."),
+           help="Interactions of users who may be new; the options below say how to read it. "
+                "An id that was in the training means that user."),
     moved(),
     options.data_dir(),
     *options.columns(),
@@ -67,6 +68,7 @@ def command(folder: Path, out: Path, k: int, users: str | None, histories: Path 
             found = model.recommend(
                 asked.histories[part],
                 k,
+                users=asked.users[part],
                 exclude_seen=not rest["include_seen"],
                 allow=_rows(allow, part),
                 deny=_rows(deny, part),
@@ -91,7 +93,7 @@ def _audience(
     if histories is None:
         return of_fit() if users in (None, ALL) else of_fit().pick(Path(users))
     reading = Reading(**{name: rest[name] for name in Reading.__dataclass_fields__})
-    new = audience.new(histories, reading, threshold_of(model), model.items)
+    new = audience.new(histories, reading, threshold_of(model), model)
     if users is None:
         return new
     if users == ALL:

@@ -1,5 +1,6 @@
 """What `fit` tells about the data, the split and the outcome."""
 
+import math
 import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -7,9 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 from . import memory
 from .display import Display
+from .source import has_ratings
 
 if TYPE_CHECKING:
     from recsys_ae.datasets.splitting import Split
+    from recsys_ae.nn.autoencoder import Spec
     from recsys_ae.recommender import Recommender
 
     from .source import Prepared
@@ -23,7 +26,8 @@ def show_data(display: Display, prepared: "Prepared", split: "Split") -> None:
     rows += [(step.name, *step.after) for step in steps]
     display.table(("data", ">interactions", ">users", ">items"), rows)
     if source.threshold is None:
-        display.line("No rating threshold: every interaction counts.")
+        what = "all ratings stay as they are" if has_ratings(data, source) else "every interaction counts"
+        display.line(f"No rating threshold: {what}.")
     display.line()
     rows = [("train", split.train.shape[0], split.train.nnz, "")]
     for name, part in (("validation", split.valid), ("test, not looked at", split.test)):
@@ -64,13 +68,27 @@ def show_fit(display: Display, model: "Recommender", out: Path) -> None:
 
 def shown_name(model: "Recommender") -> str:
     """Return the model's name as it is typed."""
-    return model.spec.name().replace("_", "-")
+    return typed_name(type(model.spec))
+
+
+def typed_name(spec: type["Spec"]) -> str:
+    """Return the name of a kind of model as it is typed."""
+    return spec.name().replace("_", "-")
+
+
+def monitor(spec: "Spec") -> str:
+    """Return the metric that says which epoch is best."""
+    return str(getattr(spec, "monitor", "rmse" if spec.reads == "ratings" else "ndcg@100"))
 
 
 def _kept(model: "Recommender") -> tuple[int, Mapping[str, float]] | None:
     """Return the epoch whose weights were kept and what was measured in it."""
-    monitor = f"valid/{getattr(model.spec, 'monitor', 'ndcg@100')}"
-    if not model.history or monitor not in model.history[0]:
+    from recsys_ae.metrics import smaller_is_better  # noqa: PLC0415
+
+    decides = monitor(model.spec)
+    values = [measured.get(f"valid/{decides}", math.nan) for measured in model.history]
+    if all(map(math.isnan, values)):
         return None
-    best = max(range(len(model.history)), key=lambda place: model.history[place][monitor])
+    sign = -1 if smaller_is_better(decides) else 1
+    best = max(range(len(values)), key=lambda place: -math.inf if math.isnan(values[place]) else sign * values[place])
     return best + 1, model.history[best]

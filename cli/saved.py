@@ -40,6 +40,15 @@ def threshold_of(model: "Recommender") -> float | None:
     return threshold if isinstance(threshold, (int, float)) else None
 
 
+def refuse_rankers(model: "Recommender") -> None:
+    """Let a model that predicts no ratings say so before any data are read: it is asked for a first one."""
+    import numpy as np  # noqa: PLC0415
+    from scipy.sparse import csr_matrix  # noqa: PLC0415
+
+    first = np.zeros(1, np.int64)
+    model.predict(csr_matrix(np.zeros((1, len(model.items)), np.float32)), (first, first))
+
+
 def divided(model: "Recommender", folder: Path, source: Source) -> tuple[Prepared, "Split"]:
     """Do again what `fit` did with the data, and refuse another outcome."""
     prepared = prepare(source)

@@ -1,7 +1,7 @@
 """Where data come from and how they are filtered and divided: written beside a model, and done again from there."""
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
@@ -10,6 +10,7 @@ import click
 
 from .display import counted, note
 from .framework import suggestion
+from .typed import AUTO, NONE
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -20,8 +21,9 @@ if TYPE_CHECKING:
 
 USUAL_RATING = 4.0
 USUAL_SHARE = 0.1
-AUTO, NONE = "auto", "none"
 SAMPLE = "sample"
+SHARED = ("weak", "time", "ratings", "given")
+"""Splits of which a share of the interactions is the validation part."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,7 +71,9 @@ class Source(Reading):
     split_seed: int = 98765
     valid_users: int | float | None = None
     test_users: int | float | None = None
+    valid_share: float | None = None
     test_data: str | None = None
+    fold: str | None = None
 
     @classmethod
     def from_options(cls, options: Mapping[str, Any]) -> "Source":
@@ -101,10 +105,13 @@ class Source(Reading):
         return float(self.min_rating) if not isinstance(self.min_rating, str) else None
 
     def _refuse_misfits(self) -> None:
-        only = {"split_recipe": "strong", "valid_users": "strong", "test_users": "strong", "test_data": "given"}
+        only = {"split_recipe": "strong", "valid_users": "strong", "test_users": "strong"}
+        only |= {"test_data": "given", "fold": "given"}
         for name, split in only.items():
             if getattr(self, name) is not None and self.split != split:
                 raise click.UsageError(f"--{name.replace('_', '-')} goes with --split {split}, not {self.split}")
+        if self.valid_share is not None and self.split not in SHARED:
+            raise click.UsageError(f"--valid-share goes with --split {', '.join(SHARED)}, not {self.split}")
         if self.named:
             for field in dataclasses.fields(Reading):
                 if getattr(self, field.name) != field.default and field.name != "duplicates":
@@ -113,6 +120,8 @@ class Source(Reading):
                     )
             if self.test_data is not None:
                 raise click.UsageError(f"--test-data is about files; {self.data} has its own parts, or none")
+        if self.fold is not None and self.data != "ml-100k":
+            raise click.UsageError(f"--fold is about the published folds of ml-100k, not about {self.title}")
         if self.split == "given" and self.test_data is None and not self.named:
             raise click.UsageError("--split given needs the test part: --test-data FILE")
 
@@ -131,18 +140,20 @@ class Prepared(NamedTuple):
         from recsys_ae.datasets import splitting  # noqa: PLC0415
 
         source, data, seed = self.source, self.data, self.source.split_seed
-        if source.split == "weak":
-            return splitting.split_interactions(data, seed=seed)
-        if source.split == "leave-last":
-            return splitting.split_last(data)
-        if source.split == "time":
-            return splitting.split_time(data)
-        if source.split == "none":
-            return splitting.Split.of(data, None, None)
+        share = USUAL_SHARE if source.valid_share is None else source.valid_share
         if source.split == "given":
             if self.given is None:
                 raise click.UsageError(f"{source.data} has no test part of its own; choose another --split")
-            return splitting.split_given(data, self.given, seed=seed)
+            return splitting.split_given(data, self.given, valid=share, seed=seed)
+        plain: Mapping[str, Callable[[], Split]] = {
+            "weak": lambda: splitting.split_interactions(data, valid=share, seed=seed),
+            "leave-last": lambda: splitting.split_last(data),
+            "time": lambda: splitting.split_time(data, valid=share),
+            "ratings": lambda: splitting.split_ratings(data, valid=share, seed=seed),
+            "none": lambda: splitting.Split.of(data, None, None),
+        }
+        if source.split in plain:
+            return plain[source.split]()
         return splitting.split_users(
             data,
             n_valid=USUAL_SHARE if source.valid_users is None else source.valid_users,
@@ -161,7 +172,9 @@ def prepare(source: Source, dataset: "Dataset | None" = None) -> Prepared:
     if source.split == "given":
         train, test = dataset.given or (train, None)
     if source.min_rating == AUTO:
-        source = dataclasses.replace(source, min_rating=USUAL_RATING if _has_ratings(train, source) else NONE)
+        # What divides ratings is for predicting them: a threshold would leave none that differ.
+        liked = source.split != "ratings" and has_ratings(train, source)
+        source = dataclasses.replace(source, min_rating=USUAL_RATING if liked else NONE)
     threshold = [] if source.threshold is None else [MinRating(source.threshold)]
     least = []
     if source.min_user_items or source.min_item_users:
@@ -187,13 +200,20 @@ def load(source: Source) -> "Dataset":
     if source.named:
         folder = None if source.data_dir is None else Path(source.data_dir)
         with counted(source.data) as show:
-            return named.load(source.data, data_dir=folder, duplicates=source.duplicates, progress=show, announce=note)
+            return named.load(
+                source.data,
+                data_dir=folder,
+                fold=source.fold,
+                duplicates=source.duplicates,
+                progress=show,
+                announce=note,
+            )
     train = source.read(Path(source.data))
     given = None if source.test_data is None else (train, source.read(Path(source.test_data)))
     return Dataset(source.title, train, given=given)
 
 
-def _has_ratings(data: "Interactions", source: Source) -> bool:
+def has_ratings(data: "Interactions", source: Source) -> bool:
     """Say whether the values tell more than that something happened; sums are counts."""
     return source.duplicates != "sum" and bool((data.matrix.data != 1).any())
 

@@ -58,7 +58,11 @@ class Tracking:
     def finish(self, model: "Recommender", folder: Path) -> None:
         """Hand over the loss curve and the saved model."""
         if hasattr(self.tracker, "picture"):
-            self.tracker.picture(model.history, monitor=getattr(model.spec, "monitor", None))
+            from recsys_ae.metrics import smaller_is_better  # noqa: PLC0415
+
+            monitor = getattr(model.spec, "monitor", None)
+            least = monitor is not None and smaller_is_better(monitor)
+            self.tracker.picture(model.history, monitor=monitor, smaller_is_better=least)
         self.tracker.artefact(folder)
 
 

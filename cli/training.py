@@ -13,9 +13,10 @@ from recsys_ae.errors import ConfigError
 
 from . import hyper_options, memory
 from .display import Display, epochs
-from .report import show_data, show_fit, shown_name
+from .report import monitor, show_data, show_fit, shown_name, typed_name
 from .source import Source, prepare, titles
 from .tracked import Tracking
+from .typed import NONE
 
 if TYPE_CHECKING:
     from recsys_ae.nn.autoencoder import Spec
@@ -44,7 +45,7 @@ def _fit(spec_class: type["Spec"], given: Mapping[str, Any], saved: list[Path]) 
 
     display = Display(quiet=given["quiet"])
     spec = _spec(spec_class, given)
-    source = Source.from_options(given)
+    source = Source.from_options({**given, "min_rating": _threshold(spec_class, given["min_rating"])})
     out = given["out"] or Path("models") / f"{source.title}-{spec.name().replace('_', '-')}"
     refuse_to_write(out, overwrite=given["overwrite"])
     run = _run(given)
@@ -64,7 +65,10 @@ def _fit(spec_class: type["Spec"], given: Mapping[str, Any], saved: list[Path]) 
     train, valid = dataclasses.replace(split.train, timestamps=None), split.valid
     del prepared, split
     memory.settle()
-    with Tracking.of_fit(on=given["track"], name=out.name) as tracking, epochs(quiet=given["quiet"]) as progress:
+    with (
+        Tracking.of_fit(on=given["track"], name=out.name) as tracking,
+        epochs(quiet=given["quiet"], monitor=monitor(spec)) as progress,
+    ):
         tracking.tracker.parameters(_described(model.notes))
         model.fit(train, valid=valid, run=dataclasses.replace(run, tracker=tracking.tracker, progress=progress))
         model.notes["mlflow"] = tracking.address
@@ -81,6 +85,18 @@ def _spec(spec_class: type["Spec"], given: Mapping[str, Any]) -> "Spec":
         return spec_class(**hyper_options.values(spec_class, given))
     except ConfigError as error:
         raise click.UsageError(str(error), click.get_current_context()) from error
+
+
+def _threshold(spec_class: type["Spec"], given: float | str) -> float | str:
+    """Return the rating threshold, which a model that learns from ratings cannot have."""
+    if spec_class.reads != "ratings":
+        return given
+    if not isinstance(given, str):
+        raise click.UsageError(
+            f"--min-rating {given:g}: {typed_name(spec_class)} learns from all ratings as they are; leave it out",
+            click.get_current_context(),
+        )
+    return NONE
 
 
 def _run(given: Mapping[str, Any]) -> "Run":
@@ -103,6 +119,8 @@ def command_line() -> str:
 
 
 def _typed(param: click.Parameter, value: Any) -> list[str]:
+    if isinstance(param, click.Argument):
+        return [str(one) for one in (value if isinstance(value, tuple) else (value,))]
     if isinstance(value, bool):
         return [param.opts[0]] if value else list(param.secondary_opts[:1])
     return [] if value is None else [param.opts[0], hyper_options.as_text(value)]

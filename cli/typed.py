@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 else:
     Type = click.ParamType
 
-NONE = "none"
+NONE, AUTO = "none", "auto"
 FILE = click.Path(path_type=Path)
 
 
@@ -43,7 +43,7 @@ class Rating(Type):
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float | str:
         """Return a finite number or a word."""
-        if str(value) in (NONE, "auto"):
+        if str(value) in (NONE, AUTO):
             return str(value)
         number: float = click.FLOAT.convert(value, param, ctx)
         if number - number != 0:
@@ -87,6 +87,19 @@ class Users(Type):
             self.fail(
                 f"{value!r} is neither a number of users from {self.least} on nor a share such as 0.1.", param, ctx
             )
+        return number
+
+
+class Share(Type):
+    """A share: a number from 0 on, below 1."""
+
+    name = "number"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """Return a float."""
+        number: float = click.FLOAT.convert(value, param, ctx)
+        if not 0 <= number < 1:
+            self.fail(f"{value!r} is no share from 0 on and below 1, such as 0.1.", param, ctx)
         return number
 
 

@@ -4,6 +4,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from recsys_ae.blending import blend as blend
     from recsys_ae.datasets.interactions import Interactions as Interactions
     from recsys_ae.datasets.named import load as load_dataset  # noqa: F401
     from recsys_ae.datasets.reading import read_interactions as read_interactions
@@ -28,6 +29,7 @@ _HOMES = {
     "Report": "evaluation",
     "Run": "nn.runtime",
     "Split": "datasets.splitting",
+    "blend": "blending",
     "compare": "evaluation",
     "evaluate": "evaluation",
     "load_dataset": "datasets.named",

@@ -82,7 +82,7 @@ def per_user(top: np.ndarray, targets: csr_matrix, metrics: Sequence[str] = DEFA
         ``(n, n_items)``; every stored entry is a target, whatever its value.
 
     metrics
-        Those of lists; errors of ratings are measured by `error`.
+        Those of lists; errors of ratings are measured by `errors_per_user` and `error`.
 
     Returns
     -------
@@ -90,6 +90,8 @@ def per_user(top: np.ndarray, targets: csr_matrix, metrics: Sequence[str] = DEFA
         For each metric ``(n,)`` float64, NaN for users without targets.
     """
     wanted = {name: parse(name) for name in metrics}
+    for name in filter(smaller_is_better, wanted):
+        raise ConfigError(f"metric {name!r} is of predicted ratings, not of lists; errors_per_user measures it")
     top = np.asarray(top)
     if not targets.has_canonical_format:
         targets = targets.copy()
@@ -106,8 +108,32 @@ def per_user(top: np.ndarray, targets: csr_matrix, metrics: Sequence[str] = DEFA
     return values
 
 
+def errors_per_user(
+    predicted: np.ndarray, targets: csr_matrix, metrics: Sequence[str] = ERRORS
+) -> dict[str, np.ndarray]:
+    """Measure each user's predicted ratings: ``(m,)``, in the order of ``targets.data``, the true ones.
+
+    Returns for each metric ``(n,)`` float64, NaN for users without targets.
+    """
+    predicted = np.asarray(predicted, np.float64)
+    if predicted.shape != targets.data.shape:
+        raise DataError(f"the predicted ratings are {predicted.shape}; expected ({targets.nnz},), one for each target")
+    bad = int(np.count_nonzero(~np.isfinite(predicted)))
+    if bad:
+        raise DataError(f"{bad:,} of {len(predicted):,} predicted ratings are not finite, so they have no error")
+    difference, counts = predicted - targets.data, np.diff(targets.indptr)
+    rows = np.repeat(np.arange(len(counts)), counts)
+    values = {}
+    for name in metrics:
+        each = np.square(difference) if name == "rmse" else np.abs(difference)
+        with np.errstate(invalid="ignore"):  # 0 / 0 is the NaN of users without targets
+            mean = np.bincount(rows, each, minlength=len(counts)) / counts
+        values[name] = np.sqrt(mean) if name == "rmse" else mean
+    return values
+
+
 def error(name: str, predicted: np.ndarray, actual: np.ndarray) -> float:
-    """Return an error of predicted ratings; both are ``(m,)``."""
+    """Return an error of all predicted ratings at once; both are ``(m,)``."""
     difference = np.asarray(predicted, np.float64) - actual
     return float(np.sqrt(np.square(difference).mean()) if name == "rmse" else np.abs(difference).mean())
 

@@ -96,11 +96,8 @@ class Recommender:
         run = run or Run()
         if train.nnz == 0:
             raise DataError("there are no interactions to learn from")
-        if valid is not None and valid.histories.shape[1] != train.shape[1]:
-            raise DataError(
-                f"the validation users' items ({valid.histories.shape[1]:,}) are not those of the training data "
-                f"({train.shape[1]:,}); make both with one split"
-            )
+        if valid is not None:
+            refuse_other_items(valid, train.shape[1])
         requirements.check(self.spec, train, run)
         facts = _facts(self.spec, train, valid, run)
         run.tracker.parameters({**flatten(self.spec), **facts})
@@ -278,7 +275,8 @@ class Recommender:
 
     def _monitors(self) -> tuple[str, ...]:
         usual = metrics.ERRORS if self.spec.reads == "ratings" else metrics.DEFAULT
-        return tuple(dict.fromkeys((*usual, getattr(self.spec, "monitor", usual[0]))))
+        asked = getattr(self.spec, "monitors", (getattr(self.spec, "monitor", usual[0]),))
+        return tuple(dict.fromkeys((*usual, *asked)))
 
     @property
     def _known(self) -> Ids:
@@ -301,6 +299,15 @@ class Recommender:
         if histories.shape[1] != width:
             raise DataError(f"histories have {histories.shape[1]:,} columns, but the model knows {width:,} items")
         return canonical(histories)
+
+
+def refuse_other_items(valid: Holdout, n_items: int) -> None:
+    """Raise if validation users come from another split than the training data."""
+    if valid.histories.shape[1] != n_items:
+        raise DataError(
+            f"the validation users' items ({valid.histories.shape[1]:,}) are not those of the training data "
+            f"({n_items:,}); make both with one split"
+        )
 
 
 def _facts(spec: Spec, train: Interactions, valid: Holdout | None, run: Run) -> dict[str, Any]:

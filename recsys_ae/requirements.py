@@ -39,6 +39,6 @@ def check(spec: Spec, train: Interactions, run: Run) -> None:
         users, items = train.shape
         raise TrainingError(
             f"{name} needs {needed / 2**30:,.1f} GiB for {users:,} users and {items:,} items, and {free / 2**30:,.1f} "
-            f"GiB are free; keep fewer items (--min-item-users), or use elsa or edlae with a rank, which need "
-            "memory for items × rank only"
+            f"GiB are free; keep fewer items (--min-item-users), compute in single precision (--dtype float32), or use "
+            "elsa, which needs memory for items × latent only"
         )

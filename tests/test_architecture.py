@@ -10,12 +10,13 @@ import pytest
 ROOT = Path(__file__).parent.parent
 LAYERS = {
     "errors": -1, "hyper": 0,
-    "datasets": 1, "tracking": 1, "metrics": 1,
+    "hyper_text": 1, "datasets": 1, "tracking": 1, "metrics": 1,
     "nn": 2,
     "recommenders": 3,
     "artefact": 4,
     "requirements": 4,
     "recommender": 5,
+    "blending": 6,
     "evaluation": 6,
 }  # fmt: skip
 HOMES = {
@@ -71,7 +72,8 @@ def test_a_room_imports_only_lower_ones_and_itself(path: Path) -> None:
 def test_models_never_import_each_other(path: Path) -> None:
     if path.stem == "__init__":
         pytest.skip("the registry names the models for type checkers")
-    assert not [name for name in imported(path) if name.startswith("recsys_ae.recommenders")]
+    # The registry itself may be asked for a model by its name, which is how a blend finds its members.
+    assert not [name for name in imported(path) if name.startswith("recsys_ae.recommenders.")]
 
 
 @pytest.mark.parametrize("path", LIBRARY, ids=room)

@@ -207,6 +207,72 @@ def test_notes_that_json_cannot_hold_are_refused_and_leave_nothing(wrong: dict[s
     assert list((tmp_path / "home").iterdir()) == []
 
 
+# Users
+
+
+@pytest.fixture
+def peopled(tmp_path: Path) -> Path:
+    """Return the folder of a model that knows its users."""
+    path = tmp_path / "home" / "peopled"
+    artefact.write(path, _peopled(pd.Index(["u", "v", "1"])))
+    return path
+
+
+def _peopled(users: "pd.Index[Any]") -> Artefact:
+    return Artefact({}, pd.Index([1, 2]), {"a": torch.zeros(1)}, {}, users)
+
+
+@pytest.mark.parametrize("kind", IDS)
+def test_ids_of_users_come_back_with_their_types_beside_those_of_items(kind: str, tmp_path: Path) -> None:
+    ids = IDS[kind]
+    artefact.write(tmp_path / "model", _peopled(ids))
+    again = artefact.read(tmp_path / "model", CPU)
+    assert again.items.tolist() == [1, 2]
+    assert again.users.tolist() == ids.tolist()
+    assert [type(one) for one in again.users.tolist()] == [type(one) for one in ids.tolist()]
+    assert again.users.dtype == ids.dtype
+    assert again.users.get_indexer(ids).tolist() == list(range(len(ids)))
+
+
+def test_users_have_a_file_only_where_there_are_users(peopled: Path, tmp_path: Path) -> None:
+    assert {path.name for path in peopled.iterdir()} == {*FILES, "users.json"}
+    config = json.loads((peopled / "config.json").read_text(encoding="utf-8"))
+    assert config["checksums"]["users.json"] == hashlib.sha256((peopled / "users.json").read_bytes()).hexdigest()
+    artefact.write(tmp_path / "nobody", _peopled(pd.Index([])))
+    assert {path.name for path in (tmp_path / "nobody").iterdir()} == FILES
+    assert (
+        "users.json" not in json.loads((tmp_path / "nobody" / "config.json").read_text(encoding="utf-8"))["checksums"]
+    )
+    assert artefact.read(tmp_path / "nobody", CPU).users.tolist() == []
+
+
+def test_a_model_that_knows_nobody_replaces_one_that_knows_its_users_with_their_file(peopled: Path) -> None:
+    artefact.write(peopled, _peopled(pd.Index([])), overwrite=True)
+    assert {path.name for path in peopled.iterdir()} == FILES
+    assert len(artefact.read(peopled, CPU).users) == 0
+    artefact.write(peopled, _peopled(pd.Index([7])), overwrite=True)
+    assert artefact.read(peopled, CPU).users.tolist() == [7]
+
+
+def test_missing_or_damaged_users_are_found_out(peopled: Path) -> None:
+    content = (peopled / "users.json").read_bytes()
+    for damaged in (content[:-1], content.replace(b"u", b"w"), b""):
+        (peopled / "users.json").write_bytes(damaged)
+        with pytest.raises(ArtefactError, match=r"is damaged: users.json does not match its checksum"):
+            artefact.read(peopled, CPU)
+    (peopled / "users.json").unlink()
+    with pytest.raises(ArtefactError, match=r"is damaged: users.json is missing"):
+        artefact.read(peopled, CPU)
+    (peopled / "users.json").write_bytes(content)
+    assert artefact.read(peopled, CPU).users.tolist() == ["u", "v", "1"]
+
+
+def test_users_that_were_slipped_in_are_not_read(tmp_path: Path) -> None:
+    artefact.write(tmp_path / "model", _peopled(pd.Index([])))
+    (tmp_path / "model" / "users.json").write_text('{"dtype": "int64", "values": [1]}', encoding="utf-8")
+    assert artefact.read(tmp_path / "model", CPU).users.tolist() == []
+
+
 # Overwriting
 
 

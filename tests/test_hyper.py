@@ -3,7 +3,7 @@
 import dataclasses
 import json
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 import pytest
@@ -16,6 +16,8 @@ from recsys_ae.hyper import Hyper, build, describe, flatten, hp, nearest, valida
 @dataclass(frozen=True, kw_only=True)
 class Recipe:
     """A configuration with every type that one may have."""
+
+    reads: ClassVar[Literal["words", "numbers"]] = "words"
 
     latent: int = hp(8, "size of the code", low=1, high=64, search=("log", 2, 32))
     rate: float = hp(0.5, "share dropped", low=0, high=0.99)
@@ -32,6 +34,8 @@ class Recipe:
 @dataclass(frozen=True, kw_only=True)
 class RicherRecipe(Recipe):
     """A configuration that inherits, overrides and adds."""
+
+    reads: ClassVar[Literal["words", "numbers"]] = "numbers"
 
     rate: float = hp(0.1, "another default", low=0, high=1)
     extra: float = hp(2.0, "anything")
@@ -52,6 +56,14 @@ def test_a_child_describes_what_it_inherits_with_its_own_defaults() -> None:
     assert defaults["rate"] == 0.1
     assert defaults["extra"] == 2.0
     assert defaults["latent"] == 8
+
+
+def test_what_belongs_to_the_class_is_no_hyper_parameter() -> None:
+    assert (Recipe.reads, RicherRecipe().reads) == ("words", "numbers")
+    assert "reads" not in flatten(RicherRecipe())
+    assert "reads" not in {one.name for one in describe(RicherRecipe)}
+    with pytest.raises(ConfigError, match="RicherRecipe has no hyper-parameter 'reads'"):
+        build(RicherRecipe, {"reads": "numbers"})
 
 
 def test_flatten_and_build_are_inverse_also_through_json() -> None:

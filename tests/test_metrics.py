@@ -12,7 +12,7 @@ from scipy.sparse import csr_matrix
 
 from recsys_ae import metrics
 from recsys_ae.errors import ConfigError, DataError
-from recsys_ae.metrics import Metric, parse, per_user
+from recsys_ae.metrics import Metric, error, errors_per_user, parse, per_user, smaller_is_better
 
 KINDS = ["recall", "recall_all", "ndcg", "precision", "map", "mrr", "hit"]
 
@@ -217,6 +217,8 @@ def test_the_defaults_are_names() -> None:
         ("ndcg@10@20", "needs a whole number"),
         ("ndcg@0", "k must be at least 1"),
         ("ndcg@-5", "k must be at least 1"),
+        ("rmse@10", "metric 'rmse@10' has no cut-off; it is called 'rmse'"),
+        ("rsme", "did you mean 'rmse'"),
     ],
 )
 def test_wrong_names_say_what_is_wrong(name: str, message: str) -> None:
@@ -239,3 +241,51 @@ def test_wrong_names_say_what_is_wrong(name: str, message: str) -> None:
 def test_lists_that_do_not_fit_are_refused(top: np.ndarray, message: str) -> None:
     with pytest.raises(DataError, match=message):
         per_user(top, targets_of([[3, 4]], 5), ["recall@2"])
+
+
+# Errors of predicted ratings
+
+RATINGS = csr_matrix(np.array([[5, 0, 1, 0], [0, 0, 0, 0], [0, 2, 0, 0]], np.float32))
+PREDICTED = np.array([4.0, 3.0, 2.5])
+
+
+def test_errors_are_those_computed_by_hand() -> None:
+    found = errors_per_user(PREDICTED, RATINGS, ["mae", "rmse"])
+    assert list(found) == ["mae", "rmse"]
+    np.testing.assert_allclose(found["rmse"], [math.sqrt((1 + 4) / 2), math.nan, 0.5], rtol=1e-15)
+    np.testing.assert_allclose(found["mae"], [1.5, math.nan, 0.5], rtol=1e-15)
+    assert error("rmse", PREDICTED, RATINGS.data) == pytest.approx(math.sqrt((1 + 4 + 0.25) / 3), rel=1e-15)
+    assert error("mae", PREDICTED, RATINGS.data) == pytest.approx(3.5 / 3, rel=1e-15)
+
+
+def test_a_perfect_prediction_has_no_error() -> None:
+    found = errors_per_user(RATINGS.data, RATINGS)
+    assert {name: np.nansum(values) for name, values in found.items()} == {"rmse": 0, "mae": 0}
+
+
+def test_a_rating_of_nothing_is_a_rating() -> None:
+    stored = csr_matrix((np.array([0.0, 4.0], np.float32), [0, 1], [0, 2]), shape=(1, 3))
+    assert errors_per_user(np.array([2.0, 4.0]), stored)["mae"].tolist() == [1.0]
+
+
+def test_only_errors_are_better_when_they_are_smaller() -> None:
+    assert [name for name in ("rmse", "mae", "ndcg@10", "recall@5") if smaller_is_better(name)] == ["rmse", "mae"]
+    assert [str(parse(name)) for name in metrics.ERRORS] == ["rmse", "mae"]
+
+
+@pytest.mark.parametrize(
+    ("predicted", "message"),
+    [
+        (np.ones(2), r"the predicted ratings are \(2,\); expected \(3,\)"),
+        (np.ones((3, 1)), r"\(3, 1\)"),
+        (np.array([1, np.nan, np.inf]), "2 of 3 predicted ratings are not finite"),
+    ],
+)
+def test_predictions_that_do_not_fit_are_refused(predicted: np.ndarray, message: str) -> None:
+    with pytest.raises(DataError, match=message):
+        errors_per_user(predicted, RATINGS)
+
+
+def test_lists_have_no_errors_of_ratings() -> None:
+    with pytest.raises(ConfigError, match="metric 'rmse' is of predicted ratings, not of lists"):
+        per_user(np.array([[0]]), targets_of([[0]], 2), ["recall@1", "rmse"])

@@ -8,7 +8,7 @@ from recsys_ae import recommenders
 
 PUBLIC = {
     "Holdout", "Interactions", "Recommendations", "Recommender", "RecsysError", "Report", "Run", "Split",
-    "compare", "evaluate", "load_dataset", "read_interactions", "split_users",
+    "blend", "compare", "evaluate", "load_dataset", "read_interactions", "split_users",
 }  # fmt: skip
 
 

@@ -11,10 +11,11 @@ import torch
 from scipy.sparse import coo_matrix, csc_matrix, csr_array, csr_matrix
 
 from recsys_ae import Interactions, Recommender, Run, evaluate, split_users
-from recsys_ae.datasets.splitting import Holdout
-from recsys_ae.errors import ConfigError, DataError, NotFittedError
+from recsys_ae.datasets.splitting import Holdout, split_ratings
+from recsys_ae.errors import ConfigError, DataError, NotFittedError, UnsupportedError
 from recsys_ae.nn.runtime import Progress
 from recsys_ae.recommenders import EASE, MultVAE, Popularity
+from tests.raters import Means
 from tests.recommenders.blocks import holdout, small, training_data
 from tests.single_thread import single_thread  # noqa: F401
 
@@ -233,6 +234,148 @@ def test_each_user_may_have_lists_of_his_own(blocks: Recommender) -> None:
     own = csr_matrix(np.eye(4, 32))
     assert blocks.recommend(histories, k=3, allow=own, exclude_seen=False).items[:, 0].tolist() == [0, 1, 2, 3]
     assert not (blocks.recommend(histories, k=32, deny=own).items == np.arange(4)[:, None]).any()
+
+
+# Ratings and known users
+
+STARS = pd.DataFrame(
+    [("ann", "a", 5), ("ann", "b", 4), ("bob", "a", 1), ("bob", "c", 2), ("cy", "b", 3), ("cy", "c", 3)],
+    columns=["user", "item", "rating"],
+)
+NOBODY = csr_matrix((3, 3), dtype=np.float32)
+"""Three empty histories."""
+
+
+@pytest.fixture(scope="module")
+def means() -> Recommender:
+    """Return a model of mean 3: ann is 1.5 above it, bob 1.5 below; items have the means 3, 3.5 and 2.5."""
+    return Recommender(Means()).fit(Interactions.from_frame(STARS, rating="rating"), run=CPU)
+
+
+def pairs(*of: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
+    return tuple(np.array(of, np.int64).reshape(-1, 2).T)  # type: ignore[return-value]
+
+
+def test_ratings_are_predicted_pair_by_pair_in_the_order_asked(means: Recommender) -> None:
+    asked = pairs((2, 0), (0, 1), (1, 2), (0, 0), (0, 0))
+    found = means.predict(NOBODY, asked, users=["bob", "cy", "ann"])
+    assert found.dtype == np.float32
+    np.testing.assert_allclose(found, [4.5, 2.0, 2.5, 1.5, 1.5], atol=1e-6)
+    assert means.predict(NOBODY, pairs()).shape == (0,)
+
+
+def test_many_rows_are_predicted_as_few_are(means: Recommender) -> None:
+    rng = np.random.default_rng(0)
+    n, asked = 700, (rng.integers(0, 700, 2_000), rng.integers(0, 3, 2_000))
+    users = rng.choice(["ann", "bob", "cy", "new"], n)
+    found = means.predict(csr_matrix((n, 3), dtype=np.float32), asked, users=users.tolist())
+    own = {"ann": 1.5, "bob": -1.5, "cy": 0.0, "new": 0.0}
+    expected = [own[users[row]] + (3.0, 3.5, 2.5)[item] for row, item in zip(*asked, strict=True)]
+    np.testing.assert_allclose(found, expected, atol=1e-6)
+
+
+def test_users_named_are_known_and_all_others_are_new(means: Recommender) -> None:
+    asked = pairs((0, 0), (1, 0), (2, 0))
+    np.testing.assert_allclose(means.predict(NOBODY, asked), [3, 3, 3], atol=1e-6)
+    np.testing.assert_allclose(means.predict(NOBODY, asked, users=["zoe", "ann", 7]), [3, 4.5, 3], atol=1e-6)
+
+
+def test_scores_and_lists_know_users_as_predictions_do(means: Recommender) -> None:
+    histories = csr_matrix(np.array([[1, 0, 0], [1, 0, 0]], np.float32))
+    known = means.score(histories, users=["ann", "zoe"])
+    np.testing.assert_allclose(known, [[4.5, 5, 4], [3, 3.5, 2.5]], atol=1e-6)
+    np.testing.assert_allclose(means.score(histories)[0], known[1])
+    lists = means.recommend(histories, 2, users=["ann", "zoe"])
+    assert lists.items.tolist() == [[1, 2], [1, 2]]
+    np.testing.assert_allclose(lists.scores, [[5, 4], [3.5, 2.5]], atol=1e-6)
+
+
+def test_a_table_of_histories_knows_users_by_their_ids(means: Recommender) -> None:
+    frame = pd.DataFrame({"user": ["ann", "zoe"], "item": ["a", "a"], "rating": [5, 5]})
+    found = means.recommend_frame(frame, k=1, rating="rating")
+    assert dict(zip(found["user"], found["score"], strict=True)) == pytest.approx({"ann": 5, "zoe": 3.5})
+
+
+def test_ids_that_are_numbers_are_known_whatever_holds_them() -> None:
+    frame = STARS.assign(user=STARS["user"].map({"ann": 10, "bob": 20, "cy": 30}))
+    model = Recommender(Means()).fit(Interactions.from_frame(frame, rating="rating"), run=CPU)
+    for users in ([10, 20, 99], np.array([10, 20, 99]), pd.Index([10, 20, "new"], dtype=object)):
+        found = model.predict(NOBODY, pairs((0, 0), (1, 0), (2, 0)), users=users)
+        np.testing.assert_allclose(found, [4.5, 1.5, 3], atol=1e-6)
+    # Text is no number: the text 10 is another user.
+    np.testing.assert_allclose(model.predict(NOBODY, pairs((0, 0)), users=["10", "20", "30"]), [3], atol=1e-6)
+
+
+@pytest.mark.parametrize("ask", ["score", "recommend", "predict"])
+def test_as_many_ids_as_rows_are_expected(ask: str, means: Recommender) -> None:
+    arguments = (pairs((0, 0)),) if ask == "predict" else ()
+    for users in (["ann"], ["ann"] * 4, []):
+        with pytest.raises(DataError, match=f"users name {len(users)} rows, but there are 3 histories"):
+            getattr(means, ask)(NOBODY, *arguments, users=users)
+
+
+def test_models_that_do_not_know_users_apart_take_no_notice(blocks: Recommender) -> None:
+    data = training_data()
+    histories = holdout(data).histories
+    users = data.users[: histories.shape[0]]
+    assert len(blocks.users) == 0
+    np.testing.assert_array_equal(blocks.score(histories, users=users), blocks.score(histories))
+    np.testing.assert_array_equal(blocks.recommend(histories, users=users).items, blocks.recommend(histories).items)
+
+
+@pytest.mark.parametrize(
+    ("asked", "message"),
+    [
+        (([3], [0]), "there is no row at position 3; there are 3 rows"),
+        (([-1], [0]), "there is no row at position -1"),
+        (([0], [3]), "there is no item at position 3; there are 3 items"),
+        (([0, 1], [0]), "pairs name 2 rows and 1 items"),
+        (([0], ["a"]), r"items must be a list of positions .*; ids go through positions\(\)"),
+        (([0.5], [0]), "rows must be a list of positions"),
+    ],
+)
+def test_pairs_of_nothing_are_refused(asked: Any, message: str, means: Recommender) -> None:
+    with pytest.raises(DataError, match=message):
+        means.predict(NOBODY, asked)
+
+
+def test_a_model_that_ranks_predicts_no_ratings(blocks: Recommender) -> None:
+    histories = holdout(training_data()).histories
+    with pytest.raises(UnsupportedError, match="ease ranks items, but its scores are no ratings"):
+        blocks.predict(histories, pairs((0, 0)))
+    with pytest.raises(UnsupportedError, match="ease ranks items"):
+        evaluate(blocks, holdout(training_data()), ["rmse"])
+    with pytest.raises(UnsupportedError, match="mult_vae ranks items"):
+        Recommender(small("mult_vae", monitor="rmse", epochs=1)).fit(
+            training_data(), valid=holdout(training_data()), run=CPU
+        )
+
+
+def test_nothing_is_predicted_before_the_fit() -> None:
+    with pytest.raises(NotFittedError):
+        Recommender(Means()).predict(NOBODY, pairs((0, 0)))
+
+
+def test_ratings_that_do_not_differ_are_nothing_to_predict() -> None:
+    same = Interactions.from_frame(STARS.assign(rating=4), rating="rating")
+    with pytest.raises(DataError, match=r"all 6 ratings are 4, so there is nothing to predict; raters needs ratings"):
+        Recommender(Means()).fit(same, run=CPU)
+
+
+def test_known_users_are_validated_and_judged_as_themselves() -> None:
+    rng = np.random.default_rng(0)
+    user, item = np.nonzero(rng.random((60, 20)) < 0.5)
+    stars = np.clip(np.rint(3 + rng.normal(0, 1, 60)[user] + rng.normal(0, 0.3, len(user))), 1, 5)
+    frame = pd.DataFrame({"user": 100 + user, "item": item, "rating": stars})
+    split = split_ratings(Interactions.from_frame(frame, rating="rating"), seed=0)
+    assert split.valid is not None
+    assert split.test is not None
+    model = Recommender(Means()).fit(split.train, valid=split.valid, run=CPU)
+    assert list(model.history[0]) == ["valid/rmse", "valid/mae"]
+    known = evaluate(model, split.test, ["rmse", "mae"], users=split.test.users).mean
+    assert known["rmse"] < 0.7 * evaluate(model, split.test, ["rmse"]).mean["rmse"]
+    again = evaluate(model, split.valid, ["rmse", "mae"], users=split.valid.users).mean
+    assert model.history[0] == pytest.approx({f"valid/{name}": value for name, value in again.items()}, rel=1e-6)
 
 
 # Fitting

@@ -61,7 +61,9 @@ class Info:
     page
         Where the publisher describes it.
     files
-        What there is to download; nothing for what is generated.
+        What there is to download; nothing for what is generated, or can be fetched by hand only.
+    by_hand
+        What belongs into the data folder, where it cannot be downloaded but by hand.
     """
 
     name: str
@@ -73,6 +75,7 @@ class Info:
     licence: str
     page: str
     files: tuple[Remote, ...]
+    by_hand: str = ""
 
 
 _GROUPLENS = (
@@ -114,6 +117,32 @@ def _gowalla() -> Info:
 _SAMPLE = Info(
     "sample", "Synthetic ratings in the shape of MovieLens", 99_983, 2_000, 600, 0, "generated; free of any", "", ()
 )
+_NETFLIX = Info(
+    "netflix",
+    "Netflix Prize",
+    100_480_507,
+    480_189,
+    17_770,
+    0,
+    "for research, with acknowledgement of the data set; no redistribution and no commercial use without Netflix' "
+    "permission (the README in the archive); its publisher offers it no more",
+    "https://archive.org/details/nf_prize_dataset.tar",
+    (),
+    "netflix/ with training_set/mv_0000001.txt, ... or combined_data_1.txt, ...,",
+)
+_MSD = Info(
+    "msd",
+    "Million Song Dataset, Echo Nest Taste Profile subset",
+    48_373_586,
+    1_019_318,
+    384_546,
+    0,
+    "for research; see the page for its conditions, and cite the Million Song Dataset (Bertin-Mahieux, Ellis, Whitman "
+    "and Lamere 2011)",
+    "http://millionsongdataset.com/tasteprofile/",
+    (),
+    "msd/train_triplets.txt, or the same as .txt.zip,",
+)
 # Name, title, counts, bytes, licence, page, MD5.
 _MOVIELENS: tuple[tuple[str, str, tuple[int, int, int], int, str, str, str | None], ...] = (
     ("ml-100k", "100K", (100_000, 943, 1_682), 4_924_029, _KEEP, "100k", "0e33842e24a9c977be4e0107933c0723"),
@@ -125,7 +154,7 @@ _MOVIELENS: tuple[tuple[str, str, tuple[int, int, int], int, str, str, str | Non
     ("ml-latest-small", "Latest Small (of 2018)", (100_836, 610, 9_724), 978_202, _SHARE, "latest", None),
     ("ml-latest", "Latest (of 2023)", (33_832_162, 330_975, 83_239), 335_000_000, _SHARE, "latest", None),
 )
-_ALL = {one.name: one for one in (_SAMPLE, *(_movielens(*row) for row in _MOVIELENS), _gowalla())}
+_ALL = {one.name: one for one in (_SAMPLE, *(_movielens(*row) for row in _MOVIELENS), _gowalla(), _NETFLIX, _MSD)}
 
 
 def names() -> tuple[str, ...]:

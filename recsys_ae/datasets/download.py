@@ -38,12 +38,18 @@ def fetch(
     Raises
     ------
     DataError
-        Where the download fails or is not what it should be; nothing of it stays then.
+        Where the download fails or is not what it should be; nothing of it stays then. And for what has to be fetched
+        by hand: says from where, and where to.
     """
     about = info(name)
+    folder = default_data_dir() if data_dir is None else data_dir
+    if about.by_hand:
+        raise DataError(
+            f"{name} is not in {folder} and cannot be downloaded but by hand: get it from {about.page}, and put "
+            f"{about.by_hand} there, or name a folder that has it with --data-dir or RECSYS_AE_DATA"
+        )
     if not about.files:
         raise ConfigError(f"{name} is generated, not downloaded")
-    folder = default_data_dir() if data_dir is None else data_dir
     missing = [remote for remote in about.files if not (folder / remote.path).exists()]
     if missing and announce is not None:
         announce(announcement(about, folder))

@@ -1,21 +1,38 @@
 """Named data sets: read from the data folder, else downloaded from their publisher, or generated."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
 from zipfile import is_zipfile
 
-from recsys_ae.datasets import lightgcn, movielens
+from recsys_ae.datasets import lightgcn, movielens, msd, netflix
 from recsys_ae.datasets.catalogue import Dataset, Info, default_data_dir, info, names
 from recsys_ae.datasets.download import Progress
 from recsys_ae.datasets.download import fetch as download
-from recsys_ae.datasets.interactions import Duplicates
+from recsys_ae.datasets.interactions import Duplicates, Interactions
 from recsys_ae.datasets.synthetic import synthesize
 from recsys_ae.errors import DataError
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 __all__ = ["Dataset", "Info", "default_data_dir", "find", "info", "load", "names"]
 
 # The folder in an archive is called like the archive, but for this.
 UNPACKED = {"ml-10m": "ml-10M100K"}
+
+
+class Form(Protocol):
+    """A module that reads a form in which only one data set comes."""
+
+    def find(self, folder: Path) -> Path | None:
+        """Return where in its own folder the data set lies."""
+
+    def read(self, place: Path, duplicates: Duplicates = "error") -> "tuple[Interactions, pd.DataFrame | None]":
+        """Read the interactions, and what is known of the items."""
+
+
+FORMS: Mapping[str, Form] = {"netflix": netflix, "msd": msd}
 
 
 def load(
@@ -67,6 +84,8 @@ def load(
     if name == "gowalla":
         interactions, given = lightgcn.read_parts(place, duplicates)
         return Dataset(name, interactions, given=given)
+    if name in FORMS:
+        return Dataset(name, *FORMS[name].read(place, duplicates))
     return Dataset(
         name,
         movielens.read_ratings(name, place, duplicates),
@@ -78,9 +97,11 @@ def load(
 def find(name: str, data_dir: Path | None = None) -> Path | None:
     """Return where a data set lies in the data folder, its archive or its unpacked folder; None where it is not."""
     about = info(name)
+    folder = default_data_dir() if data_dir is None else Path(data_dir)
+    if name in FORMS:
+        return FORMS[name].find(folder / name)
     if not about.files:
         return None
-    folder = default_data_dir() if data_dir is None else Path(data_dir)
     if name == "gowalla":
         place = folder / name
         there = all(lightgcn.file_of(place, file).is_file() for file in lightgcn.FILES)
@@ -98,4 +119,4 @@ def find(name: str, data_dir: Path | None = None) -> Path | None:
 def _expected(name: str) -> str:
     if name == "gowalla":
         return "gowalla/train.txt and gowalla/test.txt, plain or gzipped,"
-    return f"{name}.zip, or {name}/ with {movielens.ratings_file(name)},"
+    return info(name).by_hand or f"{name}.zip, or {name}/ with {movielens.ratings_file(name)},"

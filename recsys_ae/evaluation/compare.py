@@ -1,20 +1,27 @@
 """Which of two models is better: the difference user by user, in which the users' own difficulty cancels out."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+
+import numpy as np
 
 from recsys_ae.errors import DataError
 from recsys_ae.evaluation.estimate import Estimate, estimate, explained, table
 from recsys_ae.evaluation.report import Report
+from recsys_ae.metrics import smaller_is_better
 
 
 @dataclass(frozen=True, eq=False)
 class Comparison:
-    """The mean difference, first minus second, of each metric; an interval without 0 speaks for one of them."""
+    """The difference, first minus second, of each metric; an interval without 0 speaks for one of them.
+
+    It is the difference of the reports' own numbers: of means over users, and of rmse and mae over all ratings.
+    """
 
     summary: Mapping[str, Estimate]
     n_users: int
     n_resamples: int
+    n_ratings: int | None = None
 
     def as_dict(self) -> dict[str, dict[str, float | None]]:
         """Return the numbers of each metric in types that JSON knows."""
@@ -22,11 +29,19 @@ class Comparison:
 
     def __str__(self) -> str:
         lines = table(self.summary, signed=True)
-        return "\n".join([*lines, f"paired difference: {explained(self.n_users, self.n_resamples)}"])
+        for line in explained(self.summary, self.n_users, self.n_resamples, self.n_ratings):
+            lines.append(f"paired difference: {line}")
+        errors = [name for name in self.summary if smaller_is_better(name)]
+        if errors:
+            lines.append(f"{', '.join(errors)}: smaller is better, a difference below 0 speaks for the first")
+        return "\n".join(lines)
 
 
 def compare(first: Report, second: Report, *, n_resamples: int = 1000, seed: int = 0) -> Comparison:
-    """Compare two models on the same users by the metrics that both reports hold."""
+    """Compare two models on the same users by the metrics that both reports hold.
+
+    The users are resampled in pairs: each resample takes both models' values, and all ratings, of the users drawn.
+    """
     if None not in (first.fingerprint, second.fingerprint) and first.fingerprint != second.fingerprint:
         raise DataError(
             f"the reports are of different splits, {first.fingerprint} and {second.fingerprint}; "
@@ -38,11 +53,30 @@ def compare(first: Report, second: Report, *, n_resamples: int = 1000, seed: int
             f"the reports share {int(common.sum()):,} of {first.n_users:,} and {second.n_users:,} users; "
             "evaluate both models on the same users"
         )
-    metrics = [name for name in first.values if name in second.values]
+    metrics = [str(name) for name in first.values if name in second.values]
     if not metrics:
         raise DataError(
             f"the reports share no metric: {', '.join(first.summary)} against {', '.join(second.summary)}; "
             "evaluate both models with the same ones"
         )
-    differences = first.values[metrics] - second.values.loc[first.values.index, metrics]
-    return Comparison(estimate(differences, n_resamples=n_resamples, seed=seed), first.n_users, n_resamples)
+    _refuse_other_ratings(first, second, metrics)
+    found = estimate(
+        first.values[metrics],
+        n_resamples=n_resamples,
+        seed=seed,
+        ratings=first.ratings,
+        minus=second.values.loc[first.values.index, metrics],
+    )
+    return Comparison(found, first.n_users, n_resamples, first.n_ratings)
+
+
+def _refuse_other_ratings(first: Report, second: Report, metrics: Sequence[str]) -> None:
+    """Refuse to compare errors of users who have more ratings in one report than in the other."""
+    if first.ratings is None or second.ratings is None or not any(map(smaller_is_better, metrics)):
+        return
+    other = int(np.count_nonzero(first.ratings != second.ratings.loc[first.ratings.index]))
+    if other:
+        raise DataError(
+            f"{other:,} of {first.n_users:,} users have more ratings in one report than in the other; "
+            "evaluate both models on the same ratings"
+        )

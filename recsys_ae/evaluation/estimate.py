@@ -1,14 +1,16 @@
-"""Means over users, and how far they can be trusted."""
+"""Means over users, errors over ratings, and how far they can be trusted."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from scipy import stats
 
-from recsys_ae.errors import ConfigError
+from recsys_ae.errors import ConfigError, DataError
+from recsys_ae.metrics import smaller_is_better
 
 LEVEL = 0.95
 BATCH = 2**22
@@ -17,7 +19,10 @@ BATCH = 2**22
 
 @dataclass(frozen=True)
 class Estimate:
-    """A mean over users, its standard error, and the ends of its 95 % bootstrap interval; NaN with a single user."""
+    """A metric on the whole, its standard error, and the ends of its 95 % bootstrap interval; NaN with a single user.
+
+    ``mean`` is the mean over users, for rmse and mae the error over all ratings; of a comparison, the difference.
+    """
 
     mean: float
     standard_error: float
@@ -29,31 +34,90 @@ class Estimate:
         return {name: None if math.isnan(value) else value for name, value in vars(self).items()}
 
 
-def estimate(values: pd.DataFrame, *, n_resamples: int, seed: int) -> dict[str, Estimate]:
-    """Estimate the mean of each column of ``(n_users, n_metrics)``, all from the same resamples of the users.
+@dataclass(frozen=True, eq=False)
+class _Statistic:
+    """How a metric of some users follows from what is known of each, all ``(n_users,)``.
 
-    The interval is the percentile bootstrap's (Efron and Tibshirani 1993, chapter 13).
+    That is the metric's value, averaged over users. For an error it is the sum over the user's ratings, added up and
+    divided by ``ratings``, the users' numbers of ratings; less the same of a second model where there is one.
+    """
+
+    root: bool
+    own: np.ndarray
+    other: np.ndarray | None = None
+    ratings: np.ndarray | None = None
+
+    def of(self, users: np.ndarray) -> np.ndarray:
+        """Return it for each row of positions of users, ``(..., n)``."""
+        if self.ratings is None:
+            return np.asarray(self.own[users].mean(axis=-1))
+        counts = self.ratings[users].sum(axis=-1)
+        found = [sums[users].sum(axis=-1) / counts for sums in (self.own, self.other) if sums is not None]
+        found = [np.sqrt(one) for one in found] if self.root else found
+        return np.asarray(found[0] - found[1] if len(found) > 1 else found[0])
+
+
+def estimate(
+    values: pd.DataFrame,
+    *,
+    n_resamples: int,
+    seed: int,
+    ratings: "pd.Series[Any] | None" = None,
+    minus: pd.DataFrame | None = None,
+) -> dict[str, Estimate]:
+    """Estimate each column of ``(n_users, n_metrics)`` on the whole, all from the same resamples of the users.
+
+    The interval is the percentile bootstrap's (Efron and Tibshirani 1993, chapter 13), and so is the standard error of
+    rmse and mae: users are drawn, with all their ratings since those of a user are alike, and the error over all drawn
+    ratings is computed anew in each resample.
+
+    Parameters
+    ----------
+    ratings
+        How many ratings each user's rmse or mae is of, which they are pooled by.
+    minus
+        The values of a second model for the same users; then differences are estimated, of means and pooled errors.
     """
     if n_resamples < 1 or seed < 0:
         raise ConfigError(f"n_resamples = {n_resamples} and seed = {seed}: expected at least 1 and at least 0")
-    samples = np.ascontiguousarray(values.to_numpy(dtype=np.float64).T)
-    means = samples.mean(axis=1)
-    names = [str(name) for name in values]
-    if samples.shape[1] == 1:
-        return {name: Estimate(float(mean), *3 * [math.nan]) for name, mean in zip(names, means, strict=True)}
-    errors = samples.std(axis=1, ddof=1) / math.sqrt(samples.shape[1])
-    interval = stats.bootstrap(
-        (samples,),
-        np.mean,
+    names, n_users = [str(name) for name in values], len(values)
+    statistics = list(_statistics(values, ratings, minus))
+    wholes = [float(one.of(np.arange(n_users))) for one in statistics]
+    if n_users == 1:
+        return {name: Estimate(whole, *3 * [math.nan]) for name, whole in zip(names, wholes, strict=True)}
+    found = stats.bootstrap(
+        (np.arange(n_users),),
+        lambda users, axis: np.stack([one.of(users) for one in statistics]),  # noqa: ARG005  always the last
         n_resamples=n_resamples,
-        batch=max(1, BATCH // samples.size),
-        axis=1,
+        batch=max(1, BATCH // values.size),
+        vectorized=True,
         confidence_level=LEVEL,
         method="percentile",
         rng=np.random.default_rng(seed),
-    ).confidence_interval
-    numbers = np.column_stack([means, errors, interval.low, interval.high]).tolist()
+    )
+    errors = [
+        one.own.std(ddof=1) / math.sqrt(n_users) if one.ratings is None else resampled
+        for one, resampled in zip(statistics, found.standard_error, strict=True)
+    ]
+    interval = found.confidence_interval
+    numbers = np.column_stack([wholes, errors, interval.low, interval.high]).tolist()
     return {name: Estimate(*row) for name, row in zip(names, numbers, strict=True)}
+
+
+def _statistics(
+    values: pd.DataFrame, ratings: "pd.Series[Any] | None", minus: pd.DataFrame | None
+) -> Iterator[_Statistic]:
+    for name in values:
+        own = values[name].to_numpy(dtype=np.float64)
+        other = None if minus is None else minus[name].to_numpy(dtype=np.float64)
+        if not smaller_is_better(str(name)):
+            yield _Statistic(False, own if other is None else own - other)
+            continue
+        if ratings is None:
+            raise DataError(f"how many ratings each user's {name} is of is not known; evaluate again")
+        root, counts = name == "rmse", ratings.to_numpy(dtype=np.int64)
+        power = 2 if root else 1
+        yield _Statistic(root, own**power * counts, None if other is None else other**power * counts, counts)
 
 
 def table(summary: Mapping[str, Estimate], *, signed: bool = False) -> list[str]:
@@ -69,8 +133,19 @@ def table(summary: Mapping[str, Estimate], *, signed: bool = False) -> list[str]
     return lines
 
 
-def explained(n_users: int, n_resamples: int) -> str:
-    """Say what the numbers of the table are."""
+def explained(names: Iterable[str], n_users: int, n_resamples: int, n_ratings: int | None) -> list[str]:
+    """Say what the numbers of the table are, those of lists and those of ratings."""
     if n_users == 1:
-        return "one user: no standard error and no interval"
-    return f"mean ± standard error [95 % bootstrap interval] over {n_users:,} users, {n_resamples:,} resamples"
+        return ["one user: no standard error and no interval"]
+    errors = [name for name in names if smaller_is_better(name)]
+    lines = []
+    if len(errors) < len(list(names)):
+        lines.append(
+            f"mean ± standard error [95 % bootstrap interval] over {n_users:,} users, {n_resamples:,} resamples"
+        )
+    if errors:
+        lines.append(
+            f"{', '.join(errors)} of all {n_ratings:,} ratings ± standard error [95 % bootstrap interval] from "
+            f"{n_resamples:,} resamples of the {n_users:,} users, each with all their ratings"
+        )
+    return lines

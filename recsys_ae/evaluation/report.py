@@ -13,6 +13,8 @@ from recsys_ae.metrics import parse
 DEFINITIONS = {
     "recall": "recall@k = hits / min(k, number of targets)",
     "recall_all": "recall_all@k = hits / number of targets",
+    "rmse": "rmse = root of the mean squared error of all predicted ratings; smaller is better",
+    "mae": "mae = mean absolute error of all predicted ratings; smaller is better",
 }
 
 
@@ -23,9 +25,10 @@ class Report:
     Attributes
     ----------
     values
-        ``(n_users, n_metrics)`` of the users with targets, indexed by their ids: what paired comparisons need.
+        ``(n_users, n_metrics)`` of the users with targets, indexed by their ids: what paired comparisons need. Under
+        rmse and mae stands the error of the user's own ratings.
     summary
-        Mean, standard error and interval of each metric.
+        Mean, standard error and interval of each metric; rmse and mae are over all ratings, not means of the users'.
     without_targets
         How many users were left out because they have no target.
     unknown_targets
@@ -36,6 +39,8 @@ class Report:
         How many resamples of the users the intervals rest on.
     fingerprint
         That of the split, where it is known: only equal ones may be compared.
+    ratings
+        ``(n_users,)``, indexed as ``values``: how many ratings of each user were predicted; None without rmse and mae.
     """
 
     values: pd.DataFrame
@@ -45,6 +50,7 @@ class Report:
     exclude_seen: bool
     n_resamples: int
     fingerprint: str | None = None
+    ratings: "pd.Series[Any] | None" = None
 
     @property
     def n_users(self) -> int:
@@ -53,14 +59,20 @@ class Report:
 
     @property
     def mean(self) -> dict[str, float]:
-        """The mean of each metric."""
+        """The mean of each metric over users; of rmse and mae the error over all ratings."""
         return {name: one.mean for name, one in self.summary.items()}
+
+    @property
+    def n_ratings(self) -> int | None:
+        """How many ratings were predicted; None without rmse and mae."""
+        return None if self.ratings is None else int(self.ratings.sum())
 
     def as_dict(self) -> dict[str, Any]:
         """Return everything but the users' own values, in types that JSON knows."""
         return {
             "metrics": {name: one.as_dict() for name, one in self.summary.items()},
             "users": self.n_users,
+            "ratings": self.n_ratings,
             "users_without_targets": self.without_targets,
             "unknown_targets": self.unknown_targets,
             "exclude_seen": self.exclude_seen,
@@ -78,7 +90,7 @@ class Report:
         return pd.DataFrame.from_dict(rows, orient="index").rename_axis("metric")
 
     def __str__(self) -> str:
-        lines = [*table(self.summary), explained(self.n_users, self.n_resamples)]
+        lines = [*table(self.summary), *explained(self.summary, self.n_users, self.n_resamples, self.n_ratings)]
         kinds = {parse(name).kind for name in self.summary}
         lines += [text for kind, text in DEFINITIONS.items() if kind in kinds]
         if self.without_targets:

@@ -1,6 +1,7 @@
 """Layers that the networks share."""
 
 import itertools
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -26,6 +27,12 @@ class _SparseProduct(torch.autograd.Function):
         return None, ctx.x.transposed().product(gradient.contiguous())
 
 
+def sparse_product(x: Rows, weight: Tensor) -> Tensor:
+    """Return ``x @ weight``, ``(n, outputs)``; gradients pass to the weight, which is ``(inputs, outputs)``."""
+    product: Tensor = _SparseProduct.apply(x, weight)  # type: ignore[no-untyped-call]
+    return product
+
+
 class SparseLinear(nn.Module):
     """A linear layer whose input is sparse; its cost grows with the entries, not with the columns.
 
@@ -38,10 +45,11 @@ class SparseLinear(nn.Module):
         self.bias = nn.Parameter(torch.empty(outputs))
         initialise(self)
 
-    def forward(self, x: Rows) -> Tensor:
-        """Map ``(n, inputs)`` rows to ``(n, outputs)``."""
-        product: Tensor = _SparseProduct.apply(x, self.weight)  # type: ignore[no-untyped-call]
-        return product + self.bias
+    def forward(self, x: Rows | Tensor) -> Tensor:
+        """Map ``(n, inputs)`` rows to ``(n, outputs)``; the rows may be dense, too."""
+        if isinstance(x, Tensor):
+            return torch.addmm(self.bias, x, self.weight)
+        return sparse_product(x, self.weight) + self.bias
 
 
 def initialise(module: nn.Module) -> None:
@@ -90,3 +98,65 @@ class Decoder(nn.Module):
         if items == slice(None):  # in training a slice would cost a copy of the weights' gradient
             return self.output(hidden)  # type: ignore[no-any-return]
         return functional.linear(hidden, self.output.weight[items], self.output.bias[items])
+
+
+class DenselySummed(nn.Module):
+    """Layers of one width, each of which reads the last one and adds all before it (Shenbin et al. 2020, fig. 2).
+
+    h₁ = LN(swish(W₁x + b₁)) and h_k = LN(swish(W_k h_{k−1} + b_k + h₁ + … + h_{k−1})), where swish(a) = a·σ(a).
+
+    Parameters
+    ----------
+    n
+        How many layers there are.
+    sparse
+        Whether the first one reads `Rows`; otherwise it reads a dense tensor.
+    eps
+        What layer normalisation adds to the variance.
+    """
+
+    def __init__(self, inputs: int, width: int, n: int, *, sparse: bool, eps: float = 1e-5) -> None:
+        super().__init__()
+        self.input = SparseLinear(inputs, width) if sparse else linear(inputs, width)
+        self.deeper = nn.ModuleList(linear(width, width) for _ in range(n - 1))
+        self.norms = nn.ModuleList(nn.LayerNorm(width, eps=eps) for _ in range(n))
+
+    def forward(self, x: Rows | Tensor) -> Tensor:
+        """Map ``(n, inputs)`` to ``(n, width)``."""
+        first, *norms = self.norms
+        hidden: Tensor = first(functional.silu(self.input(x)))
+        total = hidden
+        for layer, norm in zip(self.deeper, norms, strict=True):
+            hidden = norm(functional.silu(layer(hidden) + total))
+            total = total + hidden
+        return hidden
+
+
+class Gated(nn.Module):
+    """(Wx + b) ⊙ σ(Vx + c), without another non-linearity (Dauphin et al. 2017, eq. 1)."""
+
+    def __init__(self, inputs: int, outputs: int, *, sparse: bool = False) -> None:
+        super().__init__()
+        make = SparseLinear if sparse else linear
+        self.value, self.gate = make(inputs, outputs), make(inputs, outputs)
+
+    def forward(self, x: Rows | Tensor) -> Tensor:
+        """Map ``(n, inputs)`` to ``(n, outputs)``."""
+        gated: Tensor = self.value(x) * torch.sigmoid(self.gate(x))
+        return gated
+
+
+def start_by_fan_in(module: nn.Module, *, normal: bool = False) -> None:
+    """Start all linear layers by their number of inputs n: uniformly within ±1/√n, as PyTorch does.
+
+    With ``normal`` the weights, but not the biases, come from N(0, 2/n) (He et al. 2015, eq. 10).
+    """
+    for layer in module.modules():
+        if isinstance(layer, SparseLinear | nn.Linear):
+            n = layer.weight.shape[0 if isinstance(layer, SparseLinear) else 1]
+            bound = 1 / math.sqrt(n)
+            nn.init.uniform_(layer.bias, -bound, bound)
+            if normal:
+                nn.init.normal_(layer.weight, std=math.sqrt(2 / n))
+            else:
+                nn.init.uniform_(layer.weight, -bound, bound)

@@ -6,7 +6,7 @@ from torch import Tensor
 from recsys_ae.nn.rows import Rows
 
 CELLS = 2**22
-"""Numbers of the equations held at a time: 16 MiB of float32."""
+"""Numbers of the equations held at a time: 16 MiB of float32, 32 MiB of float64."""
 
 
 def solve(x: Rows, vectors: Tensor, weights: Tensor, targets: Tensor, base: Tensor) -> Tensor:
@@ -20,18 +20,20 @@ def solve(x: Rows, vectors: Tensor, weights: Tensor, targets: Tensor, base: Tens
         ``(nnz,)``: w and t of each entry.
     base
         ``(d, d)``, positive definite: a multiple of the identity for ridge regression over the entries alone, plus
-        VᵀV where the columns without an entry count too (Hu, Koren, Volinsky 2008, eq. 4).
+        VᵀV where the columns without an entry count too (Hu, Koren, Volinsky 2008, eq. 4). Its precision is that of
+        the computation and of the result.
     """
     d = vectors.shape[1]
-    result = vectors.new_zeros(len(x), d)
+    result = base.new_zeros(len(x), d)
+    weights, targets = weights.to(base.dtype), targets.to(base.dtype)
     bounds = x.indptr.tolist()
     size = max(1, CELLS // d**2)
     for start in range(0, len(x), size):
         stop = min(len(x), start + size)
-        left, right = base.repeat(stop - start, 1, 1), vectors.new_zeros(stop - start, d)
+        left, right = base.repeat(stop - start, 1, 1), base.new_zeros(stop - start, d)
         for row in range(start, stop):
             entries = slice(bounds[row], bounds[row + 1])
-            own = vectors[x.indices[entries]]
+            own = vectors[x.indices[entries]].to(base.dtype)
             left[row - start].addmm_(own.T, own * weights[entries, None])
             torch.mv(own.T, targets[entries], out=right[row - start])
         result[start:stop] = torch.cholesky_solve(right.unsqueeze(2), torch.linalg.cholesky(left)).squeeze(2)

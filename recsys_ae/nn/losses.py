@@ -1,10 +1,12 @@
 """Losses as pure functions; each is a mean over the rows of a batch."""
 
+import math
 from typing import Any
 
 import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
+from torch.nn import functional
 
 from recsys_ae.nn.rows import Rows
 
@@ -53,3 +55,94 @@ def gaussian_kl(mean: Tensor, log_variance: Tensor) -> Tensor:
     """
     mean, log_variance = mean.float(), log_variance.float()
     return 0.5 * (log_variance.exp() + mean.square() - 1 - log_variance).sum(dim=1).mean()
+
+
+def gaussian_log_density(z: Tensor, mean: Tensor, log_variance: Tensor) -> Tensor:
+    """Return log N(z; mean, exp(log_variance)) of each number apart; the three are broadcast."""
+    z, mean, log_variance = z.float(), mean.float(), log_variance.float()
+    return -0.5 * (math.log(2 * math.pi) + log_variance + (z - mean).square() * (-log_variance).exp())
+
+
+def mixture_log_density(z: Tensor, means: Tensor, log_variances: Tensor) -> Tensor:
+    """Return log (1/K) Σ_k N(z; means_k, diag exp(log_variances_k)), ``(n,)``, for ``(K, d)`` components.
+
+    The squares are multiplied out, so that nothing of size n × K × d exists, in double precision, since the differences
+    of large numbers that this makes would be noise in single precision.
+    """
+    z, means, log_variances = z.double(), means.double(), log_variances.double()
+    precisions = (-log_variances).exp()
+    weighted = means * precisions
+    squares = z.square() @ precisions.T - 2 * z @ weighted.T + (means * weighted).sum(dim=1)
+    constants = log_variances.sum(dim=1) + z.shape[1] * math.log(2 * math.pi)
+    densities: Tensor = torch.logsumexp(-0.5 * (squares + constants), dim=1) - math.log(len(means))
+    return densities.float()
+
+
+class _BernoulliNLL(torch.autograd.Function):
+    """The Bernoulli negative log-likelihood; its probabilities become its gradient in the memory of the logits."""
+
+    @staticmethod
+    def forward(ctx: Any, logits: Tensor, targets: Rows, bound: float) -> Tensor:
+        flat = targets.row_of_entry * targets.width + targets.indices
+        inside = logits.abs() < bound
+        logits.clamp_(-bound, bound)
+        total = functional.softplus(logits).sum() - logits.view(-1)[flat].sum()
+        ctx.probabilities, ctx.inside, ctx.flat, ctx.n = logits.sigmoid_(), inside, flat, len(targets)
+        return total / len(targets)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None]:
+        result = ctx.probabilities
+        entries = result.view(-1)
+        entries[ctx.flat] = entries[ctx.flat] - 1  # no pair occurs twice
+        ctx.probabilities = None
+        return result.mul_(ctx.inside).mul_(gradient / ctx.n), None, None
+
+
+def bernoulli(logits: Tensor, targets: Rows, floor: float = 1e-5) -> Tensor:
+    """−Σ_i [x_i log p_i + (1 − x_i) log(1 − p_i)] with p = σ(logits), mean over rows.
+
+    Every entry of the targets is an x of 1, whatever its value; the targets stay sparse. The probabilities are kept
+    within ``floor`` and 1 − ``floor``, beyond which no gradient passes. The logits fare as in `multinomial`.
+    """
+    own = logits.clone() if logits.is_leaf else logits
+    bound = math.log((1 - floor) / floor)
+    loss: Tensor = _BernoulliNLL.apply(own.float().contiguous(), targets, bound)  # type: ignore[no-untyped-call]
+    return loss
+
+
+class _Focal(torch.autograd.Function):
+    """The focal cross-entropy; its gradient is computed along with it and is all that is kept."""
+
+    @staticmethod
+    def forward(ctx: Any, log_p: Tensor, targets: Rows, alpha: float, gamma: float) -> Tensor:
+        flat = targets.row_of_entry * targets.width + targets.indices
+        log_p.clamp_(max=-1e-30)  # a probability of 1 would have no logarithm of what is left
+        p, q = log_p.exp(), log_p.expm1().neg_()
+        log_q, odds = q.log(), p / q
+        at, log_at, odds_at = q.view(-1)[flat] ** gamma, log_p.view(-1)[flat], odds.view(-1)[flat]
+        missed = p.pow_(gamma).mul_(alpha - 1)  # p is not needed any more
+        costs = q.copy_(missed).mul_(log_q)
+        total = costs.sum() - costs.view(-1)[flat].sum() - alpha * (at * log_at).sum()
+        slope = missed.mul_(log_q.mul_(gamma).sub_(odds))
+        slope.view(-1)[flat] = -alpha * at * (1 - gamma * log_at * odds_at)  # no pair occurs twice
+        ctx.slope, ctx.n = slope, len(targets)
+        return total / len(targets)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None, None]:
+        slope, ctx.slope = ctx.slope, None
+        return slope.mul_(gradient / ctx.n), None, None, None
+
+
+def focal(log_probabilities: Tensor, targets: Rows, alpha: float = 0.25, gamma: float = 2.0) -> Tensor:
+    """−Σ_i [α x_i (1 − p_i)^γ log p_i + (1 − α)(1 − x_i) p_i^γ log(1 − p_i)], mean over rows (Lin et al. 2017, §3.2).
+
+    It takes log p, ``(n, n_items)``, so that a product of probabilities is a sum. Every entry of the targets is an x of
+    1, whatever its value; the targets stay sparse. The log-probabilities fare as the logits in `multinomial`.
+    """
+    own = log_probabilities.clone() if log_probabilities.is_leaf else log_probabilities
+    loss: Tensor = _Focal.apply(own.float().contiguous(), targets, alpha, gamma)  # type: ignore[no-untyped-call]
+    return loss

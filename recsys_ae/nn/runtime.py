@@ -90,14 +90,20 @@ def free_memory(device: torch.device) -> int | None:
     if device.type == "cuda":
         return torch.cuda.mem_get_info(device)[0]
     free = []
-    with contextlib.suppress(OSError, ValueError, IndexError):
-        lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
-        free.append(int(next(line for line in lines if line.startswith("MemAvailable")).split()[1]) * 1024)
-    with contextlib.suppress(OSError, ValueError):  # a container may be allowed less; "max" is no number
+    with contextlib.suppress(OSError, ValueError, KeyError):
+        free.append(_table(Path("/proc/meminfo"))["MemAvailable:"] * 1024)
+    with contextlib.suppress(OSError, ValueError, KeyError):  # a container may be allowed less; "max" is no number
         group = Path("/sys/fs/cgroup")
         limit, used = (int((group / name).read_text()) for name in ("memory.max", "memory.current"))
-        free.append(limit - used)
+        # What files were read stays in memory as long as nobody needs the room.
+        free.append(limit - used + _table(group / "memory.stat")["inactive_file"])
     return min(free, default=None)
+
+
+def _table(path: Path) -> dict[str, int]:
+    """Read lines of a name and a number."""
+    lines = path.read_text(encoding="ascii").splitlines()
+    return {words[0]: int(words[1]) for words in map(str.split, lines) if len(words) > 1}
 
 
 def resolve(device: str) -> torch.device:

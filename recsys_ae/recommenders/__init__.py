@@ -12,10 +12,22 @@ from recsys_ae.hyper import nearest
 
 if TYPE_CHECKING:
     from recsys_ae.nn.autoencoder import Spec
+    from recsys_ae.recommenders.als import ALS as ALS
+    from recsys_ae.recommenders.autorec import AutoRec as AutoRec
+    from recsys_ae.recommenders.blend import Blend as Blend
+    from recsys_ae.recommenders.bpr import BPR as BPR
+    from recsys_ae.recommenders.cdae import CDAE as CDAE
     from recsys_ae.recommenders.ease import EASE as EASE
+    from recsys_ae.recommenders.edlae import EDLAE as EDLAE
+    from recsys_ae.recommenders.elsa import ELSA as ELSA
+    from recsys_ae.recommenders.hvamp import HVamp as HVamp
+    from recsys_ae.recommenders.item_knn import ItemKNN as ItemKNN
+    from recsys_ae.recommenders.macrid_vae import MacridVAE as MacridVAE
     from recsys_ae.recommenders.mult_dae import MultDAE as MultDAE
     from recsys_ae.recommenders.mult_vae import MultVAE as MultVAE
     from recsys_ae.recommenders.popularity import Popularity as Popularity
+    from recsys_ae.recommenders.recvae import RecVAE as RecVAE
+    from recsys_ae.recommenders.vasp import VASP as VASP
 
 
 def names() -> tuple[str, ...]:

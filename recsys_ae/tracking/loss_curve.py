@@ -15,7 +15,13 @@ _COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")  #
 _MARK = "#555555"
 
 
-def loss_curve(history: Sequence[Mapping[str, float]], path: Path, *, monitor: str | None = None) -> None:
+def loss_curve(
+    history: Sequence[Mapping[str, float]],
+    path: Path,
+    *,
+    monitor: str | None = None,
+    smaller_is_better: bool = False,
+) -> None:
     """Draw what was measured in each epoch, one mapping each, into a PNG.
 
     Parameters
@@ -23,7 +29,9 @@ def loss_curve(history: Sequence[Mapping[str, float]], path: Path, *, monitor: s
     history
         Losses by name, validation metrics as ``valid/<metric>``; a value that is missing or not finite is left out.
     monitor
-        The metric whose best epoch, that of its highest value, is marked; without it the first one measured.
+        The metric whose best epoch is marked; without it the first one measured.
+    smaller_is_better
+        Whether the best epoch is that of the metric's lowest value, not of its highest.
 
     Raises
     ------
@@ -50,7 +58,7 @@ def loss_curve(history: Sequence[Mapping[str, float]], path: Path, *, monitor: s
         _draw(ax, history, panel, "validation metric" if panel is metrics else "loss per row")
     axes[-1].set_xlabel("epoch")
     if metrics:
-        _mark_best(axes, history, f"{VALIDATION}{monitor}" if monitor else metrics[0])
+        _mark_best(axes, history, f"{VALIDATION}{monitor}" if monitor else metrics[0], -1 if smaller_is_better else 1)
     figure.savefig(path, format="png")
 
 
@@ -79,12 +87,12 @@ def _draw(ax: Any, history: Sequence[Mapping[str, float]], names: Sequence[str],
     ax.legend(frameon=False, loc="center left", bbox_to_anchor=(1.0, 0.5))
 
 
-def _mark_best(axes: Sequence[Any], history: Sequence[Mapping[str, float]], monitor: str) -> None:
+def _mark_best(axes: Sequence[Any], history: Sequence[Mapping[str, float]], monitor: str, sign: int) -> None:
     """Draw a line at the best epoch through all panels and write its value above them."""
     values = _values(history, monitor)
     if all(map(math.isnan, values)):
         return
-    best = max(range(len(values)), key=lambda i: -math.inf if math.isnan(values[i]) else values[i])
+    best = max(range(len(values)), key=lambda i: -math.inf if math.isnan(values[i]) else sign * values[i])
     for ax in axes:
         ax.axvline(best + 1, color=_MARK, lw=1, ls=(0, (4, 3)), zorder=1)
     axes[-1].plot([best + 1], [values[best]], "o", ms=9, mfc="none", mec=_MARK, mew=1.4, zorder=4)

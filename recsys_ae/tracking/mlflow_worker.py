@@ -66,11 +66,11 @@ class StoredRun:
         """Keep a text as a file."""
         self.client.log_text(self.id, text, file)
 
-    def loss_curve(self, history: Sequence[Mapping[str, float]], monitor: str | None) -> None:
+    def loss_curve(self, history: Sequence[Mapping[str, float]], monitor: str | None, smaller_is_better: bool) -> None:
         """Draw the loss curve and keep it."""
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "loss_curve.png"
-            loss_curve(history, path, monitor=monitor)
+            loss_curve(history, path, monitor=monitor, smaller_is_better=smaller_is_better)
             self.client.log_artifact(self.id, str(path))
 
     def finish(self, status: str, time: int) -> None:

@@ -17,6 +17,7 @@ AWKWARD = ("comma, quote \" and 'tick'", "🎬 film", "ünï/code", "x" * 10_000
 ITEMS = (*AWKWARD, *(f"film {number}" for number in range(20)))
 USERS = ("user, one", "🧍", *(f"u{number}" for number in range(78)))
 FAST = ("--no-track", "--min-user-items", "3")
+RATED = ("--latent", "4", "--epochs", "30", "--l2", "0.1", "--lr", "0.02")
 
 
 @dataclass(frozen=True)
@@ -97,6 +98,14 @@ def model(ratings: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return the folder of a model of the ratings; not to be changed."""
     folder = tmp_path_factory.mktemp("models") / "ease"
     assert main(["fit", "ease", "--data", str(ratings), *FAST, "--l2", "5", "--quiet", "--out", str(folder)]) == 0
+    return folder
+
+
+@pytest.fixture(scope="session")
+def rated_model(ratings: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the folder of a model that predicts ratings and knows its users; not to be changed."""
+    folder = tmp_path_factory.mktemp("models") / "rated"
+    assert main(["fit", "autorec", "--data", str(ratings), *FAST, *RATED, "--quiet", "--out", str(folder)]) == 0
     return folder
 
 

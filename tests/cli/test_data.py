@@ -20,6 +20,22 @@ def test_list_shows_every_set_and_which_are_here(cli: Run, here: Path) -> None:
     assert lines["sample"].endswith("generated")
 
 
+def test_list_says_what_has_to_be_fetched_by_hand_and_where(cli: Run, here: Path) -> None:
+    shown = cli("data", "list", "--data-dir", here).out
+    assert sum(line.endswith("by hand") for line in shown.splitlines()) == 2
+    assert "netflix has to be fetched by hand, from https://archive.org/" in shown
+    (here / "msd").mkdir()
+    (here / "msd/train_triplets.txt").touch()
+    shown = cli("data", "list", "--data-dir", here).out
+    assert "msd has to be fetched by hand" not in shown
+
+
+def test_fetch_says_in_a_line_what_to_do_by_hand(cli: Run, here: Path) -> None:
+    outcome = cli("data", "fetch", "netflix", "--data-dir", here)
+    assert outcome.code == 1
+    assert "put netflix/ with" in outcome.error
+
+
 def test_describe_counts_what_is_there_and_what_would_remain(cli: Run, ratings: Path) -> None:
     shown = cli("data", "describe", ratings).out
     table = pd.read_csv(ratings)
@@ -112,3 +128,32 @@ def test_doctor_says_which_package_is_missing(cli: Run, monkeypatch: pytest.Monk
 
     monkeypatch.setattr(doctor, "PACKAGES", ("torch", "no-such-package"))
     assert "no-such-package  missing: pip install no-such-package" in cli("doctor").out
+
+
+def test_the_share_for_validation_can_be_chosen(cli: Run, here: Path, ratings: Path) -> None:
+    sizes = {}
+    for split, share in (("weak", 0.3), ("weak", 0.1), ("weak", None), ("ratings", 0), ("time", 0.05)):
+        out = f"{split}-{share}"
+        chosen = () if share is None else ("--valid-share", share)
+        assert cli("data", "split", ratings, "--split", split, *chosen, "--out", out).code == 0
+        parts = {path.stem: len(pd.read_parquet(path)) for path in (here / out).glob("*.parquet")}
+        sizes[out] = parts.get("valid_targets", 0) / parts["train"]
+    assert sizes["weak-0.3"] > 0.4
+    assert 0.1 < sizes["weak-0.1"] < 0.3
+    assert sizes["weak-0.1"] == sizes["weak-None"]
+    assert sizes["ratings-0"] == 0
+    assert 0 < sizes["time-0.05"] < 0.1
+
+
+@pytest.mark.parametrize(
+    ("how", "said"),
+    [
+        (("--split", "strong", "--valid-share", "0.2"), "--valid-share goes with --split weak, time, ratings, given"),
+        (("--split", "weak", "--valid-share", "1"), "'1' is no share"),
+        (("--split", "weak", "--valid-share", "-0.1"), "'-0.1' is no share"),
+    ],
+)
+def test_a_share_that_makes_no_sense_is_wrong_usage(cli: Run, ratings: Path, how: tuple[str, ...], said: str) -> None:
+    outcome = cli("data", "split", ratings, "--out", "never", *how)
+    assert outcome.code == 2
+    assert said in outcome.error

@@ -13,7 +13,7 @@ from recsys_ae_cli import models
 from recsys_ae_cli.tracked import Tracking
 from tests.cli.conftest import FAST, PROGRAM, Run
 
-COMMANDS = ("fit", "evaluate", "recommend", "similar", "models", "data", "doctor")
+COMMANDS = ("fit", "evaluate", "recommend", "predict", "similar", "models", "data", "doctor")
 
 
 def test_help_lists_every_command_within_a_third_of_a_second(program: Run) -> None:

@@ -215,7 +215,9 @@ def test_pooch_is_imported_only_by_a_download() -> None:
 @pytest.mark.parametrize("name", [name for name in catalogue.names() if name != "sample"])
 def test_every_download_has_a_checksum_a_size_and_a_licence(name: str) -> None:
     about = catalogue.info(name)
-    assert about.size > 0
+    assert (about.size > 0) == bool(about.files)
+    assert bool(about.by_hand) != bool(about.files)
+    assert about.page.startswith(("https://", "http://millionsongdataset.com/"))
     assert about.licence
     for remote in about.files:
         assert remote.url.startswith("https://")

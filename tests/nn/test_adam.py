@@ -55,3 +55,41 @@ def test_gradients_are_forgotten() -> None:
         parameter.grad = torch.ones_like(parameter)
     optimiser.zero_grad()
     assert all(parameter.grad is None for parameter in parameters)
+
+
+def test_what_is_frozen_for_a_while_goes_on_where_it_stopped() -> None:
+    """Its running means and its count of updates stand still: as if the updates in between had not been."""
+    (frozen, other, _), (alone, *_) = _parameters(), _parameters()
+    both = Adam([{"params": [frozen, other], "weight_decay": 0.3}], lr=0.01)
+    single = Adam([{"params": [alone], "weight_decay": 0.3}], lr=0.01)
+    for update in range(12):
+        gradients = _gradients(update)
+        frozen.grad = None if 4 <= update < 9 else gradients[0]
+        other.grad = gradients[1]
+        before = [tensor.clone() for tensor in (frozen.detach(), *both.state.get(frozen, ()))]
+        both.step()
+        if frozen.grad is None:
+            after = [frozen.detach(), *both.state[frozen]]
+            assert all(torch.equal(one, another) for one, another in zip(before, after, strict=True))
+        else:
+            alone.grad = gradients[0]
+            single.step()
+    assert torch.equal(frozen, alone)
+    assert both.state[frozen][2] == 7
+    assert both.state[other][2] == 12
+
+
+@pytest.mark.parametrize("weight_decay", [0.0, 0.3])
+def test_gradients_of_length_one_are_made_for_each_tensor_apart(weight_decay: float) -> None:
+    ours, theirs = _parameters(), _parameters()
+    optimisers = [
+        Adam([{"params": ours, "weight_decay": weight_decay}], lr=0.01, unit_gradients=True),
+        Adam([{"params": theirs, "weight_decay": weight_decay}], lr=0.01),
+    ]
+    for update in range(12):
+        for mine, its, gradient in zip(ours, theirs, _gradients(update), strict=True):
+            mine.grad, its.grad = gradient.clone(), gradient / gradient.square().sum().sqrt()
+        for optimiser in optimisers:
+            optimiser.step()
+    for found, expected in zip(ours, theirs, strict=True):
+        torch.testing.assert_close(found, expected, rtol=1e-5, atol=1e-6)

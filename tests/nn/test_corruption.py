@@ -38,6 +38,18 @@ def test_a_rate_of_zero_changes_nothing_and_draws_nothing() -> None:
     assert torch.equal(generator.get_state(), before)
 
 
+def test_a_rate_of_one_leaves_zeros_and_draws_nothing() -> None:
+    """Divided by 1 − rate they would be no numbers."""
+    generator = _generator()
+    before = generator.get_state()
+    rows = rows_of(matrix())
+    dropped = drop_entries(rows, 1.0, generator)
+    assert (dropped.values == 0).all()
+    assert dropped.lengths.tolist() == rows.lengths.tolist()
+    assert torch.equal(generator.get_state(), before)
+    np.testing.assert_array_equal(dense_of(rows), matrix().toarray())
+
+
 def test_dropping_leaves_the_rows_it_was_given_alone() -> None:
     rows = rows_of(matrix())
     dropped = drop_entries(rows, 0.5, _generator())

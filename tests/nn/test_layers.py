@@ -8,7 +8,15 @@ import pytest
 import torch
 from scipy.sparse import csr_matrix
 
-from recsys_ae.nn.layers import Decoder, SparseEncoder, SparseLinear, linear
+from recsys_ae.nn.layers import (
+    Decoder,
+    DenselySummed,
+    Gated,
+    SparseEncoder,
+    SparseLinear,
+    linear,
+    start_by_fan_in,
+)
 from recsys_ae.nn.rows import Rows
 from recsys_ae.nn.runtime import seeded
 from tests.nn.small import matrix, rows_of
@@ -116,3 +124,100 @@ def test_a_decoder_computes_the_outputs_asked_for_only() -> None:
     z = torch.randn(5, 4, generator=torch.Generator().manual_seed(1))
     torch.testing.assert_close(decoder(z, slice(3, 8)), decoder(z)[:, 3:8])
     assert decoder(z, slice(3, 8)).shape == (5, 5)
+
+
+def test_a_sparse_layer_reads_dense_rows_as_it_reads_sparse_ones() -> None:
+    given = matrix(20, 13)
+    layer = SparseLinear(13, 5)
+    dense = torch.from_numpy(given.toarray()).requires_grad_()
+    output = layer(dense)
+    torch.testing.assert_close(output, layer(rows_of(given)))
+    output.sum().backward()
+    assert dense.grad is not None
+    torch.testing.assert_close(dense.grad, layer.weight.detach().sum(dim=1).expand(20, 13))
+
+
+def _doubles(layer: torch.nn.Module) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return weight, as (inputs, outputs), and bias of a linear layer as leaves in double precision."""
+    assert isinstance(layer, SparseLinear | torch.nn.Linear)
+    weight = layer.weight if isinstance(layer, SparseLinear) else layer.weight.T
+    return weight.detach().double().requires_grad_(), layer.bias.detach().double().requires_grad_()
+
+
+def _normed(x: torch.Tensor, norm: torch.nn.LayerNorm) -> torch.Tensor:
+    centred = x - x.mean(dim=1, keepdim=True)
+    deviation = torch.sqrt(centred.square().mean(dim=1, keepdim=True) + norm.eps)
+    return centred / deviation * norm.weight.detach().double() + norm.bias.detach().double()
+
+
+@pytest.mark.parametrize("sparse", [True, False])
+@pytest.mark.parametrize("n", [1, 2, 5])
+@pytest.mark.parametrize("eps", [1e-5, 0.1])
+def test_densely_summed_layers_are_the_formula_forwards_and_backwards(sparse: bool, n: int, eps: float) -> None:
+    """h_k = LN(swish(W_k h_{k−1} + b_k + Σ_{j<k} h_j)) with every h_j of the sum once."""
+    given = matrix(12, 9)
+    with seeded(2):
+        network = DenselySummed(9, 6, n, sparse=sparse, eps=eps)
+        for parameter in network.parameters():
+            if parameter.ndim == 1:  # scales of 1 and shifts of 0 would hide a forgotten one
+                torch.nn.init.normal_(parameter, mean=0.5, std=0.3)
+    dense = torch.from_numpy(given.toarray())
+    upstream = torch.randn(12, 6, generator=torch.Generator().manual_seed(1))
+    output = network(rows_of(given) if sparse else dense)
+    output.backward(upstream)
+
+    layers = [network.input, *network.deeper]
+    leaves, outputs = [_doubles(layer) for layer in layers], list[torch.Tensor]()
+    for k in range(n):
+        weight, bias = leaves[k]
+        sums = (outputs[-1] if k else dense.double()) @ weight + bias + sum(outputs)
+        norm = network.norms[k]
+        assert isinstance(norm, torch.nn.LayerNorm)
+        outputs.append(_normed(sums / (1 + torch.exp(-sums)), norm))
+    outputs[-1].backward(upstream.double())
+    torch.testing.assert_close(output.double(), outputs[-1], rtol=1e-4, atol=1e-5)
+    for layer, (weight, bias) in zip(layers, leaves, strict=True):
+        found = layer.weight.grad if isinstance(layer, SparseLinear) else layer.weight.grad.T
+        torch.testing.assert_close(found.double(), weight.grad, rtol=1e-3, atol=1e-5)
+        torch.testing.assert_close(layer.bias.grad.double(), bias.grad, rtol=1e-3, atol=1e-5)
+    assert all(parameter.grad is not None for parameter in network.parameters())
+
+
+@pytest.mark.parametrize("sparse", [True, False])
+def test_a_gated_layer_is_linear_times_the_sigmoid_of_another(sparse: bool) -> None:
+    """(Wx + b) ⊙ σ(Vx + c): linear in its value, without a tanh."""
+    given = matrix(12, 9)
+    with seeded(2):
+        layer = Gated(9, 6, sparse=sparse)
+    dense = torch.from_numpy(given.toarray())
+    output = layer(rows_of(given) if sparse else dense)
+    upstream = torch.randn(12, 6, generator=torch.Generator().manual_seed(1))
+    output.backward(upstream)
+    (w, b), (v, c) = _doubles(layer.value), _doubles(layer.gate)
+    expected = (dense.double() @ w + b) / (1 + torch.exp(-(dense.double() @ v + c)))
+    expected.backward(upstream.double())
+    torch.testing.assert_close(output.double(), expected, rtol=1e-5, atol=1e-6)
+    for part, weight in ((layer.value, w), (layer.gate, v)):
+        found = part.weight.grad if sparse else part.weight.grad.T
+        assert found is not None
+        torch.testing.assert_close(found.double(), weight.grad, rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize("normal", [False, True])
+def test_layers_can_start_by_the_number_of_their_inputs(normal: bool) -> None:
+    layers = torch.nn.Sequential(SparseLinear(900, 200), torch.nn.Sequential(linear(400, 500)), torch.nn.LayerNorm(7))
+    with seeded(1):
+        start_by_fan_in(layers, normal=normal)
+    for layer, inputs in ((layers[0], 900), (layers[1][0], 400)):
+        weight, bias = layer.weight.detach(), layer.bias.detach()
+        bound = 1 / math.sqrt(inputs)
+        assert 0.9 * bound < bias.abs().max() <= bound
+        assert bias.std().item() == pytest.approx(bound / math.sqrt(3), rel=0.1)
+        if normal:
+            assert weight.std().item() == pytest.approx(math.sqrt(2 / inputs), rel=0.01)
+            assert weight.abs().max() > 3.5 * math.sqrt(2 / inputs)  # a uniform draw ends at 1.7 deviations
+        else:
+            assert weight.std().item() == pytest.approx(bound / math.sqrt(3), rel=0.01)
+            assert 0.99 * bound < weight.abs().max() <= bound
+    assert layers[2].weight.tolist() == [1] * 7
+    assert layers[2].bias.tolist() == [0] * 7

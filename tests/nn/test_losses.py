@@ -5,8 +5,9 @@ import pytest
 import torch
 from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
+from scipy.stats import multivariate_normal, norm
 
-from recsys_ae.nn.losses import gaussian_kl, multinomial
+from recsys_ae.nn.losses import bernoulli, focal, gaussian_kl, gaussian_log_density, mixture_log_density, multinomial
 from recsys_ae.nn.rows import Rows
 from tests.nn.small import matrix, rows_of
 
@@ -152,3 +153,182 @@ def test_what_a_network_computed_may_be_overwritten_but_never_unnoticed() -> Non
     loss = multinomial(logits, rows_of(matrix(9, 7)))
     with pytest.raises(RuntimeError, match="modified by an inplace operation"):
         loss.backward()
+
+
+def test_the_density_of_a_normal_takes_log_variances_and_keeps_the_dimensions_apart() -> None:
+    mean, log_variance = _codes()
+    z = torch.randn(6, 4, generator=torch.Generator().manual_seed(7)) * 3
+    expected = norm.logpdf(z.numpy(), mean.numpy(), np.exp(0.5 * log_variance.double().numpy()))
+    np.testing.assert_allclose(gaussian_log_density(z, mean, log_variance).numpy(), expected, rtol=1e-5, atol=1e-5)
+    zero = torch.zeros(())
+    np.testing.assert_allclose(
+        gaussian_log_density(z, zero, zero + 10).numpy(), norm.logpdf(z, 0, np.exp(5)), rtol=1e-5
+    )
+
+
+def _slow_mixture(z: torch.Tensor, means: torch.Tensor, log_variances: torch.Tensor) -> NDArray[np.float64]:
+    densities = []
+    for row in z.double().numpy():
+        logs = [
+            multivariate_normal.logpdf(row, mean, np.diag(np.exp(log_variance)))
+            for mean, log_variance in zip(means.double().numpy(), log_variances.double().numpy(), strict=True)
+        ]
+        densities.append(np.logaddexp.reduce(logs) - np.log(len(logs)))
+    return np.array(densities)
+
+
+@pytest.mark.parametrize("k", [1, 9])
+def test_the_density_of_a_mixture_is_the_mean_of_its_components(k: int) -> None:
+    z, _ = _codes(6, 4)
+    generator = torch.Generator().manual_seed(3)
+    means, log_variances = torch.randn(k, 4, generator=generator), torch.randn(k, 4, generator=generator)
+    density = mixture_log_density(z, means, log_variances)
+    assert density.dtype == torch.float32
+    np.testing.assert_allclose(density.numpy(), _slow_mixture(z, means, log_variances), rtol=1e-5)
+
+
+def test_the_density_of_a_mixture_is_exact_for_narrow_components_far_from_zero() -> None:
+    """Multiplied out in single precision, these squares would be wrong by more than 100."""
+    means = 20 + torch.randn(5, 30, generator=torch.Generator().manual_seed(3))
+    z, log_variances = means[:3] + 0.001, torch.full((5, 30), -12.0)
+    np.testing.assert_allclose(
+        mixture_log_density(z, means, log_variances).numpy(), _slow_mixture(z, means, log_variances), rtol=1e-5
+    )
+
+
+def test_the_gradient_of_the_mixtures_density_is_that_of_its_definition() -> None:
+    z, _ = _codes(6, 4)
+    generator = torch.Generator().manual_seed(3)
+    given = (z, torch.randn(5, 4, generator=generator), torch.randn(5, 4, generator=generator))
+    leaves = [one.requires_grad_() for one in given]
+    mixture_log_density(*leaves).sum().backward()
+    slow = [one.detach().double().requires_grad_() for one in given]
+    components = torch.distributions.Normal(slow[1], (0.5 * slow[2]).exp())
+    (components.log_prob(slow[0][:, None, :]).sum(dim=2).exp().mean(dim=1).log()).sum().backward()
+    for leaf, expected in zip(leaves, slow, strict=True):
+        assert leaf.grad is not None
+        assert expected.grad is not None
+        torch.testing.assert_close(leaf.grad.double(), expected.grad, rtol=1e-4, atol=1e-6)
+
+
+def _slow_bernoulli(
+    logits: NDArray[np.float32], targets: NDArray[np.float32], floor: float
+) -> tuple[float, torch.Tensor]:
+    leaf = torch.from_numpy(logits).double().requires_grad_()
+    x = torch.from_numpy(targets).double()
+    p = torch.sigmoid(leaf).clamp(floor, 1 - floor)
+    loss = -(x * torch.log(p) + (1 - x) * torch.log(1 - p)).sum(dim=1).mean()
+    (gradient,) = torch.autograd.grad(loss, leaf)
+    return loss.item(), gradient
+
+
+@pytest.mark.parametrize("floor", [1e-5, 0.02])
+@pytest.mark.parametrize("scale", [3.0, 20.0])
+def test_the_bernoulli_loss_and_its_gradient_are_the_formulas_with_probabilities_clipped(
+    floor: float, scale: float
+) -> None:
+    targets, logits = matrix(31, 17, kind="ones"), _logits(31, 17, scale=scale)
+    leaf = torch.from_numpy(logits).requires_grad_()
+    loss = bernoulli(leaf, rows_of(targets), floor)
+    loss.backward()
+    expected, slope = _slow_bernoulli(logits, targets.toarray(), floor)
+    assert loss.item() == pytest.approx(expected, rel=1e-5)
+    assert leaf.grad is not None
+    torch.testing.assert_close(leaf.grad.double(), slope, rtol=1e-4, atol=1e-7)
+    outside = np.abs(logits) > np.log((1 - floor) / floor)
+    assert outside.any() or scale < 20
+    assert not leaf.grad.numpy()[outside].any()
+
+
+def test_a_bernoulli_target_is_touched_or_not_whatever_its_value() -> None:
+    ones, ratings = matrix(9, 7, kind="ones"), matrix(9, 7)
+    assert (ones.indices == ratings.indices).all()
+    assert ratings.data.max() > 1
+    leaf = torch.from_numpy(_logits(9, 7))
+    assert bernoulli(leaf, rows_of(ones)).item() == bernoulli(leaf, rows_of(ratings)).item()
+
+
+def test_the_bernoulli_loss_leaves_what_it_is_given_and_scales_its_gradient() -> None:
+    targets, logits = rows_of(matrix(9, 7)), _logits(9, 7)
+    before, gradients = logits.copy(), []
+    for upstream in (1.0, -3.0):
+        leaf = torch.from_numpy(logits).requires_grad_()
+        (bernoulli(leaf, targets) * upstream).backward()
+        assert leaf.grad is not None
+        gradients.append(leaf.grad)
+    np.testing.assert_array_equal(logits, before)
+    torch.testing.assert_close(gradients[1], -3 * gradients[0])
+
+
+def test_a_bernoulli_likelihood_of_huge_logits_is_bounded() -> None:
+    logits = torch.tensor([[1e30, -1e30]])
+    assert bernoulli(logits, rows_of(csr_matrix(np.array([[0, 1]], np.float32)))).item() == pytest.approx(
+        -2 * np.log(1e-5), rel=1e-6
+    )
+
+
+def _slow_focal(
+    log_p: NDArray[np.float32], targets: NDArray[np.float32], alpha: float, gamma: float
+) -> tuple[float, torch.Tensor]:
+    """−α_t (1 − p_t)^γ log p_t with p_t = p where something was touched and 1 − p elsewhere (Lin et al. 2017)."""
+    leaf = torch.from_numpy(log_p).double().requires_grad_()
+    p, touched = leaf.exp(), torch.from_numpy(targets) > 0
+    p_t = torch.where(touched, p, 1 - p)
+    alpha_t = torch.where(touched, alpha, 1 - alpha)
+    loss = -(alpha_t * (1 - p_t) ** gamma * torch.log(p_t)).sum(dim=1).mean()
+    (gradient,) = torch.autograd.grad(loss, leaf)
+    return loss.item(), gradient
+
+
+def _log_probabilities(n: int, width: int, scale: float = 3.0) -> NDArray[np.float32]:
+    logits = torch.from_numpy(_logits(n, width, scale=scale))
+    return torch.nn.functional.logsigmoid(logits).numpy()
+
+
+@pytest.mark.parametrize(("alpha", "gamma"), [(0.25, 2.0), (0.5, 0.0), (0.9, 1.0), (0.25, 0.5)])
+def test_the_focal_loss_and_its_gradient_are_the_formulas(alpha: float, gamma: float) -> None:
+    targets, log_p = matrix(31, 17, kind="ones"), _log_probabilities(31, 17)
+    leaf = torch.from_numpy(log_p).requires_grad_()
+    loss = focal(leaf, rows_of(targets), alpha, gamma)
+    loss.backward()
+    expected, slope = _slow_focal(log_p, targets.toarray(), alpha, gamma)
+    assert loss.item() == pytest.approx(expected, rel=1e-5)
+    assert leaf.grad is not None
+    torch.testing.assert_close(leaf.grad.double(), slope, rtol=1e-3, atol=1e-7)
+
+
+def test_without_focus_and_with_equal_weights_the_focal_loss_is_half_the_cross_entropy() -> None:
+    targets, logits = matrix(31, 17, kind="ones"), torch.from_numpy(_logits(31, 17))
+    touched = torch.from_numpy(targets.toarray())
+    entropy = torch.nn.functional.binary_cross_entropy_with_logits(logits, touched, reduction="sum") / 31
+    found = focal(torch.nn.functional.logsigmoid(logits), rows_of(targets), alpha=0.5, gamma=0.0)
+    assert found.item() == pytest.approx(0.5 * entropy.item(), rel=1e-5)
+
+
+def test_the_focal_loss_of_a_product_of_probabilities_near_0_and_1_has_finite_gradients() -> None:
+    for value in (-200.0, -30.0, 0.0, 30.0, 200.0):
+        logits = torch.full((2, 3), value, requires_grad=True)
+        log_p = torch.nn.functional.logsigmoid(logits)
+        loss = focal(log_p + log_p + log_p, rows_of(csr_matrix(np.eye(2, 3, dtype=np.float32))))
+        loss.backward()
+        assert loss.isfinite()
+        assert logits.grad is not None
+        assert logits.grad.isfinite().all()
+
+
+def test_a_focal_target_is_touched_or_not_whatever_its_value() -> None:
+    log_p = torch.from_numpy(_log_probabilities(9, 7))
+    ones, ratings = rows_of(matrix(9, 7, kind="ones")), rows_of(matrix(9, 7))
+    assert focal(log_p, ones).item() == focal(log_p, ratings).item()
+
+
+def test_the_focal_loss_leaves_what_it_is_given_and_scales_its_gradient() -> None:
+    targets, log_p = rows_of(matrix(9, 7)), _log_probabilities(9, 7)
+    before, gradients = log_p.copy(), []
+    for upstream in (1.0, -3.0):
+        leaf = torch.from_numpy(log_p).requires_grad_()
+        (focal(leaf, targets) * upstream).backward()
+        assert leaf.grad is not None
+        gradients.append(leaf.grad)
+    np.testing.assert_array_equal(log_p, before)
+    torch.testing.assert_close(gradients[1], -3 * gradients[0])

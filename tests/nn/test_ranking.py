@@ -11,11 +11,11 @@ from scipy.sparse import csr_matrix
 from torch import Tensor
 
 from recsys_ae.datasets.splitting import Holdout
-from recsys_ae.errors import DataError
+from recsys_ae.errors import DataError, UnsupportedError
 from recsys_ae.nn import ranking
 from recsys_ae.nn.autoencoder import ALL, Autoencoder, Validate
 from recsys_ae.nn.candidates import Candidates
-from recsys_ae.nn.ranking import most_alike, rank, score_blocks, top_k, validation
+from recsys_ae.nn.ranking import STRANGER, most_alike, predict, rank, score_blocks, top_k, validation
 from recsys_ae.nn.rows import Rows
 from recsys_ae.nn.runtime import Run
 from tests.nn.small import matrix
@@ -309,3 +309,130 @@ def test_users_without_targets_do_not_count_in_the_validation() -> None:
 def test_a_validation_without_any_target_is_refused() -> None:
     with pytest.raises(DataError, match="the validation users have no targets to find; hold some of their items out"):
         validation(Linear(_weights()), POPULARITY, _holdout(np.zeros((N, WIDTH), bool)), ["recall@5"])
+
+
+# Who the rows are
+
+
+class Knowing(Linear):
+    """Remembers who was encoded, and rates by user and history: 100 · position + the history's sum + item / 16."""
+
+    def __init__(self) -> None:
+        super().__init__(_weights())
+        self.encoded: list[list[int]] = []
+
+    def encode(self, x: Rows) -> Tensor:
+        self.encoded.append(x.positions.tolist())
+        return torch.stack([x.positions.float(), x.sums()], dim=1) @ torch.tensor([[100.0], [1.0]]).expand(2, WIDTH)
+
+    def rate(self, z: Tensor, rows: Tensor, items: Tensor) -> Tensor:
+        return z[rows, 0] + items / 16
+
+
+WHO = np.random.default_rng(5).permutation(40)[:N]
+WHO[[1, 8, 9, 22]] = STRANGER
+
+
+@pytest.mark.parametrize("positions", [WHO, None])
+@pytest.mark.parametrize(("cells", "least_rows", "chunks"), [(1, 1, 23), (1, 5, 5), (60, 4, 6), (2**20, 256, 1)])
+def test_a_network_is_told_who_each_row_is_in_every_chunk_and_else_that_nobody_is_known(
+    positions: NDArray[np.int64] | None, cells: int, least_rows: int, chunks: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ranking, "ROWS", least_rows)
+    network, candidates = Knowing(), Candidates.of(HISTORIES)
+    options: dict[str, Any] = {"fallback": POPULARITY, "positions": positions, "cells": cells}
+    rank(network, HISTORIES, 3, candidates=candidates, **options)
+    assert len(network.encoded) == chunks
+    expected = [STRANGER] * N if positions is None else positions.tolist()
+    assert [one for chunk in network.encoded for one in chunk] == expected
+
+
+def test_scores_of_all_items_know_who_the_rows_are() -> None:
+    network = Knowing()
+    for positions, expected in ((WHO, WHO.tolist()), (None, [STRANGER] * N)):
+        blocks = list(score_blocks(network, HISTORIES, POPULARITY, positions, cells=60))
+        assert len(blocks) == 7
+        assert network.encoded.pop() == expected
+        assert network.encoded == []
+
+
+# Predicted ratings
+
+
+def _rated(row: int, item: int, positions: NDArray[np.int64] | None = None) -> float:
+    position = STRANGER if positions is None else positions[row]
+    return 100 * float(position) + float(HISTORIES[row].sum()) + item / 16
+
+
+@pytest.mark.parametrize("positions", [WHO, None])
+@pytest.mark.parametrize("least_rows", [1, 5, 256])
+@pytest.mark.parametrize("order", ["by row", "backwards", "shuffled"])
+def test_ratings_come_in_the_order_of_their_pairs(
+    order: str, least_rows: int, positions: NDArray[np.int64] | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Pairs may repeat, rows may have none, and a row without history is rated like any other."""
+    monkeypatch.setattr(ranking, "ROWS", least_rows)
+    rng = np.random.default_rng(6)
+    rows = np.sort(rng.choice(np.delete(np.arange(N), [2, 10, 11]), 80))
+    items = rng.integers(0, WIDTH, 80)
+    assert {0, N - 1} <= set(rows.tolist())
+    if order != "by row":
+        by = np.arange(80)[::-1] if order == "backwards" else rng.permutation(80)
+        rows, items = rows[by], items[by]
+    given = rows.copy(), items.copy()
+    found = predict(Knowing(), HISTORIES, (rows, items), positions)
+    assert (found.dtype, found.shape) == (np.float32, (80,))
+    expected = [_rated(row, item, positions) for row, item in zip(rows.tolist(), items.tolist(), strict=True)]
+    np.testing.assert_allclose(found, expected, rtol=1e-6)
+    np.testing.assert_array_equal(rows, given[0])
+    np.testing.assert_array_equal(items, given[1])
+
+
+@pytest.mark.parametrize("least_rows", [5, 256])
+def test_no_pairs_have_no_ratings(least_rows: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ranking, "ROWS", least_rows)
+    nothing = np.empty(0, np.int64)
+    assert predict(Knowing(), HISTORIES, (nothing, nothing)).shape == (0,)
+    nobody = csr_matrix((0, WIDTH), dtype=np.float32)
+    assert predict(Knowing(), nobody, (nothing, nothing)).shape == (0,)
+
+
+def test_rating_leaves_training_mode_and_records_no_gradients() -> None:
+    network = Knowing().train()
+    pair = np.array([3]), np.array([4])
+    predict(network, HISTORIES, pair)
+    assert not network.training
+
+
+def test_a_model_that_ranks_only_says_so() -> None:
+    with pytest.raises(UnsupportedError, match="ranks items, but its scores are no ratings; use autorec"):
+        predict(Linear(_weights()), HISTORIES, (np.array([3]), np.array([4])))
+
+
+def test_validation_measures_errors_of_predicted_ratings() -> None:
+    """All ratings count alike, whoever gave them, and users without targets do not."""
+    rng = np.random.default_rng(7)
+    ratings = np.where(rng.random((N, WIDTH)) < 0.2, rng.integers(1, 6, (N, WIDTH)), 0)
+    ratings[[3, 4]] = 0
+    measure = validation(Knowing(), POPULARITY, _holdout(ratings), ["rmse", "mae"], WHO)
+    differences = np.array([_rated(row, item, WHO) - ratings[row, item] for row, item in np.argwhere(ratings)])
+    expected = {"rmse": np.sqrt((differences**2).mean()), "mae": np.abs(differences).mean()}
+    assert measure() == {name: pytest.approx(value, rel=1e-5) for name, value in expected.items()}
+
+
+def test_validation_measures_lists_and_errors_side_by_side() -> None:
+    targets = np.zeros((N, WIDTH), bool)
+    targets[np.arange(N), [int(np.flatnonzero(row == 0)[0]) for row in HISTORIES.toarray()]] = True
+    network = Knowing()
+    both = validation(network, POPULARITY, _holdout(targets), ["mae", "recall@5", "rmse"], WHO)()
+    assert network.encoded == [WHO.tolist()] * 2
+    assert set(both) == {"recall@5", "rmse", "mae"}
+    for name in both:
+        assert validation(Knowing(), POPULARITY, _holdout(targets), [name], WHO)() == {name: both[name]}
+
+
+def test_validation_knows_nobody_unless_told() -> None:
+    targets = np.ones((N, WIDTH), bool)
+    network = Knowing()
+    validation(network, POPULARITY, _holdout(targets), ["rmse", "recall@5"])()
+    assert network.encoded == [[STRANGER] * N] * 2

@@ -43,6 +43,31 @@ def test_rows_taken_twice_still_know_where_they_first_stood(rows: Rows) -> None:
     np.testing.assert_array_equal(dense_of(again), DENSE[[1, 6]])
 
 
+def test_rows_may_stand_elsewhere_in_the_training_matrix_or_nowhere() -> None:
+    places = np.array([4, -1, 0, 7, -1, 2, 2, 11, 5])
+    rows = Rows.from_matrix(GIVEN, CPU, places)
+    assert rows.positions.dtype == torch.int64
+    assert rows.positions.tolist() == places.tolist()
+    taken = rows.take(torch.tensor([3, 1, 8]))
+    assert taken.positions.tolist() == [7, -1, 5]
+    np.testing.assert_array_equal(dense_of(taken), DENSE[[3, 1, 8]])
+    assert taken.take(torch.tensor([2, 0])).positions.tolist() == [5, 7]
+    for changed in (rows.normalised(), rows.with_values(rows.values * 2)):
+        assert changed.positions.tolist() == places.tolist()
+
+
+def test_places_that_are_only_lent_are_copied() -> None:
+    places = np.arange(9)[::-1]
+    places.flags.writeable = False
+    rows = Rows.from_matrix(GIVEN, CPU, places)
+    rows.positions.zero_()
+    assert places.tolist() == list(range(8, -1, -1))
+
+
+def test_columns_stand_where_they_stood(rows: Rows) -> None:
+    assert rows.take(torch.tensor([5, 2])).transposed().positions.tolist() == list(range(7))
+
+
 def test_no_rows_can_be_taken(rows: Rows) -> None:
     nothing = rows.take(torch.empty(0, dtype=torch.int64))
     assert len(nothing) == 0

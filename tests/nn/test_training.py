@@ -3,6 +3,8 @@
 import itertools
 import math
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -12,7 +14,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from recsys_ae.errors import ConfigError, TrainingError
+from recsys_ae.hyper import hp
 from recsys_ae.nn.autoencoder import Loss, Shape
+from recsys_ae.nn.optimizers import BatchOptimizer
 from recsys_ae.nn.rows import Rows
 from recsys_ae.nn.runtime import Progress, Run, seeded
 from recsys_ae.nn.schedules import decay
@@ -132,6 +136,188 @@ def test_a_constraint_is_projected_onto_after_every_update() -> None:
     assert network.projections == 6
 
 
+# What a model may have its way with
+
+
+class Alternating(TinyNetwork):
+    """Trains its input layer in odd epochs and its output layer in even ones."""
+
+    def __init__(self, spec: Tiny, shape: Shape) -> None:
+        super().__init__(spec, shape)
+        self.begun: list[tuple[int, int]] = []
+        self.standing: list[dict[str, Tensor]] = []
+
+    def begin_epoch(self, epoch: int) -> None:
+        self.begun.append((epoch, len(self.batches)))
+        self.standing.append(weights_of(self))
+        self.input.requires_grad_(epoch % 2 == 1)
+        self.output.requires_grad_(epoch % 2 == 0)
+
+
+def test_every_epoch_is_announced_before_its_first_batch() -> None:
+    network = network_of(Tiny(epochs=3, batch_size=4), Alternating)
+    assert isinstance(network, Alternating)
+    learn(network, scripted([0.1, 0.2, 0.3]))
+    assert network.begun == [(1, 0), (2, 3), (3, 6)]
+
+
+@pytest.mark.parametrize("chosen", [{}, {"l2": 0.5}, {"clip_norm": 0.5, "l2": 0.5}])
+def test_what_is_frozen_does_not_move_not_even_by_its_penalty_or_its_momentum(chosen: dict[str, Any]) -> None:
+    network = network_of(Tiny(epochs=5, batch_size=4, lr=0.05, **chosen), Alternating)
+    assert isinstance(network, Alternating)
+    learn(network)
+    states = [*network.standing, weights_of(network)]
+    for epoch, (before, after) in enumerate(itertools.pairwise(states), start=1):
+        moved = {name for name in before if not torch.equal(before[name], after[name])}
+        trained = "input" if epoch % 2 else "output"
+        assert moved == {f"{trained}.weight", f"{trained}.bias"}
+
+
+def test_two_groups_that_take_turns_fare_like_with_two_optimizers() -> None:
+    """What is frozen keeps its running means and its count of updates: a common Adam is as good as two."""
+    spec = Tiny(epochs=6, batch_size=4, lr=0.05, l2=0.1)
+    network, twin = network_of(spec, Alternating), network_of(spec)
+    learn(network)
+    optimisers = [
+        torch.optim.Adam(
+            [{"params": [layer.weight], "weight_decay": 0.2}, {"params": [layer.bias], "weight_decay": 0.0}], lr=0.05
+        )
+        for layer in (twin.input, twin.output)
+    ]
+    rows = rows_of(DATA)
+    for positions, step, _ in network.batches:
+        twin.zero_grad()
+        torch.autograd.backward(twin.loss(rows.take(positions), step).total)
+        optimisers[step.update // 3 % 2].step()
+    for name, value in weights_of(network).items():
+        torch.testing.assert_close(value, twin.state_dict()[name], rtol=1e-5, atol=1e-6)
+
+
+class Settling(TinyNetwork):
+    """Derives a vector from its weights and the training rows."""
+
+    derived: Tensor
+
+    def __init__(self, spec: Tiny, shape: Shape) -> None:
+        super().__init__(spec, shape)
+        self.register_buffer("derived", torch.zeros(spec.latent))
+        self.said: list[str] = []
+        self.circumstances: list[tuple[list[int], bool, bool]] = []
+
+    def settle(self, rows: Rows) -> None:
+        self.said.append("settled")
+        self.circumstances.append((rows.positions.tolist(), self.training, torch.is_grad_enabled()))
+        self.derived.copy_(rows.product(self.input.weight).sum(dim=0))
+
+    def assert_settled(self) -> None:
+        """The vector is that of the weights as they are."""
+        expected = rows_of(DATA).product(self.input.weight.detach()).sum(dim=0)
+        assert torch.equal(self.derived, expected)
+
+
+@pytest.mark.parametrize("average", [0.0, 0.9])
+def test_a_model_is_settled_on_all_rows_before_each_validation_with_the_weights_that_are_validated(
+    average: float,
+) -> None:
+    network = network_of(Tiny(epochs=3, lr=0.05, average=average), Settling)
+    assert isinstance(network, Settling)
+    seen: list[Tensor] = []
+
+    def watch() -> None:
+        network.said.append("validated")
+        network.assert_settled()
+        seen.append(network.derived.clone())
+
+    learn(network, scripted([0.1, 0.3, 0.2], watch=watch))
+    assert network.said == ["settled", "validated"] * 3
+    assert network.circumstances == [(list(range(11)), False, False)] * 3
+    assert torch.equal(network.derived, seen[1])
+    network.assert_settled()
+
+
+@pytest.mark.parametrize("average", [0.0, 0.9])
+def test_without_validation_a_model_is_settled_once_at_the_end(average: float) -> None:
+    network = network_of(Tiny(epochs=3, lr=0.05, average=average), Settling)
+    assert isinstance(network, Settling)
+    learn(network)
+    assert network.circumstances == [(list(range(11)), False, False)]
+    network.assert_settled()
+
+
+class Undecayed(TinyNetwork):
+    """Says that its loss holds the penalty."""
+
+    decay = 0.0
+
+    def weight_decay(self) -> float:
+        return self.decay
+
+
+def test_a_model_may_say_how_its_weights_decay() -> None:
+    found = []
+    for l2, kind, factor in (
+        (0.3, Undecayed, 0.0),
+        (0.0, TinyNetwork, 0.0),
+        (0.3, Undecayed, 0.5),
+        (0.25, TinyNetwork, 0),
+    ):
+        network = network_of(Tiny(l2=l2), kind)
+        if isinstance(network, Undecayed):
+            network.decay = factor
+        learn(network)
+        found.append(weights_of(network))
+    for ours, theirs in (found[:2], found[2:]):
+        assert all(torch.equal(value, theirs[name]) for name, value in ours.items())
+    assert not torch.equal(found[0]["input.weight"], found[2]["input.weight"])
+
+
+@dataclass(frozen=True, kw_only=True)
+class Searching(Tiny):
+    """Trained by an optimiser for whole data."""
+
+    optimizer: BatchOptimizer = hp("lbfgs", "how the weights follow their gradient")  # type: ignore[assignment]
+    lr: float = hp(1.0, "learning rate")
+    batch_size: int = hp(11, "rows in an update")
+
+
+def test_a_search_along_lines_descends_and_is_logged_with_the_loss_that_it_started_from() -> None:
+    network = network_of(Searching(epochs=4))
+    with torch.no_grad():
+        start = network.loss(rows_of(DATA), Step(0, 1, torch.Generator())).total.item()
+    network.batches.clear()
+    history = learn(network)
+    losses = [one["loss"] for one in history]
+    assert losses[0] == pytest.approx(start, rel=1e-6)
+    assert losses == [one["error"] for one in history]
+    assert losses == sorted(losses, reverse=True)
+    assert losses[-1] < 0.5 * losses[0]
+    # A step of Adam asks once; this one asks for each iteration and each point of a line.
+    assert len(network.batches) > 4 * 2
+    assert [one["update"] for one in history] == [0, 1, 2, 3]
+    assert sorted({step.update for _, step, _ in network.batches}) == [0, 1, 2, 3]
+    assert network.projections == 4
+
+
+def test_a_search_along_lines_is_that_of_pytorch() -> None:
+    network, twin = network_of(Searching(epochs=2)), network_of(Searching())
+    learn(network)
+    ordered = [twin.input.weight, twin.output.weight, twin.input.bias, twin.output.bias]
+    optimiser = torch.optim.LBFGS(ordered, lr=1.0, history_size=10, line_search_fn="strong_wolfe")
+    rows = rows_of(DATA)
+
+    def closure(positions: Tensor) -> Tensor:
+        optimiser.zero_grad()
+        total = twin.loss(rows.take(positions), Step(0, 1, torch.Generator())).total
+        torch.autograd.backward(total)
+        return total
+
+    for update in range(2):
+        positions = next(positions for positions, step, _ in network.batches if step.update == update)
+        optimiser.step(partial(closure, positions))
+    for name, value in weights_of(network).items():
+        torch.testing.assert_close(value, twin.state_dict()[name], rtol=1e-4, atol=1e-5)
+
+
 # What it is updated on
 
 
@@ -200,6 +386,21 @@ def test_patience_stops_after_so_many_epochs_without_a_better_one() -> None:
     network = network_of(Tiny(epochs=9, patience=2))
     history = learn(network, scripted([0.1, 0.3, 0.2, 0.4, 0.4, 0.1, 0.9, 0.9, 0.9]))
     assert [one["valid/ndcg@100"] for one in history] == [0.1, 0.3, 0.2, 0.4, 0.4, 0.1]
+
+
+@pytest.mark.parametrize("monitor", ["rmse", "mae"])
+def test_of_errors_the_smallest_is_the_best(monitor: str) -> None:
+    network = network_of(Tiny(epochs=9, patience=2, monitor=monitor))
+    seen: list[dict[str, Tensor]] = []
+    values = iter([0.5, 0.3, 0.4, 0.2, 0.2, 0.9, 0.1])
+
+    def validate() -> dict[str, float]:
+        seen.append(weights_of(network))
+        return {"ndcg@100": 0.1 * len(seen), monitor: next(values)}
+
+    history = learn(network, validate)
+    assert [one[f"valid/{monitor}"] for one in history] == [0.5, 0.3, 0.4, 0.2, 0.2, 0.9]
+    assert all(torch.equal(value, seen[3][name]) for name, value in network.state_dict().items())
 
 
 def test_no_patience_never_stops_early() -> None:

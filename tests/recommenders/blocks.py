@@ -14,15 +14,28 @@ from recsys_ae.hyper import build, describe
 from recsys_ae.nn.autoencoder import Spec
 
 BLOCKS, USERS, ITEMS = 4, 15, 8
-SMALL = {"epochs": 40, "batch_size": 16, "latent": 8, "hidden": (16,), "lr": 0.01}
+SMALL = {
+    "epochs": 40, "batch_size": 16, "latent": 8, "hidden": (16,), "width": 16, "pseudo_inputs": 5, "lr": 0.01,
+}  # fmt: skip
 """What makes a model fast, for those that have such a hyper-parameter."""
+OWN: dict[str, dict[str, Any]] = {
+    "cdae": {"lr": 0.1},
+    "als": {"l2": 3.0},
+    "autorec": {"l2": 1.0, "lr": 0.03},
+    "blend": {"members": ("ease l2=5", "mult_dae epochs=20 batch_size=16 lr=0.01 latent=8")},
+    "bpr": {"lr": 0.1},
+    "hvamp": {"lr": 0.03},
+    "macrid_vae": {"lr": 0.03},
+    "recvae": {"lr": 0.03},
+}
+"""What else that takes, by the name of the model."""
 
 
 def small(name: str, **chosen: Any) -> Spec:
     """Return a fast version of a model; layers that it has not by default it does not get."""
     cls = recommenders.spec_class(name)
     known = {one.name: one.default for one in describe(cls)}
-    values = {key: value for key, value in SMALL.items() if known.get(key)}
+    values = {key: value for key, value in SMALL.items() if known.get(key)} | OWN.get(name, {})
     return build(cls, {**values, **{key: value for key, value in chosen.items() if key in known}})
 
 
@@ -36,11 +49,22 @@ def touched(seed: int = 0) -> NDArray[np.float32]:
     return dense
 
 
-def training_data(seed: int = 0) -> Interactions:
-    user, item = np.nonzero(touched(seed))
+def training_data(seed: int = 0, *, rated: bool = False) -> Interactions:
+    dense = liked(touched(seed), seed) if rated else touched(seed)
+    user, item = np.nonzero(dense)
     # Neighbours in the data are no neighbours among the positions: a model that looks at positions finds nothing.
     order = np.random.default_rng(9).permutation(BLOCKS * ITEMS)
-    return Interactions.from_frame(pd.DataFrame({"user": user, "item": 1000 + order[item]}))
+    frame = pd.DataFrame({"user": user, "item": 1000 + order[item], "rating": dense[user, item]})
+    return Interactions.from_frame(frame, rating="rating" if rated else None)
+
+
+def liked(own: NDArray[np.float32], seed: int) -> NDArray[np.float32]:
+    """Return ratings: 4 or 5 for what is touched, and 1 or 2 for a quarter of all else, which is of other tastes."""
+    rng = np.random.default_rng((seed, 1))
+    blocks = np.repeat(np.arange(BLOCKS), ITEMS)
+    taste = (own @ np.eye(BLOCKS, dtype=np.float32)[blocks]).argmax(axis=1)
+    foreign = (blocks != taste[:, None]) & (rng.random(own.shape) < 0.25)
+    return np.where(own > 0, rng.integers(4, 6, own.shape), rng.integers(1, 3, own.shape) * foreign).astype(np.float32)
 
 
 def block_of(data: Interactions) -> NDArray[np.int64]:
@@ -51,12 +75,18 @@ def block_of(data: Interactions) -> NDArray[np.int64]:
     return blocks[data.items.to_numpy() - 1000]
 
 
-def holdout(data: Interactions) -> Holdout:
-    """Return four users that no model has seen, one of each block: four items to see, the other four to find."""
+def holdout(data: Interactions, *, rated: bool = False) -> Holdout:
+    """Return four users that no model has seen, one of each block: four items to see, the other four to find.
+
+    With ratings they have seen one item of each other block, too, and did not like it.
+    """
     blocks = block_of(data)
     histories, targets = np.zeros((2, BLOCKS, BLOCKS * ITEMS), np.float32)
     for block in range(BLOCKS):
         own = np.flatnonzero(blocks == block)
         histories[block, own[:4]] = 1
         targets[block, own[4:]] = 1
+        if rated:
+            histories[block, own[:4]] = targets[block, own[4:]] = 5
+            histories[block, [np.flatnonzero(blocks == other)[0] for other in range(BLOCKS) if other != block]] = 1
     return Holdout(csr_matrix(histories), csr_matrix(targets), pd.Index(["a", "b", "c", "d"]))

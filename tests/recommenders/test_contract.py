@@ -17,9 +17,11 @@ from scipy.sparse import csr_matrix
 import recsys_ae
 from recsys_ae import recommenders
 from recsys_ae.datasets.interactions import Interactions
+from recsys_ae.datasets.splitting import Holdout
 from recsys_ae.errors import ConfigError, DataError, NotFittedError, UnsupportedError
 from recsys_ae.evaluation import evaluate
 from recsys_ae.hyper import describe
+from recsys_ae.metrics import DEFAULT, ERRORS
 from recsys_ae.nn.autoencoder import Shape
 from recsys_ae.nn.runtime import Run
 from recsys_ae.recommender import Recommender
@@ -33,9 +35,22 @@ TRAINED = [name for name in NAMES if any(one.name == "epochs" for one in describ
 every_model = pytest.mark.parametrize("name", NAMES)
 
 
+def rated(name: str) -> bool:
+    """Say whether a model needs ratings."""
+    return recommenders.spec_class(name).reads == "ratings"
+
+
+def data_for(name: str) -> Interactions:
+    return training_data(rated=rated(name))
+
+
+def held_out_for(name: str) -> Holdout:
+    return holdout(data_for(name), rated=rated(name))
+
+
 def fit(name: str, *, seed: int = 0, **chosen: Any) -> Recommender:
-    data = training_data()
-    return Recommender(small(name, **chosen)).fit(data, valid=holdout(data), run=Run(seed=seed, device="cpu"))
+    run = Run(seed=seed, device="cpu")
+    return Recommender(small(name, **chosen)).fit(data_for(name), valid=held_out_for(name), run=run)
 
 
 @functools.cache
@@ -72,9 +87,8 @@ class Notebook(NoTracker):
 @pytest.mark.parametrize("name", [name for name in NAMES if name not in SAME_FOR_ALL])
 def test_learns_the_blocks(name: str) -> None:
     """Of 28 items that a stranger has not seen, the four of his block come first."""
-    data = training_data()
-    items, _ = fitted(name).recommend(holdout(data).histories, k=4)
-    assert (block_of(data)[items] == np.arange(BLOCKS)[:, None]).mean() >= 0.9
+    items, _ = fitted(name).recommend(held_out_for(name).histories, k=4)
+    assert (block_of(data_for(name))[items] == np.arange(BLOCKS)[:, None]).mean() >= 0.9
 
 
 @pytest.mark.parametrize("name", sorted(SAME_FOR_ALL))
@@ -87,7 +101,7 @@ def test_what_is_the_same_for_all_ranks_by_count(name: str) -> None:
 
 @pytest.mark.parametrize("name", [name for name in NAMES if name not in SAME_FOR_ALL])
 def test_items_of_a_block_are_alike(name: str) -> None:
-    blocks = block_of(training_data())
+    blocks = block_of(data_for(name))
     try:
         items, scores = fitted(name).similar(np.arange(32), k=7)
     except UnsupportedError:
@@ -99,20 +113,21 @@ def test_items_of_a_block_are_alike(name: str) -> None:
 
 @every_model
 def test_fit_returns_the_model_with_what_was_measured(name: str) -> None:
-    model, data = fitted(name), training_data()
+    model = fitted(name)
+    usual, monitor, best = (ERRORS, "rmse", min) if rated(name) else (DEFAULT, "ndcg@100", max)
     assert model.history
     for measured in model.history:
-        assert {"valid/recall@20", "valid/recall@50", "valid/ndcg@100"} <= set(measured)
+        assert {f"valid/{metric}" for metric in usual} <= set(measured)
         assert all(isinstance(value, float) and np.isfinite(value) for value in measured.values())
-    best = max(measured["valid/ndcg@100"] for measured in model.history)
-    report = evaluate(model, holdout(data), ["ndcg@100"], n_resamples=10)
-    assert report.mean["ndcg@100"] == pytest.approx(best, abs=1e-12)
+    report = evaluate(model, held_out_for(name), [monitor], n_resamples=10)
+    assert report.mean[monitor] == pytest.approx(best(one[f"valid/{monitor}"] for one in model.history), abs=1e-12)
 
 
 @every_model
 def test_what_was_chosen_and_measured_is_handed_to_the_tracker(name: str) -> None:
-    notebook, data, spec = Notebook(), training_data(), small(name, epochs=2)
-    model = Recommender(spec).fit(data, valid=holdout(data), run=Run(device="cpu", seed=5, tracker=notebook))
+    notebook, spec = Notebook(), small(name, epochs=2)
+    run = Run(device="cpu", seed=5, tracker=notebook)
+    model = Recommender(spec).fit(data_for(name), valid=held_out_for(name), run=run)
     assert [step for step, _ in notebook.measured] == list(range(1, len(model.history) + 1))
     assert [values for _, values in notebook.measured] == model.history
     assert notebook.chosen["model"] == name
@@ -147,7 +162,7 @@ def test_lists_are_sorted_scores(name: str) -> None:
 
 @every_model
 def test_an_empty_history_gets_the_order_of_popularity(name: str) -> None:
-    counts = np.asarray(training_data().matrix.sum(axis=0)).ravel()
+    counts = data_for(name).matrix.getnnz(axis=0)
     nobody = csr_matrix((2, 32), dtype=np.float32)
     items, _ = fitted(name).recommend(nobody, k=32)
     assert (items == np.argsort(-counts, kind="stable")).all()
@@ -267,8 +282,8 @@ def test_a_model_comes_back_from_its_folder_with_equal_spec_and_scores(name: str
 @every_model
 def test_all_that_was_learnt_is_in_the_state(name: str) -> None:
     """A fresh network with the state of a fitted one scores alike: nothing hides in attributes."""
-    model, data = fit(name, epochs=2), training_data()
-    twin = model.spec.build(Shape(*data.shape))
+    model = fit(name, epochs=2)
+    twin = model.spec.build(Shape(*data_for(name).shape))
     twin.load_state_dict(state_of(model))
     copied = copy.copy(model)
     copied._network = twin
@@ -279,8 +294,8 @@ def test_all_that_was_learnt_is_in_the_state(name: str) -> None:
 def test_a_model_that_came_back_can_be_fitted_again(name: str, tmp_path: Path) -> None:
     fit(name, epochs=1).save(tmp_path / "model")
     again = Recommender.load(tmp_path / "model", device="cpu")
-    again.fit(training_data(), run=Run(device="cpu"))
-    expected = Recommender(again.spec).fit(training_data(), run=Run(device="cpu"))
+    again.fit(data_for(name), run=Run(device="cpu"))
+    expected = Recommender(again.spec).fit(data_for(name), run=Run(device="cpu"))
     np.testing.assert_array_equal(again.score(strangers()), expected.score(strangers()))
 
 
@@ -289,8 +304,7 @@ def test_a_model_that_came_back_can_be_fitted_again(name: str, tmp_path: Path) -
 
 @every_model
 def test_what_it_is_given_stays_untouched(name: str) -> None:
-    data = training_data()
-    valid, histories = holdout(data), strangers()
+    data, valid, histories = data_for(name), held_out_for(name), strangers()
     given = (data.matrix, valid.histories, valid.targets, histories)
     before = [[array.copy() for array in (one.data, one.indices, one.indptr)] for one in given]
     ids = data.items.copy(), data.users.copy()
@@ -330,7 +344,12 @@ def test_the_global_generators_do_not_matter(name: str) -> None:
 @pytest.mark.parametrize("shape", [(1, 1), (1, 3), (3, 1)])
 def test_the_smallest_data_are_enough(name: str, shape: tuple[int, int]) -> None:
     user, item = (places.ravel() for places in np.indices(shape))
-    data = Interactions.from_frame(pd.DataFrame({"user": user, "item": item}))
+    frame = pd.DataFrame({"user": user, "item": item, "rating": 1 + user + item})
+    data = Interactions.from_frame(frame, rating="rating" if rated(name) else None)
+    if rated(name) and shape == (1, 1):
+        with pytest.raises(DataError, match="all 1 ratings are 1, so there is nothing to predict"):
+            Recommender(small(name)).fit(data)
+        return
     model = Recommender(small(name, epochs=2)).fit(data, run=Run(device="cpu"))
     items, _ = model.recommend(data.matrix, k=2, exclude_seen=False)
     assert items.shape == (shape[0], min(2, shape[1]))
@@ -339,9 +358,9 @@ def test_the_smallest_data_are_enough(name: str, shape: tuple[int, int]) -> None
 
 @every_model
 def test_ratings_of_any_size_can_be_learnt_from(name: str) -> None:
-    data = training_data()
-    rated = Interactions(data.matrix * 100, data.users, data.items)
-    model = Recommender(small(name, epochs=3)).fit(rated, run=Run(device="cpu"))
+    data = data_for(name)
+    larger = Interactions(data.matrix * 100, data.users, data.items)
+    model = Recommender(small(name, epochs=3)).fit(larger, run=Run(device="cpu"))
     assert np.isfinite(model.score(strangers())).all()
 
 
@@ -354,7 +373,7 @@ def test_a_model_scores_alike_on_the_gpu(name: str, tmp_path: Path) -> None:
     there = Recommender.load(tmp_path / "model", device="cuda")
     assert {tensor.device.type for tensor in there.network.state_dict().values()} == {"cuda"}
     np.testing.assert_allclose(there.score(strangers()), model.score(strangers()), rtol=1e-3, atol=1e-4)
-    trained = Recommender(model.spec).fit(training_data(), run=Run(device="cuda", precision="fp32"))
+    trained = Recommender(model.spec).fit(data_for(name), run=Run(device="cuda", precision="fp32"))
     assert trained.recommend(strangers(), k=3).items.shape == (6, 3)
 
 

@@ -45,10 +45,10 @@ def test_every_model_and_every_hyper_parameter_says_what_it_is(name: str) -> Non
 
 def test_an_unknown_model_suggests_the_nearest() -> None:
     with pytest.raises(
-        ConfigError, match=r"there is no model 'mult-vea'; did you mean 'mult_vae'\? known: ease, mult_d"
+        ConfigError, match=r"there is no model 'mult-vea'; did you mean 'mult_vae'\? known: .*\bease, .*mult_d"
     ):
         recommenders.spec_class("mult-vea")
-    with pytest.raises(ConfigError, match=r"there is no model '\.\./os'; known: ease"):
+    with pytest.raises(ConfigError, match=r"there is no model '\.\./os'; known: .*\bease"):
         recommenders.spec_class("../os")
 
 

@@ -1,0 +1,138 @@
+"""Fit AutoRec to the published folds u1 to u5 of ML-100K and measure the error on their test ratings.
+
+    python experiments/autorec_ml100k/run.py [--data-dir DIR] [--out DIR] [--no-track] [RUN …]
+
+A run is ``item-u1`` or ``user-u5``: the orientation and the fold. The hyper-parameters were chosen by the runs of
+``--select``: on validation ratings out of u1.base, where no test rating is looked at. A run whose JSON is in the output
+folder is not made again.
+"""
+
+import argparse
+import json
+import platform
+import statistics
+from contextlib import nullcontext
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from recsys_ae import Interactions, Recommender, Run, evaluate, load_dataset
+from recsys_ae.datasets.holdout import Holdout, given_test
+from recsys_ae.datasets.splitting import split_given
+from recsys_ae.hyper import flatten
+from recsys_ae.recommenders import AutoRec
+from recsys_ae.tracking import MLflowTracker, NoTracker
+
+HERE = Path(__file__).parent
+FOLDS = ("u1", "u2", "u3", "u4", "u5")
+CHOSEN: dict[str, dict[str, Any]] = {
+    "item": {"orientation": "item", "l2": 200.0, "batch_size": 64},
+    "user": {"orientation": "user", "l2": 200.0, "batch_size": 64},
+}
+CANDIDATES: dict[str, dict[str, Any]] = {
+    f"{name}-l2-{l2}": {**CHOSEN[name], "l2": float(l2)} for name in CHOSEN for l2 in (100, 200, 300)
+}
+
+
+def main() -> None:
+    """Make the runs that are missing and print the table."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("runs", nargs="*", help="names of runs, or of candidates after --select; all by default")
+    parser.add_argument("--select", action="store_true", help="compare candidates on validation ratings of u1.base")
+    parser.add_argument("--data-dir", help="folder with ml-100k.zip; else it is downloaded")
+    parser.add_argument("--out", type=Path, default=HERE / "results", help="a JSON for each run goes here")
+    parser.add_argument("--no-track", action="store_true", help="write nothing to MLflow")
+    arguments = parser.parse_args()
+    arguments.out.mkdir(parents=True, exist_ok=True)
+    runs = {f"{name}-{fold}": (chosen, fold) for name, chosen in CHOSEN.items() for fold in FOLDS}
+    if arguments.select:
+        runs = {name: (chosen, FOLDS[0]) for name, chosen in CANDIDATES.items()}
+    done = {}
+    for name in arguments.runs or runs:
+        file = arguments.out / f"{name}.json"
+        if not file.exists():
+            made = NoTracker() if arguments.no_track else MLflowTracker(experiment=HERE.name, run_name=name)
+            with nullcontext(made) if isinstance(made, NoTracker) else made as tracker:
+                measured = fit(arguments.data_dir, *runs[name], tracker, select=arguments.select)
+            file.write_text(json.dumps({**measured, "machine": machine()}, indent=2))
+        done[name] = json.loads(file.read_text())
+    print(f"\n{machine()}\n\n{candidates(done) if arguments.select else table(done)}")
+
+
+def fit(
+    data_dir: str | None, chosen: dict[str, Any], fold: str, tracker: NoTracker | MLflowTracker, *, select: bool
+) -> dict[str, Any]:
+    """Fit one model; measure it on validation ratings to select, else on the test ratings."""
+    spec, run = AutoRec(**chosen), Run(seed=0, device="cpu", tracker=tracker)
+    found: dict[str, Any] = {"spec": flatten(spec), "fold": fold}
+    if select:
+        base, test = published(data_dir, fold)
+        split = split_given(base, test, valid=0.1)
+        model = Recommender(spec).fit(split.train, valid=split.valid, run=run)
+        found["split"] = split.fingerprint
+    else:
+        base, holdout = judged(*published(data_dir, fold))
+        model = Recommender(spec).fit(base, run=run)
+        report = evaluate(model, holdout, ["rmse", "mae"], users=holdout.users)
+        tracker.metrics({f"test/{name}": value for name, value in report.mean.items()})
+        found |= {"split": model.facts["train_fingerprint"], "report": report.as_dict()}
+    return found | {"seconds": model.facts["seconds"], "history": model.history}
+
+
+def published(data_dir: str | None, fold: str) -> tuple[Interactions, Interactions]:
+    """Return the two parts of a fold."""
+    given = load_dataset("ml-100k", data_dir=data_dir, fold=fold).given
+    if given is None:
+        raise SystemExit("ml-100k has come without its folds")
+    return given
+
+
+def judged(base: Interactions, test: Interactions) -> tuple[Interactions, Holdout]:
+    """Return both parts over the items of either: all 20,000 test ratings count, those of new items, too."""
+    base = base.onto(base.items.union(test.items))
+    return base, given_test(base, test)
+
+
+def table(done: dict[str, dict[str, Any]]) -> str:
+    """Format the test errors as Markdown."""
+    lines = ["| model | RMSE ± SE over users | MAE | ratings | fit s | training part |", "|---|---|---|---|---|---|"]
+    for name, one in done.items():
+        rmse, mae = (one["report"]["metrics"][metric] for metric in ("rmse", "mae"))
+        cells = [name, f"{rmse['mean']:.4f} ± {rmse['standard_error']:.4f}", f"{mae['mean']:.4f}"]
+        cells += [f"{one['report']['ratings']:,}", f"{one['seconds']:.1f}", f"`{one['split']}`"]
+        lines.append(f"| {' | '.join(cells)} |")
+    lines.append("")
+    for orientation in CHOSEN:
+        found = [
+            one["report"]["metrics"]["rmse"]["mean"]
+            for one in done.values()
+            if one["spec"]["orientation"] == orientation
+        ]
+        if len(found) > 1:
+            error = statistics.stdev(found) / len(found) ** 0.5
+            lines.append(f"{orientation}: {statistics.mean(found):.4f} ± {error:.4f} over {len(found)} folds")
+    return "\n".join(lines)
+
+
+def candidates(done: dict[str, dict[str, Any]]) -> str:
+    """Format the validation errors as Markdown."""
+    lines = ["| candidate | best validation RMSE | in epoch | of the last | fit s |", "|---|---|---|---|---|"]
+    for name, one in done.items():
+        errors = [epoch["valid/rmse"] for epoch in one["history"]]
+        best = min(errors)
+        cells = [name, f"{best:.4f}", f"{errors.index(best) + 1}", f"{errors[-1]:.4f}", f"{one['seconds']:.1f}"]
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def machine() -> str:
+    """Name the processor, the threads and the version of PyTorch."""
+    info = Path("/proc/cpuinfo")
+    names = [line.split(":")[1].strip() for line in info.read_text().splitlines() if line.startswith("model name")]
+    processor = f"{names[0]} ({len(names)} cores)" if names else platform.processor()
+    return f"{processor}, {torch.get_num_threads()} threads, torch {torch.__version__}"
+
+
+if __name__ == "__main__":
+    main()

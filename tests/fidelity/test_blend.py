@@ -1,0 +1,218 @@
+"""Blend against a slow one: every user's scores standardised or ranked in float64, then added up."""
+
+import dataclasses
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from numpy.typing import NDArray
+from scipy.sparse import csr_matrix
+
+from recsys_ae import Holdout, Interactions, Recommender, Run, blend, evaluate
+from recsys_ae.nn.autoencoder import Shape
+from recsys_ae.nn.mixing import PARTS, Scale
+from recsys_ae.nn.runtime import seeded
+from recsys_ae.recommenders import CDAE, EASE, Blend, MultDAE, Popularity
+from recsys_ae.recommenders import blend as blend_file
+from recsys_ae.recommenders.blend import BlendNetwork
+from tests.nn.small import matrix, rows_of
+
+CPU = Run(device="cpu")
+DAE = MultDAE(epochs=4, batch_size=16, latent=6, lr=0.01)
+BOTH_SCALES = pytest.mark.parametrize("scale", ["standard", "rank"])
+
+
+def noisy_data() -> tuple[Interactions, Holdout]:
+    """Return 120 users whose taste is one of three blurred groups of items, and 40 others to choose on."""
+    rng = np.random.default_rng(3)
+    likes = np.array([0.4 * (np.arange(30) % 3 == user % 3) + 0.08 for user in range(160)])
+    dense = rng.random((160, 30)) < likes
+    dense[np.arange(160), np.arange(160) % 30] = True
+    user, item = np.nonzero(dense[:120])
+    train = Interactions.from_frame(pd.DataFrame({"user": user, "item": item}))
+    assert train.shape == (120, 30)
+    seen = rng.random((40, 30)) < 0.5
+    parts = [csr_matrix((dense[120:] & mask).astype(np.float32)) for mask in (seen, ~seen)]
+    return train, Holdout(parts[0], parts[1], pd.Index([f"new {user}" for user in range(40)]))
+
+
+TRAIN, VALID = noisy_data()
+
+
+def fitted(*specs: Any) -> list[Recommender]:
+    return [Recommender(spec).fit(TRAIN, valid=VALID, run=CPU) for spec in specs]
+
+
+def slow_mix(scores: Sequence[NDArray[np.float32]], weights: Sequence[float], scale: Scale) -> NDArray[np.float64]:
+    """Σ_m w_m · scaled(score_m) / Σ_m w_m, user by user and item by item."""
+    mixed = np.zeros(scores[0].shape)
+    for table, weight in zip(scores, weights, strict=True):
+        for user, row in enumerate(table.astype(np.float64)):
+            for item, score in enumerate(row):
+                if scale == "standard":
+                    value = (score - row.mean()) / np.sqrt(((row - row.mean()) ** 2).mean())
+                else:
+                    value = 1 / (60 + 1 + sum(other > score for other in row))
+                mixed[user, item] += weight / sum(weights) * value
+    return mixed
+
+
+@BOTH_SCALES
+def test_scores_are_the_weighted_sum_of_what_the_members_say(scale: Scale) -> None:
+    models, weights = fitted(EASE(l2=20.0), DAE, Popularity()), (3.0, 2.0, 0.5)
+    histories = VALID.histories[VALID.histories.getnnz(axis=1) > 0]
+    found = blend(models, scale=scale, weights=weights).score(histories)
+    expected = slow_mix([model.score(histories) for model in models], weights, scale)
+    np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-5 if scale == "standard" else 1e-8)
+    unweighted = slow_mix([model.score(histories) for model in models], (1, 1, 1), scale)
+    assert np.abs(expected - unweighted).max() > (0.1 if scale == "standard" else 1e-3)
+
+
+@BOTH_SCALES
+@pytest.mark.parametrize("place", [0, 1])
+def test_all_weight_on_one_member_gives_its_lists(scale: Scale, place: int) -> None:
+    models = fitted(EASE(l2=20.0), DAE)
+    alone = blend(models, scale=scale, weights=(1 - place, place)).recommend(VALID.histories, k=30)
+    np.testing.assert_array_equal(alone.items, models[place].recommend(VALID.histories, k=30).items)
+
+
+def test_only_the_ratio_of_weights_counts() -> None:
+    models = fitted(EASE(l2=20.0), DAE)
+    first, again = (blend(models, weights=weights).score(VALID.histories) for weights in ((1, 3), (0.25, 0.75)))
+    np.testing.assert_array_equal(first, again)
+    assert not np.allclose(first, blend(models, weights=(3, 1)).score(VALID.histories))
+
+
+@BOTH_SCALES
+@pytest.mark.parametrize("monitor", ["ndcg@100", "recall@5"])
+def test_the_chosen_weights_are_no_worse_on_validation_than_the_best_member(scale: Scale, monitor: str) -> None:
+    models = fitted(EASE(l2=20.0), DAE, Popularity())
+    blended = blend(models, VALID, scale=scale, monitor=monitor)
+    one_hot = [blend(models, VALID, scale=scale, monitor=monitor, weights=row) for row in np.eye(3).tolist()]
+    best = max(model.history[0][f"valid/{monitor}"] for model in one_hot)
+    assert blended.history[0][f"valid/{monitor}"] >= best
+    weights = blended.network.get_buffer("weights")
+    assert float(weights.sum()) == pytest.approx(1)
+    torch.testing.assert_close(weights * PARTS, (weights * PARTS).round())
+
+
+def test_of_a_good_and_a_useless_member_the_good_one_is_chosen_whatever_its_place() -> None:
+    good, other = fitted(EASE(l2=20.0), Popularity())
+    for models in ([good, other], [other, good]):
+        weights = blend(models, VALID).network.get_buffer("weights").tolist()
+        assert weights[models.index(good)] > 0.6
+
+
+def test_without_validation_users_the_weights_are_equal() -> None:
+    network = Recommender(Blend(members=("popularity", "ease", "ease l2=3"))).fit(TRAIN, run=CPU).network
+    torch.testing.assert_close(network.get_buffer("weights"), torch.full((3,), 1 / 3, dtype=torch.float64))
+
+
+def test_weights_that_are_asked_for_are_kept_with_validation_users_too() -> None:
+    model = Recommender(Blend(members=("ease", "popularity"), weights=(1, 4))).fit(TRAIN, valid=VALID, run=CPU)
+    assert model.network.get_buffer("weights").tolist() == [0.2, 0.8]
+    assert model.spec == Blend(members=("ease", "popularity"), weights=(1, 4))
+
+
+def test_f06_fitted_at_once_and_fitted_apart_are_the_same_blend_to_the_bit() -> None:
+    """Each member starts as it would alone, and keeps the epoch that is its own best, not the blend's."""
+    specs = (MultDAE(epochs=30, batch_size=16, latent=8, lr=0.03), DAE, EASE(l2=20.0))
+    apart = fitted(*specs)
+    curve = [measured["valid/ndcg@100"] for measured in apart[0].history]
+    assert np.argmax(curve) < len(curve) - 1  # there is a best epoch to keep
+    at_once = Recommender(Blend(members=tuple(map(blend_file.text_of, specs)))).fit(TRAIN, valid=VALID, run=CPU)
+    together = blend(apart, VALID)
+    assert at_once.spec == together.spec
+    assert at_once.history == together.history
+    for name, tensor in at_once.network.state_dict().items():
+        assert torch.equal(tensor, together.network.state_dict()[name]), name
+
+
+def test_what_members_say_is_kept_or_asked_again_with_the_same_outcome(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = []
+    whole = blend_file._Kept.found
+
+    def counted(self: Any, place: int, mark: bytes, make: Any) -> Any:
+        return whole(self, place, mark, lambda: asked.append(place) or make())
+
+    monkeypatch.setattr(blend_file._Kept, "found", counted)
+    models, found, effort = fitted(EASE(l2=20.0), DAE), [], []
+    for free in (None, 2**40, 4 * 4 * 40 * 30, 0):  # room for everything, for one member, for nothing
+        monkeypatch.setattr(blend_file, "free_memory", lambda _, free=free: free)
+        asked.clear()
+        found.append(blend(models, VALID))
+        effort.append(len(asked))
+    assert effort[:2] == [2, 2]
+    assert 2 < effort[2] < effort[3]
+    for other in found[1:]:
+        assert torch.equal(other.network.get_buffer("weights"), found[0].network.get_buffer("weights"))
+        assert other.history == found[0].history
+
+
+def test_rows_are_told_apart_by_all_that_a_member_sees() -> None:
+    rows = rows_of(matrix(6, 5, seed=1))
+    others = [
+        rows.with_values(2 * torch.ones(len(rows.indices))),
+        rows.take(torch.arange(5)),
+        rows.take(torch.arange(6).flip(0)),
+    ]
+    others.append(rows.take(torch.tensor([0, 1, 2, 3, 4, 4])))
+    marks = {blend_file._mark(one) for one in (rows, *others)}
+    marks.add(blend_file._mark(dataclasses.replace(rows, positions=rows.positions - 1)))
+    assert len(marks) == 6
+    assert blend_file._mark(rows_of(matrix(6, 5, seed=1))) == blend_file._mark(rows)
+
+
+def test_the_cosine_of_two_items_is_the_weighted_mean_of_the_members_cosines() -> None:
+    models = fitted(EASE(l2=20.0), Popularity(), DAE)  # popularity knows no likeness, and is left out
+    vectors = blend(models, weights=(3, 5, 1)).network.item_vectors().double()
+    cosines = []
+    for model in (models[0], models[2]):
+        own = model.network.item_vectors().detach().double().numpy()
+        own /= np.linalg.norm(own, axis=1, keepdims=True)
+        cosines.append(own @ own.T)
+    found = (vectors @ vectors.T).numpy()
+    lengths = np.sqrt(np.diag(found))
+    np.testing.assert_allclose(found / np.outer(lengths, lengths), (3 * cosines[0] + cosines[1]) / 4, atol=1e-5)
+
+
+def test_a_member_that_knows_the_training_users_is_told_who_they_are() -> None:
+    cdae = CDAE(epochs=3, batch_size=16, latent=4, l2=0.0)
+    models = fitted(cdae, EASE(l2=20.0))
+    blended, users = blend(models, weights=(1, 1)), TRAIN.users[[7, 3]]
+    histories = TRAIN.matrix[[7, 3]]
+    known = blended.score(histories, users=users)
+    expected = slow_mix([models[0].score(histories, users=users), models[1].score(histories)], (1, 1), "standard")
+    np.testing.assert_allclose(known, expected, rtol=1e-4, atol=1e-5)
+    assert not np.allclose(known, blended.score(histories))
+    assert blended.users.equals(TRAIN.users)
+    at_once = Recommender(Blend(members=(blend_file.text_of(cdae), "ease l2=20"), weights=(1, 1)))
+    np.testing.assert_array_equal(at_once.fit(TRAIN, valid=VALID, run=CPU).score(histories, users=users), known)
+
+
+def test_weights_are_chosen_on_users_who_are_told_to_be_known() -> None:
+    models = fitted(CDAE(epochs=3, batch_size=16, latent=4, l2=0.0), EASE(l2=20.0))
+    known = dataclasses.replace(VALID, users=TRAIN.users[:40])
+    blended = blend(models, known)
+    judged = evaluate(blended, known, ["ndcg@100"], users=known.users, n_resamples=10)
+    assert blended.history[0]["valid/ndcg@100"] == pytest.approx(judged.mean["ndcg@100"], abs=1e-12)
+    assert blended.history != blend(models, VALID).history
+
+
+def test_members_are_built_with_the_draws_that_they_would_have_alone() -> None:
+    spec = Blend(members=("mult_dae latent=3", "mult_dae latent=4"))
+    shape = Shape(9, 7)
+    with seeded(5):
+        network = spec.build(shape)
+        after = torch.rand(1)
+    assert isinstance(network, BlendNetwork)
+    for member, own in zip(network.networks, spec.specs, strict=True):
+        with seeded(5):
+            alone = own.build(shape)
+        for name, tensor in alone.state_dict().items():
+            assert torch.equal(tensor, member.state_dict()[name])
+    with seeded(5):
+        assert torch.equal(torch.rand(1), after)
