@@ -68,6 +68,13 @@ def linear(inputs: int, outputs: int) -> nn.Linear:
     return layer
 
 
+def columns(output: nn.Linear, hidden: Tensor, items: slice) -> Tensor:
+    """Return the columns ``items`` of what a linear layer makes of ``(n, inputs)``, without computing the others."""
+    if items == slice(None):  # in training a slice would cost a copy of the weights' gradient
+        return output(hidden)  # type: ignore[no-any-return]
+    return functional.linear(hidden, output.weight[items], output.bias[items])
+
+
 class SparseEncoder(nn.Module):
     """Linear layers of these widths on sparse rows, tanh between them and none after the last."""
 
@@ -94,10 +101,7 @@ class Decoder(nn.Module):
 
     def forward(self, z: Tensor, items: slice = slice(None)) -> Tensor:
         """Map ``(n, widths[0])`` codes to the outputs ``items``."""
-        hidden = self.hidden(z)
-        if items == slice(None):  # in training a slice would cost a copy of the weights' gradient
-            return self.output(hidden)  # type: ignore[no-any-return]
-        return functional.linear(hidden, self.output.weight[items], self.output.bias[items])
+        return columns(self.output, self.hidden(z), items)
 
 
 class DenselySummed(nn.Module):

@@ -15,7 +15,7 @@ from recsys_ae.hyper import hp
 from recsys_ae.nn import losses
 from recsys_ae.nn.autoencoder import ALL, Loss, Shape, TrainedAutoencoder, TrainedSpec
 from recsys_ae.nn.corruption import drop_entries, gaussian_sample
-from recsys_ae.nn.layers import Gated, linear, start_by_fan_in
+from recsys_ae.nn.layers import Gated, columns, linear, start_by_fan_in
 from recsys_ae.nn.optimizers import Optimizer
 from recsys_ae.nn.rows import Rows
 from recsys_ae.nn.schedules import warm_up
@@ -73,9 +73,7 @@ class HVampNetwork(TrainedAutoencoder):
         """Return the logits of p(x | z₁, z₂)."""
         z1, z2 = z.chunk(2, dim=1)
         hidden = self.x_of_both(torch.cat([self.x_of_z1(z1), self.x_of_z2(z2)], dim=1))
-        if items == ALL:  # in training a slice would cost a copy of the weights' gradient
-            return self.output(hidden)  # type: ignore[no-any-return]
-        return functional.linear(hidden, self.output.weight[items], self.output.bias[items])
+        return columns(self.output, hidden, items)
 
     def loss(self, x: Rows, step: Step) -> Loss:
         """E_q[−log p(x | z₁, z₂)] + β E_q[log q(z₁, z₂ | x) − log p(z₁, z₂)] with one sample of each code."""

@@ -9,13 +9,12 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 from recsys_ae.hyper import hp
 from recsys_ae.nn import losses
 from recsys_ae.nn.autoencoder import ALL, Loss, Shape, TrainedAutoencoder, TrainedSpec, Validate
 from recsys_ae.nn.corruption import drop_entries, gaussian_sample
-from recsys_ae.nn.layers import DenselySummed, linear, start_by_fan_in
+from recsys_ae.nn.layers import DenselySummed, columns, linear, start_by_fan_in
 from recsys_ae.nn.rows import Rows
 from recsys_ae.nn.runtime import Run
 from recsys_ae.nn.training import Step
@@ -71,9 +70,7 @@ class RecVAENetwork(TrainedAutoencoder):
 
     def decode(self, z: Tensor, items: slice = ALL) -> Tensor:
         """Return the logits of the multinomial."""
-        if items == ALL:  # in training a slice would cost a copy of the weights' gradient
-            return self.decoder(z)  # type: ignore[no-any-return]
-        return functional.linear(z, self.decoder.weight[items], self.decoder.bias[items])
+        return columns(self.decoder, z, items)
 
     def begin_epoch(self, epoch: int) -> None:
         """Let the encoder learn, or the decoder (§ Alternating training).

@@ -15,7 +15,7 @@ from recsys_ae.hyper import hp
 from recsys_ae.nn import losses
 from recsys_ae.nn.autoencoder import ALL, Loss, Shape, TrainedAutoencoder, TrainedSpec
 from recsys_ae.nn.corruption import gaussian_sample
-from recsys_ae.nn.layers import DenselySummed, linear, sparse_product
+from recsys_ae.nn.layers import DenselySummed, columns, linear, sparse_product
 from recsys_ae.nn.optimizers import Optimizer
 from recsys_ae.nn.rows import Rows
 from recsys_ae.nn.schedules import Schedule
@@ -27,7 +27,7 @@ NORM_EPS = 1e-3
 
 @dataclass(frozen=True, kw_only=True)
 class VASP(TrainedSpec):
-    """Hyper-parameters of VASP; the defaults are a network for data of MovieLens-1M's size, not the authors' for ML-20M.
+    """Hyper-parameters of VASP; the defaults suit MovieLens-1M, the authors' network ML-20M.
 
     They take 50 epochs at a learning rate of 5e-5 and 40 at 1e-5; a linear fall from 5e-5 over 90 epochs has nearly the
     same means.
@@ -39,7 +39,7 @@ class VASP(TrainedSpec):
     decoder_layers: int = hp(5, "number of the decoder's layers", low=1, search=("int", 1, 5))
     alpha: float = hp(0.25, "weight in the loss of items that were touched; all others weigh 1 - alpha", low=0, high=1)
     gamma: float = hp(2.0, "how much less the loss counts what is predicted well", low=0, search=("linear", 0, 4))
-    epochs: int = hp(90, "passes over the training rows", low=1)
+    epochs: int = hp(20, "passes over the training rows; 90 in the paper", low=1)
     batch_size: int = hp(
         256, "rows in an update, each in two halves; 1024 in the paper", low=1, search=("log", 64, 4096)
     )
@@ -106,8 +106,7 @@ class VASPNetwork(TrainedAutoencoder):
         """Return ln p as a sum, which neither overflows nor vanishes where one of the three factors does."""
         hidden, total = self.decoder(z), functional.logsigmoid(shallow)
         for layer, read in ((self.deep, hidden), (self.straight, z)):
-            logits = layer(read) if items == ALL else functional.linear(read, layer.weight[items], layer.bias[items])
-            total = total + functional.logsigmoid(logits.float())
+            total = total + functional.logsigmoid(columns(layer, read, items).float())
         return total
 
 
