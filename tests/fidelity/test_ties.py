@@ -1,0 +1,63 @@
+"""Where one model becomes another; ties of a single model are in that model's file."""
+
+import numpy as np
+import pytest
+import torch
+
+from recsys_ae.metrics import per_user
+from recsys_ae.nn.autoencoder import Shape
+from recsys_ae.nn.rows import Rows
+from recsys_ae.nn.training import Step
+from recsys_ae.recommenders import mult_vae
+from recsys_ae.recommenders.mult_dae import MultDAE
+from recsys_ae.recommenders.mult_vae import MultVAE
+from tests.nn.small import matrix, rows_of
+
+LATENT = 3
+
+
+def _twins(rows: Rows) -> tuple[torch.nn.Module, torch.nn.Module]:
+    """Return a Mult-DAE and a Mult-VAE whose means have the same weights; codes are so small that tanh changes nothing.
+
+    The one squashes its code by tanh, the other does not: with codes near 0 that is no difference.
+    """
+    shape = Shape(len(rows), rows.width)
+    dae = MultDAE(latent=LATENT, dropout=0.5).build(shape)
+    vae = MultVAE(latent=LATENT, hidden=(), dropout=0.5, beta=0.0).build(shape)
+    with torch.no_grad():
+        dae.encoder.input.weight *= 1e-3
+        vae.encoder.input.weight[:, :LATENT] = dae.encoder.input.weight
+        vae.encoder.input.bias[:LATENT] = dae.encoder.input.bias
+        vae.decoder.load_state_dict(dae.decoder.state_dict())
+    return dae, vae
+
+
+def test_mult_vae_without_kl_and_noise_is_mult_dae(monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = rows_of(matrix(12, 9, kind="ones"))
+    dae, vae = _twins(rows)
+    noisy = vae.loss(rows, Step(0, 10, torch.Generator().manual_seed(4))).total
+    monkeypatch.setattr(mult_vae, "gaussian_sample", lambda mean, log_variance, generator: mean)
+    losses = [network.loss(rows, Step(0, 10, torch.Generator().manual_seed(4))).total for network in (dae, vae)]
+    assert losses[0].item() == pytest.approx(losses[1].item(), rel=1e-6)
+    assert noisy.item() != pytest.approx(losses[1].item(), rel=1e-4)
+    for loss in losses:
+        loss.backward()
+    expected, found = dae.encoder.input.weight.grad, vae.encoder.input.weight.grad
+    torch.testing.assert_close(found[:, :LATENT], expected, rtol=1e-4, atol=1e-6)
+    assert not found[:, LATENT:].any()
+    torch.testing.assert_close(vae.decoder.output.weight.grad, dae.decoder.output.weight.grad, rtol=1e-4, atol=1e-6)
+    torch.testing.assert_close(vae(rows), dae(rows), rtol=1e-4, atol=1e-6)
+
+
+def test_f20_the_two_recalls_have_different_names_and_values() -> None:
+    """One divides by min(k, n) as Liang et al. do, the other by n as most others do."""
+    targets = matrix(6, 20, density=0.6, kind="ones")
+    top = np.tile(np.arange(3), (6, 1))
+    values = per_user(top, targets, ["recall@3", "recall_all@3"])
+    for row in range(6):
+        wanted = set(targets[row].indices.tolist())
+        if wanted:
+            hits = len(wanted & {0, 1, 2})
+            assert values["recall@3"][row] == hits / min(3, len(wanted))
+            assert values["recall_all@3"][row] == hits / len(wanted)
+    assert np.nansum(values["recall@3"]) > np.nansum(values["recall_all@3"])
