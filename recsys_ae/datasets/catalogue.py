@@ -126,7 +126,7 @@ _NETFLIX = Info(
     0,
     "for research, with acknowledgement of the data set; no redistribution and no commercial use without Netflix' "
     "permission (the README in the archive); its publisher offers it no more",
-    "https://archive.org/details/nf_prize_dataset.tar",
+    "https://www.netflixprize.com",
     (),
     "netflix/ with training_set/mv_0000001.txt, ... or combined_data_1.txt, ...,",
 )

@@ -23,7 +23,7 @@ def test_list_shows_every_set_and_which_are_here(cli: Run, here: Path) -> None:
 def test_list_says_what_has_to_be_fetched_by_hand_and_where(cli: Run, here: Path) -> None:
     shown = cli("data", "list", "--data-dir", here).out
     assert sum(line.endswith("by hand") for line in shown.splitlines()) == 2
-    assert "netflix has to be fetched by hand, from https://archive.org/" in shown
+    assert "netflix has to be fetched by hand, from https://www.netflixprize.com" in shown
     (here / "msd").mkdir()
     (here / "msd/train_triplets.txt").touch()
     shown = cli("data", "list", "--data-dir", here).out
