@@ -3,9 +3,10 @@
     python experiments/run.py ml1m_strong [MODEL …] [--data-dir DIR] [--out DIR] [--on valid] [--dry-run [SCALE]]
 
 An experiment is a folder beside this file. ``experiment.toml`` says which data, how they are divided, what must be true
-of them, and what is measured; every other ``*.toml`` is a model, one row of the table. A model that is finished is not
-run again unless its settings have changed, so an interrupted experiment goes on where it stopped. ``--dry-run`` goes
-the same way on made-up data of the same form and size, or a share of it, with one epoch of training.
+of them, and what is measured; every other ``*.toml`` is a model, one row of the table; ``of`` names the rows that a
+blend mixes. A model that is finished is not run again unless its settings have changed, so an interrupted experiment
+goes on where it stopped. ``--dry-run`` goes the same way on made-up data of the same form and size, or a share of it,
+with one epoch of training.
 """
 
 import argparse
@@ -129,8 +130,7 @@ class Experiment:
 
     def row(self, name: str, path: Path, on: str) -> dict[str, Any]:
         """Return a model's numbers, measured now or before."""
-        text = path.read_text(encoding="utf-8")
-        mark = hashlib.sha256((text + json.dumps([self.plan, self.short], sort_keys=True)).encode()).hexdigest()[:16]
+        mark = self._mark(path)
         finished = self.out / f"{name}.{on}.json"
         done = read(finished, mark)
         if done is None:
@@ -139,13 +139,23 @@ class Experiment:
             write(finished, done, mark)
         return done
 
+    def _mark(self, path: Path) -> str:
+        """Return what changes with the settings of a model, or of those that it mixes."""
+        text = path.read_text(encoding="utf-8")
+        others = [self._mark(path.with_stem(one)) for one in tomllib.loads(text).get("of", [])]
+        settings = json.dumps([self.plan, self.short, *others], sort_keys=True)
+        return hashlib.sha256((text + settings).encode()).hexdigest()[:16]
+
     def _fit(self, name: str, path: Path, mark: str, on: str) -> tuple[Path, dict[str, Any]]:
         """Return a fitted model: where the protocol asks for that, it has learnt from the validation part, too.
 
         How long to train is chosen before, on the validation part; a model without epochs has nothing to choose.
         """
         options, again = self.plan["options"], self.plan.get("refit")
-        model = tomllib.loads(path.read_text(encoding="utf-8"))["model"]
+        config = tomllib.loads(path.read_text(encoding="utf-8"))
+        if "of" in config:
+            return self.out / name, self._blend(name, path, config, mark)
+        model = config["model"]
         known = {hyper.name for hyper in describe(spec_class(model))}
         words = [str(model), "--config", str(path)]
         if self.short:
@@ -162,13 +172,25 @@ class Experiment:
         return self.out / name, measured | {"validation": first.get("validation", {})}
 
     def _fit_once(self, name: str, words: list[str], options: Mapping[str, Any], mark: str) -> dict[str, Any]:
-        """Fit a model by the command line, unless it is there; return what the fit took."""
+        """Fit a model by the command line; return what the fit took."""
+        command = ["recsys-ae", "fit", *words, *self._data(options), self.track, "--quiet"]
+        return self._made(name, command, mark)
+
+    def _blend(self, name: str, path: Path, config: Mapping[str, Any], mark: str) -> dict[str, Any]:
+        """Mix other models of the experiment, which are fitted first if they are not there."""
+        if self.plan.get("refit"):
+            raise SystemExit(f"{name}: the weights of a blend cannot be chosen on what its models have learnt from")
+        of = {one: path.with_stem(one) for one in config["of"]}
+        folders = [str(self._fit(one, place, self._mark(place), "test")[0]) for one, place in of.items()]
+        return self._made(name, ["recsys-ae", "blend", *folders, "--scale", config["scale"]], mark)
+
+    def _made(self, name: str, command: list[str], mark: str) -> dict[str, Any]:
+        """Make a model by a command, unless it is there; return what that took."""
         folder, measured = self.out / name, self.out / f"{name}.fit.json"
         done = read(measured, mark)
         if done is not None and (folder / "config.json").exists():
             return done
-        common = [*self.where, self.track, "--overwrite", "--quiet", "--out", str(folder)]
-        _, seconds, peak = watched(["recsys-ae", "fit", *words, *self._data(options), *common])
+        _, seconds, peak = watched([*command, *self.where, "--overwrite", "--out", str(folder)])
         saved = json.loads((folder / "config.json").read_text(encoding="utf-8"))
         history = saved["history"]
         monitor = f"valid/{saved['spec'].get('monitor', self.metrics[-1])}"

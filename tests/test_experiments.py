@@ -115,6 +115,23 @@ def test_what_is_finished_is_not_run_again(
     assert [command[0] for command in commands] == ["evaluate"]
 
 
+def test_a_blend_mixes_other_models_of_the_experiment(run: ModuleType, tiny: Path, commands: list[list[str]]) -> None:
+    (tiny / "mix.toml").write_text('model = "blend"\nof = ["ease", "popularity"]\nscale = "rank"\n', encoding="utf-8")
+    run.main(["tiny", "mix", "--no-track"])
+    assert [command[:2] for command in commands[:2]] == [["fit", "ease"], ["fit", "popularity"]]
+    results = tiny / "results"
+    assert commands[2][:5] == ["blend", str(results / "ease"), str(results / "popularity"), "--scale", "rank"]
+    assert commands[3][:2] == ["evaluate", str(results / "mix")]
+    commands.clear()
+    (tiny / "ease.toml").write_text(EASE.replace("50", "60"), encoding="utf-8")
+    run.main(["tiny", "mix", "--no-track"])
+    assert [command[0] for command in commands] == ["fit", "blend", "evaluate"]
+    plan = PLAN.replace("[options]", "[refit]\nsplit-seed = 1\n[options]", 1)
+    (tiny / "experiment.toml").write_text(plan, encoding="utf-8")
+    with pytest.raises(SystemExit, match="mix: the weights of a blend cannot be chosen on what its models"):
+        run.main(["tiny", "mix", "--no-track"])
+
+
 def test_other_data_are_refused_before_anything_is_learnt(
     run: ModuleType, tiny: Path, commands: list[list[str]]
 ) -> None:
@@ -239,7 +256,13 @@ def test_every_experiment_is_valid(path: Path) -> None:
 @pytest.mark.parametrize("path", MODELS, ids=lambda path: f"{path.parent.name}/{path.stem}")
 def test_every_model_of_an_experiment_is_valid(run: ModuleType, path: Path) -> None:
     plan = tomllib.loads((path.parent / "experiment.toml").read_text(encoding="utf-8"))
-    name = tomllib.loads(path.read_text(encoding="utf-8"))["model"]
+    config = tomllib.loads(path.read_text(encoding="utf-8"))
+    if "of" in config:
+        assert set(config) == {"model", "of", "scale"}
+        assert config["scale"] in ("standard", "rank")
+        assert all(path.with_stem(one).exists() for one in config["of"])
+        return
+    name = config["model"]
     made = fit.get_command(click.Context(fit), name)
     assert made is not None
     for options in (plan["options"], plan["options"] | plan.get("refit", {})):
