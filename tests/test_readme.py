@@ -27,6 +27,7 @@ def desk(tmp_path_factory: pytest.TempPathFactory) -> Path:
         + "".join(f"{user},{item},{3 + (user + item) % 3}\n" for user in range(90) for item in range(user % 5, 60, 4))
     )
     (folder / "new-users.csv").write_text("user,item\nann,1\nann,2\nbob,3\n")
+    (folder / "pairs.csv").write_text("user,item\n1,2\n3,4\n")
     return folder
 
 
