@@ -44,8 +44,9 @@ SCALES: dict[Scale, Callable[[Tensor], Tensor]] = {"standard": standard, "rank":
 def best_weights(value: Callable[[tuple[float, ...]], float], n: int) -> tuple[float, ...]:
     """Return ``n`` weights with sum 1 whose value is large, never below that of one model alone.
 
-    From the best of each model alone and all alike, weight is moved from one model to another as long as that gains
-    something, in ever smaller steps down to a twentieth. Of two models some 15 mixes are measured, of five some 200.
+    From the best model alone, and once more from all alike, weight is moved from one model to another as long as that
+    gains something, in ever smaller steps down to a twentieth; the better end counts. Of two models some 20 mixes are
+    measured, of five some 300.
     """
     known: dict[tuple[int, ...], float] = {}
 
@@ -56,14 +57,19 @@ def best_weights(value: Callable[[tuple[float, ...]], float], n: int) -> tuple[f
 
     alone = [tuple(PARTS * (one == place) for one in range(n)) for place in range(n)]
     alike = tuple(PARTS // n + (place < PARTS % n) for place in range(n))
-    best = max([*alone, alike], key=worth)
+    ends = [_climbed(start, worth) for start in (max(alone, key=worth), alike)]
+    return tuple(part / PARTS for part in max(ends, key=worth))
+
+
+def _climbed(best: tuple[int, ...], worth: Callable[[tuple[int, ...]], float]) -> tuple[int, ...]:
+    """Move to the best neighbour again and again, in ever smaller steps."""
     for step in STEPS:
         while True:
             found = max(_moves(best, step), key=worth, default=best)
             if not worth(found) >= worth(best) + GAIN:
                 break
             best = found
-    return tuple(part / PARTS for part in best)
+    return best
 
 
 def _moves(parts: tuple[int, ...], step: int) -> Iterator[tuple[int, ...]]:
