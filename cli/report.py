@@ -42,6 +42,8 @@ def show_data(display: Display, prepared: "Prepared", split: "Split") -> None:
 
 def show_fit(display: Display, model: "Recommender", out: Path) -> None:
     """Print how well, how fast and in how much memory a model was fitted, where it is, and what to do next."""
+    from recsys_ae.recommenders.blend import BlendNetwork  # noqa: PLC0415
+
     rows: list[tuple[str, Any]] = []
     kept = _kept(model)
     if kept is not None:
@@ -50,6 +52,10 @@ def show_fit(display: Display, model: "Recommender", out: Path) -> None:
         rows += [("" if place else "validation", number) for place, number in enumerate(numbers)]
         if "seconds" in measured:
             rows.append(("kept", f"epoch {epoch} of {len(model.history)}"))
+    network = model.network
+    if isinstance(network, BlendNetwork):
+        parts = zip(network.weights.tolist(), network.spec.members, strict=True)
+        rows += [("weight", f"{weight:.2f}  {member}") for weight, member in parts]
     seconds = [measured["seconds"] for measured in model.history if "seconds" in measured]
     each = f", {sum(seconds) / len(seconds):.3f} s per epoch" if seconds else ""
     rows.append(("time", f"{model.facts['seconds']:.1f} s{each}"))

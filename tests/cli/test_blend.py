@@ -150,6 +150,8 @@ def test_a_blend_can_be_fitted_at_once_too(cli: Run, here: Path, ratings: Path, 
     assert cli("blend", model, dae, "--out", "apart").code == 0
     at_once, apart = (Recommender.load(here / folder) for folder in ("at-once", "apart"))
     assert at_once.spec == apart.spec
+    for weight, member in zip(at_once.network.weights.tolist(), at_once.spec.members, strict=True):
+        assert f"{weight:.2f}  {member}" in fitted.out
     assert at_once.history == apart.history
     repeat = notes(here / "at-once")["command"]
     assert "--members 'ease l2=5,mult_dae" in repeat or f"--members '{members}'" in repeat
