@@ -10,8 +10,9 @@ from recsys_ae.datasets.splitting import Holdout
 from recsys_ae.errors import DataError
 from recsys_ae.nn.mixing import Scale
 from recsys_ae.nn.ranking import validation
-from recsys_ae.recommender import Recommender, refuse_other_items
+from recsys_ae.recommender import Recommender
 from recsys_ae.recommenders.blend import Blend, network_of, text_of
+from recsys_ae.requirements import refuse_other_items
 
 
 def blend(

@@ -1,9 +1,7 @@
 """The face of every model: fit on interactions, then turn histories into recommendations."""
 
-import sys
 import time
 from collections.abc import Sequence
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, NamedTuple, Self
 
@@ -15,10 +13,10 @@ from scipy.sparse import csr_matrix, issparse
 from recsys_ae import artefact, metrics, recommenders, requirements
 from recsys_ae.artefact import Artefact
 from recsys_ae.datasets.columns import shown
-from recsys_ae.datasets.fingerprint import fingerprint
 from recsys_ae.datasets.interactions import Column, Ids, Interactions
 from recsys_ae.datasets.splitting import Holdout
 from recsys_ae.errors import ArtefactError, ConfigError, DataError, NotFittedError
+from recsys_ae.facts import facts_of
 from recsys_ae.hyper import build, flatten
 from recsys_ae.nn import ranking
 from recsys_ae.nn.autoencoder import Autoencoder, Shape, Spec
@@ -97,9 +95,9 @@ class Recommender:
         if train.nnz == 0:
             raise DataError("there are no interactions to learn from")
         if valid is not None:
-            refuse_other_items(valid, train.shape[1])
+            requirements.refuse_other_items(valid, train.shape[1])
         requirements.check(self.spec, train, run)
-        facts = _facts(self.spec, train, valid, run)
+        facts = facts_of(self.spec, train, valid, run)
         run.tracker.parameters({**flatten(self.spec), **facts})
         started, device = time.perf_counter(), run.torch_device
         with cpu_threads(run.threads), seeded(run.seed):
@@ -299,39 +297,3 @@ class Recommender:
         if histories.shape[1] != width:
             raise DataError(f"histories have {histories.shape[1]:,} columns, but the model knows {width:,} items")
         return canonical(histories)
-
-
-def refuse_other_items(valid: Holdout, n_items: int) -> None:
-    """Raise if validation users come from another split than the training data."""
-    if valid.histories.shape[1] != n_items:
-        raise DataError(
-            f"the validation users' items ({valid.histories.shape[1]:,}) are not those of the training data "
-            f"({n_items:,}); make both with one split"
-        )
-
-
-def _facts(spec: Spec, train: Interactions, valid: Holdout | None, run: Run) -> dict[str, Any]:
-    users, items = train.shape
-    return {
-        "model": spec.name(),
-        "users": users,
-        "items": items,
-        "interactions": train.nnz,
-        "train_fingerprint": fingerprint(train.users, train.items, train.matrix),
-        "split_fingerprint": None if valid is None else valid.fingerprint,
-        "seed": run.seed,
-        "device": str(run.torch_device),
-        "precision": str(run.dtype).removeprefix("torch."),
-        "threads": run.threads or torch.get_num_threads(),
-        "versions": {
-            "python": sys.version.split()[0],
-            **{name: _version(name) for name in ("recsys-ae", "torch", "numpy")},
-        },
-    }
-
-
-def _version(package: str) -> str:
-    try:
-        return version(package)
-    except PackageNotFoundError:
-        return "not installed"

@@ -4,6 +4,7 @@ import numpy as np
 
 from recsys_ae.datasets.columns import shown
 from recsys_ae.datasets.interactions import Interactions
+from recsys_ae.datasets.splitting import Holdout
 from recsys_ae.errors import DataError, TrainingError
 from recsys_ae.nn.autoencoder import Shape, Spec
 from recsys_ae.nn.runtime import Run, free_memory
@@ -41,4 +42,13 @@ def check(spec: Spec, train: Interactions, run: Run) -> None:
             f"{name} needs {needed / 2**30:,.1f} GiB for {users:,} users and {items:,} items, and {free / 2**30:,.1f} "
             f"GiB are free; keep fewer items (--min-item-users), compute in single precision (--dtype float32), or use "
             "elsa, which needs memory for items × latent only"
+        )
+
+
+def refuse_other_items(valid: Holdout, n_items: int) -> None:
+    """Raise if validation users come from another split than the training data."""
+    if valid.histories.shape[1] != n_items:
+        raise DataError(
+            f"the validation users' items ({valid.histories.shape[1]:,}) are not those of the training data "
+            f"({n_items:,}); make both with one split"
         )

@@ -15,6 +15,7 @@ LAYERS = {
     "recommenders": 3,
     "artefact": 4,
     "requirements": 4,
+    "facts": 4,
     "recommender": 5,
     "blending": 6,
     "evaluation": 6,
@@ -28,7 +29,7 @@ HOMES = {
     "pooch": {"datasets/download"},
     "pyarrow": {"datasets", "cli"},
     "implicit": {"recommenders"},
-    "torch": {"nn", "recommenders", "artefact", "recommender", "evaluation", "cli"},
+    "torch": {"nn", "recommenders", "artefact", "facts", "recommender", "evaluation", "cli"},
 }
 LIBRARY = sorted((ROOT / "recsys_ae").rglob("*.py"))
 COMMANDS = sorted((ROOT / "cli").rglob("*.py"))

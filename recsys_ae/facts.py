@@ -1,0 +1,41 @@
+"""The circumstances of a fit, which are written down beside a model."""
+
+import sys
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+import torch
+
+from recsys_ae.datasets.fingerprint import fingerprint
+from recsys_ae.datasets.interactions import Interactions
+from recsys_ae.datasets.splitting import Holdout
+from recsys_ae.nn.autoencoder import Spec
+from recsys_ae.nn.runtime import Run
+
+
+def facts_of(spec: Spec, train: Interactions, valid: Holdout | None, run: Run) -> dict[str, Any]:
+    """Return the counts, fingerprints and versions of a fit, and where it runs: JSON."""
+    users, items = train.shape
+    return {
+        "model": spec.name(),
+        "users": users,
+        "items": items,
+        "interactions": train.nnz,
+        "train_fingerprint": fingerprint(train.users, train.items, train.matrix),
+        "split_fingerprint": None if valid is None else valid.fingerprint,
+        "seed": run.seed,
+        "device": str(run.torch_device),
+        "precision": str(run.dtype).removeprefix("torch."),
+        "threads": run.threads or torch.get_num_threads(),
+        "versions": {
+            "python": sys.version.split()[0],
+            **{name: _version(name) for name in ("recsys-ae", "torch", "numpy")},
+        },
+    }
+
+
+def _version(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return "not installed"
