@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import torch
 
 
 def read(path: Path, mark: str) -> dict[str, Any] | None:
@@ -58,3 +59,19 @@ def _difference(row: dict[str, Any], reference: dict[str, Any], metric: str) -> 
     own, other = (pd.read_parquet(one["values"]).set_index("user")[metric] for one in (row, reference))
     difference = (own - other).to_numpy()
     return f"{difference.mean():+.4f} ± {difference.std(ddof=1) / np.sqrt(len(difference)):.4f}"
+
+
+def machine() -> str:
+    """Name the processor, the threads and the version of PyTorch."""
+    return f"{processor()}, {torch.get_num_threads()} threads, torch {torch.__version__}"
+
+
+def candidates(done: dict[str, dict[str, Any]]) -> str:
+    """Format the validation errors as Markdown."""
+    lines = ["| candidate | best validation RMSE | in epoch | of the last | fit s |", "|---|---|---|---|---|"]
+    for name, one in done.items():
+        errors = [epoch["valid/rmse"] for epoch in one["history"]]
+        best = min(errors)
+        cells = [name, f"{best:.4f}", f"{errors.index(best) + 1}", f"{errors[-1]:.4f}", f"{one['seconds']:.0f}"]
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines)

@@ -22,9 +22,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import torch
 from dry_run import rehearse
-from measured import processor, read, table, write
+from measured import machine, read, table, write
 
 from recsys_ae import Holdout
 from recsys_ae.hyper import describe
@@ -84,7 +83,7 @@ def run(experiment: "Experiment", models: Mapping[str, Path], on: str) -> None:
                 raise
             # A rehearsal tells of all that fails; one reason is a matrix that is too large for this machine.
             failed.append(f"{name}: {error}")
-    print(f"\n{processor()}, {torch.get_num_threads()} threads, torch {torch.__version__}; {on} users\n")
+    print(f"\n{machine()}; {on} users\n")
     print(table(rows, experiment.metrics, experiment.plan.get("baseline")))
     if failed:
         raise SystemExit("\n".join(failed))

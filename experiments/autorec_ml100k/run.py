@@ -9,13 +9,11 @@ folder is not made again.
 
 import argparse
 import json
-import platform
 import statistics
+import sys
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
-
-import torch
 
 from recsys_ae import Interactions, Recommender, Run, evaluate, load_dataset
 from recsys_ae.datasets.holdout import Holdout, given_test
@@ -25,6 +23,9 @@ from recsys_ae.recommenders import AutoRec
 from recsys_ae.tracking import MLflowTracker, NoTracker
 
 HERE = Path(__file__).parent
+sys.path.insert(0, str(HERE.parent))
+from measured import candidates, machine  # noqa: E402  beside this folder
+
 FOLDS = ("u1", "u2", "u3", "u4", "u5")
 CHOSEN: dict[str, dict[str, Any]] = {
     "item": {"orientation": "item", "l2": 200.0, "batch_size": 64},
@@ -113,25 +114,6 @@ def table(done: dict[str, dict[str, Any]]) -> str:
             error = statistics.stdev(found) / len(found) ** 0.5
             lines.append(f"{orientation}: {statistics.mean(found):.4f} ± {error:.4f} over {len(found)} folds")
     return "\n".join(lines)
-
-
-def candidates(done: dict[str, dict[str, Any]]) -> str:
-    """Format the validation errors as Markdown."""
-    lines = ["| candidate | best validation RMSE | in epoch | of the last | fit s |", "|---|---|---|---|---|"]
-    for name, one in done.items():
-        errors = [epoch["valid/rmse"] for epoch in one["history"]]
-        best = min(errors)
-        cells = [name, f"{best:.4f}", f"{errors.index(best) + 1}", f"{errors[-1]:.4f}", f"{one['seconds']:.1f}"]
-        lines.append(f"| {' | '.join(cells)} |")
-    return "\n".join(lines)
-
-
-def machine() -> str:
-    """Name the processor, the threads and the version of PyTorch."""
-    info = Path("/proc/cpuinfo")
-    names = [line.split(":")[1].strip() for line in info.read_text().splitlines() if line.startswith("model name")]
-    processor = f"{names[0]} ({len(names)} cores)" if names else platform.processor()
-    return f"{processor}, {torch.get_num_threads()} threads, torch {torch.__version__}"
 
 
 if __name__ == "__main__":

@@ -19,7 +19,7 @@ every_dtype = pytest.mark.parametrize("dtype", ["float64", "float32"])
 
 class Plain(ItemItem):
     def learn(self, rows, run, validate=None):  # type: ignore[no-untyped-def]
-        raise NotImplementedError
+        return []
 
 
 def by_inverse(penalty: np.ndarray) -> np.ndarray:
