@@ -42,32 +42,57 @@ class Adam:
 
     @torch.no_grad()
     def step(self) -> None:
-        """Update every parameter that has a gradient."""
+        """Update every parameter that has a gradient; of one whose gradient is sparse, the rows that it has."""
         for group in self.param_groups:
-            parameters = [p for p in group["params"] if p.grad is not None]
-            if not parameters:
-                continue
-            for p in parameters:
+            given = [p for p in group["params"] if p.grad is not None]
+            for p in given:
                 if p not in self.state:
                     zeros = torch.zeros_like
                     self.state[p] = (zeros(p), zeros(p), torch.zeros((), dtype=torch.float32, device=p.device))
-            if self.unit_gradients:
-                for p in parameters:
-                    p.grad /= p.grad.norm().clamp_min(torch.finfo(p.grad.dtype).tiny)
-            means, squares, steps = zip(*(self.state[p] for p in parameters), strict=True)
-            adam(
-                parameters,
-                [p.grad for p in parameters],
-                list(means),
-                list(squares),
-                [],
-                list(steps),
-                fused=True,
-                amsgrad=False,
-                beta1=self.betas[0],
-                beta2=self.betas[1],
-                lr=group["lr"],
-                weight_decay=group["weight_decay"],
-                eps=self.eps,
-                maximize=False,
-            )
+            whole = [p for p in given if not p.grad.is_sparse]
+            self._update(group, [(p, p.grad, *self.state[p]) for p in whole])
+            for p in given:
+                if p.grad.is_sparse:
+                    self._update_rows(group, p, *_rows(p.grad))
+
+    def _update_rows(self, group: dict[str, Any], p: Tensor, rows: Tensor, gradient: Tensor) -> None:
+        """Update the rows that have a gradient; moments and penalty of the others wait until they have one."""
+        mean, square, steps = self.state[p]
+        parts = [tensor[rows] for tensor in (p, mean, square)]
+        self._update(group, [(parts[0], gradient, parts[1], parts[2], steps)])
+        for tensor, part in zip((p, mean, square), parts, strict=True):
+            tensor.index_copy_(0, rows, part)
+
+    def _update(self, group: dict[str, Any], parts: Sequence[tuple[Tensor, ...]]) -> None:
+        """Update tensors, given each with its gradient, two moments and count of updates."""
+        if not parts:
+            return
+        weights, gradients, means, squares, steps = (list(column) for column in zip(*parts, strict=True))
+        if self.unit_gradients:
+            for gradient in gradients:
+                gradient.div_(gradient.norm().clamp_min(torch.finfo(gradient.dtype).tiny))
+        adam(
+            weights,
+            gradients,
+            means,
+            squares,
+            [],
+            steps,
+            fused=True,
+            amsgrad=False,
+            beta1=self.betas[0],
+            beta2=self.betas[1],
+            lr=group["lr"],
+            weight_decay=group["weight_decay"],
+            eps=self.eps,
+            maximize=False,
+        )
+
+
+def _rows(gradient: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the distinct rows of a sparse gradient, and its values there."""
+    places = gradient._indices()[0]
+    # Autograd hands on a gradient without the mark that its rows are in order, and putting them in order takes long.
+    if not gradient.is_coalesced() and (places[1:] <= places[:-1]).any():
+        gradient = gradient.coalesce()
+    return gradient._indices()[0], gradient._values()

@@ -121,6 +121,9 @@ class TrainedAutoencoder(Autoencoder):
     def loss(self, x: Rows, step: "training.Step") -> Loss:
         """Return the loss of a batch, in training mode."""
 
+    def begin(self, rows: Rows) -> None:
+        """Look at the training rows before the first epoch; nothing by default."""
+
     def begin_epoch(self, epoch: int) -> None:
         """Prepare an epoch, counted from 1: freeze what is not to be trained in it; nothing by default."""
 

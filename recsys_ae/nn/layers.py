@@ -17,30 +17,45 @@ class _SparseProduct(torch.autograd.Function):
     """``x @ weight`` for sparse rows; the gradient of the weight is a sparse product too."""
 
     @staticmethod
-    def forward(ctx: Any, x: Rows, weight: Tensor) -> Tensor:
-        ctx.x = x
+    def forward(ctx: Any, x: Rows, weight: Tensor, rowwise: bool) -> Tensor:
+        if x.device.type == "cpu":  # elsewhere the number of entries that are left would have to be waited for
+            x = x.without_zeros()
+        ctx.x, ctx.rowwise, ctx.shape = x, rowwise, weight.shape
         return x.product(weight)
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, gradient: Tensor) -> tuple[None, Tensor]:
-        return None, ctx.x.transposed().product(gradient.contiguous())
+    def backward(ctx: Any, gradient: Tensor) -> tuple[None, Tensor, None]:
+        if not ctx.rowwise:
+            return None, ctx.x.transposed().product(gradient.contiguous()), None
+        touched, local = ctx.x.narrowed()
+        return None, rows_of(ctx.shape, touched, local.transposed().product(gradient.contiguous())), None
 
 
-def sparse_product(x: Rows, weight: Tensor) -> Tensor:
-    """Return ``x @ weight``, ``(n, outputs)``; gradients pass to the weight, which is ``(inputs, outputs)``."""
-    product: Tensor = _SparseProduct.apply(x, weight)  # type: ignore[no-untyped-call]
+def sparse_product(x: Rows, weight: Tensor, *, rowwise: bool = False) -> Tensor:
+    """Return ``x @ weight``, ``(n, outputs)``; gradients pass to the weight, which is ``(inputs, outputs)``.
+
+    With ``rowwise`` that gradient is a sparse tensor of the rows that ``x`` has entries for.
+    """
+    product: Tensor = _SparseProduct.apply(x, weight, rowwise)  # type: ignore[no-untyped-call]
     return product
+
+
+def rows_of(shape: torch.Size, places: Tensor, values: Tensor) -> Tensor:
+    """Return a sparse tensor of this shape whose rows at ``places``, which ascend and are distinct, are ``values``."""
+    return torch.sparse_coo_tensor(places[None], values, shape, is_coalesced=True, check_invariants=False)
 
 
 class SparseLinear(nn.Module):
     """A linear layer whose input is sparse; its cost grows with the entries, not with the columns.
 
-    ``weight`` is ``(inputs, outputs)``: one row for each item.
+    ``weight`` is ``(inputs, outputs)``: one row for each item. With ``rowwise`` its gradient is sparse, and an update
+    changes only the rows of items in the batch.
     """
 
-    def __init__(self, inputs: int, outputs: int) -> None:
+    def __init__(self, inputs: int, outputs: int, *, rowwise: bool = False) -> None:
         super().__init__()
+        self.rowwise = rowwise
         self.weight = nn.Parameter(torch.empty(inputs, outputs))
         self.bias = nn.Parameter(torch.empty(outputs))
         initialise(self)
@@ -49,7 +64,7 @@ class SparseLinear(nn.Module):
         """Map ``(n, inputs)`` rows to ``(n, outputs)``; the rows may be dense, too."""
         if isinstance(x, Tensor):
             return torch.addmm(self.bias, x, self.weight)
-        return sparse_product(x, self.weight) + self.bias
+        return sparse_product(x, self.weight, rowwise=self.rowwise) + self.bias
 
 
 def initialise(module: nn.Module) -> None:
@@ -78,9 +93,9 @@ def columns(output: nn.Linear, hidden: Tensor, items: slice) -> Tensor:
 class SparseEncoder(nn.Module):
     """Linear layers of these widths on sparse rows, tanh between them and none after the last."""
 
-    def __init__(self, inputs: int, widths: Sequence[int]) -> None:
+    def __init__(self, inputs: int, widths: Sequence[int], *, rowwise: bool = False) -> None:
         super().__init__()
-        self.input = SparseLinear(inputs, widths[0])
+        self.input = SparseLinear(inputs, widths[0], rowwise=rowwise)
         pairs = itertools.pairwise(widths)
         self.deeper = nn.Sequential(*(layer for pair in pairs for layer in (nn.Tanh(), linear(*pair))))
 
@@ -88,20 +103,6 @@ class SparseEncoder(nn.Module):
         """Map ``(n, inputs)`` rows to ``(n, widths[-1])``."""
         deep: Tensor = self.deeper(self.input(x))
         return deep
-
-
-class Decoder(nn.Module):
-    """Linear layers of these widths with tanh after each, and a linear output layer."""
-
-    def __init__(self, widths: Sequence[int], outputs: int) -> None:
-        super().__init__()
-        pairs = itertools.pairwise(widths)
-        self.hidden = nn.Sequential(*(layer for pair in pairs for layer in (linear(*pair), nn.Tanh())))
-        self.output = linear(widths[-1], outputs)
-
-    def forward(self, z: Tensor, items: slice = slice(None)) -> Tensor:
-        """Map ``(n, widths[0])`` codes to the outputs ``items``."""
-        return columns(self.output, self.hidden(z), items)
 
 
 class DenselySummed(nn.Module):
@@ -113,15 +114,17 @@ class DenselySummed(nn.Module):
     ----------
     n
         How many layers there are.
-    sparse
-        Whether the first one reads `Rows`; otherwise it reads a dense tensor.
+    sparse, rowwise
+        Whether the first one reads `Rows`, as `SparseLinear` does; otherwise it reads a dense tensor.
     eps
         What layer normalisation adds to the variance.
     """
 
-    def __init__(self, inputs: int, width: int, n: int, *, sparse: bool, eps: float = 1e-5) -> None:
+    def __init__(
+        self, inputs: int, width: int, n: int, *, sparse: bool, rowwise: bool = False, eps: float = 1e-5
+    ) -> None:
         super().__init__()
-        self.input = SparseLinear(inputs, width) if sparse else linear(inputs, width)
+        self.input = SparseLinear(inputs, width, rowwise=rowwise) if sparse else linear(inputs, width)
         self.deeper = nn.ModuleList(linear(width, width) for _ in range(n - 1))
         self.norms = nn.ModuleList(nn.LayerNorm(width, eps=eps) for _ in range(n))
 

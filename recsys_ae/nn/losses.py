@@ -11,30 +11,37 @@ from torch.nn import functional
 from recsys_ae.nn.rows import Rows
 
 
-class _MultinomialNLL(torch.autograd.Function):
-    """The multinomial negative log-likelihood; its exponentials become its gradient in the memory of the logits."""
+class _Multinomial(torch.autograd.Function):
+    """The multinomial negative log-likelihood; its gradient is computed along with it, in the memory of the logits."""
 
     @staticmethod
     def forward(ctx: Any, logits: Tensor, targets: Rows) -> Tensor:
-        rows = targets.row_of_entry
-        flat = rows * targets.width + targets.indices
-        at_targets = logits.view(-1)[flat]
-        top = logits.amax(dim=1, keepdim=True)
-        exponentials = logits.sub_(top).exp_()
-        sums = exponentials.sum(dim=1, keepdim=True)
-        normaliser = (top + sums.log()).squeeze(1)
-        ctx.exponentials, ctx.sums, ctx.flat, ctx.targets = exponentials, sums, flat, targets
-        return -(targets.values * (at_targets - normaliser[rows])).sum() / len(targets)
+        total, ctx.slope = multinomial_in_place(logits, targets)
+        ctx.n = len(targets)
+        loss: Tensor = total / ctx.n
+        return loss
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
-        scale = gradient / len(ctx.targets)
-        result = ctx.exponentials.mul_((ctx.targets.sums() * scale).unsqueeze(1) / ctx.sums)
-        entries = result.view(-1)
-        entries[ctx.flat] = entries[ctx.flat] - ctx.targets.values * scale  # no pair occurs twice
-        ctx.exponentials = None
-        return result, None
+        slope, ctx.slope = ctx.slope, None
+        return slope.mul_(gradient / ctx.n), None
+
+
+def multinomial_in_place(logits: Tensor, targets: Rows) -> tuple[Tensor, Tensor]:
+    """Return −Σ_u Σ_i x_ui log softmax(logits_u)_i and its gradient, which overwrites the contiguous logits."""
+    rows = targets.row_of_entry
+    flat = rows * targets.width + targets.indices
+    at_targets = logits.view(-1)[flat]
+    top = logits.amax(dim=1, keepdim=True)
+    exponentials = logits.sub_(top).exp_()
+    sums = exponentials.sum(dim=1, keepdim=True)
+    normaliser = (top + sums.log()).squeeze(1)
+    total = -(targets.values * (at_targets - normaliser[rows])).sum()
+    slope = exponentials.mul_(targets.sums().unsqueeze(1) / sums)
+    entries = slope.view(-1)
+    entries[flat] = entries[flat] - targets.values  # no pair occurs twice
+    return total, slope
 
 
 def multinomial(logits: Tensor, targets: Rows) -> Tensor:
@@ -44,7 +51,7 @@ def multinomial(logits: Tensor, targets: Rows) -> Tensor:
     so should anybody need it again; a tensor made by hand stays as it is.
     """
     own = logits.clone() if logits.is_leaf else logits
-    loss: Tensor = _MultinomialNLL.apply(own.float().contiguous(), targets)  # type: ignore[no-untyped-call]
+    loss: Tensor = _Multinomial.apply(own.float().contiguous(), targets)  # type: ignore[no-untyped-call]
     return loss
 
 

@@ -1,6 +1,7 @@
 """A batch of sparse rows on one device. Nothing here ever makes the rows dense."""
 
 import dataclasses
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -69,13 +70,46 @@ class Rows:
         rows = torch.arange(len(self), device=self.device)
         return torch.repeat_interleave(rows, self.lengths, output_size=len(self.values))
 
-    def take(self, positions: Tensor) -> "Rows":
-        """Return the rows at ``positions``, in that order."""
+    def take(self, positions: Tensor, entries: int | None = None) -> "Rows":
+        """Return the rows at ``positions``, in that order.
+
+        Where the number of their entries is known beforehand, a GPU need not be waited for.
+        """
         lengths = self.lengths[positions]
         indptr = functional.pad(lengths.cumsum(0, dtype=torch.int32), (1, 0))
-        shift = torch.repeat_interleave(self.indptr[positions] - indptr[:-1], lengths)
+        shift = torch.repeat_interleave(self.indptr[positions] - indptr[:-1], lengths, output_size=entries)
         source = shift + torch.arange(len(shift), dtype=torch.int32, device=self.device)
         return Rows(indptr, self.indices[source], self.values[source], self.width, self.positions[positions])
+
+    def batches(self, size: int, generator: torch.Generator) -> Iterator["Rows"]:
+        """Yield all rows in random order, ``size`` at a time; a GPU is waited for once, at the start."""
+        order = torch.randperm(len(self), generator=generator, device=self.device)
+        parts = torch.split(order, size)
+        entries = torch.stack([self.lengths[part].sum() for part in parts]).tolist() if parts else []
+        for positions, count in zip(parts, entries, strict=True):
+            yield self.take(positions, count)
+
+    def parts(self, size: int) -> Iterator[tuple[slice, "Rows"]]:
+        """Yield all rows in their order, at most ``size`` at a time, and where they stand."""
+        for start in range(0, len(self), size):
+            where = slice(start, min(len(self), start + size))
+            whole = where == slice(0, len(self))
+            yield where, self if whole else self.take(torch.arange(where.start, where.stop, device=self.device))
+
+    def without_zeros(self) -> "Rows":
+        """Return the entries that are not 0."""
+        kept = self.values != 0
+        before = functional.pad(kept.cumsum(0, dtype=torch.int32), (1, 0))
+        if int(before[-1]) == len(kept):
+            return self
+        return dataclasses.replace(
+            self, indptr=before[self.indptr], indices=self.indices[kept], values=self.values[kept]
+        )
+
+    def narrowed(self) -> tuple[Tensor, "Rows"]:
+        """Return the columns that have entries, ``(k,)`` int64 and ascending, and the rows over these alone."""
+        columns, places = torch.unique(self.indices, return_inverse=True)
+        return columns.long(), dataclasses.replace(self, indices=places.to(torch.int32), width=len(columns))
 
     def with_values(self, values: Tensor) -> "Rows":
         """Return the same entries with other values."""

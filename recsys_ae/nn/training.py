@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -41,6 +41,7 @@ def train(
     Returns the losses, seconds, rows per second and validation metrics of each epoch.
     """
     spec: TrainedSpec = network.spec
+    network.begin(rows)
     updates = _Updates(network, run, total=spec.epochs * math.ceil(len(rows) / spec.batch_size))
     best = _Best(network)
     history: list[dict[str, float]] = []
@@ -79,7 +80,7 @@ def _epoch(updates: "_Updates", rows: Rows, run: Run, epoch: int, last: dict[str
     before, done = updates.done, 0
     names: list[str] = []
     losses: list[Tensor] = []
-    for batch in _batches(rows, spec.batch_size, updates.generator):
+    for batch in rows.batches(spec.batch_size, updates.generator):
         parts = updates.step(batch)
         names, share = list(parts), len(batch) / len(rows)
         losses.append(torch.stack([torch.as_tensor(part, device=rows.device).detach() for part in parts.values()]))
@@ -90,12 +91,6 @@ def _epoch(updates: "_Updates", rows: Rows, run: Run, epoch: int, last: dict[str
     table = torch.stack(losses).double().cpu()  # the only synchronisation of an epoch
     _refuse_not_finite(table[:, 0], before, epoch, run)
     return dict(zip(names, (table[:, :-1] * table[:, -1:]).sum(0).tolist(), strict=True))
-
-
-def _batches(rows: Rows, batch_size: int, generator: torch.Generator) -> Iterator[Rows]:
-    order = torch.randperm(len(rows), generator=generator, device=rows.device)
-    for positions in torch.split(order, batch_size):
-        yield rows.take(positions)
 
 
 class _Best:

@@ -9,16 +9,16 @@ import torch
 from torch import Tensor
 
 from recsys_ae.hyper import hp
-from recsys_ae.nn import losses
-from recsys_ae.nn.autoencoder import ALL, Loss, Shape, TrainedAutoencoder, TrainedSpec
+from recsys_ae.nn.autoencoder import ALL, Loss, Shape, TrainedAutoencoder
 from recsys_ae.nn.corruption import drop_entries
-from recsys_ae.nn.layers import Decoder, SparseEncoder
+from recsys_ae.nn.layers import SparseEncoder
 from recsys_ae.nn.rows import Rows
+from recsys_ae.nn.softmax import Decoder, SoftmaxSpec
 from recsys_ae.nn.training import Step
 
 
 @dataclass(frozen=True, kw_only=True)
-class MultDAE(TrainedSpec):
+class MultDAE(SoftmaxSpec):
     """Hyper-parameters of Mult-DAE; the defaults are those of the paper's [items → 200 → items]."""
 
     latent: int = hp(200, "size of the code", low=1, search=("log", 32, 1024))
@@ -37,8 +37,8 @@ class MultDAENetwork(TrainedAutoencoder):
     def __init__(self, spec: MultDAE, shape: Shape) -> None:
         super().__init__(spec)
         widths = (*spec.hidden, spec.latent)
-        self.encoder = SparseEncoder(shape.width, widths)
-        self.decoder = Decoder(widths[::-1], shape.width)
+        self.encoder = SparseEncoder(shape.width, widths, rowwise=spec.samples > 0)
+        self.decoder = Decoder(widths[::-1], shape.width, spec.samples)
 
     def encode(self, x: Rows) -> Tensor:
         """Return z = tanh(W x / ‖x‖ + b), through as many layers as there are."""
@@ -49,10 +49,14 @@ class MultDAENetwork(TrainedAutoencoder):
         logits: Tensor = self.decoder(z, items)
         return logits
 
+    def begin(self, rows: Rows) -> None:
+        """Count the items, for a sampled softmax."""
+        self.decoder.output.prepare(rows)
+
     def loss(self, x: Rows, step: Step) -> Loss:
         """−Σ_i x_i log π_i(z) with z from the corrupted row (eq. 2)."""
         corrupted = drop_entries(x.normalised(), self.spec.dropout, step.generator)
-        nll = losses.multinomial(self.decode(torch.tanh(self.encoder(corrupted))), x)
+        nll = self.decoder.nll(torch.tanh(self.encoder(corrupted)), x, step.generator)
         return Loss(nll, {"nll": nll})
 
     def item_vectors(self) -> Tensor:

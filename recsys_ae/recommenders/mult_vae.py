@@ -9,16 +9,17 @@ from torch import Tensor
 
 from recsys_ae.hyper import hp
 from recsys_ae.nn import losses
-from recsys_ae.nn.autoencoder import ALL, Loss, Shape, TrainedAutoencoder, TrainedSpec
+from recsys_ae.nn.autoencoder import ALL, Loss, Shape, TrainedAutoencoder
 from recsys_ae.nn.corruption import drop_entries, gaussian_sample
-from recsys_ae.nn.layers import Decoder, SparseEncoder
+from recsys_ae.nn.layers import SparseEncoder
 from recsys_ae.nn.rows import Rows
 from recsys_ae.nn.schedules import warm_up
+from recsys_ae.nn.softmax import Decoder, SoftmaxSpec
 from recsys_ae.nn.training import Step
 
 
 @dataclass(frozen=True, kw_only=True)
-class MultVAE(TrainedSpec):
+class MultVAE(SoftmaxSpec):
     """Hyper-parameters of Mult-VAE; the defaults are the paper's.
 
     The paper anneals over 40,000 of the 46,800 updates that it trains on ML-20M; as a share of the run this holds for
@@ -41,8 +42,8 @@ class MultVAENetwork(TrainedAutoencoder):
 
     def __init__(self, spec: MultVAE, shape: Shape) -> None:
         super().__init__(spec)
-        self.encoder = SparseEncoder(shape.width, (*spec.hidden, 2 * spec.latent))
-        self.decoder = Decoder((spec.latent, *spec.hidden[::-1]), shape.width)
+        self.encoder = SparseEncoder(shape.width, (*spec.hidden, 2 * spec.latent), rowwise=spec.samples > 0)
+        self.decoder = Decoder((spec.latent, *spec.hidden[::-1]), shape.width, spec.samples)
 
     def encode(self, x: Rows) -> Tensor:
         """Return the mean of q(z | x), without noise or dropout."""
@@ -54,11 +55,16 @@ class MultVAENetwork(TrainedAutoencoder):
         logits: Tensor = self.decoder(z, items)
         return logits
 
+    def begin(self, rows: Rows) -> None:
+        """Count the items, for a sampled softmax."""
+        self.decoder.output.prepare(rows)
+
     def loss(self, x: Rows, step: Step) -> Loss:
         """E_q[−log p(x | z)] + β KL(q(z | x) ‖ N(0, I)) with one sample of z (eq. 5)."""
         corrupted = drop_entries(x.normalised(), self.spec.dropout, step.generator)
         mean, log_variance = self.encoder(corrupted).chunk(2, dim=1)
-        nll = losses.multinomial(self.decode(gaussian_sample(mean, log_variance, step.generator)), x)
+        z = gaussian_sample(mean, log_variance, step.generator)
+        nll = self.decoder.nll(z, x, step.generator)
         kl = losses.gaussian_kl(mean, log_variance)
         beta = warm_up(step.update, self.spec.anneal * step.total, self.spec.beta)
         return Loss(nll + beta * kl, {"nll": nll, "kl": kl, "beta": beta})

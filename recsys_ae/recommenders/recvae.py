@@ -12,11 +12,12 @@ from torch import Tensor, nn
 
 from recsys_ae.hyper import hp
 from recsys_ae.nn import losses
-from recsys_ae.nn.autoencoder import ALL, Loss, Shape, TrainedAutoencoder, TrainedSpec, Validate
+from recsys_ae.nn.autoencoder import ALL, Loss, Shape, TrainedAutoencoder, Validate
 from recsys_ae.nn.corruption import drop_entries, gaussian_sample
 from recsys_ae.nn.layers import DenselySummed, columns, linear, start_by_fan_in
 from recsys_ae.nn.rows import Rows
 from recsys_ae.nn.runtime import Run
+from recsys_ae.nn.softmax import SoftmaxOutput, SoftmaxSpec
 from recsys_ae.nn.training import Step
 
 STANDARD, OLD, WIDE = 3 / 20, 3 / 4, 1 / 10
@@ -25,7 +26,7 @@ WIDE_LOG_VARIANCE = 10.0
 
 
 @dataclass(frozen=True, kw_only=True)
-class RecVAE(TrainedSpec):
+class RecVAE(SoftmaxSpec):
     """Hyper-parameters of RecVAE; the defaults are the paper's for ML-20M.
 
     ``epochs`` counts passes over the training rows: the paper's 50 epochs, each of three passes that train the encoder
@@ -56,9 +57,11 @@ class RecVAENetwork(TrainedAutoencoder):
 
     def __init__(self, spec: RecVAE, shape: Shape) -> None:
         super().__init__(spec)
-        hidden = DenselySummed(shape.width, spec.width, spec.layers, sparse=True, eps=spec.ln_eps)
+        hidden = DenselySummed(
+            shape.width, spec.width, spec.layers, sparse=True, rowwise=spec.samples > 0, eps=spec.ln_eps
+        )
         self.encoder = nn.Sequential(hidden, linear(spec.width, 2 * spec.latent))
-        self.decoder = linear(spec.latent, shape.width)
+        self.decoder = SoftmaxOutput(spec.latent, shape.width, spec.samples)
         start_by_fan_in(self)
         self.trains_encoder = True
         self._old = torch.empty(0)  # no buffer, since only training needs it
@@ -71,6 +74,10 @@ class RecVAENetwork(TrainedAutoencoder):
     def decode(self, z: Tensor, items: slice = ALL) -> Tensor:
         """Return the logits of the multinomial."""
         return columns(self.decoder, z, items)
+
+    def begin(self, rows: Rows) -> None:
+        """Count the items, for a sampled softmax."""
+        self.decoder.prepare(rows)
 
     def begin_epoch(self, epoch: int) -> None:
         """Let the encoder learn, or the decoder (§ Alternating training).
@@ -92,7 +99,7 @@ class RecVAENetwork(TrainedAutoencoder):
         old = self._old[x.positions]
         mean, log_variance = (self._read(x, step) if self.trains_encoder else old).chunk(2, dim=1)
         z = gaussian_sample(mean, log_variance, step.generator)
-        nll = losses.multinomial(self.decode(z), x)
+        nll = self.decoder.nll(z, x, step.generator)
         if not self.trains_encoder:
             return Loss(nll, {"nll": nll})
         log_prior = composite_prior(z, *old.chunk(2, dim=1))

@@ -93,3 +93,49 @@ def test_gradients_of_length_one_are_made_for_each_tensor_apart(weight_decay: fl
             optimiser.step()
     for found, expected in zip(ours, theirs, strict=True):
         torch.testing.assert_close(found, expected, rtol=1e-5, atol=1e-6)
+
+
+def _sparse(dense: Tensor, rows: list[int]) -> Tensor:
+    return torch.sparse_coo_tensor(torch.tensor([rows]), dense[rows], dense.shape, check_invariants=True)
+
+
+@pytest.mark.parametrize("weight_decay", [0.0, 0.3])
+@pytest.mark.parametrize("unit_gradients", [False, True])
+def test_sparse_gradients_of_all_rows_update_like_dense_ones(weight_decay: float, unit_gradients: bool) -> None:
+    ours, theirs = _parameters(), _parameters()
+    both = [
+        Adam([{"params": p, "weight_decay": weight_decay}], lr=0.01, unit_gradients=unit_gradients)
+        for p in (ours, theirs)
+    ]
+    for update in range(8):
+        for mine, its, gradient in zip(ours, theirs, _gradients(update), strict=True):
+            order = list(range(len(gradient)))
+            mine.grad, its.grad = _sparse(gradient, order if update % 2 else order[::-1]), gradient.clone()
+        for optimiser in both:
+            optimiser.step()
+    for found, expected in zip(ours, theirs, strict=True):
+        torch.testing.assert_close(found, expected, rtol=1e-6, atol=1e-7)
+
+
+def test_a_row_without_a_gradient_stays_as_it_is_with_its_moments() -> None:
+    (table, *_), (alone, *_) = _parameters(), _parameters()
+    row = torch.nn.Parameter(alone.detach()[[1, 3]].clone())
+    some = Adam([{"params": [table], "weight_decay": 0.3}], lr=0.01)
+    single = Adam([{"params": [row], "weight_decay": 0.3}], lr=0.01)
+    for update in range(6):
+        gradient = _gradients(update)[0]
+        table.grad, row.grad = _sparse(gradient, [1, 3]), gradient[[1, 3]]
+        some.step()
+        single.step()
+    assert torch.equal(table.detach()[[1, 3]], row.detach())
+    assert torch.equal(table.detach()[[0, 2, 4]], alone.detach()[[0, 2, 4]])
+    assert not some.state[table][0][[0, 2, 4]].any()
+
+
+def test_a_row_that_a_sparse_gradient_names_twice_gets_the_sum() -> None:
+    (twice, *_), (once, *_) = _parameters(), _parameters()
+    gradient = torch.ones(5, 3)
+    twice.grad, once.grad = _sparse(gradient, [2, 2]), _sparse(2 * gradient, [2])
+    for parameter in (twice, once):
+        Adam([{"params": [parameter], "weight_decay": 0.0}], lr=0.01).step()
+    assert torch.equal(twice, once)

@@ -9,7 +9,6 @@ import torch
 from scipy.sparse import csr_matrix
 
 from recsys_ae.nn.layers import (
-    Decoder,
     DenselySummed,
     Gated,
     SparseEncoder,
@@ -19,6 +18,7 @@ from recsys_ae.nn.layers import (
 )
 from recsys_ae.nn.rows import Rows
 from recsys_ae.nn.runtime import seeded
+from recsys_ae.nn.softmax import Decoder
 from tests.nn.small import matrix, rows_of
 
 
@@ -221,3 +221,22 @@ def test_layers_can_start_by_the_number_of_their_inputs(normal: bool) -> None:
             assert 0.99 * bound < weight.abs().max() <= bound
     assert layers[2].weight.tolist() == [1] * 7
     assert layers[2].bias.tolist() == [0] * 7
+
+
+@pytest.mark.parametrize("dropped", [False, True])
+def test_a_rowwise_gradient_is_that_of_the_rows_with_entries_and_sparse(dropped: bool) -> None:
+    rows = rows_of(matrix(20, 60, density=0.05))
+    if dropped:
+        rows = rows.with_values(rows.values * (torch.arange(len(rows.values)) % 2))
+    upstream = torch.randn(20, 5, generator=torch.Generator().manual_seed(1))
+    found = []
+    for rowwise in (False, True):
+        with seeded(3):
+            layer = SparseLinear(60, 5, rowwise=rowwise)
+        layer(rows).backward(upstream)
+        assert layer.weight.grad is not None
+        found.append(layer.weight.grad)
+    assert found[1].is_sparse
+    assert not found[0].is_sparse
+    assert found[1]._indices()[0].tolist() == rows.indices[rows.values != 0].unique().tolist()
+    torch.testing.assert_close(found[1].to_dense(), found[0])

@@ -175,3 +175,40 @@ def test_entries_that_are_zero_stay_entries() -> None:
     given = csr_matrix((np.array([0, 3], np.float32), [1, 2], [0, 2]), shape=(1, 3))
     assert canonical(given).nnz == 2
     assert rows_of(canonical(given)).lengths.tolist() == [2]
+
+
+def test_zeros_that_are_stored_can_be_left_out() -> None:
+    rows = rows_of(GIVEN)
+    some = rows.with_values(rows.values * (torch.arange(len(rows.values)) % 3 > 0))
+    found = some.without_zeros()
+    np.testing.assert_array_equal(dense_of(found), dense_of(some))
+    assert (found.values != 0).all()
+    assert len(found.values) < len(rows.values)
+    assert found.positions is some.positions
+    assert rows.without_zeros() is rows
+
+
+def test_narrowed_rows_have_the_columns_that_hold_something() -> None:
+    dense = DENSE.copy()
+    dense[:, [0, 4]] = 0
+    columns, local = rows_of(csr_matrix(dense)).narrowed()
+    assert columns.tolist() == dense.any(axis=0).nonzero()[0].tolist()
+    assert local.width == len(columns) < 6
+    np.testing.assert_array_equal(dense_of(local), dense[:, columns.numpy()])
+
+
+@pytest.mark.parametrize("size", [1, 4, 9, 50])
+def test_batches_hold_every_row_once_in_random_order(size: int, rows: Rows) -> None:
+    batches = list(rows.batches(size, torch.Generator().manual_seed(1)))
+    order = torch.cat([batch.positions for batch in batches]).tolist()
+    assert sorted(order) == list(range(9))
+    assert order != list(range(9))
+    assert [len(batch) for batch in batches[:-1]] == [size] * (len(batches) - 1)
+    np.testing.assert_array_equal(np.concatenate([dense_of(batch) for batch in batches]), DENSE[order])
+
+
+@pytest.mark.parametrize("size", [1, 4, 9, 50])
+def test_parts_hold_every_row_once_in_order(size: int, rows: Rows) -> None:
+    parts = list(rows.parts(size))
+    np.testing.assert_array_equal(np.concatenate([dense_of(part) for _, part in parts]), DENSE)
+    assert all(len(part) == where.stop - where.start <= size for where, part in parts)

@@ -8,7 +8,7 @@ from scipy.sparse import csr_matrix, vstack
 
 from recsys_ae.nn.observed import products
 from recsys_ae.nn.rows import Rows, canonical
-from recsys_ae.nn.sampling import negatives
+from recsys_ae.nn.sampling import Sampler, negatives
 from tests.nn.small import CPU, dense_of, matrix, rows_of
 
 
@@ -129,3 +129,44 @@ def test_columns_of_rows_that_were_taken_are_drawn_for_these_rows() -> None:
     drawn = negatives(rows, 3, _generator())
     assert drawn.positions.tolist() == [5, 2, 28, 2]
     assert not (dense_of(drawn) * dense_of(rows)).any()
+
+
+@pytest.mark.parametrize("size", [1, 40, 199, 200])
+def test_a_sample_is_as_large_as_asked_for_distinct_and_in_order(size: int) -> None:
+    counts = torch.arange(200) ** 2
+    sampler = Sampler(counts, size)
+    for seed in range(20):
+        drawn, chances = sampler.draw(torch.Generator().manual_seed(seed))
+        assert drawn.tolist() == sorted(set(drawn.tolist()))
+        assert len(drawn) == size
+        assert torch.equal(chances, sampler.chances[drawn])
+
+
+def test_columns_are_drawn_as_often_as_their_chances_say() -> None:
+    counts = torch.cat([torch.tensor([5000, 900]), torch.arange(98)])
+    sampler = Sampler(counts, 20)
+    generator, times, n = torch.Generator().manual_seed(3), torch.zeros(100), 4000
+    for _ in range(n):
+        drawn, _ = sampler.draw(generator)
+        times[drawn] += 1
+    error = (sampler.chances * (1 - sampler.chances) / n).sqrt()
+    assert ((times / n - sampler.chances).abs() <= 4.5 * error + 1e-9).all()
+    assert times[0] == times[1] == n
+
+
+@pytest.mark.parametrize("size", [1, 7, 50, 99, 100])
+def test_chances_sum_to_the_size_and_grow_with_the_counts_up_to_certainty(size: int) -> None:
+    counts = torch.cat([torch.tensor([10**6, 10**5, 10**5]), torch.arange(97)])
+    chances = Sampler(counts, size).chances.double()
+    assert chances.sum().item() == pytest.approx(size, rel=1e-6)
+    assert (chances > 0).all()
+    assert (chances <= 1).all()
+    below = chances < 1
+    shares = chances[below] / (counts[below] + 1)
+    torch.testing.assert_close(shares, shares.mean().expand_as(shares), rtol=1e-5, atol=0)
+
+
+def test_the_same_seed_draws_the_same_columns() -> None:
+    counts = torch.arange(50)
+    found = [Sampler(counts, 10).draw(torch.Generator().manual_seed(5))[0] for _ in range(2)]
+    assert torch.equal(*found)

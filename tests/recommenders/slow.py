@@ -5,8 +5,9 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from recsys_ae.nn.layers import Decoder, SparseEncoder
+from recsys_ae.nn.layers import SparseEncoder
 from recsys_ae.nn.rows import Rows
+from recsys_ae.nn.softmax import Decoder
 from tests.nn.small import dense_of
 
 

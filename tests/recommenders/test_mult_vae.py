@@ -90,7 +90,7 @@ def test_f01_noise_has_unit_deviation(rows: Rows) -> None:
     """With mean 0 and log-variance 0, what the decoder reads is standard normal."""
     network = network_of(MultVAE(latent=500, hidden=(3,))).train()
     codes: list[Tensor] = []
-    network.decoder.register_forward_pre_hook(lambda _, given: codes.append(given[0]))
+    network.decoder.hidden.register_forward_pre_hook(lambda _, given: codes.append(given[0]))
     with torch.no_grad():
         for parameter in network.encoder.parameters():
             parameter.zero_()

@@ -1,0 +1,258 @@
+"""A softmax over all items, the output of many models: its loss by all items, or by a sample of them.
+
+Both are computed beside their gradients, so that no more logits are held at a time than must be.
+"""
+
+import itertools
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
+from torch.nn import functional
+
+from recsys_ae.errors import ConfigError
+from recsys_ae.hyper import hp
+from recsys_ae.nn import observed
+from recsys_ae.nn.autoencoder import TrainedSpec
+from recsys_ae.nn.layers import columns, initialise, linear, rows_of
+from recsys_ae.nn.losses import multinomial_in_place
+from recsys_ae.nn.rows import Rows
+from recsys_ae.nn.sampling import Sampler
+
+CELLS = 2**25
+"""Logits held at a time, 128 MiB in single precision; of a batch with more, some rows are taken at a time."""
+
+BLOCK = 256
+"""Items whose logits a CPU computes at a time: on AVX2 1.6 times as fast as 3,500 at once, by 500 rows of 600."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class SoftmaxSpec(TrainedSpec):
+    """What every model with a softmax over the items can be told."""
+
+    samples: int = hp(
+        0,
+        "items drawn by popularity for each batch, which stand for all others in the softmax; an update then changes "
+        "the weights of these and of the batch's own items only, so that its cost does not grow with the catalogue; "
+        "0: all items",
+        low=0,
+    )
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.samples and self.optimizer not in ("adam", "adam_norm_grad"):
+            raise ConfigError(
+                f"optimizer = {self.optimizer!r} cannot update the few items of samples = {self.samples:,} alone; use "
+                "optimizer = 'adam', or samples = 0"
+            )
+
+
+class SoftmaxOutput(nn.Linear):
+    """The output layer; ``weight`` is ``(n_items, inputs)``, a row for each item.
+
+    Parameters
+    ----------
+    samples
+        How many items stand for all in the loss; 0, or as many as there are, is the loss over all.
+    """
+
+    def __init__(self, inputs: int, outputs: int, samples: int = 0) -> None:
+        super().__init__(inputs, outputs)
+        initialise(self)
+        self.samples = samples if samples < outputs else 0
+        self.sampler: Sampler | None = None
+
+    def prepare(self, rows: Rows) -> None:
+        """Learn from the training rows how popular the items are, if a sample of them is to be drawn."""
+        if self.samples:
+            self.sampler = Sampler(torch.bincount(rows.indices, minlength=rows.width), self.samples)
+
+    def nll(self, hidden: Tensor, targets: Rows, generator: torch.Generator) -> Tensor:
+        """−Σ_i x_i log softmax(W h + b)_i, mean over rows (Liang et al. 2018, eq. 2), or its estimate by a sample."""
+        if not self.samples:
+            return multinomial(hidden, self.weight, self.bias, targets)
+        if self.sampler is None:
+            raise RuntimeError("a sampled loss needs prepare() before it")
+        return sampled_multinomial(hidden, self.weight, self.bias, targets, *self.sampler.draw(generator))
+
+
+class Decoder(nn.Module):
+    """Linear layers of these widths with tanh after each, and a softmax over the items."""
+
+    def __init__(self, widths: Sequence[int], outputs: int, samples: int = 0) -> None:
+        super().__init__()
+        pairs = itertools.pairwise(widths)
+        self.hidden = nn.Sequential(*(layer for pair in pairs for layer in (linear(*pair), nn.Tanh())))
+        self.output = SoftmaxOutput(widths[-1], outputs, samples)
+
+    def forward(self, z: Tensor, items: slice = slice(None)) -> Tensor:
+        """Map ``(n, widths[0])`` codes to the logits of ``items``."""
+        return columns(self.output, self.hidden(z), items)
+
+    def nll(self, z: Tensor, targets: Rows, generator: torch.Generator) -> Tensor:
+        """Return the loss of codes, mean over rows; see `SoftmaxOutput.nll`."""
+        return self.output.nll(self.hidden(z), targets, generator)
+
+
+def multinomial(hidden: Tensor, weight: Tensor, bias: Tensor, targets: Rows, cells: int = CELLS) -> Tensor:
+    """Return `losses.multinomial` of the logits W h + b, of which at most ``cells`` are held at a time.
+
+    ``hidden`` is ``(n, d)``, ``weight`` ``(n_items, d)`` and ``bias`` ``(n_items,)``.
+    """
+    dtype = _product_dtype(hidden.device)
+    with torch.autocast(hidden.device.type, enabled=False):
+        loss: Tensor = _Multinomial.apply(hidden, weight, bias, targets, dtype, cells)  # type: ignore[no-untyped-call]
+    return loss
+
+
+class _Multinomial(torch.autograd.Function):
+    @staticmethod
+    def forward(
+        ctx: Any, hidden: Tensor, weight: Tensor, bias: Tensor, targets: Rows, dtype: torch.dtype, cells: int
+    ) -> Tensor:
+        for_hidden, for_weight, for_bias, *_ = ctx.needs_input_grad
+        given, table = hidden.to(dtype), weight.to(dtype)
+        of_hidden, of_weight, of_bias = torch.zeros_like(given), None, None
+        if for_weight:
+            of_weight = torch.zeros_like(weight)
+        if for_bias:
+            of_bias = torch.zeros_like(bias)
+        total = bias.new_zeros(())
+        for part, rows in targets.parts(max(1, cells // len(weight))):
+            cost, slope = multinomial_in_place(_logits(given[part], table, bias), rows)
+            total += cost
+            if of_bias is not None:
+                of_bias += slope.sum(dim=0)
+            slope = slope.to(dtype)
+            if for_hidden:
+                torch.mm(slope, table, out=of_hidden[part])
+            if of_weight is not None:
+                _add_product(of_weight, slope.T, given[part])
+        ctx.gradients, ctx.dtypes, ctx.n = (of_hidden, of_weight, of_bias), (hidden.dtype, weight.dtype), len(targets)
+        loss: Tensor = total / ctx.n
+        return loss
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
+        # Scaled only now: divided by n and by what a half-precision run is scaled by, they might have come to nothing.
+        scale = gradient / ctx.n
+        of_hidden, *others = ctx.gradients
+        ctx.gradients = None
+        scaled = (None if one is None else one.mul_(scale) for one in others)
+        return of_hidden.to(ctx.dtypes[0]).mul_(scale), *scaled, None, None, None
+
+
+def sampled_multinomial(
+    hidden: Tensor, weight: Tensor, bias: Tensor, targets: Rows, drawn: Tensor, chances: Tensor
+) -> Tensor:
+    """Estimate `multinomial` from each row's own items and a sample of all items, the same for all rows.
+
+    The sum of the exponentials is that of a row's own items, and of the sample's others each divided by its chance to
+    be drawn, which is right on average (Jean et al. 2015, eq. 8, with inclusion probabilities). The gradients of the
+    weights are sparse tensors of the rows that took part.
+
+    Parameters
+    ----------
+    drawn, chances
+        ``(m,)``: distinct columns that ascend, and the probability with which each was drawn.
+    """
+    dtype = _product_dtype(hidden.device)
+    with torch.autocast(hidden.device.type, enabled=False):
+        loss: Tensor = _Sampled.apply(hidden, weight, bias, targets, (drawn, chances), dtype)  # type: ignore[no-untyped-call]
+    return loss
+
+
+class _Sampled(torch.autograd.Function):
+    @staticmethod
+    def forward(
+        ctx: Any,
+        hidden: Tensor,
+        weight: Tensor,
+        bias: Tensor,
+        targets: Rows,
+        sample: tuple[Tensor, Tensor],
+        dtype: torch.dtype,
+    ) -> Tensor:
+        drawn, chances = sample
+        given, table = hidden.to(dtype), weight[drawn].to(dtype)
+        own = observed.products(hidden.float(), weight, targets) + bias[targets.indices]
+        others = _without_own(_logits(given, table, bias[drawn] - chances.log()), targets, drawn)
+        total, slope_own, slope = _sampled_in_place(own, others, targets)
+        entries = targets.with_values(slope_own)
+        for_hidden, for_weight, for_bias, *_ = ctx.needs_input_grad
+        ctx.of_hidden = (slope.to(dtype) @ table).float() + entries.product(weight) if for_hidden else None
+        ctx.touched, ctx.of_weight, ctx.of_bias = None, None, None
+        if for_weight or for_bias:
+            ctx.touched, places = torch.unique(torch.cat([drawn, targets.indices]), return_inverse=True)
+            at_drawn, at_own = places[: len(drawn)], places[len(drawn) :]
+        if for_weight:
+            local = replace(entries, indices=at_own.to(torch.int32), width=len(ctx.touched))
+            ctx.of_weight = local.transposed().product(hidden.float())
+            ctx.of_weight.index_add_(0, at_drawn, (slope.to(dtype).T @ given).float())
+        if for_bias:
+            ctx.of_bias = bias.new_zeros(len(ctx.touched)).index_add_(0, at_own, slope_own)
+            ctx.of_bias.index_add_(0, at_drawn, slope.sum(dim=0))
+        ctx.n, ctx.dtype, ctx.shapes = len(targets), hidden.dtype, (weight.shape, bias.shape)
+        loss: Tensor = total / ctx.n
+        return loss
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
+        scale = gradient / ctx.n
+        of_hidden = None if ctx.of_hidden is None else ctx.of_hidden.mul_(scale).to(ctx.dtype)
+        of_weights = (
+            None if values is None else rows_of(shape, ctx.touched, values.mul_(scale))
+            for shape, values in zip(ctx.shapes, (ctx.of_weight, ctx.of_bias), strict=True)
+        )
+        ctx.of_hidden = None
+        return of_hidden, *of_weights, None, None, None
+
+
+def _without_own(logits: Tensor, targets: Rows, drawn: Tensor) -> Tensor:
+    """Strike out of each row's logits of the sample what is among its own items, which count already."""
+    places = torch.searchsorted(drawn, targets.indices.long()).clamp_max(len(drawn) - 1)
+    strike = torch.where(drawn[places] == targets.indices, -torch.inf, 0.0)
+    logits.view(-1).index_add_(0, targets.row_of_entry * len(drawn) + places, strike)
+    return logits
+
+
+def _sampled_in_place(own: Tensor, others: Tensor, targets: Rows) -> tuple[Tensor, Tensor, Tensor]:
+    """Return the loss, summed over the rows, and its gradients by both kinds of logits, which are overwritten."""
+    rows = targets.row_of_entry
+    top = others.amax(dim=1).scatter_reduce_(0, rows, own, "amax")
+    cost = -(targets.values * own).sum()
+    own, others = own.sub_(top[rows]).exp_(), others.sub_(top.unsqueeze(1)).exp_()
+    sums = others.sum(dim=1).index_add_(0, rows, own)
+    lengths = targets.sums()
+    scale = lengths / sums
+    cost += (lengths * (top + sums.log())).sum()
+    return cost, own.mul_(scale[rows]).sub_(targets.values), others.mul_(scale.unsqueeze(1))
+
+
+def _product_dtype(device: torch.device) -> torch.dtype:
+    """Return the type that matrix products are computed in."""
+    mixed = torch.is_autocast_enabled(device.type)
+    return torch.get_autocast_dtype(device.type) if mixed else torch.float32
+
+
+def _logits(hidden: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+    """Return W h + b in single precision, ``(n, n_items)``."""
+    if hidden.device.type != "cpu" or hidden.dtype is not torch.float32:
+        return functional.linear(hidden, weight, bias.to(hidden.dtype)).float()
+    logits = hidden.new_empty(len(hidden), len(weight))
+    for items in (slice(start, start + BLOCK) for start in range(0, len(weight), BLOCK)):
+        torch.addmm(bias[items], hidden, weight[items].T, out=logits[:, items])
+    return logits
+
+
+def _add_product(total: Tensor, left: Tensor, right: Tensor) -> None:
+    """Add a matrix product to a sum in single precision."""
+    if left.dtype is torch.float32:
+        total.addmm_(left, right)
+    else:
+        total += left @ right
