@@ -147,6 +147,7 @@ def run() -> list[Option]:
         Option(["--out"], type=FILE, metavar="DIR", section=RUN, help=out),
         overwrite("a model"),
         track("Write the course of the run to MLflow: $MLFLOW_TRACKING_URI, else mlflow.db here."),
+        Option(["--dry-run"], is_flag=True, section=RUN, help="Stop before the training; tell what memory it needs."),
         Option(["--quiet"], is_flag=True, section=RUN, help="Print nothing but warnings and errors."),
         Option(
             ["--config"],

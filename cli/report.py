@@ -11,8 +11,10 @@ from .display import Display
 from .source import has_ratings
 
 if TYPE_CHECKING:
+    from recsys_ae.datasets.interactions import Interactions
     from recsys_ae.datasets.splitting import Split
     from recsys_ae.nn.autoencoder import Spec
+    from recsys_ae.nn.runtime import Run
     from recsys_ae.recommender import Recommender
 
     from .source import Prepared
@@ -38,6 +40,20 @@ def show_data(display: Display, prepared: "Prepared", split: "Split") -> None:
     if unknown:
         display.line(f"{unknown:,} targets left out: no training user has touched their items.")
     display.line(f"Split fingerprint {split.fingerprint}")
+
+
+def show_memory(display: Display, spec: "Spec", train: "Interactions", run: "Run", *, whole: bool) -> None:
+    """Print how much memory a fit needs at least, by what it is for if the whole is asked for, and how much is free."""
+    from recsys_ae.nn.autoencoder import Shape  # noqa: PLC0415
+    from recsys_ae.nn.footprint import memory as needed  # noqa: PLC0415
+    from recsys_ae.nn.runtime import free_memory  # noqa: PLC0415
+
+    parts = needed(spec, Shape(*train.shape), train.nnz)
+    free = free_memory(run.torch_device)
+    of = "" if free is None else f" of {free / 2**20:,.0f} MiB free"
+    display.line(f"\nMemory needed beside the program's own: {sum(parts.values()) / 2**20:,.0f} MiB{of}")
+    if whole and parts:
+        display.table(("for", ">MiB"), [(what, f"{size / 2**20:,.1f}") for what, size in parts.items()])
 
 
 def show_fit(display: Display, model: "Recommender", out: Path) -> None:

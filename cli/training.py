@@ -13,7 +13,7 @@ from recsys_ae.errors import ConfigError
 
 from . import hyper_options, memory
 from .display import Display, epochs
-from .report import monitor, show_data, show_fit, shown_name, typed_name
+from .report import monitor, show_data, show_fit, show_memory, shown_name, typed_name
 from .source import Source, prepare, titles
 from .tracked import Tracking
 from .typed import NONE
@@ -40,6 +40,7 @@ def fit(spec_class: type["Spec"], **given: Any) -> None:
 
 
 def _fit(spec_class: type["Spec"], given: Mapping[str, Any], saved: list[Path]) -> None:
+    from recsys_ae import requirements  # noqa: PLC0415
     from recsys_ae.artefact import refuse_to_write  # noqa: PLC0415
     from recsys_ae.recommender import Recommender  # noqa: PLC0415
 
@@ -47,11 +48,17 @@ def _fit(spec_class: type["Spec"], given: Mapping[str, Any], saved: list[Path]) 
     spec = _spec(spec_class, given)
     source = Source.from_options({**given, "min_rating": _threshold(spec_class, given["min_rating"])})
     out = given["out"] or Path("models") / f"{source.title}-{spec.name().replace('_', '-')}"
-    refuse_to_write(out, overwrite=given["overwrite"])
+    if not given["dry_run"]:
+        refuse_to_write(out, overwrite=given["overwrite"])
     run = _run(given)
     prepared = prepare(source)
     split = prepared.divide()
     show_data(display, prepared, split)
+    show_memory(display, spec, split.train, run, whole=given["dry_run"])
+    if given["dry_run"]:
+        requirements.check(spec, split.train, run)
+        display.line("Dry run: nothing is learnt, and nothing saved.")
+        return
     model = Recommender(spec)
     display.line(f"\nModel {shown_name(model)} on {run.torch_device}, to be saved in {out}")
     model.notes = {

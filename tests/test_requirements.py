@@ -140,3 +140,14 @@ def test_a_refused_fit_leaves_what_was_fitted_before_whole() -> None:
     with pytest.raises(DataError, match="1 of 5 values are negative"):
         model.fit(data([1, -1, 1, 1, 1]), run=CPU)
     np.testing.assert_array_equal(model.score(data([1] * 5).matrix), before)
+
+
+def test_a_network_that_does_not_fit_is_refused_with_what_to_change(monkeypatch: pytest.MonkeyPatch) -> None:
+    from recsys_ae.recommenders import MultVAE
+
+    monkeypatch.setattr(requirements, "free_memory", lambda device: 100)
+    with pytest.raises(TrainingError, match=r"mult_vae needs .* most of it is for the moments of adam: .*--samples"):
+        check(MultVAE(), data([1] * 5), CPU)
+    with pytest.raises(TrainingError) as caught:
+        check(MultVAE(samples=2), data([1] * 5), CPU)
+    assert "--samples" not in str(caught.value)

@@ -58,7 +58,7 @@ class Adam:
     def _update_rows(self, group: dict[str, Any], p: Tensor, rows: Tensor, gradient: Tensor) -> None:
         """Update the rows that have a gradient; moments and penalty of the others wait until they have one."""
         mean, square, steps = self.state[p]
-        parts = [tensor[rows] for tensor in (p, mean, square)]
+        parts = [tensor.index_select(0, rows) for tensor in (p, mean, square)]  # several times faster than tensor[rows]
         self._update(group, [(parts[0], gradient, parts[1], parts[2], steps)])
         for tensor, part in zip((p, mean, square), parts, strict=True):
             tensor.index_copy_(0, rows, part)

@@ -111,6 +111,10 @@ class Training(Identity):
 class TrainedSpec(Training, Spec):
     """The hyper-parameters of a model of histories that is trained by gradient descent."""
 
+    def batch_memory(self, shape: Shape) -> int:
+        """Return the bytes of the outputs of a batch: by default a score for each of its rows and each column."""
+        return 4 * min(self.batch_size, shape.n_rows) * shape.width
+
 
 @dataclass(frozen=True)
 class Loss:

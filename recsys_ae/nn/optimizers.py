@@ -12,6 +12,9 @@ Optimizer: TypeAlias = Literal["adam", "adam_norm_grad", "nadam", "adagrad"]
 BatchOptimizer: TypeAlias = Literal["adam", "rprop", "lbfgs"]
 """Those for a loss without noise on all rows at once, or on large batches."""
 
+MOMENTS = {"adam": 2, "adam_norm_grad": 2, "nadam": 2, "adagrad": 1, "rprop": 2, "lbfgs": 22}
+"""Numbers that an optimizer keeps for each weight."""
+
 Groups: TypeAlias = Sequence[dict[str, Any]]
 
 

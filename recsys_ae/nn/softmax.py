@@ -16,7 +16,7 @@ from torch.nn import functional
 from recsys_ae.errors import ConfigError
 from recsys_ae.hyper import hp
 from recsys_ae.nn import observed
-from recsys_ae.nn.autoencoder import TrainedSpec
+from recsys_ae.nn.autoencoder import Shape, TrainedSpec
 from recsys_ae.nn.layers import columns, initialise, linear, rows_of
 from recsys_ae.nn.losses import multinomial_in_place
 from recsys_ae.nn.rows import Rows
@@ -49,6 +49,13 @@ class SoftmaxSpec(TrainedSpec):
                 "optimizer = 'adam', or samples = 0"
             )
 
+    def batch_memory(self, shape: Shape) -> int:
+        """Return the bytes of the logits that are held at a time."""
+        n, columns = min(self.batch_size, shape.n_rows), shape.width
+        if 0 < self.samples < columns:
+            return 4 * n * self.samples
+        return 4 * min(n * columns, max(CELLS, columns))
+
 
 class SoftmaxOutput(nn.Linear):
     """The output layer; ``weight`` is ``(n_items, inputs)``, a row for each item.
@@ -63,6 +70,7 @@ class SoftmaxOutput(nn.Linear):
         super().__init__(inputs, outputs)
         initialise(self)
         self.samples = samples if samples < outputs else 0
+        self.rowwise = self.samples > 0
         self.sampler: Sampler | None = None
 
     def prepare(self, rows: Rows) -> None:
@@ -178,7 +186,7 @@ class _Sampled(torch.autograd.Function):
         dtype: torch.dtype,
     ) -> Tensor:
         drawn, chances = sample
-        given, table = hidden.to(dtype), weight[drawn].to(dtype)
+        given, table = hidden.to(dtype), weight.index_select(0, drawn).to(dtype)
         own = observed.products(hidden.float(), weight, targets) + bias[targets.indices]
         others = _without_own(_logits(given, table, bias[drawn] - chances.log()), targets, drawn)
         total, slope_own, slope = _sampled_in_place(own, others, targets)

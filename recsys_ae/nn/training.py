@@ -169,7 +169,7 @@ class _Updates:
         torch.autograd.backward(self.scaler.scale(loss.total))
         if spec.clip_norm:
             self.scaler.unscale_(self.optimiser)
-            nn.utils.clip_grad_norm_(self.phase.parameters, spec.clip_norm)
+            _clip_norm(self.phase.parameters, spec.clip_norm)
         return loss
 
     def _searched(self, batch: Rows, step: Step) -> "Loss":
@@ -183,6 +183,15 @@ class _Updates:
 
         self.optimiser.step(closure)
         return asked[0]
+
+
+def _clip_norm(parameters: Sequence[nn.Parameter], largest: float) -> None:
+    """Scale the gradient down to this Euclidean norm; it may be sparse in part, which PyTorch's own does not take."""
+    gradients = [p.grad for p in parameters if p.grad is not None]
+    values = [g.coalesce()._values() if g.is_sparse else g for g in gradients]
+    scale = (largest / (nn.utils.get_total_norm(values) + 1e-6)).clamp(max=1.0)
+    for gradient in gradients:
+        gradient.mul_(scale)
 
 
 def _monitored(measured: dict[str, float], monitor: str) -> float:

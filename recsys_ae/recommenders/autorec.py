@@ -56,6 +56,10 @@ class AutoRec(TrainedSpec):
     )
     monitor: str = hp("rmse", "metric on the validation ratings that decides which weights are kept")
 
+    def batch_memory(self, shape: Shape) -> int:
+        """Return 0: only the outputs at observed entries are computed."""
+        return 0
+
     def build(self, shape: Shape) -> "AutoRecNetwork":
         """Make the untrained network."""
         return (ItemNetwork if self.orientation == "item" else UserNetwork)(self, shape)

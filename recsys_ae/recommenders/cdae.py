@@ -47,6 +47,10 @@ class CDAE(TrainedSpec):
     batch_size: int = hp(100, "rows in an update", low=1, search=("log", 32, 1024))
     lr: float = hp(1e-2, "learning rate", low=0, search=("log", 1e-3, 1e-1))
 
+    def batch_memory(self, shape: Shape) -> int:
+        """Return 0: only the outputs at observed entries are computed."""
+        return 0
+
     def build(self, shape: Shape) -> "CDAENetwork":
         """Make the untrained network."""
         return CDAENetwork(self, shape)

@@ -167,3 +167,11 @@ def test_trouble_with_tracking_is_a_warning_and_the_model_is_there(
     assert outcome.code == 0
     assert outcome.error.startswith("Warning: tracking failed")
     assert (here / "model/config.json").is_file()
+
+
+def test_a_dry_run_tells_the_memory_and_leaves_nothing(cli: Run, here: Path, ratings: Path) -> None:
+    outcome = cli("fit", "mult-vae", "--data", ratings, *FAST, "--dry-run")
+    assert (outcome.code, outcome.err) == (0, "")
+    assert "moments of adam" in outcome.out
+    assert "nothing is learnt" in outcome.out
+    assert not any(here.iterdir())

@@ -43,12 +43,11 @@ def resident():
     return int(re.search(r"VmRSS:\\s+(\\d+)", Path("/proc/self/status").read_text())[1]) / 1024
 
 memory.thrifty()
-memory.settle()
 np.ones(2**19)  # once such an array is freed, glibc by itself keeps smaller ones on its heap
 before = resident()
-batches = [np.ones(2**17) for _ in range(100)]
+parts = [np.ones(2**17) for _ in range(100)]
 assert resident() - before > 90
-del batches[:-1]  # the last one keeps a heap from shrinking
+del parts[:-1]  # the last one keeps a heap from shrinking
 print(resident() - before)
 """
 
@@ -67,5 +66,5 @@ def test_a_fit_imports_no_package_that_it_does_not_use(here: Path, ratings: Path
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads the memory of a process from /proc")
-def test_what_a_batch_frees_while_training_is_given_back() -> None:
+def test_what_is_freed_while_reading_is_given_back() -> None:
     assert float(output(FREED)) < 10

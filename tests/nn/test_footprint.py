@@ -1,0 +1,55 @@
+"""The memory that is told beforehand is that of the tensors that a fit holds."""
+
+import pytest
+
+from recsys_ae.nn.autoencoder import Shape
+from recsys_ae.nn.footprint import memory
+from recsys_ae.nn.softmax import CELLS
+from recsys_ae.recommenders import EASE, VASP, AutoRec, MultDAE, MultVAE, Popularity
+
+SHAPE = Shape(1000, 300)
+WEIGHTS = 4 * (300 * 6 + 6 + 6 * 8 + 8 + 4 * 6 + 6 + 6 * 300 + 300)
+
+
+def test_each_copy_of_the_weights_is_counted_by_what_it_is_for() -> None:
+    spec = MultVAE(latent=4, hidden=(6,), batch_size=50)
+    assert memory(spec, SHAPE, 9_000) == {
+        "interactions": 9_000 * 8 + 12_000,
+        "weights": WEIGHTS,
+        "gradients": WEIGHTS,
+        "moments of adam": 2 * WEIGHTS,
+        "best weights so far": WEIGHTS,
+        "outputs of a batch": 4 * 50 * 300,
+    }
+    averaged = memory(MultVAE(latent=4, hidden=(6,), average=0.9, optimizer="adagrad"), SHAPE, 9_000)
+    assert averaged["average of the weights"] == averaged["moments of adagrad"] == WEIGHTS
+
+
+def test_a_sampled_softmax_needs_no_gradient_of_the_tables_and_few_outputs() -> None:
+    spec = MultDAE(latent=5, samples=40, batch_size=50)
+    parts = memory(spec, SHAPE, 9_000)
+    assert parts["gradients"] == parts["weights"] - 2 * 4 * 300 * 5
+    assert parts["outputs of a batch"] == 4 * 50 * 40
+
+
+def test_logits_of_a_large_catalogue_are_not_all_held() -> None:
+    million = Shape(1_000_000, 1_000_000)
+    assert memory(MultVAE(), million, 1)["outputs of a batch"] == 4 * CELLS
+    assert memory(MultVAE(batch_size=20), million, 1)["outputs of a batch"] == 4 * 20 * 1_000_000
+    assert "outputs of a batch" not in memory(AutoRec(), million, 1)
+
+
+def test_a_closed_form_tells_its_matrix_and_a_count_nothing() -> None:
+    assert memory(EASE(), SHAPE, 9_000) == {"matrix of the closed form": 12 * 300**2}
+    assert memory(Popularity(), SHAPE, 9_000) == {}
+
+
+def test_what_an_update_holds_beside_the_weights_is_not_forgotten() -> None:
+    shape = Shape(10, 40_000)
+    assert sum(memory(VASP(), shape, 1).values()) >= VASP().memory(shape)
+
+
+@pytest.mark.parametrize("batch_size", [10, 5_000])
+def test_a_batch_has_no_more_rows_than_there_are(batch_size: int) -> None:
+    parts = memory(MultDAE(batch_size=batch_size), SHAPE, 1)
+    assert parts["outputs of a batch"] == 4 * min(batch_size, 1000) * 300
