@@ -138,7 +138,7 @@ def run() -> list[Option]:
     seed = "What the training is drawn with."
     out = "Folder for the model.  [default: models/<data>-<model>]"
     file = "Options from a TOML file, under the same names; those typed here win."
-    precision = click.Choice(["auto", "fp32", "bf16", "fp16"])
+    precision = click.Choice(["auto", "fp32", "tf32", "bf16", "fp16"])
     return [
         Option(["--seed"], type=Whole(0, 2**63 - 1), default=0, show_default=True, section=RUN, help=seed),
         device(),

@@ -23,7 +23,7 @@ from recsys_ae.nn.autoencoder import Autoencoder, Shape, Spec
 from recsys_ae.nn.candidates import Candidates, Filter, places
 from recsys_ae.nn.ranking import validation
 from recsys_ae.nn.rows import Rows, canonical
-from recsys_ae.nn.runtime import Run, cpu_threads, resolve, seeded
+from recsys_ae.nn.runtime import Run, resolve
 
 
 class Recommendations(NamedTuple):
@@ -100,7 +100,7 @@ class Recommender:
         facts = facts_of(self.spec, train, valid, run)
         run.tracker.parameters({**flatten(self.spec), **facts})
         started, device = time.perf_counter(), run.torch_device
-        with cpu_threads(run.threads), seeded(run.seed):
+        with run.circumstances():
             network = self.spec.build(Shape(*train.shape)).to(device)
             rows = Rows.from_matrix(canonical(train.matrix), device)
             popularity = rows.with_values(torch.ones_like(rows.values)).column_sums()

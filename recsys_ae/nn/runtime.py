@@ -13,8 +13,8 @@ import torch
 from recsys_ae.errors import ConfigError
 from recsys_ae.tracking import NoTracker, Tracker
 
-Precision: TypeAlias = Literal["auto", "fp32", "bf16", "fp16"]
-_DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+Precision: TypeAlias = Literal["auto", "fp32", "tf32", "bf16", "fp16"]
+_DTYPES = {"fp32": torch.float32, "tf32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,8 @@ class Run:
     device
         ``auto`` (a GPU where there is one), ``cpu``, ``cuda``, ``cuda:1``, …
     precision
-        ``auto`` is bf16 on a GPU that has it and fp32 elsewhere. Weights stay fp32.
+        ``auto`` is bf16 on a GPU that has it and fp32 elsewhere. Weights stay fp32. ``tf32`` is fp32 whose products a
+        GPU rounds to 10 bits of mantissa; on a CPU it is fp32.
     threads
         CPU threads while fitting; None leaves the setting alone.
     tracker, progress
@@ -79,6 +80,18 @@ class Run:
         if self.dtype is torch.float32:
             return contextlib.nullcontext()
         return torch.autocast(self.torch_device.type, dtype=self.dtype)
+
+    @contextlib.contextmanager
+    def circumstances(self) -> Iterator[None]:
+        """Have its threads, its seed and the rounding of fp32 products inside the context."""
+        before = torch.get_float32_matmul_precision()
+        if self.precision == "tf32" and self.torch_device.type == "cuda":
+            torch.set_float32_matmul_precision("high")
+        try:
+            with cpu_threads(self.threads), seeded(self.seed):
+                yield
+        finally:
+            torch.set_float32_matmul_precision(before)
 
     def generator(self) -> torch.Generator:
         """Return a fresh source of randomness on the device."""

@@ -87,19 +87,23 @@ def _epoch(updates: "_Updates", rows: Rows, run: Run, epoch: int, last: dict[str
     spec: TrainedSpec = updates.network.spec
     updates.network.train()
     before, done = updates.done, 0
-    names: list[str] = []
-    losses: list[Tensor] = []
+    recorded: list[tuple[dict[str, Tensor | float], int]] = []
     for batch in rows.batches(spec.batch_size, updates.generator):
-        parts = updates.step(batch)
-        names, share = list(parts), len(batch) / len(rows)
-        losses.append(torch.stack([torch.as_tensor(part, device=rows.device).detach() for part in parts.values()]))
-        losses[-1] = torch.cat([losses[-1], losses[-1].new_tensor([share])])
+        recorded.append((updates.step(batch), len(batch)))
         done += len(batch)
         if run.progress is not None:
             run.progress(Progress(epoch, spec.epochs, done, len(rows), last))
-    table = torch.stack(losses).double().cpu()  # the only synchronisation of an epoch
-    _refuse_not_finite(table[:, 0], before, epoch, run)
-    return dict(zip(names, (table[:, :-1] * table[:, -1:]).sum(0).tolist(), strict=True))
+    sizes = torch.tensor([size for _, size in recorded], dtype=torch.float64)
+    parts = {name: _column([parts[name] for parts, _ in recorded]) for name in recorded[0][0]}
+    _refuse_not_finite(parts["loss"], before, epoch, run)
+    return {name: float((values * sizes).sum() / len(rows)) for name, values in parts.items()}
+
+
+def _column(values: Sequence[Tensor | float]) -> Tensor:
+    """Return numbers of the batches of an epoch on the CPU, for which a GPU is waited for only now."""
+    if all(isinstance(value, Tensor) for value in values):
+        return torch.stack([torch.as_tensor(value).detach() for value in values]).double().cpu()
+    return torch.tensor([float(value) for value in values], dtype=torch.float64)
 
 
 class _Best:

@@ -18,7 +18,7 @@ NO_GPU = pytest.mark.skipif(torch.cuda.is_available(), reason="says what happens
 @pytest.mark.parametrize(
     ("name", "value", "message"),
     [
-        ("precision", "fp8", "precision = 'fp8' is not one of auto, fp32, bf16, fp16"),
+        ("precision", "fp8", "precision = 'fp8' is not one of auto, fp32, tf32, bf16, fp16"),
         ("threads", 0, "threads = 0 must be at least 1"),
         ("threads", -2, "threads = -2 must be at least 1"),
         ("seed", -1, r"seed = -1 must lie between 0 and 2\^63 - 1"),
@@ -148,3 +148,23 @@ def test_the_free_memory_of_a_gpu_is_what_its_driver_says(monkeypatch: pytest.Mo
     monkeypatch.setattr(torch.cuda, "mem_get_info", told)
     assert free_memory(torch.device("cuda:1")) == 5
     assert asked == [torch.device("cuda:1")]
+
+
+@pytest.mark.parametrize(("device", "inside"), [("cpu", "highest"), ("cuda", "high")])
+def test_tf32_rounds_products_on_a_gpu_only_and_only_inside(
+    device: str, inside: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("recsys_ae.nn.runtime.resolve", torch.device)
+    run = Run(device=device, precision="tf32")
+    assert run.dtype is torch.float32
+    found = []
+
+    def fail() -> None:
+        with run.circumstances():
+            found.append(torch.get_float32_matmul_precision())
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        fail()
+    assert found == [inside]
+    assert torch.get_float32_matmul_precision() == "highest"
