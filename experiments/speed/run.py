@@ -47,7 +47,8 @@ def main(words: list[str] | None = None) -> None:
     arguments.out.parent.mkdir(parents=True, exist_ok=True)
     if arguments.profile:
         for row in rows:
-            found = _child(row, "data") | _child(row, "profile")
+            _provide(row)
+            found = _child(row, "profile")
             print(f"\n{_title(row)}\n{found.get('profile') or found['refused']}")
         return
     done: dict[str, Any] = json.loads(arguments.out.read_text(encoding="utf-8")) if arguments.out.exists() else {}
@@ -93,20 +94,20 @@ def _rows(parser: argparse.ArgumentParser, arguments: argparse.Namespace) -> lis
     rows: dict[str, Row] = {}
     rest = (arguments.seconds, arguments.threads, arguments.data_dir and str(arguments.data_dir.absolute()))
     try:
-        for device in arguments.devices:
-            if resolve(device).type == "cpu" and "tf32" in arguments.precisions:
-                parser.error("--precisions tf32 is for cuda only")
+        on = [(name, one) for name in arguments.devices for one in arguments.precisions]
+        on = [(name, one) for name, one in on if resolve(name).type == "cuda" or one != "tf32"]
         for shape in arguments.shapes:
             file = str(arguments.out.absolute().parent / f"{shape}.npz")
             for model in arguments.models:
-                for device in arguments.devices:
-                    for precision in arguments.precisions:
-                        row = Row(shape, model, device, precision, file, *rest)
-                        if not isinstance(row.spec, TrainedSpec):  # it computes in a precision of its own
-                            row = dataclasses.replace(row, precision="own")
-                        rows[_title(row)] = row
+                for device, precision in on:
+                    row = Row(shape, model, device, precision, file, *rest)
+                    if not isinstance(row.spec, TrainedSpec):  # it computes in a precision of its own
+                        row = dataclasses.replace(row, precision="own")
+                    rows[_title(row)] = row
     except ConfigError as error:
         parser.error(str(error))
+    if not rows:
+        parser.error("--precisions tf32 is for cuda only")
     return list(rows.values())
 
 
@@ -131,9 +132,18 @@ def _plan(
                 yield " ".join(identity.values()), identity, partial(others.measure, *place)
 
 
+def _provide(row: Row) -> None:
+    """Make the data of a row, in a process that then gives its memory back."""
+    if not shapes.ready(row.shape, Path(row.file), row.data_dir and Path(row.data_dir)):
+        failed = _child(row, "data")
+        if failed:
+            raise SystemExit(f"{row.shape}: no data: {failed['refused']}")
+
+
 def _measured(row: Row) -> dict[str, Any]:
     """Measure memory first: where all rows are too many, the library says so."""
-    found = _child(row, "data") or _child(row, "memory")
+    _provide(row)
+    found = _child(row, "memory")
     if "refused" not in found:
         found |= _child(row, "times")
     if "yardstick" in found:

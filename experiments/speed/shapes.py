@@ -49,10 +49,8 @@ class Data(NamedTuple):
 
 
 def make(name: str, path: Path, data_dir: Path | None) -> None:
-    """Write the data of a shape into a file, unless they are there; made-up ones give way to real ones."""
-    found = name == "ml-1m" and find(name, data_dir) is not None
-    if path.exists() and not (found and _source(path) == "generated"):
-        return
+    """Write the data of a shape into a file."""
+    found = _found(name, data_dir)
     matrix, histories, targets = _movielens(data_dir) if found else _generated(SHAPES[name])
     parts = {"train": matrix, "histories": histories, "targets": targets}
     arrays = {f"{part}_{field}": getattr(one, field) for part, one in parts.items() for field in ("indptr", "indices")}
@@ -73,9 +71,16 @@ def load(path: Path) -> Data:
     return Data(Interactions(train, users, items), Holdout(histories, targets, tested), source)
 
 
-def _source(path: Path) -> str:
+def ready(name: str, path: Path, data_dir: Path | None) -> bool:
+    """Say whether `make` has nothing to do; made-up data give way to real ones."""
+    if not path.exists():
+        return False
     with np.load(path) as stored:
-        return str(stored["source"])
+        return str(stored["source"]) == "real" or not _found(name, data_dir)
+
+
+def _found(name: str, data_dir: Path | None) -> bool:
+    return name == "ml-1m" and find(name, data_dir) is not None
 
 
 def _binary(stored: "np.lib.npyio.NpzFile", part: str, n_items: int) -> csr_matrix:

@@ -156,9 +156,11 @@ def test_made_up_data_are_read_as_they_were_made(speed: Speed, tmp_path: Path) -
     assert data.test.histories.shape == data.test.targets.shape == (size.tested, size.items)
     assert data.test.histories.multiply(data.test.targets).nnz == 0
     assert data.test.targets.nnz / (data.test.targets.nnz + data.test.histories.nnz) == pytest.approx(0.2, abs=0.03)
-    before = file.stat().st_mtime_ns
-    shapes.make("tiny", file, None)
-    assert file.stat().st_mtime_ns == before
+    assert shapes.ready("tiny", file, None)
+    # Made-up data in the place of MovieLens are kept as long as it is not there.
+    assert shapes.ready("ml-1m", file, tmp_path)
+    (tmp_path / "ml-1m.zip").touch()
+    assert not shapes.ready("ml-1m", file, tmp_path)
 
 
 def test_a_run_measures_every_row_once(run: ModuleType, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -260,6 +262,9 @@ def test_what_is_unknown_is_refused_before_anything_is_measured(
 def test_a_row_that_fails_in_its_process_is_refused(speed: Speed, tmp_path: Path) -> None:
     row = speed("row").Row("tiny", "popularity", "cpu", "fp32", str(tmp_path / "tiny.npz"), 0.01)
     assert "No such file" in speed("run")._child(row, "memory")["refused"]
+    speed("shapes").make("tiny", tmp_path / "tiny.npz", None)
+    huge = dataclasses.replace(row, model="mult-vae:hidden=1000000000")  # 1.1 TiB of weights
+    assert "memory" in speed("run")._child(huge, "memory")["refused"]
 
 
 def test_other_packages_are_known_by_name_and_answer_for_themselves(speed: Speed, tmp_path: Path) -> None:
