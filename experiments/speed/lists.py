@@ -1,0 +1,58 @@
+"""How long top-n lists and their evaluation take, in turn with others'."""
+
+import statistics
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import shapes
+from fits import SEED, implicit_als, sample
+from scipy.sparse import csr_matrix
+from timing import REPEATS, in_turn, ratio, seconds_of
+
+from recsys_ae import Recommender, Run, evaluate
+
+TOP = 100
+METRICS = ("recall@20", "recall@50", "ndcg@100", "precision@20", "map@20", "mrr@20", "hit@20")
+FEW = 256  # users ranked to see how long more will take
+
+
+def top_n(model: Recommender, data: shapes.Data, run: Run, budget: float, width: int) -> dict[str, Any]:
+    """Time the lists of training users, seen items removed: of all, or of as many as a quarter of the seconds allows.
+
+    Beside it implicit ranks the same users by random factors, ``width`` of them: as many multiply-adds as the model has
+    for a user and an item.
+    """
+    device, few = run.torch_device, sample(data.train, FEW).matrix
+    model.recommend(few, TOP)
+    taken = seconds_of(lambda: model.recommend(few, TOP), device)
+    histories = sample(data.train, max(FEW, int(budget / (4 * REPEATS) / taken * FEW))).matrix
+    works: list[Callable[[], object]] = [lambda: model.recommend(histories, TOP)]
+    if width and device.type == "cpu":
+        works.append(_implicit(histories, width, run))
+    own, *others = in_turn(*works, device=device)
+    users = histories.shape[0]
+    found: dict[str, Any] = {"users_per_second": users / statistics.median(own), "users": users, "k": TOP}
+    for other in others:
+        rate = users / statistics.median(other)
+        found["implicit"] = {"users_per_second": rate, "factors": width, "ratio": ratio(own, other)}
+    return found
+
+
+def evaluation(model: Recommender, data: shapes.Data, run: Run, most: int) -> dict[str, Any]:
+    """Time the evaluation of test users by seven metrics, in turn with the lists alone, which are part of it."""
+    n = min(most, len(data.test.users))
+    test = data.test.select(np.arange(n))
+    works = (lambda: evaluate(model, test, METRICS), lambda: model.recommend(test.histories, TOP))
+    own, ranking = in_turn(*works, device=run.torch_device)
+    return {"users_per_second": n / statistics.median(own), "users": n, "beside_ranking": ratio(own, ranking) - 1}
+
+
+def _implicit(histories: csr_matrix, factors: int, run: Run) -> Callable[[], object]:
+    rng = np.random.default_rng(SEED)
+    model = implicit_als(factors, run)
+    model.user_factors, model.item_factors = (
+        rng.standard_normal((n, factors), dtype=np.float32) for n in histories.shape
+    )
+    users = np.arange(histories.shape[0])
+    return lambda: model.recommend(users, histories, N=TOP, filter_already_liked_items=True)

@@ -1,0 +1,117 @@
+"""The data of the benchmark: MovieLens 1M, and generated data in the shapes of larger sets, kept in a file each."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+from scipy.sparse import csr_matrix
+
+from recsys_ae import Holdout, Interactions, load_dataset, split_users
+from recsys_ae.datasets.filters import MinInteractions, MinRating, apply
+from recsys_ae.datasets.named import find
+from recsys_ae.datasets.synthetic import synthesize
+
+TARGETS = 0.2  # of a test user's items
+
+
+@dataclass(frozen=True)
+class Size:
+    """How many training users, items and training interactions; test users come on top."""
+
+    users: int
+    items: int
+    interactions: int
+
+    @property
+    def tested(self) -> int:
+        """The number of test users."""
+        return min(10_000, max(1, self.users // 8))
+
+
+SHAPES = {
+    "tiny": Size(400, 300, 12_000),
+    "ml-1m": Size(4_828, 3_497, 462_561),
+    "ml-20m": Size(116_677, 20_108, 8_500_000),
+    "netflix": Size(463_435, 17_769, 57_000_000),
+    "million-100k": Size(1_000_000, 100_000, 50_000_000),
+    "million": Size(1_000_000, 1_000_000, 50_000_000),
+}
+
+
+class Data(NamedTuple):
+    """What models are fitted to, users to test them on, and where both come from."""
+
+    train: Interactions
+    test: Holdout
+    source: str
+
+
+def make(name: str, path: Path, data_dir: Path | None) -> None:
+    """Write the data of a shape into a file."""
+    found = _found(name, data_dir)
+    matrix, histories, targets = _movielens(data_dir) if found else _generated(SHAPES[name])
+    parts = {"train": matrix, "histories": histories, "targets": targets}
+    arrays = {f"{part}_{field}": getattr(one, field) for part, one in parts.items() for field in ("indptr", "indices")}
+    partial = path.with_suffix(".partial.npz")
+    np.savez(partial, items=matrix.shape[1], source="real" if found else "generated", **arrays)
+    partial.rename(path)
+
+
+def load(path: Path) -> Data:
+    """Read what `make` has written; every value is 1."""
+    with np.load(path) as stored:
+        n_items = int(stored["items"])
+        train, histories, targets = (_binary(stored, part, n_items) for part in ("train", "histories", "targets"))
+        source = str(stored["source"])
+    items = pd.RangeIndex(n_items)
+    users = pd.RangeIndex(train.shape[0])
+    tested = pd.RangeIndex(train.shape[0], train.shape[0] + histories.shape[0])
+    return Data(Interactions(train, users, items), Holdout(histories, targets, tested), source)
+
+
+def ready(name: str, path: Path, data_dir: Path | None) -> bool:
+    """Say whether `make` has nothing to do; made-up data give way to real ones."""
+    if not path.exists():
+        return False
+    with np.load(path) as stored:
+        return str(stored["source"]) == "real" or not _found(name, data_dir)
+
+
+def _found(name: str, data_dir: Path | None) -> bool:
+    return name == "ml-1m" and find(name, data_dir) is not None
+
+
+def _binary(stored: "np.lib.npyio.NpzFile", part: str, n_items: int) -> csr_matrix:
+    indptr, indices = stored[f"{part}_indptr"], stored[f"{part}_indices"]
+    matrix = csr_matrix((np.ones(len(indices), np.float32), indices, indptr), shape=(len(indptr) - 1, n_items))
+    matrix.has_canonical_format = True
+    return matrix
+
+
+def _movielens(data_dir: Path | None) -> tuple[csr_matrix, csr_matrix, csr_matrix]:
+    """Return the strong split of experiments/ml1m_strong."""
+    read = load_dataset("ml-1m", data_dir=data_dir).interactions
+    split = split_users(
+        apply(read, MinRating(4.0), MinInteractions(user=5)), n_valid=603, n_test=603, recipe="liang2018"
+    )
+    assert split.test is not None
+    return split.train.matrix, split.test.histories, split.test.targets
+
+
+def _generated(size: Size) -> tuple[csr_matrix, csr_matrix, csr_matrix]:
+    """Generate training and test users alike; a fifth of each test user's items are targets."""
+    n_users = size.users + size.tested
+    wanted = round(size.interactions * n_users / size.users)
+    matrix = synthesize(n_users, size.items, wanted).interactions.matrix
+    # Its users are all alike, so that the last are as good as a random sample.
+    test = matrix[size.users :]
+    target = np.random.default_rng(1).random(test.nnz) < TARGETS
+    return matrix[: size.users], _some(test, ~target), _some(test, target)
+
+
+def _some(matrix: csr_matrix, keep: np.ndarray) -> csr_matrix:
+    rows = np.repeat(np.arange(matrix.shape[0]), np.diff(matrix.indptr))[keep]
+    indptr = np.append(0, np.cumsum(np.bincount(rows, minlength=matrix.shape[0])))
+    return csr_matrix((matrix.data[keep], matrix.indices[keep], indptr), shape=matrix.shape)
