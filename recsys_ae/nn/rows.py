@@ -10,9 +10,6 @@ from scipy.sparse import csr_matrix
 from torch import Tensor
 from torch.nn import functional
 
-CELLS = 2**22
-"""Numbers of a Gram matrix computed at a time."""
-
 
 @dataclass(frozen=True, eq=False)
 class Rows:
@@ -117,21 +114,6 @@ class Rows:
             per_sample_weights=self.values.to(dense.dtype),
             include_last_offset=True,
         )
-
-    def gram(self, dtype: torch.dtype = torch.float32) -> Tensor:
-        """Return XᵀX, ``(width, width)`` and dense, computed in ``dtype``; float32 is exact for counts below 2²⁴.
-
-        Made a block of columns at a time on the CPU: beside the result there are the rows twice, and 50 MiB.
-        """
-        result = torch.empty(self.width, self.width, dtype=dtype)
-        table, values = result.numpy(), self.values.to("cpu", dtype).numpy()
-        shape = len(self), self.width
-        matrix = csr_matrix((values, self.indices.cpu().numpy(), self.indptr.cpu().numpy()), shape=shape)
-        columns = matrix.T.tocsr()
-        size = max(1, CELLS // max(1, self.width))
-        for start in range(0, self.width, size):
-            (columns[start : start + size] @ matrix).toarray(out=table[start : start + size])
-        return result.to(self.device)
 
 
 def _tensor(values: np.ndarray, dtype: type, device: torch.device) -> Tensor:
