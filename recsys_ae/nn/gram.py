@@ -7,7 +7,7 @@ import contextlib
 from typing import Any, Literal, TypeAlias
 
 import torch
-from scipy.linalg.lapack import get_lapack_funcs
+from scipy.linalg import lapack
 from torch import Tensor
 
 from recsys_ae.errors import TrainingError
@@ -155,7 +155,7 @@ def _threads_of_scipy(matrix: Tensor) -> Any:
 
 def _lapack(routine: str, matrix: Tensor, **how: bool) -> int:
     """Overwrite a matrix that lies in memory column by column; return what LAPACK says of its success."""
-    (function,) = get_lapack_funcs((routine,), (matrix.numpy(),))
+    function = getattr(lapack, ("s" if matrix.dtype is torch.float32 else "d") + routine)
     with _threads_of_scipy(matrix)(torch.get_num_threads(), "blas"):
         _, info = function(matrix.numpy(), lower=True, **how)
     return int(info)

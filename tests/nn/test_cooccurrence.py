@@ -69,7 +69,7 @@ def test_the_same_threads_give_the_same_bits() -> None:
 @pytest.mark.usefixtures("either_route")
 @pytest.mark.parametrize("n", [0, 3])
 def test_of_nothing_it_is_zero(n: int) -> None:
-    assert gram(rows_of(csr_matrix((n, 7), dtype=np.float32))).tolist() == np.zeros((7, 7)).tolist()
+    assert gram(rows_of(csr_matrix(np.zeros((n, 7), np.float32)))).tolist() == np.zeros((7, 7)).tolist()
 
 
 def test_rows_that_are_long_beside_the_width_meet_dense_blocks() -> None:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 from scipy.sparse import csr_matrix
-from threadpoolctl import threadpool_info
+from threadpoolctl import threadpool_info  # type: ignore[import-untyped]
 
 from recsys_ae.errors import TrainingError
 from recsys_ae.nn import cooccurrence, gram
@@ -76,13 +76,13 @@ def test_both_lapacks_find_the_same_inverse(dtype: Dtype, mirrored: int, monkeyp
 
 
 def test_scipy_uses_as_many_threads_as_pytorch(monkeypatch: pytest.MonkeyPatch) -> None:
-    seen = []
+    seen: list[int] = []
 
     def potri(matrix: np.ndarray, **how: bool) -> tuple[np.ndarray, int]:
         seen.extend(pool["num_threads"] for pool in threadpool_info() if pool["internal_api"] == "openblas")
         return matrix, 0
 
-    monkeypatch.setattr(gram, "get_lapack_funcs", lambda names, arrays: [potri])
+    monkeypatch.setattr(gram.lapack, "spotri", potri)
     with cpu_threads(1):
         gram._lapack("potri", torch.eye(3))
     assert seen
