@@ -94,6 +94,16 @@ class Rows:
 
     def transposed(self) -> "Rows":
         """Return the columns as rows."""
+        positions = torch.arange(self.width, device=self.device)
+        if self.device.type == "cpu" and self.values.dtype in (torch.float32, torch.float64):
+            # SciPy counts instead of sorting, which is several times as fast.
+            arrays = self.values.detach().numpy(), self.indices.numpy(), self.indptr.numpy()
+            columns = csr_matrix(arrays, shape=(len(self), self.width)).tocsc()
+            indptr, indices, values = map(torch.from_numpy, (columns.indptr, columns.indices, columns.data))
+            return Rows(indptr, indices, values, len(self), positions)
+        return self._transposed_by_sorting(positions)
+
+    def _transposed_by_sorting(self, positions: Tensor) -> "Rows":
         order = torch.argsort(self.indices, stable=True)
         counts = torch.bincount(self.indices, minlength=self.width)
         return Rows(
@@ -101,7 +111,7 @@ class Rows:
             self.row_of_entry[order].to(torch.int32),
             self.values[order],
             len(self),
-            torch.arange(self.width, device=self.device),
+            positions,
         )
 
     def product(self, dense: Tensor) -> Tensor:
