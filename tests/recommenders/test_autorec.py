@@ -6,6 +6,7 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from scipy.sparse import csr_matrix
 
 from recsys_ae.datasets.interactions import Interactions
@@ -13,7 +14,7 @@ from recsys_ae.datasets.splitting import split_ratings
 from recsys_ae.errors import ConfigError, DataError
 from recsys_ae.nn.runtime import Run
 from recsys_ae.recommender import Recommender
-from recsys_ae.recommenders.autorec import AutoRec
+from recsys_ae.recommenders.autorec import AutoRec, _Squares
 from tests.recommenders.blocks import BLOCKS, block_of, holdout, training_data
 
 Orientation = Literal["item", "user"]
@@ -192,3 +193,16 @@ def test_what_cannot_be_chosen_is_refused() -> None:
     for wrong in ({"orientation": "both"}, {"activation": "relu"}, {"optimizer": "nadam"}, {"latent": 0}, {"l2": -1.0}):
         with pytest.raises(ConfigError, match=next(iter(wrong))):
             AutoRec(**wrong)  # type: ignore[arg-type]
+
+
+def test_the_sum_of_squares_has_the_gradient_of_the_plain_one() -> None:
+    draws = torch.Generator().manual_seed(4)
+    given = [torch.randn(shape, generator=draws) for shape in ((5, 3), (7, 3))]
+    found, plain = ([one.clone().requires_grad_() for one in given] for _ in range(2))
+    value: torch.Tensor = _Squares.apply(*found)  # type: ignore[no-untyped-call]
+    expected = torch.stack([weight.square().sum() for weight in plain]).sum()
+    torch.testing.assert_close(value, expected, rtol=1e-6, atol=0)
+    (3 * value).backward()  # type: ignore[no-untyped-call]
+    (3 * expected).backward()  # type: ignore[no-untyped-call]
+    for one, other in zip(found, plain, strict=True):
+        torch.testing.assert_close(one.grad, other.grad, rtol=1e-6, atol=0)
