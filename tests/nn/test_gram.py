@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from scipy.linalg import lapack
 from scipy.sparse import csr_matrix
 from threadpoolctl import threadpool_info  # type: ignore[import-untyped]
 
@@ -82,7 +83,7 @@ def test_scipy_uses_as_many_threads_as_pytorch(monkeypatch: pytest.MonkeyPatch) 
         seen.extend(pool["num_threads"] for pool in threadpool_info() if pool["internal_api"] == "openblas")
         return matrix, 0
 
-    monkeypatch.setattr(gram.lapack, "spotri", potri)
+    monkeypatch.setattr(lapack, "spotri", potri)
     with cpu_threads(1):
         gram._lapack("potri", torch.eye(3))
     assert seen
