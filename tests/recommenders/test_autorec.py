@@ -14,7 +14,7 @@ from recsys_ae.datasets.splitting import split_ratings
 from recsys_ae.errors import ConfigError, DataError
 from recsys_ae.nn.runtime import Run
 from recsys_ae.recommender import Recommender
-from recsys_ae.recommenders.autorec import AutoRec, _Squares
+from recsys_ae.recommenders.autorec import AutoRec, _Penalised
 from tests.recommenders.blocks import BLOCKS, block_of, holdout, training_data
 
 Orientation = Literal["item", "user"]
@@ -195,14 +195,12 @@ def test_what_cannot_be_chosen_is_refused() -> None:
             AutoRec(**wrong)  # type: ignore[arg-type]
 
 
-def test_the_sum_of_squares_has_the_gradient_of_the_plain_one() -> None:
+def test_a_penalised_weight_has_the_gradient_of_the_plain_sum_of_its_uses() -> None:
     draws = torch.Generator().manual_seed(4)
-    given = [torch.randn(shape, generator=draws) for shape in ((5, 3), (7, 3))]
-    found, plain = ([one.clone().requires_grad_() for one in given] for _ in range(2))
-    value: torch.Tensor = _Squares.apply(*found)  # type: ignore[no-untyped-call]
-    expected = torch.stack([weight.square().sum() for weight in plain]).sum()
-    torch.testing.assert_close(value, expected, rtol=1e-6, atol=0)
-    (3 * value).backward()  # type: ignore[no-untyped-call]
-    (3 * expected).backward()  # type: ignore[no-untyped-call]
-    for one, other in zip(found, plain, strict=True):
-        torch.testing.assert_close(one.grad, other.grad, rtol=1e-6, atol=0)
+    given, factor = torch.randn(5, 3, generator=draws), torch.randn(3, 4, generator=draws)
+    found, plain = (given.clone().requires_grad_() for _ in range(2))
+    weight, squares = _Penalised.apply(found)  # type: ignore[no-untyped-call]
+    torch.testing.assert_close(squares, plain.square().sum(), rtol=1e-6, atol=0)
+    (3 * (weight @ factor).sum() + 7 * squares).backward()
+    (3 * (plain @ factor).sum() + 7 * plain.square().sum()).backward()  # type: ignore[no-untyped-call]
+    torch.testing.assert_close(found.grad, plain.grad, rtol=1e-5, atol=1e-6)
