@@ -3,16 +3,22 @@
 All of it happens in the memory of the one matrix: at 40,000 items each copy would be 6 GiB in single precision.
 """
 
-from typing import Literal, TypeAlias
+import contextlib
+from typing import Any, Literal, TypeAlias
 
 import torch
+from scipy.linalg import lapack
 from torch import Tensor
 
 from recsys_ae.errors import TrainingError
+from recsys_ae.nn import cooccurrence
 from recsys_ae.nn.autoencoder import ALL, Autoencoder
 from recsys_ae.nn.rows import Rows
 
 Dtype: TypeAlias = Literal["float64", "float32"]
+
+MIRRORED = 256
+"""Rows of a triangle that are copied into the other at a time: as many as a cache holds."""
 
 
 class ItemItem(Autoencoder):
@@ -66,7 +72,7 @@ class ItemItem(Autoencoder):
             rows = _discounted(rows, user_discount)
         if scaling:
             rows, scales = _scaled(rows, scaling)
-        gram = rows.gram(getattr(torch, dtype))
+        gram = cooccurrence.gram(rows, getattr(torch, dtype))
         self.weights = _without_self(inverse(gram, penalties(gram, l2, dropout), l2))
         if scaling:
             self.weights.mul_(scales.unsqueeze(1)).div_(scales)
@@ -108,7 +114,12 @@ def cholesky(gram: Tensor, penalty: Tensor, l2: float) -> Tensor:
     # Of the pivot of an item that others determine nothing is left but rounding, which may be above 0.
     rounding = 64 * torch.finfo(gram.dtype).eps * gram.diagonal()
     factor = gram.mT  # column by column in memory, as LAPACK wants it: then it makes no copy
-    _, failed = torch.linalg.cholesky_ex(factor, out=(factor, torch.empty(0, dtype=torch.int32, device=gram.device)))
+    if _threads_of_scipy(gram) is None:
+        _, failed = torch.linalg.cholesky_ex(
+            factor, out=(factor, torch.empty(0, dtype=torch.int32, device=gram.device))
+        )
+    else:
+        failed = _lapack("potrf", factor, clean=True, overwrite_a=True)
     if failed or (factor.diagonal().square() < rounding).any():
         raise TrainingError(f"l2 = {l2:g} is too small to invert the items' Gram matrix; raise it")
     return factor
@@ -117,8 +128,37 @@ def cholesky(gram: Tensor, penalty: Tensor, l2: float) -> Tensor:
 def inverse(gram: Tensor, penalty: Tensor, l2: float) -> Tensor:
     """Overwrite XᵀX by (XᵀX + diag(Λ))⁻¹ and return it."""
     factor = cholesky(gram, penalty, l2)
-    torch.cholesky_inverse(factor, out=factor)
+    if _threads_of_scipy(gram) is None:
+        torch.cholesky_inverse(factor, out=factor)
+        return gram
+    _lapack("potri", factor, overwrite_c=True)
+    for start in range(0, len(gram), MIRRORED):  # LAPACK leaves the other triangle alone
+        stop = start + MIRRORED
+        gram[start:stop, :start] = gram[:start, start:stop].T
+        corner = gram[start:stop, start:stop]
+        corner.copy_(corner.triu() + corner.triu(1).T)
     return gram
+
+
+def _threads_of_scipy(matrix: Tensor) -> Any:
+    """Return what limits the threads of SciPy's LAPACK; None where PyTorch's own is to be used.
+
+    SciPy's takes half the time (on AMD's processors, whose MKL is not at its best, in single and double precision),
+    but not on a GPU, and without threadpoolctl it takes all cores, whatever it was told.
+    """
+    with contextlib.suppress(ImportError):
+        from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # noqa: PLC0415
+
+        return threadpool_limits if matrix.device.type == "cpu" else None
+    return None
+
+
+def _lapack(routine: str, matrix: Tensor, **how: bool) -> int:
+    """Overwrite a matrix that lies in memory column by column; return what LAPACK says of its success."""
+    function = getattr(lapack, ("s" if matrix.dtype is torch.float32 else "d") + routine)
+    with _threads_of_scipy(matrix)(torch.get_num_threads(), "blas"):
+        _, info = function(matrix.numpy(), lower=True, **how)
+    return int(info)
 
 
 def _without_self(inverse: Tensor) -> Tensor:

@@ -11,9 +11,6 @@ from scipy.sparse import csr_matrix
 from torch import Tensor
 from torch.nn import functional
 
-CELLS = 2**22
-"""Numbers of a Gram matrix computed at a time."""
-
 
 @dataclass(frozen=True, eq=False)
 class Rows:
@@ -131,6 +128,16 @@ class Rows:
 
     def transposed(self) -> "Rows":
         """Return the columns as rows."""
+        positions = torch.arange(self.width, device=self.device)
+        if self.device.type == "cpu" and self.values.dtype in (torch.float32, torch.float64):
+            # SciPy counts instead of sorting, which is several times as fast.
+            arrays = self.values.detach().numpy(), self.indices.numpy(), self.indptr.numpy()
+            columns = csr_matrix(arrays, shape=(len(self), self.width)).tocsc()
+            indptr, indices, values = map(torch.from_numpy, (columns.indptr, columns.indices, columns.data))
+            return Rows(indptr, indices, values, len(self), positions)
+        return self._transposed_by_sorting(positions)
+
+    def _transposed_by_sorting(self, positions: Tensor) -> "Rows":
         order = torch.argsort(self.indices, stable=True)
         counts = torch.bincount(self.indices, minlength=self.width)
         return Rows(
@@ -138,7 +145,7 @@ class Rows:
             self.row_of_entry[order].to(torch.int32),
             self.values[order],
             len(self),
-            torch.arange(self.width, device=self.device),
+            positions,
         )
 
     def product(self, dense: Tensor) -> Tensor:
@@ -151,21 +158,6 @@ class Rows:
             per_sample_weights=self.values.to(dense.dtype),
             include_last_offset=True,
         )
-
-    def gram(self, dtype: torch.dtype = torch.float32) -> Tensor:
-        """Return XᵀX, ``(width, width)`` and dense, computed in ``dtype``; float32 is exact for counts below 2²⁴.
-
-        Made a block of columns at a time on the CPU: beside the result there are the rows twice, and 50 MiB.
-        """
-        result = torch.empty(self.width, self.width, dtype=dtype)
-        table, values = result.numpy(), self.values.to("cpu", dtype).numpy()
-        shape = len(self), self.width
-        matrix = csr_matrix((values, self.indices.cpu().numpy(), self.indptr.cpu().numpy()), shape=shape)
-        columns = matrix.T.tocsr()
-        size = max(1, CELLS // max(1, self.width))
-        for start in range(0, self.width, size):
-            (columns[start : start + size] @ matrix).toarray(out=table[start : start + size])
-        return result.to(self.device)
 
 
 def _tensor(values: np.ndarray, dtype: type, device: torch.device) -> Tensor:

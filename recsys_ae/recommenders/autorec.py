@@ -5,17 +5,18 @@ Sedhain, Menon, Sanner, Xie, "AutoRec: Autoencoders Meet Collaborative Filtering
 
 from abc import abstractmethod
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
+from torch.autograd.function import once_differentiable
 from torch.linalg import vector_norm
 from torch.nn import functional
 
 from recsys_ae.hyper import hp
 from recsys_ae.nn import least_squares, observed
 from recsys_ae.nn.autoencoder import ALL, Loss, Shape, TrainedAutoencoder, TrainedSpec, Validate
-from recsys_ae.nn.layers import SparseLinear, linear
+from recsys_ae.nn.layers import SparseLinear, linear, sparse_product
 from recsys_ae.nn.optimizers import BatchOptimizer
 from recsys_ae.nn.rows import Rows
 from recsys_ae.nn.runtime import Run
@@ -89,15 +90,19 @@ class AutoRecNetwork(TrainedAutoencoder):
 
     def code(self, x: Rows) -> Tensor:
         """Return g(V r + μ), ``(n, latent)``."""
-        hidden: Tensor = self.encoder(x)
+        return self._activated(self.encoder(x))
+
+    def _activated(self, hidden: Tensor) -> Tensor:
         return hidden.sigmoid() if self.spec.activation == "sigmoid" else hidden
 
     def loss(self, x: Rows, step: Step) -> Loss:
         """Σ (r − h(r))² over the observed ratings + λ/2 (‖W‖² + ‖V‖²) (eq. 2), of the penalty the batch's share."""
-        predicted = observed.products(self.code(x), self.decoder.weight, x) + self.decoder.bias[x.indices]
+        v, squares_of_v = _Penalised.apply(self.encoder.weight)  # type: ignore[no-untyped-call]
+        w, squares_of_w = _Penalised.apply(self.decoder.weight)  # type: ignore[no-untyped-call]
+        code = self._activated(sparse_product(x, v) + self.encoder.bias)
+        predicted = observed.products(code, w, x) + self.decoder.bias[x.indices]
         error = (predicted - x.values).square().sum()
-        squares = sum(vector_norm(layer.weight).square() for layer in (self.encoder, self.decoder))
-        penalty = 0.5 * self.spec.l2 * len(x) / self.n_rows * squares
+        penalty = 0.5 * self.spec.l2 * len(x) / self.n_rows * (squares_of_v + squares_of_w)
         return Loss(error + penalty, {"squared_error": error, "penalty": penalty})
 
     def weight_decay(self) -> float:
@@ -116,6 +121,24 @@ class AutoRecNetwork(TrainedAutoencoder):
         scores = observed.pairs(z[:, :-2], vectors, rows, items) + biases[items] + z[rows, -2]
         known = self.rated[items] & (z[rows, -1] > 0)
         return torch.where(known, scores, self.spec.default).clamp(*self.extent)
+
+
+class _Penalised(torch.autograd.Function):
+    """A weight and the sum of its squares, whose gradients meet in the memory of the first.
+
+    The gradient of a norm makes several more tensors of the weight's size, which cost as much as the products.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, weight: Tensor) -> tuple[Tensor, Tensor]:
+        ctx.save_for_backward(weight)
+        return weight.view_as(weight), vector_norm(weight).square()
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, of_weight: Tensor, of_squares: Tensor) -> Tensor:
+        (weight,) = ctx.saved_tensors
+        return of_weight.addcmul_(weight, 2 * of_squares)
 
 
 class UserNetwork(AutoRecNetwork):

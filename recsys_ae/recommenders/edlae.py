@@ -14,7 +14,7 @@ from torch import Tensor
 
 from recsys_ae.errors import ConfigError
 from recsys_ae.hyper import hp
-from recsys_ae.nn import gram
+from recsys_ae.nn import cooccurrence, gram
 from recsys_ae.nn.autoencoder import ALL, Autoencoder, Shape, Spec, Validate
 from recsys_ae.nn.rows import Rows
 from recsys_ae.nn.runtime import Run
@@ -161,7 +161,7 @@ class _Factors:
     """
 
     def __init__(self, rows: Rows, spec: EDLAE, u: Tensor) -> None:
-        matrix = rows.gram(getattr(torch, spec.dtype))
+        matrix = cooccurrence.gram(rows, getattr(torch, spec.dtype))
         self.rows, self.columns = rows, rows.transposed()
         self.diagonal = matrix.diagonal().to(u.dtype, copy=True)
         penalty = gram.penalties(matrix, spec.l2, spec.dropout)  # Λ

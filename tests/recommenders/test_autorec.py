@@ -6,6 +6,7 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from scipy.sparse import csr_matrix
 
 from recsys_ae.datasets.interactions import Interactions
@@ -13,7 +14,7 @@ from recsys_ae.datasets.splitting import split_ratings
 from recsys_ae.errors import ConfigError, DataError
 from recsys_ae.nn.runtime import Run
 from recsys_ae.recommender import Recommender
-from recsys_ae.recommenders.autorec import AutoRec
+from recsys_ae.recommenders.autorec import AutoRec, _Penalised
 from tests.recommenders.blocks import BLOCKS, block_of, holdout, training_data
 
 Orientation = Literal["item", "user"]
@@ -192,3 +193,14 @@ def test_what_cannot_be_chosen_is_refused() -> None:
     for wrong in ({"orientation": "both"}, {"activation": "relu"}, {"optimizer": "nadam"}, {"latent": 0}, {"l2": -1.0}):
         with pytest.raises(ConfigError, match=next(iter(wrong))):
             AutoRec(**wrong)  # type: ignore[arg-type]
+
+
+def test_a_penalised_weight_has_the_gradient_of_the_plain_sum_of_its_uses() -> None:
+    draws = torch.Generator().manual_seed(4)
+    given, factor = torch.randn(5, 3, generator=draws), torch.randn(3, 4, generator=draws)
+    found, plain = (given.clone().requires_grad_() for _ in range(2))
+    weight, squares = _Penalised.apply(found)  # type: ignore[no-untyped-call]
+    torch.testing.assert_close(squares, plain.square().sum(), rtol=1e-6, atol=0)
+    (3 * (weight @ factor).sum() + 7 * squares).backward()
+    (3 * (plain @ factor).sum() + 7 * plain.square().sum()).backward()  # type: ignore[no-untyped-call]
+    torch.testing.assert_close(found.grad, plain.grad, rtol=1e-5, atol=1e-6)
