@@ -67,7 +67,7 @@ def matched(matrix: csr_matrix, rounds: int) -> dict[str, float]:
     rows = [Rows.from_matrix(matrix[start : start + 512], torch.device("cpu")) for start in range(0, n, 512)]
     jobs: dict[str, Callable[[], Any]] = {"mult_vae": lists(vae), "ease": lists(ease)}
     for factors in (WIDTH, round(matrix.nnz / n)):
-        als = AlternatingLeastSquares(factors=factors, use_gpu=False)
+        als = AlternatingLeastSquares(factors=factors)
         als.user_factors = rng.standard_normal((n, factors), dtype=np.float32)
         als.item_factors = rng.standard_normal((n_items, factors), dtype=np.float32)
         jobs[f"implicit als {factors}"] = lambda als=als: als.recommend(np.arange(n), matrix, N=K)  # type: ignore[misc]

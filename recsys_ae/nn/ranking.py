@@ -123,7 +123,8 @@ def _places(entries: Entries, block: slice) -> Tensor:
     rows, columns = entries
     width, columns = block.stop - block.start, columns - block.start
     inside = (columns >= 0) & (columns < width)
-    return (rows * width + columns)[inside]
+    places: Tensor = (rows * width + columns)[inside]
+    return places
 
 
 def _slices(start: int, stop: int, size: int) -> Iterator[slice]:

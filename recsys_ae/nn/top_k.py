@@ -36,7 +36,6 @@ def best_keys(scores: Tensor, k: int, first: int = 0, known: Tensor | None = Non
         What was returned of the scores of all items before ``first``.
     """
     width = scores.shape[1]
-    full = known is not None and known.shape[1] == k
     size = math.isqrt(width // max(1, k))
     if size < 2:
         found = _keys(scores, torch.arange(first, first + width, device=scores.device))
@@ -45,7 +44,8 @@ def best_keys(scores: Tensor, k: int, first: int = 0, known: Tensor | None = Non
         heads = functional.max_pool1d(scores.unsqueeze(1), size, ceil_mode=True).squeeze(1)
         runs = _keys(heads, first + starts)
         # A run whose largest score is no better than the worst known holds nothing new.
-        n = int((runs > known.amin(dim=1, keepdim=True)).sum(dim=1).max()) if full else k
+        full = known is not None and known.shape[1] == k
+        n = k if known is None or not full else int((runs > known.amin(dim=1, keepdim=True)).sum(dim=1).max())
         runs = _largest(runs, min(n, k, runs.shape[1]))
         places = (_positions(runs) - first).unsqueeze(2) + torch.arange(size, device=scores.device)
         places = places.flatten(1)
