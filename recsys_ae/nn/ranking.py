@@ -2,6 +2,7 @@
 
 import itertools
 from collections.abc import Callable, Iterator, Sequence
+from typing import TypeAlias
 
 import numpy as np
 import torch
@@ -13,19 +14,18 @@ from recsys_ae.datasets.splitting import Holdout
 from recsys_ae.errors import DataError
 from recsys_ae.nn.autoencoder import Autoencoder
 from recsys_ae.nn.candidates import Candidates
+from recsys_ae.nn.chunks import cells_on, in_chunks, rows_of
 from recsys_ae.nn.rows import Rows, canonical
-
-CELLS = 2**20
-"""Scores held at a time: 4 MiB of float32."""
-
-ROWS = 256
-"""Rows scored at a time, at least: with fewer a matrix product waits for memory. Items are cut into blocks instead."""
+from recsys_ae.nn.top_k import best_keys, top_k, unpack
 
 NOTHING = -1
 """Stands in a list where no item is left to recommend."""
 
 STRANGER = -1
 """The position of a user who was not in the training."""
+
+Entries: TypeAlias = tuple[Tensor, Tensor]
+"""The rows and columns of a sparse matrix's entries."""
 
 
 @torch.inference_mode()
@@ -37,27 +37,31 @@ def rank(
     candidates: Candidates,
     fallback: Tensor,
     positions: np.ndarray | None = None,
-    cells: int = CELLS,
+    cells: int | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return the ``k`` best items of each row and their scores, ``(n, k)`` int64 and float32, best first.
 
     Equal scores are ordered by the items' position. A row without history is scored by ``fallback``, ``(n_items,)``.
     ``positions`` are the rows' places in the training matrix, −1 for users who are not in it; None: nobody is.
-    Where fewer than ``k`` items may be recommended a list ends in `NOTHING` with score −inf.
+    Where fewer than ``k`` items may be recommended a list ends in `NOTHING` with score −inf. ``cells`` scores are held
+    at a time, as many as the device has room for unless given.
     """
     n, n_items = histories.shape
     k = min(k, n_items)
     items, scores = np.full((n, k), NOTHING, np.int64), np.full((n, k), -np.inf, np.float32)
-    for chunk in _chunks(n, max(ROWS, cells // n_items)):
-        best: tuple[Tensor, Tensor] | None = None
-        known = None if positions is None else positions[chunk]
-        for block, values in score_blocks(network, histories[chunk], fallback, known, cells):
-            _restrict(values, candidates, chunk, block)
-            found = top_k(values, min(k, values.shape[1]))
-            found = (found[0], found[1] + block.start)
-            best = found if best is None else _merge(best, found, k)
+
+    def work(chunk: slice, cells: int) -> None:
+        some, known = histories[chunk], None if positions is None else positions[chunk]
+        restrict = _restriction(candidates, chunk, fallback.device)
+        best: Tensor | None = None
+        for block, values in score_blocks(network, some, fallback, known, cells):
+            restrict(values, block)
+            best = best_keys(values, k, block.start, best)
         if best is not None:
-            scores[chunk], items[chunk] = best[0].cpu().numpy(), best[1].cpu().numpy()
+            scores[chunk], items[chunk] = unpack(best)
+
+    cells = cells or cells_on(fallback.device)
+    in_chunks(n, rows_of(n_items, cells), cells, work)
     items[np.isneginf(scores)] = NOTHING
     return items, scores
 
@@ -68,63 +72,64 @@ def score_blocks(
     histories: csr_matrix,
     fallback: Tensor,
     positions: np.ndarray | None = None,
-    cells: int = CELLS,
+    cells: int | None = None,
 ) -> Iterator[tuple[slice, Tensor]]:
-    """Yield blocks of items and the float32 scores of all rows on them, ``(n, block)``, free to be written to."""
+    """Yield blocks of items and the scores of all rows on them, ``(n, block)`` float32 of their own, without gaps."""
     n, n_items = histories.shape
+    device = fallback.device
     network.eval()
-    rows = Rows.from_matrix(histories, fallback.device, np.full(n, STRANGER) if positions is None else positions)
-    empty = (rows.lengths == 0).unsqueeze(1)
+    rows = Rows.from_matrix(histories, device, np.full(n, STRANGER) if positions is None else positions)
+    empty = (rows.lengths == 0).nonzero().squeeze(1)
     codes = network.encode(rows)
-    for block in _chunks(n_items, max(1, cells // max(1, n))):
-        yield block, torch.where(empty, fallback[block], network.decode(codes, block).float())
+    for block in _slices(0, n_items, max(1, (cells or cells_on(device)) // max(1, n))):
+        values = torch.empty(n, block.stop - block.start, device=device)
+        values[:] = network.decode(codes, block)  # what the network hands out may be its own, or of another precision
+        if len(empty):
+            values[empty] = fallback[block]
+        yield block, values
 
 
-def top_k(scores: Tensor, k: int) -> tuple[Tensor, Tensor]:
-    """Return the ``k`` largest of each row and their positions, equal values in the order of position."""
-    values, positions = torch.topk(scores, k, dim=1)
-    # topk breaks ties as it likes. Inside the list a sort repairs that; a tie across its end needs a second look.
-    positions = positions.sort(dim=1).values
-    values, order = scores.gather(1, positions).sort(dim=1, descending=True, stable=True)
-    positions = positions.gather(1, order)
-    cut = ((scores >= values[:, -1:]).sum(dim=1) > k).nonzero().squeeze(1)
-    if len(cut):
-        exact = scores[cut].sort(dim=1, descending=True, stable=True)
-        values[cut], positions[cut] = exact.values[:, :k], exact.indices[:, :k]
-    return values, positions
+def _restriction(candidates: Candidates, chunk: slice, device: torch.device) -> Callable[[Tensor, slice], None]:
+    """Return a function that writes −inf over the scores, on a block of items, of what a chunk of rows may not get."""
+    allowed = None if candidates.allowed is None else _entries(candidates.allowed, chunk, device)
+    denied = [_entries(matrix, chunk, device) for matrix in candidates.denied]
+    to_all = None if candidates.denied_to_all is None else torch.from_numpy(candidates.denied_to_all).to(device)
+
+    def restrict(scores: Tensor, block: slice) -> None:
+        flat = scores.view(-1)
+        if allowed is not None:
+            places = _places(allowed, block)
+            kept = flat[places]
+            flat.fill_(-torch.inf)
+            flat[places] = kept
+        for entries in denied:
+            flat.index_fill_(0, _places(entries, block), -torch.inf)
+        if to_all is not None:
+            scores.masked_fill_(to_all[block], -torch.inf)
+
+    return restrict
 
 
-def _merge(best: tuple[Tensor, Tensor], found: tuple[Tensor, Tensor], k: int) -> tuple[Tensor, Tensor]:
-    """Join two lists; the first holds the lower positions, so a stable sort keeps ties in order."""
-    values = torch.cat([best[0], found[0]], dim=1)
-    positions = torch.cat([best[1], found[1]], dim=1)
-    values, order = values.sort(dim=1, descending=True, stable=True)
-    return values[:, :k], positions.gather(1, order[:, :k])
+def _entries(matrix: csr_matrix, chunk: slice, device: torch.device) -> Entries:
+    """Return the rows and columns of a matrix's entries in a chunk of rows."""
+    bounds = matrix.indptr[chunk.start : chunk.stop + 1]
+    rows = np.repeat(np.arange(len(bounds) - 1), np.diff(bounds))
+    columns = matrix.indices[bounds[0] : bounds[-1]].astype(np.int64)
+    return torch.from_numpy(rows).to(device), torch.from_numpy(columns).to(device)
 
 
-def _restrict(scores: Tensor, candidates: Candidates, chunk: slice, block: slice) -> None:
-    if candidates.allowed is not None:
-        row, column = _entries(candidates.allowed, chunk, block, scores.device)
-        kept = scores[row, column]
-        scores.fill_(-torch.inf)
-        scores[row, column] = kept
-    for denied in candidates.denied:
-        scores[_entries(denied, chunk, block, scores.device)] = -torch.inf
-    if candidates.denied_to_all is not None:
-        scores[:, torch.from_numpy(candidates.denied_to_all[block]).to(scores.device)] = -torch.inf
+def _places(entries: Entries, block: slice) -> Tensor:
+    """Return where the entries on a block of columns stand in that block, counted row by row."""
+    rows, columns = entries
+    width, columns = block.stop - block.start, columns - block.start
+    inside = (columns >= 0) & (columns < width)
+    places: Tensor = (rows * width + columns)[inside]
+    return places
 
 
-def _entries(matrix: csr_matrix, chunk: slice, block: slice, device: torch.device) -> tuple[Tensor, Tensor]:
-    """Return the places of a matrix's entries inside a chunk of rows and a block of columns."""
-    part = matrix[chunk]
-    row, column = np.repeat(np.arange(part.shape[0]), np.diff(part.indptr)), part.indices.astype(np.int64)
-    inside = (column >= block.start) & (column < block.stop)
-    return torch.from_numpy(row[inside]).to(device), torch.from_numpy(column[inside] - block.start).to(device)
-
-
-def _chunks(n: int, size: int) -> Iterator[slice]:
-    for start in range(0, n, size):
-        yield slice(start, min(n, start + size))
+def _slices(start: int, stop: int, size: int) -> Iterator[slice]:
+    for one in range(start, stop, size):
+        yield slice(one, min(stop, one + size))
 
 
 @torch.inference_mode()
@@ -133,12 +138,15 @@ def most_alike(vectors: Tensor, asked: np.ndarray, k: int) -> tuple[np.ndarray, 
     norms = vectors.norm(dim=1).clamp_min(torch.finfo(vectors.dtype).tiny)
     k = min(k, len(vectors) - 1)
     items, scores = np.empty((len(asked), k), np.int64), np.empty((len(asked), k), np.float32)
-    for chunk in _chunks(len(asked), max(1, CELLS // len(vectors))):
+
+    def work(chunk: slice, _cells: int) -> None:
         places = torch.from_numpy(asked[chunk]).to(vectors.device)
         cosine = (vectors[places] / norms[places].unsqueeze(1)) @ vectors.T / norms
         cosine[torch.arange(len(places)), places] = -torch.inf
-        values, positions = top_k(cosine, k)
-        scores[chunk], items[chunk] = values.cpu().numpy(), positions.cpu().numpy()
+        scores[chunk], items[chunk] = top_k(cosine, k)
+
+    cells = cells_on(vectors.device)
+    in_chunks(len(asked), max(1, cells // len(vectors)), cells, work)
     return items, scores
 
 
@@ -154,13 +162,17 @@ def predict(
     device = next(itertools.chain(network.parameters(), network.buffers())).device
     rows, items = pairs
     order = np.argsort(rows, kind="stable")
-    found = np.empty(len(rows), np.float32)
-    for chunk in _chunks(histories.shape[0], ROWS):
-        own = order[slice(*np.searchsorted(rows[order], (chunk.start, chunk.stop)))]
+    found, ordered = np.empty(len(rows), np.float32), rows[order]
+
+    def work(chunk: slice, _cells: int) -> None:
+        own = order[slice(*np.searchsorted(ordered, (chunk.start, chunk.stop)))]
         known = np.full(chunk.stop - chunk.start, STRANGER) if positions is None else positions[chunk]
         codes = network.encode(Rows.from_matrix(histories[chunk], device, known))
         local = torch.from_numpy(rows[own] - chunk.start).to(device)
         found[own] = network.rate(codes, local, torch.from_numpy(items[own]).to(device)).float().cpu().numpy()
+
+    cells = cells_on(device)
+    in_chunks(histories.shape[0], rows_of(histories.shape[1], cells), cells, work)
     return found
 
 

@@ -12,10 +12,10 @@ from torch import Tensor
 
 from recsys_ae.datasets.splitting import Holdout
 from recsys_ae.errors import DataError, UnsupportedError
-from recsys_ae.nn import ranking
+from recsys_ae.nn import chunks
 from recsys_ae.nn.autoencoder import ALL, Autoencoder, Validate
 from recsys_ae.nn.candidates import Candidates
-from recsys_ae.nn.ranking import STRANGER, most_alike, predict, rank, score_blocks, top_k, validation
+from recsys_ae.nn.ranking import STRANGER, most_alike, predict, rank, score_blocks, validation
 from recsys_ae.nn.rows import Rows
 from recsys_ae.nn.runtime import Run
 from tests.nn.small import matrix
@@ -70,17 +70,6 @@ def _assert_equal(found: tuple[Any, Any], expected: tuple[Any, Any]) -> None:
     np.testing.assert_array_equal(found[1], expected[1])
 
 
-@pytest.mark.parametrize("k", range(1, 14))
-@pytest.mark.parametrize("levels", [0, 1, 3, 50])
-def test_the_best_are_those_of_a_stable_sort(k: int, levels: int) -> None:
-    scores = torch.randint(-levels, levels + 1, (40, 13), generator=torch.Generator().manual_seed(k)).float()
-    scores[5:9, 2:7] = -torch.inf
-    values, positions = top_k(scores, k)
-    expected = np.argsort(-scores.numpy(), axis=1, kind="stable")[:, :k]
-    np.testing.assert_array_equal(positions.numpy(), expected)
-    np.testing.assert_array_equal(values.numpy(), np.take_along_axis(scores.numpy(), expected, axis=1))
-
-
 @pytest.mark.parametrize("k", [1, 4, WIDTH])
 @pytest.mark.parametrize("levels", [1, 3, 100])
 @pytest.mark.parametrize("cells", [1, 30, 2**22])
@@ -88,7 +77,7 @@ def test_the_best_are_those_of_a_stable_sort(k: int, levels: int) -> None:
 def test_lists_are_those_of_a_stable_sort_however_the_work_is_cut(
     k: int, levels: int, cells: int, least_rows: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(ranking, "ROWS", least_rows)
+    monkeypatch.setattr(chunks, "ROWS", least_rows)
     weights = _weights(levels)
     found = rank(Linear(weights), HISTORIES, k, candidates=Candidates.of(HISTORIES), fallback=POPULARITY, cells=cells)
     assert (found[0].dtype, found[1].dtype) == (np.int64, np.float32)
@@ -97,7 +86,7 @@ def test_lists_are_those_of_a_stable_sort_however_the_work_is_cut(
 
 @pytest.mark.parametrize("cells", [1, 50, 100, 2**22])
 def test_no_more_scores_are_held_than_agreed(cells: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ranking, "ROWS", 4)
+    monkeypatch.setattr(chunks, "ROWS", 4)
     network = Linear(_weights())
     rank(network, HISTORIES, 3, candidates=Candidates.of(HISTORIES), fallback=POPULARITY, cells=cells)
     assert max(network.sizes) <= max(cells, 4)
@@ -231,6 +220,62 @@ def test_scoring_leaves_training_mode_and_records_no_gradients() -> None:
     assert not values.requires_grad
 
 
+# Where memory runs out
+
+
+class Cramped(Linear):
+    """Has no room for more scores than a limit, nor for the codes of more rows."""
+
+    def __init__(self, weights: Tensor, rows: int, scores: int) -> None:
+        super().__init__(weights)
+        self.rows, self.scores, self.refused = rows, scores, 0
+
+    def _claim(self, wanted: int, room: int) -> None:
+        if wanted > room:
+            self.refused += 1
+            raise torch.OutOfMemoryError
+
+    def encode(self, x: Rows) -> Tensor:
+        self._claim(len(x), self.rows)
+        return super().encode(x)
+
+    def decode(self, z: Tensor, items: slice = ALL) -> Tensor:
+        self._claim(z[:, items].numel(), self.scores)
+        return super().decode(z, items)
+
+    def rate(self, z: Tensor, rows: Tensor, items: Tensor) -> Tensor:
+        return z[rows, items]
+
+
+@pytest.mark.parametrize(("rows", "scores"), [(1, 10**6), (7, 10**6), (N, 40), (N, 1), (3, 12)])
+def test_lists_are_the_same_where_memory_runs_out(rows: int, scores: int) -> None:
+    weights = _weights()
+    network = Cramped(weights, rows, scores)
+    found = rank(network, HISTORIES, 5, candidates=Candidates.of(HISTORIES), fallback=POPULARITY, cells=N * WIDTH)
+    assert network.refused
+    _assert_equal(found, _slow_rank(weights, 5))
+
+
+@pytest.mark.parametrize("rows", [1, 7])
+def test_ratings_and_validation_are_the_same_where_memory_runs_out(rows: int) -> None:
+    pairs = np.arange(N).repeat(2), np.tile([3, 8], N)
+    network, roomy = (Cramped(_weights(), room, 10**6) for room in (rows, N))
+    np.testing.assert_array_equal(predict(network, HISTORIES, pairs), predict(roomy, HISTORIES, pairs))
+    targets = np.random.default_rng(1).random((N, WIDTH)) < 0.3
+    measures = [validation(one, POPULARITY, _holdout(targets), ["ndcg@5", "mae"]) for one in (network, roomy)]
+    assert measures[0]() == measures[1]()
+    assert network.refused >= 3
+    assert not roomy.refused
+
+
+def test_no_room_for_a_single_row_is_an_error() -> None:
+    network = Cramped(_weights(), 0, 10**6)
+    with pytest.raises(UnsupportedError, match="there is not enough memory to score a single row"):
+        rank(network, HISTORIES, 5, candidates=Candidates.of(HISTORIES), fallback=POPULARITY)
+    with pytest.raises(UnsupportedError, match="there is not enough memory to score a single row"):
+        predict(network, HISTORIES, (np.array([3]), np.array([4])))
+
+
 # Items like items
 
 
@@ -249,7 +294,7 @@ def _slow_most_alike(vectors: NDArray[np.float64], asked: list[int], k: int) -> 
 
 @pytest.mark.parametrize("k", [1, 5, 12])
 def test_items_alike_are_those_with_the_largest_cosine(k: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ranking, "CELLS", 3 * WIDTH)
+    monkeypatch.setattr(chunks, "CELLS", 3 * WIDTH)
     vectors = torch.randn(WIDTH, 4, generator=torch.Generator().manual_seed(1))
     vectors[6] = 0
     asked = [0, 6, 3, 3, 12, 1, 2]
@@ -334,15 +379,15 @@ WHO[[1, 8, 9, 22]] = STRANGER
 
 
 @pytest.mark.parametrize("positions", [WHO, None])
-@pytest.mark.parametrize(("cells", "least_rows", "chunks"), [(1, 1, 23), (1, 5, 5), (60, 4, 6), (2**20, 256, 1)])
+@pytest.mark.parametrize(("cells", "least_rows", "n_chunks"), [(1, 1, 23), (1, 5, 5), (60, 4, 6), (2**20, 256, 1)])
 def test_a_network_is_told_who_each_row_is_in_every_chunk_and_else_that_nobody_is_known(
-    positions: NDArray[np.int64] | None, cells: int, least_rows: int, chunks: int, monkeypatch: pytest.MonkeyPatch
+    positions: NDArray[np.int64] | None, cells: int, least_rows: int, n_chunks: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(ranking, "ROWS", least_rows)
+    monkeypatch.setattr(chunks, "ROWS", least_rows)
     network, candidates = Knowing(), Candidates.of(HISTORIES)
     options: dict[str, Any] = {"fallback": POPULARITY, "positions": positions, "cells": cells}
     rank(network, HISTORIES, 3, candidates=candidates, **options)
-    assert len(network.encoded) == chunks
+    assert len(network.encoded) == n_chunks
     expected = [STRANGER] * N if positions is None else positions.tolist()
     assert [one for chunk in network.encoded for one in chunk] == expected
 
@@ -371,7 +416,7 @@ def test_ratings_come_in_the_order_of_their_pairs(
     order: str, least_rows: int, positions: NDArray[np.int64] | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Pairs may repeat, rows may have none, and a row without history is rated like any other."""
-    monkeypatch.setattr(ranking, "ROWS", least_rows)
+    monkeypatch.setattr(chunks, "ROWS", least_rows)
     rng = np.random.default_rng(6)
     rows = np.sort(rng.choice(np.delete(np.arange(N), [2, 10, 11]), 80))
     items = rng.integers(0, WIDTH, 80)
@@ -390,7 +435,7 @@ def test_ratings_come_in_the_order_of_their_pairs(
 
 @pytest.mark.parametrize("least_rows", [5, 256])
 def test_no_pairs_have_no_ratings(least_rows: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ranking, "ROWS", least_rows)
+    monkeypatch.setattr(chunks, "ROWS", least_rows)
     nothing = np.empty(0, np.int64)
     assert predict(Knowing(), HISTORIES, (nothing, nothing)).shape == (0,)
     nobody = csr_matrix((0, WIDTH), dtype=np.float32)

@@ -1,0 +1,79 @@
+"""The k best of each row, exactly: equal scores in the order of position.
+
+A score and its position are packed into one whole number, a key, which orders as the two together do. Keys are never
+equal, so however the largest are selected the result is the same. Keys of all scores would cost more than the product
+that made them; but a run of neighbours holds one of the k best only if its largest score is among the k best of the
+runs, so that keys are made of the largest of each run, and of the scores of k runs.
+"""
+
+import math
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+LAST = 2**31 - 1
+"""The largest position that fits in a key."""
+
+LEAST = torch.iinfo(torch.int64).min
+"""Less than any key."""
+
+
+def top_k(scores: Tensor, k: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return the ``k`` largest of each row and their positions, ``(n, k)`` float32 and int64, the largest first."""
+    return unpack(best_keys(scores, k))
+
+
+def best_keys(scores: Tensor, k: int, first: int = 0, known: Tensor | None = None) -> Tensor:
+    """Return the keys of the ``k`` best of each row, ``(n, k)`` int64 in no order; of all where there are fewer.
+
+    Parameters
+    ----------
+    scores
+        ``(n, width)`` float32 of neighbouring items, ``first`` the position of the leftmost.
+    known
+        What was returned of the scores of all items before ``first``.
+    """
+    width = scores.shape[1]
+    size = math.isqrt(width // max(1, k))
+    if size < 2:
+        found = _keys(scores, torch.arange(first, first + width, device=scores.device))
+    else:
+        starts = torch.arange(0, width, size, device=scores.device)
+        heads = functional.max_pool1d(scores.unsqueeze(1), size, ceil_mode=True).squeeze(1)
+        runs = _keys(heads, first + starts)
+        # A run whose largest score is no better than the worst known holds nothing new.
+        full = known is not None and known.shape[1] == k
+        n = k if known is None or not full else int((runs > known.amin(dim=1, keepdim=True)).sum(dim=1).max())
+        runs = _largest(runs, min(n, k, runs.shape[1]))
+        places = (_positions(runs) - first).unsqueeze(2) + torch.arange(size, device=scores.device)
+        places = places.flatten(1)
+        found = _keys(scores.gather(1, places.clamp_max(width - 1)), places + first)
+        found.masked_fill_(places >= width, LEAST)
+    if known is not None:
+        found = torch.cat([known, found], dim=1)
+    return _largest(found, min(k, found.shape[1]))
+
+
+def unpack(keys: Tensor) -> tuple[np.ndarray, np.ndarray]:
+    """Return the scores and the positions of keys, ``(n, k)`` float32 and int64, the largest of a row first."""
+    ordered = np.sort(keys.cpu().numpy(), axis=1)[:, ::-1]
+    bits = (ordered >> 32).astype(np.int32)
+    return (bits ^ ((bits >> 31) & LAST)).view(np.float32), LAST - (ordered & LAST)
+
+
+def _keys(scores: Tensor, positions: Tensor) -> Tensor:
+    """Pack the order of each score above the reversed position; −0 becomes 0, and NaN is above all numbers."""
+    bits = torch.where(scores.isnan(), torch.nan, scores).add_(0.0).view(torch.int32)
+    # Of floats as whole numbers the negative ones are ordered backwards; turned over they are in order.
+    ordered = bits.bitwise_right_shift(31).bitwise_and_(LAST).bitwise_xor_(bits)
+    return ordered.to(torch.int64).bitwise_left_shift_(32).add_(LAST).sub_(positions)
+
+
+def _positions(keys: Tensor) -> Tensor:
+    return LAST - (keys & LAST)
+
+
+def _largest(keys: Tensor, k: int) -> Tensor:
+    return keys if k == keys.shape[1] else keys.topk(k, dim=1, sorted=False).values
