@@ -49,7 +49,7 @@ def _fit(spec_class: type["Spec"], given: Mapping[str, Any], saved: list[Path]) 
     out = given["out"] or Path("models") / f"{source.title}-{spec.name().replace('_', '-')}"
     refuse_to_write(out, overwrite=given["overwrite"])
     run = _run(given)
-    prepared = prepare(source)
+    prepared = prepare(source, cache=given["cache"])
     split = prepared.divide()
     show_data(display, prepared, split)
     model = Recommender(spec)
