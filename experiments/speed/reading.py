@@ -1,6 +1,6 @@
 """How long reading takes, and how much memory: CSV and Parquet in the shape of ML-20M, parsed and from the cache.
 
-    python experiments/speed/reading.py [--folder DIR] [--files NAME...] [--runs 3] [--scale 0.01]
+    python experiments/speed/reading.py [--folder DIR] [--files NAME...]
 
 Each reading happens in a process of its own; what its imports take is told apart from the reading itself.
 """
@@ -16,9 +16,8 @@ import tempfile
 import time
 from multiprocessing import get_context
 from pathlib import Path
-from typing import Any
 
-USERS, ITEMS, INTERACTIONS = 138_493, 26_744, 20_000_263
+USERS, ITEMS, INTERACTIONS, RUNS = 138_493, 26_744, 20_000_263, 3
 FORMS = ("numbers.csv", "names.csv", "numbers.parquet", "names.parquet")
 CHILD = """
 import json, resource, sys, time
@@ -27,13 +26,12 @@ from recsys_ae.datasets.reading import read_interactions
 ready = time.perf_counter()
 data = read_interactions(sys.argv[1], duplicates="last", cache=sys.argv[2] == "cache")
 done = time.perf_counter()
-unit = 2**20 if sys.platform == "darwin" else 2**10
-peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit
+peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024  # Linux counts in KiB
 print(json.dumps({"imports": ready - start, "reading": done - ready, "MiB": peak, "nnz": data.nnz}))
 """
 
 
-def make(folder: Path, scale: float) -> None:
+def make(folder: Path) -> None:
     """Write the same made-up ratings with numbers and with names for ids; a third of them end in a half, as there."""
     import numpy as np  # noqa: PLC0415
     import pyarrow as pa  # noqa: PLC0415
@@ -41,20 +39,17 @@ def make(folder: Path, scale: float) -> None:
 
     from recsys_ae.datasets.synthetic import synthesize  # noqa: PLC0415
 
-    users, items = round(USERS * scale), round(ITEMS * scale**0.5)
-    data = synthesize(users, items, min(round(INTERACTIONS * scale), users * items // 4)).interactions
+    data = synthesize(USERS, ITEMS, INTERACTIONS).interactions
     place = np.argsort(data.order)
     half = np.random.default_rng(0).random(data.nnz) < 1 / 3
     ids = [data.users.to_numpy()[data.rows[place]], data.items.to_numpy()[data.matrix.indices[place]]]
     rest = [pa.array(data.matrix.data[place].astype(np.float64) - 0.5 * half), pa.array(data.timestamps[place])]
-    columns = ("userId", "movieId", "rating", "timestamp")
     for form in ("numbers", "names"):
         written = [pa.array(one) for one in ids]
         if form == "names":
-            most = max(one.max() for one in ids)
-            known = pa.array([f"{number * 0x9E3779B1:016x}" for number in range(most + 1)])
+            known = pa.array([f"{number * 0x9E3779B1:016x}" for number in range(USERS + 1)])
             written = [known.take(one) for one in written]
-        table = pa.table([*written, *rest], names=columns)
+        table = pa.table([*written, *rest], names=["userId", "movieId", "rating", "timestamp"])
         csv.write_csv(table, folder / f"{form}.csv", csv.WriteOptions(quoting_style="none"))
         parquet.write_table(table, folder / f"{form}.parquet")
 
@@ -67,10 +62,10 @@ def measure(path: Path, *, cache: bool) -> dict[str, float]:
     return {"process": time.perf_counter() - start, **json.loads(process.stdout)}
 
 
-def measured(path: Path, runs: int) -> list[dict[str, Any]]:
+def measured(path: Path) -> list[dict[str, str | float]]:
     """Measure a file parsed, parsed and kept, and read again; of several runs the one with the median of seconds."""
     found = []
-    for what, cache, times in (("parsed", False, 1), ("first start", True, 1), ("second start", True, runs)):
+    for what, cache, times in (("parsed", False, 1), ("first start", True, 1), ("second start", True, RUNS)):
         ordered = sorted((measure(path, cache=cache) for _ in range(times)), key=lambda one: one["reading"])
         found.append({"file": path.name, "MB": path.stat().st_size / 1e6, "what": what, **ordered[times // 2]})
     shutil.rmtree(path.parent / ".recsys_ae_cache", ignore_errors=True)
@@ -82,26 +77,22 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--folder", type=Path, help="where the data are, or are made and kept; else they go again")
     parser.add_argument("--files", nargs="+", choices=FORMS, default=FORMS)
-    parser.add_argument("--scale", type=float, default=1.0, help="part of the users and interactions")
-    parser.add_argument("--runs", type=int, default=3)
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as temporary:
         folder = given.folder or Path(temporary)
         folder.mkdir(parents=True, exist_ok=True)
         if not all((folder / form).exists() for form in FORMS):
-            # In another process: the peak of this one counts for those that it starts.
-            maker = get_context("spawn").Process(target=make, args=(folder, given.scale))
-            maker.start()
-            maker.join()
-        found = [row for form in given.files for row in measured(folder / form, given.runs)]
+            with get_context("spawn").Pool(1) as pool:  # the peak of this process would count for those it starts
+                pool.apply(make, (folder,))
+        found = [row for form in given.files for row in measured(folder / form)]
     print("| file | MB | | process s | imports s | reading s | peak MiB |\n|---|---:|---|---:|---:|---:|---:|")
     for row in found:
         seconds = " | ".join(f"{row[name]:.2f}" for name in ("process", "imports", "reading"))
         print(f"| {row['file']} | {row['MB']:.0f} | {row['what']} | {seconds} | {row['MiB']:.0f} |")
     results = Path(__file__).parent / "results"
     results.mkdir(exist_ok=True)
-    machine = {"cores": os.cpu_count(), "platform": platform.platform(), "python": platform.python_version()}
-    (results / "reading.json").write_text(json.dumps({"machine": machine, "rows": found}, indent=2), encoding="utf-8")
+    done = {"cores": os.cpu_count(), "platform": platform.platform(), "rows": found}
+    (results / "reading.json").write_text(json.dumps(done, indent=2), encoding="utf-8")
 
 
 if __name__ == "__main__":
