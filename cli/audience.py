@@ -52,18 +52,18 @@ class Audience(NamedTuple):
         return Audience(self.users[own].append(theirs), histories)
 
 
-def known(source: Source, items: "Ids") -> Audience:
+def known(source: Source, items: "Ids", *, cache: bool) -> Audience:
     """Return the users of the data that the model was fitted on, held out or not, with all that is known of them."""
     # Whatever was divided for the fit, a user is served from all of it.
-    return _onto(prepare(dataclasses.replace(source, split="none")).data, items)
+    return _onto(prepare(dataclasses.replace(source, split="none"), cache=cache).data, items)
 
 
-def new(path: Path, reading: Reading, threshold: float | None, model: "Recommender") -> Audience:
+def new(path: Path, reading: Reading, threshold: float | None, model: "Recommender", *, cache: bool) -> Audience:
     """Read histories from a file. Ratings below the threshold of the fit do not count.
 
     Users that the model knows apart are named as it names them, whether the ids here are read as numbers or as text.
     """
-    data = reading.read(path)
+    data = reading.read(path, cache=cache)
     rated = bool((data.matrix.data != 1).any())
     if model.spec.reads == "ratings" and not rated:
         note(f"{path}: every rating is 1; if they stand in a column, name it with --rating-column")

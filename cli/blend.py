@@ -43,6 +43,7 @@ PARAMS = [
     ),
     moved(),
     options.data_dir(),
+    options.cache(),
     options.device(),
     Option(
         ["--out"],
@@ -78,7 +79,7 @@ def command(folders: tuple[Path, ...], metric: str, out: Path | None, **rest: An
     out = out or Path("models") / f"{sources[0].title}-blend"
     refuse_to_write(out, overwrite=rest["overwrite"])
     _refuse_other_splits(models, folders)
-    prepared, split = divided(models[0], folders[0], sources[0])
+    prepared, split = divided(models[0], folders[0], sources[0], cache=rest["cache"])
     if split.valid is None and not rest["weights"]:
         why = f"{folders[0]} was fitted with --split {prepared.source.split}, which leaves no validation users"
         raise DataError(f"{why} to choose weights on; give --weights")

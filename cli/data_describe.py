@@ -23,12 +23,12 @@ DISTINCT = 20
 """Ratings of more different values than this are shown in that many classes."""
 
 
-@as_command("describe", [options.data_argument(), options.data_dir(), *options.columns()])
+@as_command("describe", [options.data_argument(), options.data_dir(), options.cache(), *options.columns()])
 def command(data: str, **given: Any) -> None:
     """Describe the data set or file."""
     source = Source.from_options({"data": data, **given})
     display = Display()
-    dataset = load(source)
+    dataset = load(source, cache=given["cache"])
     found = dataset.interactions
     _counts(display, source, found)
     _ratings(display, found)

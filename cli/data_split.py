@@ -29,6 +29,7 @@ PARAMS = [
     options.data_argument(),
     Option(["--out"], type=FILE, metavar="DIR", required=True, help="Folder for the files; it must not exist yet."),
     options.data_dir(),
+    options.cache(),
     *options.columns(),
     *options.filters(),
     *options.splits(),
@@ -44,7 +45,7 @@ def command(data: str, out: Path, **given: Any) -> None:
     """
     if out.exists():
         raise DataError(f"{out} exists; choose another folder")
-    prepared = prepare(Source.from_options({"data": data, **given}))
+    prepared = prepare(Source.from_options({"data": data, **given}), cache=given["cache"])
     split = prepared.divide()
     display = Display()
     show_data(display, prepared, split)

@@ -45,6 +45,7 @@ PARAMS = [
     ),
     moved(),
     options.data_dir(),
+    options.cache(),
     options.device(),
     options.overwrite("a file"),
     options.track("Add the report to the MLflow run of the fit, if there is one."),
@@ -66,7 +67,8 @@ def command(folder: Path, metrics: tuple[str, ...] | None, on: str, per_user: Pa
     model = Recommender.load(folder, device=rest["device"])
     names = names or _usual(model)
     _refuse_misfits(model, names)
-    prepared, split = divided(model, folder, source_of(model, folder, rest["data"], rest["data_dir"]))
+    source = source_of(model, folder, rest["data"], rest["data_dir"])
+    prepared, split = divided(model, folder, source, cache=rest["cache"])
     holdout = split.test if on == "test" else split.valid
     if holdout is None:
         raise DataError(f"{folder} was fitted with --split {prepared.source.split}, which leaves nothing for --on {on}")

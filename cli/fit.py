@@ -15,6 +15,7 @@ def shared(*, rated: bool = False) -> list[Option]:
     return [
         options.data(),
         options.data_dir(),
+        options.cache(),
         *options.columns(),
         *options.filters(rated=rated),
         *options.splits(rated=rated),

@@ -19,6 +19,14 @@ def data_dir() -> Option:
     return Option(["--data-dir"], type=FILE, metavar="DIR", section=DATA, help=help)
 
 
+def cache() -> Option:
+    """Return the option that turns the binary copies of what was read off."""
+    help = (
+        "Keep what was read from 10 MB or more in binary form beside it, else in your cache folder, for the next start."
+    )
+    return Option(["--cache/--no-cache"], default=True, show_default=True, section=DATA, help=help)
+
+
 def columns() -> list[Option]:
     """Return how a file of interactions is read."""
 

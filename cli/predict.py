@@ -34,6 +34,7 @@ PARAMS = [
                 "means that user.  [default: the data of the fit]"),
     moved(),
     options.data_dir(),
+    options.cache(),
     *options.columns(),
     options.overwrite("a file"),
     options.device(),
@@ -81,8 +82,9 @@ def _audience(
     new = None
     if histories is not None:
         reading = Reading(**{name: rest[name] for name in Reading.__dataclass_fields__})
-        new = audience.new(histories, reading, threshold_of(model), model)
+        new = audience.new(histories, reading, threshold_of(model), model, cache=rest["cache"])
         if (ids.positions(new.users, users) >= 0).all():
             return new
-    of_fit = audience.known(source_of(model, folder, rest["data"], rest["data_dir"]), model.items)
+    source = source_of(model, folder, rest["data"], rest["data_dir"])
+    of_fit = audience.known(source, model.items, cache=rest["cache"])
     return of_fit if new is None else of_fit.joined(new)

@@ -41,6 +41,7 @@ PARAMS = [
                 "An id that was in the training means that user."),
     moved(),
     options.data_dir(),
+    options.cache(),
     *options.columns(),
     options.overwrite("a file"),
     options.device(),
@@ -88,12 +89,13 @@ def _audience(
     """Return the users asked for; the data of the fit are read only where they are needed."""
 
     def of_fit() -> Audience:
-        return audience.known(source_of(model, folder, rest["data"], rest["data_dir"]), model.items)
+        source = source_of(model, folder, rest["data"], rest["data_dir"])
+        return audience.known(source, model.items, cache=rest["cache"])
 
     if histories is None:
         return of_fit() if users in (None, ALL) else of_fit().pick(Path(users))
     reading = Reading(**{name: rest[name] for name in Reading.__dataclass_fields__})
-    new = audience.new(histories, reading, threshold_of(model), model)
+    new = audience.new(histories, reading, threshold_of(model), model, cache=rest["cache"])
     if users is None:
         return new
     if users == ALL:

@@ -49,9 +49,9 @@ def refuse_rankers(model: "Recommender") -> None:
     model.predict(csr_matrix(np.zeros((1, len(model.items)), np.float32)), (first, first))
 
 
-def divided(model: "Recommender", folder: Path, source: Source) -> tuple[Prepared, "Split"]:
+def divided(model: "Recommender", folder: Path, source: Source, *, cache: bool) -> tuple[Prepared, "Split"]:
     """Do again what `fit` did with the data, and refuse another outcome."""
-    prepared = prepare(source)
+    prepared = prepare(source, cache=cache)
     split = prepared.divide()
     if split.fingerprint != model.notes["fingerprint"]:
         raise DataError(

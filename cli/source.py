@@ -39,7 +39,7 @@ class Reading:
     encoding: str = "utf-8"
     duplicates: Literal["last", "sum", "error"] = "last"
 
-    def read(self, path: Path) -> "Interactions":
+    def read(self, path: Path, *, cache: bool) -> "Interactions":
         """Read a file."""
         from recsys_ae.datasets.reading import read_interactions  # noqa: PLC0415
 
@@ -53,6 +53,7 @@ class Reading:
             header=self.header,
             encoding=self.encoding,
             duplicates=self.duplicates,
+            cache=cache,
         )
 
 
@@ -163,11 +164,11 @@ class Prepared(NamedTuple):
         )
 
 
-def prepare(source: Source, dataset: "Dataset | None" = None) -> Prepared:
+def prepare(source: Source, dataset: "Dataset | None" = None, *, cache: bool = True) -> Prepared:
     """Read, unless that is done, and filter; an automatic rating threshold is a number or ``none`` afterwards."""
     from recsys_ae.datasets.filters import MinInteractions, MinRating, apply  # noqa: PLC0415
 
-    dataset = dataset or load(source)
+    dataset = dataset or load(source, cache=cache)
     train, test = dataset.interactions, None
     if source.split == "given":
         train, test = dataset.given or (train, None)
@@ -192,8 +193,8 @@ def titles(items: "pd.DataFrame | None", ids: "Ids") -> list[str | None]:
     return [title if isinstance(title, str) else None for title in found]
 
 
-def load(source: Source) -> "Dataset":
-    """Read the data, and download what is not there."""
+def load(source: Source, *, cache: bool = True) -> "Dataset":
+    """Read the data, and download what is not there; with ``cache`` what was read is kept for the next time."""
     from recsys_ae.datasets import named  # noqa: PLC0415
     from recsys_ae.datasets.catalogue import Dataset  # noqa: PLC0415
 
@@ -205,11 +206,12 @@ def load(source: Source) -> "Dataset":
                 data_dir=folder,
                 fold=source.fold,
                 duplicates=source.duplicates,
+                cache=cache,
                 progress=show,
                 announce=note,
             )
-    train = source.read(Path(source.data))
-    given = None if source.test_data is None else (train, source.read(Path(source.test_data)))
+    train = source.read(Path(source.data), cache=cache)
+    given = None if source.test_data is None else (train, source.read(Path(source.test_data), cache=cache))
     return Dataset(source.title, train, given=given)
 
 

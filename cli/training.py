@@ -51,7 +51,7 @@ def _fit(spec_class: type["Spec"], given: Mapping[str, Any], saved: list[Path]) 
     if not given["dry_run"]:
         refuse_to_write(out, overwrite=given["overwrite"])
     run = _run(given)
-    prepared = prepare(source)
+    prepared = prepare(source, cache=given["cache"])
     split = prepared.divide()
     show_data(display, prepared, split)
     show_memory(display, spec, split.train, run, whole=given["dry_run"])

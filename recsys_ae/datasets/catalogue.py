@@ -175,5 +175,10 @@ def default_data_dir() -> Path:
     named = os.environ.get("RECSYS_AE_DATA")
     if named:
         return Path(named).expanduser()
+    return user_cache_dir()
+
+
+def user_cache_dir() -> Path:
+    """Return the user's cache folder."""
     cache = os.environ.get("XDG_CACHE_HOME")
     return (Path(cache) if cache else Path.home() / ".cache") / "recsys_ae"

@@ -21,9 +21,9 @@ def ratings_file(name: str) -> str:
     return RATINGS.get(name, "ratings.csv")
 
 
-def read_ratings(name: str, place: Path, duplicates: Duplicates = "error") -> Interactions:
+def read_ratings(name: str, place: Path, duplicates: Duplicates = "error", *, cache: bool = False) -> Interactions:
     """Read the ratings from an archive or folder."""
-    return _read(place / ratings_file(name), duplicates)
+    return _read(place / ratings_file(name), duplicates, cache=cache)
 
 
 def read_fold(place: Path, fold: str, duplicates: Duplicates = "error") -> tuple[Interactions, Interactions]:
@@ -56,7 +56,7 @@ def read_items(name: str, place: Path) -> pd.DataFrame:
     return items
 
 
-def _read(path: Path, duplicates: Duplicates) -> Interactions:
+def _read(path: Path, duplicates: Duplicates, *, cache: bool = False) -> Interactions:
     if path.suffix == ".csv":
         return read_interactions(
             path,
@@ -66,10 +66,19 @@ def _read(path: Path, duplicates: Duplicates) -> Interactions:
             timestamp="timestamp",
             separator=",",
             duplicates=duplicates,
+            cache=cache,
         )
     separator = "::" if path.suffix == ".dat" else "\t"
     return read_interactions(
-        path, user=0, item=1, rating=2, timestamp=3, separator=separator, header=False, duplicates=duplicates
+        path,
+        user=0,
+        item=1,
+        rating=2,
+        timestamp=3,
+        separator=separator,
+        header=False,
+        duplicates=duplicates,
+        cache=cache,
     )
 
 

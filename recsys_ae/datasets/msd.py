@@ -15,9 +15,11 @@ def find(folder: Path) -> Path | None:
     return next((folder / name for name in FILES if (folder / name).is_file()), None)
 
 
-def read(place: Path, duplicates: Duplicates = "error") -> tuple[Interactions, pd.DataFrame | None]:
+def read(
+    place: Path, duplicates: Duplicates = "error", *, cache: bool = False
+) -> tuple[Interactions, pd.DataFrame | None]:
     """Read how often each user played each song; nothing is known of the songs but their ids."""
     triplets = read_interactions(
-        place, user=0, item=1, rating=2, separator="\t", header=False, duplicates=duplicates
-    )  # fmt: skip
+        place, user=0, item=1, rating=2, separator="\t", header=False, duplicates=duplicates, cache=cache
+    )
     return triplets, None

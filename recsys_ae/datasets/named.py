@@ -28,7 +28,9 @@ class Form(Protocol):
     def find(self, folder: Path) -> Path | None:
         """Return where in its own folder the data set lies."""
 
-    def read(self, place: Path, duplicates: Duplicates = "error") -> "tuple[Interactions, pd.DataFrame | None]":
+    def read(
+        self, place: Path, duplicates: Duplicates = "error", *, cache: bool = False
+    ) -> "tuple[Interactions, pd.DataFrame | None]":
         """Read the interactions, and what is known of the items."""
 
 
@@ -42,6 +44,7 @@ def load(
     fetch: bool = True,
     fold: str | None = None,
     duplicates: Duplicates = "error",
+    cache: bool = False,
     progress: Progress | None = None,
     announce: Callable[[str], None] | None = None,
 ) -> Dataset:
@@ -56,6 +59,8 @@ def load(
         Download what is not there.
     fold
         Which published fold ``given`` holds: ``u1`` to ``u5``, ``ua`` or ``ub`` of ml-100k, by default ``u1``.
+    cache
+        As for ``read_interactions``.
     progress, announce
         As for ``recsys_ae.datasets.download.fetch``.
 
@@ -85,10 +90,10 @@ def load(
         interactions, given = lightgcn.read_parts(place, duplicates)
         return Dataset(name, interactions, given=given)
     if name in FORMS:
-        return Dataset(name, *FORMS[name].read(place, duplicates))
+        return Dataset(name, *FORMS[name].read(place, duplicates, cache=cache))
     return Dataset(
         name,
-        movielens.read_ratings(name, place, duplicates),
+        movielens.read_ratings(name, place, duplicates, cache=cache),
         movielens.read_items(name, place),
         movielens.read_fold(place, fold or movielens.FOLDS[0], duplicates) if name == "ml-100k" else None,
     )

@@ -12,6 +12,7 @@ from typing import Any, NoReturn, TypeAlias
 import numpy as np
 import pandas as pd
 
+from recsys_ae.datasets.cache import cached
 from recsys_ae.datasets.columns import shown
 from recsys_ae.datasets.interactions import Duplicates, Interactions
 from recsys_ae.datasets.tables import arrow
@@ -36,7 +37,9 @@ def find(folder: Path) -> Path | None:
     return None
 
 
-def read(place: Path, duplicates: Duplicates = "error") -> tuple[Interactions, pd.DataFrame | None]:
+def read(
+    place: Path, duplicates: Duplicates = "error", *, cache: bool = False
+) -> tuple[Interactions, pd.DataFrame | None]:
     """Read all ratings, with days as timestamps; and titles and years of the films, where these are there.
 
     Raises
@@ -44,8 +47,18 @@ def read(place: Path, duplicates: Duplicates = "error") -> tuple[Interactions, p
     DataError
         With the file that is missing, or the file and line that is neither a film nor a rating.
     """
+    files = _files(place)
+
+    def ratings() -> Interactions:
+        return _ratings(place, files, duplicates)
+
+    found = cached(files, {"form": "netflix", "duplicates": duplicates}, ratings) if cache else ratings()
+    return found, _titles(place)
+
+
+def _ratings(place: Path, files: list[Path], duplicates: Duplicates) -> Interactions:
     parts: tuple[list[np.ndarray], ...] = ([], [], [], [])
-    for path in _files(place):
+    for path in files:
         for block in _blocks(path):
             for part, column in zip(parts, block, strict=True):
                 part.append(column)
@@ -56,8 +69,7 @@ def read(place: Path, duplicates: Duplicates = "error") -> tuple[Interactions, p
     columns, films = _numbered(film)
     times = day.astype(np.int64) * DAY
     del user, film, day
-    ratings = Interactions.from_arrays(rows, columns, rating, users, films, times, duplicates=duplicates)
-    return ratings, _titles(place)
+    return Interactions.from_arrays(rows, columns, rating, users, films, times, duplicates=duplicates)
 
 
 def _files(place: Path) -> list[Path]:

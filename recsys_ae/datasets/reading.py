@@ -6,13 +6,14 @@ import re
 import struct
 import zipfile
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 import pandas as pd
 
 from recsys_ae.datasets.archives import Source, locate
+from recsys_ae.datasets.cache import cached
 from recsys_ae.datasets.columns import Column, Series
 from recsys_ae.datasets.interactions import Duplicates, Interactions
 from recsys_ae.datasets.json_lines import JsonLines
@@ -38,6 +39,7 @@ def read_interactions(
     header: bool | None = None,
     encoding: str = "utf-8",
     duplicates: Duplicates = "error",
+    cache: bool = False,
 ) -> Interactions:
     """Read one interaction from each row of a file.
 
@@ -59,6 +61,9 @@ def read_interactions(
         Of text, any that Python knows.
     duplicates
         As for ``Interactions.from_frame``.
+    cache
+        Keep what was read from a file of 10 MB or more beside it, or in the user's cache folder, and take it from there
+        when the same content is read again in the same way.
 
     Notes
     -----
@@ -74,19 +79,15 @@ def read_interactions(
     check_options(separator, encoding)
     wanted = {"user": user, "item": item, "rating": rating, "timestamp": timestamp}
     with _errors_of(path, encoding):
-        table = _open(locate(Path(path)), separator, encoding)
-        if table.names is None and len(table.first) < 2:
-            raise DataError(f"two columns are needed; {table.described}")
-        names = table.names is not None or has_header(table.first, wanted, header)
-        roles = assign(table.first, wanted, header=names, described=table.described)
-        # A column in two roles is read as text, which can become either.
-        shared = [position for position in roles.values() if [*roles.values()].count(position) > 1]
-        kinds = {position: "text" if position in shared else KINDS[role] for role, position in roles.items()}
-        columns = table.read(kinds, header=names)
-        frame = pd.DataFrame({role: columns[position] for role, position in roles.items()}, copy=False)
-        del columns
-        optional = {role: role for role in ("rating", "timestamp") if role in roles}
-        return Interactions.from_frame(frame, duplicates=duplicates, **optional)
+        source = locate(Path(path))
+
+        def read() -> Interactions:
+            return _interactions(_open(source, separator, encoding), wanted, header, duplicates)
+
+        if not cache:
+            return read()
+        how = {"member": source.member, "separator": separator, "header": header, "encoding": encoding}
+        return cached([source.path], {"columns": wanted, "duplicates": duplicates, **how}, read)
 
 
 def read_table(
@@ -114,6 +115,23 @@ def read_table(
         }
         read = table.read(dict.fromkeys(found.values(), "text"), header=names)
         return pd.DataFrame({column: _plain(read[position]) for column, position in found.items()})
+
+
+def _interactions(
+    table: Table, wanted: Mapping[str, Column | None], header: bool | None, duplicates: Duplicates
+) -> Interactions:
+    if table.names is None and len(table.first) < 2:
+        raise DataError(f"two columns are needed; {table.described}")
+    names = table.names is not None or has_header(table.first, wanted, header)
+    roles = assign(table.first, wanted, header=names, described=table.described)
+    # A column in two roles is read as text, which can become either.
+    shared = [position for position in roles.values() if [*roles.values()].count(position) > 1]
+    kinds = {position: "text" if position in shared else KINDS[role] for role, position in roles.items()}
+    columns = table.read(kinds, header=names)
+    frame = pd.DataFrame({role: columns[position] for role, position in roles.items()}, copy=False)
+    del columns
+    optional = {role: role for role in ("rating", "timestamp") if role in roles}
+    return Interactions.from_frame(frame, duplicates=duplicates, **optional)
 
 
 def _open(source: Source, separator: str | None, encoding: str) -> Table:
