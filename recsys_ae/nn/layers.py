@@ -12,6 +12,9 @@ from torch.nn import functional
 
 from recsys_ae.nn.rows import Rows
 
+BLOCK = 256
+"""Outputs that a CPU computes at a time: on AVX2 1.6 times as fast as 3,500 at once, for 500 rows of 600 inputs."""
+
 
 class _SparseProduct(torch.autograd.Function):
     """``x @ weight`` for sparse rows; the gradient of the weight is a sparse product too."""
@@ -85,9 +88,21 @@ def linear(inputs: int, outputs: int) -> nn.Linear:
 
 def columns(output: nn.Linear, hidden: Tensor, items: slice) -> Tensor:
     """Return the columns ``items`` of what a linear layer makes of ``(n, inputs)``, without computing the others."""
+    if not torch.is_grad_enabled():
+        return affine(hidden, output.weight[items], output.bias[items])
     if items == slice(None):  # in training a slice would cost a copy of the weights' gradient
         return output(hidden)  # type: ignore[no-any-return]
     return functional.linear(hidden, output.weight[items], output.bias[items])
+
+
+def affine(hidden: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+    """Return W h + b, ``(n, outputs)``, for ``(n, inputs)`` and many outputs. No gradient passes."""
+    if hidden.device.type != "cpu" or hidden.dtype is not torch.float32:
+        return functional.linear(hidden, weight, bias.to(hidden.dtype))
+    result = hidden.new_empty(len(hidden), len(weight))
+    for block in (slice(start, start + BLOCK) for start in range(0, len(weight), BLOCK)):
+        torch.addmm(bias[block], hidden, weight[block].T, out=result[:, block])
+    return result
 
 
 class SparseEncoder(nn.Module):

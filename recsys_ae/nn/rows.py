@@ -139,7 +139,8 @@ class Rows:
 
     def _transposed_by_sorting(self, positions: Tensor) -> "Rows":
         order = torch.argsort(self.indices, stable=True)
-        counts = torch.bincount(self.indices, minlength=self.width)
+        counts = torch.zeros(self.width, dtype=torch.int32, device=self.device)  # bincount would wait for a GPU
+        counts.index_add_(0, self.indices, torch.ones_like(self.indices))
         return Rows(
             functional.pad(counts.cumsum(0, dtype=torch.int32), (1, 0)),
             self.row_of_entry[order].to(torch.int32),

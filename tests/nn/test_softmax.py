@@ -11,9 +11,10 @@ from torch import Tensor
 from recsys_ae.errors import ConfigError
 from recsys_ae.nn import losses
 from recsys_ae.nn.autoencoder import Shape
+from recsys_ae.nn.layers import BLOCK
 from recsys_ae.nn.rows import Rows
 from recsys_ae.nn.runtime import Run, seeded
-from recsys_ae.nn.softmax import BLOCK, SoftmaxOutput, multinomial, sampled_multinomial
+from recsys_ae.nn.softmax import SoftmaxOutput, multinomial, sampled_multinomial
 from recsys_ae.recommenders.mult_vae import MultVAE
 from tests.nn.small import matrix, rows_of
 
