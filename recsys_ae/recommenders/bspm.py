@@ -110,8 +110,9 @@ class BSPMNetwork(Autoencoder):
         signal = self.roots.new_zeros(x.width, len(x))
         signal[x.indices, x.row_of_entry] = x.values
         low = x.with_values(x.values * _inverse(self.roots)[x.indices]).product(self.vectors)
-        ideal = (self.vectors @ low.T).mul_(self.spec.idl_beta * self.roots.unsqueeze(1))
-        return self._filtered(signal).add_(ideal)
+        # In this order the bits of the product do not depend on where in memory the vectors lie.
+        ideal = (low @ self.vectors.T).mul_(self.spec.idl_beta * self.roots)
+        return self._filtered(signal).add_(ideal.T)
 
     def _sharpened(self, signal: Tensor) -> Tensor:
         """Follow dr/dt = −r P̃ until T_s; since that is linear, each step is the start of the exponential series."""
