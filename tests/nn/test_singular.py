@@ -36,7 +36,7 @@ def test_a_small_matrix_is_decomposed_exactly(n: int, width: int) -> None:
 def test_where_the_rank_is_lower_zeros_fill_up(n: int, width: int) -> None:
     data = matrix(n, width, seed=1)
     assert_spans_the_same(data, k=20, size=int(np.linalg.matrix_rank(data.toarray())))
-    values, vectors = found(csr_matrix((n, width), dtype=np.float32), k=3)
+    values, vectors = found(csr_matrix(np.zeros((n, width), np.float32)), k=3)
     assert not values.any()
     assert not vectors.any()
 

@@ -49,7 +49,7 @@ def test_a_history_without_entries_scores_0() -> None:
 
 
 def test_of_a_graph_without_edges_everything_scores_0() -> None:
-    network = learnt(csr_matrix((8, 14), dtype=np.float32))
+    network = learnt(csr_matrix(np.zeros((8, 14), np.float32)))
     assert (network(rows_of(DATA)) == 0).all()
 
 
