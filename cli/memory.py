@@ -5,7 +5,7 @@ import gc
 import os
 import sys
 
-M_MMAP_THRESHOLD = -3
+M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3
 READING, TRAINING = 1 << 17, 1 << 25
 """Arrays from this size on are given back when they are freed; small ones that every batch claims are better kept.
 
@@ -49,6 +49,7 @@ def _give_back_from(size: int) -> None:
     libc = _glibc()
     if libc is not None:
         libc.mallopt(M_MMAP_THRESHOLD, size)
+        libc.mallopt(M_TRIM_THRESHOLD, 2 * size)  # as glibc would; else the end of the heap is given back all the time
 
 
 def _glibc() -> ctypes.CDLL | None:
