@@ -7,6 +7,7 @@ NeurIPS 2015.
 import torch
 from torch import Tensor
 
+from recsys_ae.nn.cooccurrence import gram
 from recsys_ae.nn.rows import Rows
 
 BLOCK = 32
@@ -27,9 +28,9 @@ def right_singular(rows: Rows, columns: Rows, k: int, generator: torch.Generator
     size = BLOCK * -(-(4 * k + 256) // BLOCK)
     shorter = min(len(rows), rows.width)
     if rows.width == shorter <= size:
-        squares, vectors = torch.linalg.eigh(rows.gram(torch.float64))
+        squares, vectors = torch.linalg.eigh(gram(rows, torch.float64))
     elif shorter <= size:
-        squares, left = torch.linalg.eigh(columns.gram(torch.float64))
+        squares, left = torch.linalg.eigh(gram(columns, torch.float64))
         vectors = columns.product(left) / squares.clamp_min(torch.finfo(squares.dtype).tiny).sqrt()
     else:
         squares, vectors = _krylov(rows, columns, size, generator)
