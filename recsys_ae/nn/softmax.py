@@ -119,23 +119,22 @@ class _Multinomial(torch.autograd.Function):
     ) -> Tensor:
         for_hidden, for_weight, for_bias, *_ = ctx.needs_input_grad
         given, table = hidden.to(dtype), weight.to(dtype)
-        of_hidden, of_weight, of_bias = torch.zeros_like(given), None, None
-        if for_weight:
-            of_weight = torch.zeros_like(weight)
-        if for_bias:
-            of_bias = torch.zeros_like(bias)
+        of_hidden = torch.empty_like(given) if for_hidden else None
+        of_weight: Tensor | None = None
+        of_bias: Tensor | None = None
         total = bias.new_zeros(())
         for part, rows in targets.parts(max(1, cells // len(weight))):
             cost, slope = multinomial_in_place(affine(given[part], table, bias).float(), rows)
             total += cost
-            if of_bias is not None:
-                of_bias += slope.sum(dim=0)
+            if for_bias:
+                summed = slope.sum(dim=0)
+                of_bias = summed if of_bias is None else of_bias.add_(summed)
             slope = slope.to(dtype)
-            if for_hidden:
+            if of_hidden is not None:
                 torch.mm(slope, table, out=of_hidden[part])
-            if of_weight is not None:
-                _add_product(of_weight, slope.T, given[part])
-        ctx.gradients, ctx.dtypes, ctx.n = (of_hidden, of_weight, of_bias), (hidden.dtype, weight.dtype), len(targets)
+            if for_weight:
+                of_weight = _plus_product(of_weight, slope.T, given[part])
+        ctx.gradients, ctx.dtype, ctx.n = (of_hidden, of_weight, of_bias), hidden.dtype, len(targets)
         loss: Tensor = total / ctx.n
         return loss
 
@@ -144,10 +143,9 @@ class _Multinomial(torch.autograd.Function):
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
         # Scaled only now: divided by n and by what a half-precision run is scaled by, they might have come to nothing.
         scale = gradient / ctx.n
-        of_hidden, *others = ctx.gradients
+        of_hidden, *others = (None if one is None else one.mul_(scale) for one in ctx.gradients)
         ctx.gradients = None
-        scaled = (None if one is None else one.mul_(scale) for one in others)
-        return of_hidden.to(ctx.dtypes[0]).mul_(scale), *scaled, None, None, None
+        return None if of_hidden is None else of_hidden.to(ctx.dtype), *others, None, None, None
 
 
 def sampled_multinomial(
@@ -244,9 +242,8 @@ def _product_dtype(device: torch.device) -> torch.dtype:
     return torch.get_autocast_dtype(device.type) if mixed else torch.float32
 
 
-def _add_product(total: Tensor, left: Tensor, right: Tensor) -> None:
-    """Add a matrix product to a sum in single precision."""
-    if left.dtype is torch.float32:
-        total.addmm_(left, right)
-    else:
-        total += left @ right
+def _plus_product(total: Tensor | None, left: Tensor, right: Tensor) -> Tensor:
+    """Add a product to a sum in single precision, which the first product begins."""
+    if total is None:
+        return (left @ right).float()
+    return total.addmm_(left, right) if left.dtype is torch.float32 else total.add_(left @ right)
