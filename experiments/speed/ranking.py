@@ -104,7 +104,7 @@ def main() -> None:
     parser.add_argument("--users", type=int, default=2048, help="of the catalogue of 20,000 items")
     parser.add_argument("--rounds", type=int, default=2)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--out", type=Path, default=Path("ranking.json"))
+    parser.add_argument("--out", type=Path, default=Path(__file__).parent / "results" / "ranking.json")
     asked = parser.parse_args()
     torch.set_num_threads(2)
     torch.manual_seed(asked.seed)
@@ -123,6 +123,7 @@ def main() -> None:
     done["metrics"] = {"users": asked.users, "seconds": judged(asked.users, 20_000, asked.seed, asked.rounds)}
     for job, seconds in done["metrics"]["seconds"].items():
         print(f"20k   {job:18} {seconds:8.3f} s {asked.users / seconds:10,.0f} users/s")
+    asked.out.parent.mkdir(parents=True, exist_ok=True)
     asked.out.write_text(json.dumps(done, indent=2), encoding="utf-8")
 
 
