@@ -1,7 +1,7 @@
 """The contract of a model: rows in, rows out."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, NamedTuple, TypeAlias
 
@@ -28,11 +28,8 @@ class Shape(NamedTuple):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Spec(ABC):
+class Identity:
     """The hyper-parameters of a model, which are its identity: two models with equal specs are the same model."""
-
-    reads: ClassVar[Literal["interactions", "ratings"]] = "interactions"
-    """What the values of the matrix mean to the model: how often something happened, or how much it was liked."""
 
     def __post_init__(self) -> None:
         hyper.validate(self)
@@ -41,6 +38,14 @@ class Spec(ABC):
     def name(cls) -> str:
         """Return the model's name, which is its file's name."""
         return cls.__module__.rpartition(".")[2]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Spec(Identity, ABC):
+    """The hyper-parameters of a model of histories."""
+
+    reads: ClassVar[Literal["interactions", "ratings"]] = "interactions"
+    """What the values of the matrix mean to the model: how often something happened, or how much it was liked."""
 
     @abstractmethod
     def build(self, shape: Shape) -> "Autoencoder":
@@ -85,7 +90,7 @@ class Autoencoder(nn.Module, ABC):
 
 
 @dataclass(frozen=True, kw_only=True)
-class TrainedSpec(Spec):
+class Training(Identity):
     """What every model trained by gradient descent can be told."""
 
     epochs: int = hp(200, "passes over the training rows", low=1)
@@ -102,6 +107,11 @@ class TrainedSpec(Spec):
     patience: int = hp(0, "stop after this many epochs without a better monitor; 0 never stops early", low=0)
 
 
+@dataclass(frozen=True, kw_only=True)
+class TrainedSpec(Training, Spec):
+    """The hyper-parameters of a model of histories that is trained by gradient descent."""
+
+
 @dataclass(frozen=True)
 class Loss:
     """A scalar to descend on, and its named parts for the log."""
@@ -110,16 +120,20 @@ class Loss:
     parts: dict[str, Tensor | float]
 
 
-class TrainedAutoencoder(Autoencoder):
-    """An autoencoder that learns by gradient descent."""
+class Trained(nn.Module, ABC):
+    """A network that learns by gradient descent, as the training loop sees it."""
 
-    def __init__(self, spec: TrainedSpec) -> None:
+    def __init__(self, spec: Training) -> None:
         super().__init__()
         self.spec: Any = spec
 
     @abstractmethod
-    def loss(self, x: Rows, step: "training.Step") -> Loss:
+    def loss(self, x: Any, step: "training.Step") -> Loss:
         """Return the loss of a batch, in training mode."""
+
+    def phases(self) -> Sequence[training.Phase]:
+        """Return the losses that take turns on each batch; by default there is the one."""
+        return [training.Phase(self.loss, list(self.parameters()))]
 
     def begin_epoch(self, epoch: int) -> None:
         """Prepare an epoch, counted from 1: freeze what is not to be trained in it; nothing by default."""
@@ -127,7 +141,7 @@ class TrainedAutoencoder(Autoencoder):
     def after_step(self) -> None:
         """Project onto a constraint after an update; nothing by default."""
 
-    def settle(self, rows: Rows) -> None:
+    def settle(self, rows: Any) -> None:
         """Compute from the training rows what scoring needs beside the weights; nothing by default.
 
         Called before each validation and at the end, without gradients, in evaluation mode.
@@ -137,6 +151,10 @@ class TrainedAutoencoder(Autoencoder):
         """Return the factor of each weight that is added to its gradient; 0 where the loss holds the penalty itself."""
         return 2 * float(self.spec.l2)
 
-    def learn(self, rows: Rows, run: Run, validate: Validate | None = None) -> list[dict[str, float]]:
+    def learn(self, rows: Any, run: Run, validate: Validate | None = None) -> list[dict[str, float]]:
         """Train with the one loop of this package."""
         return training.train(self, rows, run, validate)
+
+
+class TrainedAutoencoder(Trained, Autoencoder):
+    """An autoencoder of histories that learns by gradient descent."""

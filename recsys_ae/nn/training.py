@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -12,13 +12,21 @@ from torch import Tensor, nn
 from recsys_ae import metrics
 from recsys_ae.errors import ConfigError, TrainingError
 from recsys_ae.nn.averaging import RunningAverage
+from recsys_ae.nn.batching import Rows
 from recsys_ae.nn.optimizers import optimizer
-from recsys_ae.nn.rows import Rows
 from recsys_ae.nn.runtime import Progress, Run
 from recsys_ae.nn.schedules import decay
 
 if TYPE_CHECKING:
-    from recsys_ae.nn.autoencoder import Loss, TrainedAutoencoder, TrainedSpec
+    from recsys_ae.nn.autoencoder import Loss, Trained, TrainedSpec
+
+
+@dataclass(frozen=True)
+class Phase:
+    """One of the losses that take turns on each batch, with an optimizer of its own for the parameters it moves."""
+
+    loss: Callable[[Any, "Step"], "Loss"]
+    parameters: Sequence[nn.Parameter]
 
 
 @dataclass(frozen=True)
@@ -34,14 +42,15 @@ class Step:
 
 
 def train(
-    network: "TrainedAutoencoder", rows: Rows, run: Run, validate: Callable[[], dict[str, float]] | None
+    network: "Trained", rows: Rows, run: Run, validate: Callable[[], dict[str, float]] | None
 ) -> list[dict[str, float]]:
     """Fit a network on shuffled batches; with ``validate`` the best weights are put back at the end.
 
     Returns the losses, seconds, rows per second and validation metrics of each epoch.
     """
     spec: TrainedSpec = network.spec
-    updates = _Updates(network, run, total=spec.epochs * math.ceil(len(rows) / spec.batch_size))
+    total = spec.epochs * math.ceil(len(rows) / spec.batch_size)
+    updates = _Updates(network, run, total, network.phases(), run.generator())
     best = _Best(network)
     history: list[dict[str, float]] = []
     for epoch in range(1, spec.epochs + 1):
@@ -67,7 +76,7 @@ def train(
 
 
 @torch.no_grad()
-def _settle(network: "TrainedAutoencoder", rows: Rows) -> None:
+def _settle(network: "Trained", rows: Rows) -> None:
     network.eval()
     network.settle(rows)
 
@@ -125,12 +134,15 @@ class _Best:
 class _Updates:
     """The optimiser's side of training: everything that changes from update to update."""
 
-    def __init__(self, network: "TrainedAutoencoder", run: Run, total: int) -> None:
+    def __init__(
+        self, network: "Trained", run: Run, total: int, phases: Sequence[Phase], generator: torch.Generator
+    ) -> None:
         spec: TrainedSpec = network.spec
         self.network, self.run, self.total, self.done = network, run, total, 0
-        self.generator = run.generator()
-        weights = [p for p in network.parameters() if p.ndim > 1]
-        others = [p for p in network.parameters() if p.ndim <= 1]
+        self.generator, self.phase = generator, phases[0]
+        self.then = _Updates(network, run, total, phases[1:], generator) if len(phases) > 1 else None
+        weights = [p for p in self.phase.parameters if p.ndim > 1]
+        others = [p for p in self.phase.parameters if p.ndim <= 1]
         groups = [{"params": weights, "weight_decay": network.weight_decay()}, {"params": others, "weight_decay": 0.0}]
         self.optimiser: Any = optimizer(spec.optimizer, groups, spec.lr)
         self.average = RunningAverage(network, spec.average)
@@ -148,20 +160,21 @@ class _Updates:
             loss = self._loss_and_gradient(batch, step)
             self.scaler.step(self.optimiser)
             self.scaler.update()
-        self.optimiser.zero_grad()  # now rather than later: validation and the best weights need room, too
+        network.zero_grad()  # now rather than later: validation and the best weights need room, too
         network.after_step()
         self.done += 1
         self.average.update(self.done)
-        return {"loss": loss.total, **loss.parts}
+        further = self.then.step(batch) if self.then is not None else {}
+        return {"loss": loss.total, **loss.parts, **{name: part for name, part in further.items() if name != "loss"}}
 
     def _loss_and_gradient(self, batch: Rows, step: Step) -> "Loss":
-        network, spec = self.network, self.network.spec
+        spec = self.network.spec
         with self.run.autocast():
-            loss = network.loss(batch, step)
+            loss = self.phase.loss(batch, step)
         torch.autograd.backward(self.scaler.scale(loss.total))
         if spec.clip_norm:
             self.scaler.unscale_(self.optimiser)
-            nn.utils.clip_grad_norm_(network.parameters(), spec.clip_norm)
+            nn.utils.clip_grad_norm_(self.phase.parameters, spec.clip_norm)
         return loss
 
     def _searched(self, batch: Rows, step: Step) -> "Loss":
