@@ -43,8 +43,9 @@ class Dense(nn.Module):
         super().__init__()
         self.layers = nn.ModuleList(linear(*pair) for pair in itertools.pairwise(widths))
         self.activations = [activation] * (len(self.layers) - 1) + [last]
-        if activation == "relu":
-            start_by_fan_in(self, normal=True)
+        for layer, own in zip(self.layers, self.activations, strict=True):
+            if own == "relu":
+                start_by_fan_in(layer, normal=True)
 
     @property
     def weights(self) -> list[Tensor]:

@@ -82,7 +82,7 @@ class FeatureRows:
     @property
     def seen(self) -> Tensor:
         """``(n, width)``: what the network sees; missing values are the mean of their column, padding is 0."""
-        seen: Tensor = self.scaling(self.dense())
+        seen: Tensor = self.scaling(self.dense(), holes=self.holes)
         inside = self.inside
         return seen if inside is None else seen * inside
 

@@ -55,12 +55,15 @@ class Scaling(nn.Module):
             getattr(made, name).copy_(torch.from_numpy(np.asarray(values)))
         return made
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Map raw ``(n, width)`` values to what the network sees."""
+    def forward(self, x: Tensor, *, holes: bool = True) -> Tensor:
+        """Map raw ``(n, width)`` values to what the network sees; without ``holes`` none is missing."""
         factor = torch.where(self.spread > 0, 1 / self.spread, 0)
-        seen = (torch.where(x.isnan(), self.fill, x) - self.centre) * factor
-        lengths = (seen * self.counted).norm(dim=1, keepdim=True).clamp_min(1e-12)
-        return torch.where(self.counted, seen / lengths, seen)
+        known = torch.where(x.isnan(), self.fill, x) if holes else x
+        seen = torch.addcmul(-self.centre * factor, known, factor)
+        if not self.counted.any():
+            return seen
+        lengths = (seen.square() @ self.counted.float()).sqrt().clamp_min(1e-12)
+        return seen.mul_(torch.where(self.counted, 1 / lengths.unsqueeze(1), 1))
 
     def undo(self, seen: Tensor) -> Tensor:
         """Map what a network gives back to raw values; of words, to counts in a row whose weights have length 1."""
@@ -115,7 +118,8 @@ class Columns:
         squares = np.asarray(exact.multiply(exact).sum(axis=0)).ravel() / n
         deviation = np.sqrt(np.maximum(squares - mean**2, 0))
         deviation[low == high] = 0
-        return cls(low, high, mean, deviation, np.asarray((exact != 0).sum(axis=0)).ravel(), int(missing.sum()))
+        exact.eliminate_zeros()
+        return cls(low, high, mean, deviation, exact.getnnz(axis=0), int(missing.sum()))
 
     def remarks(self, features: Features) -> tuple[str, ...]:
         """Say what is missing and what is constant."""
