@@ -31,6 +31,9 @@ class Adversarial(TrainedFeatureSpec):
     prior: Literal["gaussian", "mixture"] = hp(
         "gaussian", "what codes shall look like: N(0, I), or gaussians whose means stand on a circle in two dimensions"
     )
+    pace: float = hp(
+        0.1, "learning rate of the encoder's steps against the discriminator, as a share of lr", low=0, high=10
+    )
     components: int = hp(10, "gaussians of the mixture", low=1)
     radius: float = hp(4.0, "radius of the mixture's circle, in standard deviations", low=0)
     activation: Activation = hp("relu", "activation of the hidden layers; the code is linear")
@@ -84,7 +87,7 @@ class AdversarialNetwork(TrainedFeatureAutoencoder):
         return [
             Phase(self.loss, list(self.layers.parameters())),
             Phase(self.discrimination, list(self.discriminator.parameters())),
-            Phase(self.generation, list(self.layers.encoder.parameters())),
+            Phase(self.generation, list(self.layers.encoder.parameters()), self.spec.pace),
         ]
 
     def loss(self, x: FeatureRows, step: Step) -> Loss:

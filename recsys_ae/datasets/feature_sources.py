@@ -90,7 +90,7 @@ def _of_named(name: str, columns: Sequence[str], folder: Path, known: Sequence[s
 def _of_table(
     path: Path, columns: Sequence[str], id: str | None, texts: Sequence[str], known: Sequence[str] | None
 ) -> Features:
-    table = read_table(path)
+    table = read_table(path, header=True)
     names = [str(name) for name in table.columns]
     table.columns = pd.Index(names)
     id = id or next((name for name in IDS if name in names), names[0])

@@ -59,7 +59,7 @@ class Scaling(nn.Module):
         """Map raw ``(n, width)`` values to what the network sees; without ``holes`` none is missing."""
         factor = torch.where(self.spread > 0, 1 / self.spread, 0)
         known = torch.where(x.isnan(), self.fill, x) if holes else x
-        seen = torch.addcmul(-self.centre * factor, known, factor)
+        seen = (known - self.centre).mul_(factor)
         if not self.counted.any():
             return seen
         lengths = (seen.square() @ self.counted.float()).sqrt().clamp_min(1e-12)
