@@ -134,6 +134,14 @@ class FeatureEncoder:
                 count += float(known.sum(dtype=torch.float64))
         return float(np.sqrt(total / count))
 
+    def log_likelihood(self, features: Features, *, samples: int = 50, seed: int = 0) -> np.ndarray:
+        """Return log p(x) of each row as the network sees it, ``(n,)``, estimated by importance sampling.
+
+        It grows with the number of samples from the evidence lower bound toward the truth (Burda et al. 2016).
+        """
+        generator = torch.Generator(self._scaling.centre.device).manual_seed(seed)
+        return self._mapped(features, lambda x: self.network.log_likelihood(x, samples, generator))
+
     def sample(self, n: int, *, seed: int = 0) -> Features:
         """Draw rows from a generative model."""
         if n < 1:

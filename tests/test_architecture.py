@@ -150,7 +150,7 @@ def test_importing_stays_light(statement: str) -> None:
 BARE = """
 import sys
 
-ABSENT = {"pyarrow", "safetensors", "click", "rich", "pooch", "implicit", "mlflow", "matplotlib"}
+ABSENT = {"pyarrow", "safetensors", "click", "rich", "pooch", "implicit", "mlflow", "matplotlib", "sklearn", "PIL"}
 
 class Absent:
     def find_spec(self, name, path=None, target=None):
@@ -160,8 +160,9 @@ class Absent:
 sys.meta_path.insert(0, Absent())
 import numpy as np
 import pandas as pd
-from recsys_ae import Interactions, Recommender, evaluate, split_users
+from recsys_ae import FeatureEncoder, Features, Interactions, Recommender, evaluate, split_users
 from recsys_ae.errors import MissingPackageError
+from recsys_ae.autoencoders import Denoising
 from recsys_ae.recommenders import MultVAE
 
 rng = np.random.default_rng(0)
@@ -172,6 +173,9 @@ model = Recommender(MultVAE(latent=4, hidden=(8,), epochs=2)).fit(split.train, v
 print(evaluate(model, split.test))
 items, scores = model.recommend(split.test.histories, k=3)
 assert items.shape == (10, 3)
+films = Features.from_frame(pd.DataFrame(rng.normal(size=(50, 6))).reset_index(names="item"))
+vectors = FeatureEncoder(Denoising(latent=4, epochs=2)).fit(films).encode(films)
+assert vectors.matrix.shape == (50, 4)
 try:
     model.save("never-written")
 except MissingPackageError as error:

@@ -107,6 +107,10 @@ class FeatureAutoencoder(nn.Module, ABC):
             f"{type(self).__module__.rpartition('.')[2]} is not generative; use variational or adversarial"
         )
 
+    def log_likelihood(self, x: FeatureRows, samples: int, generator: torch.Generator) -> Tensor:
+        """Return an estimate of log p(x), ``(n,)``, that gets better with the number of samples."""
+        raise UnsupportedError(f"{type(self).__module__.rpartition('.')[2]} has no likelihood; use variational")
+
 
 class TrainedFeatureAutoencoder(Trained, FeatureAutoencoder):
     """An autoencoder of features that learns by gradient descent."""

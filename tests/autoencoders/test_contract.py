@@ -210,6 +210,26 @@ def test_what_lies_between_two_rows_can_be_decoded(name: str) -> None:
         model.decode(codes[:, :1])
 
 
+@every_model
+def test_only_the_variational_one_has_a_likelihood(name: str) -> None:
+    features = features_for(name, 20, 3)
+    if name != "variational":
+        with pytest.raises(UnsupportedError, match="has no likelihood; use variational"):
+            fitted(name).log_likelihood(features)
+        return
+    few, many = (fitted(name).log_likelihood(features, samples=n) for n in (1, 300))
+    assert few.shape == many.shape == (20,)
+    assert few.mean() < many.mean()
+
+
+@pytest.mark.parametrize("name", TRAINED)
+def test_products_may_be_computed_in_half_precision(name: str) -> None:
+    spec = small(name, epochs=3)
+    model = FeatureEncoder(spec).fit(features_for(name), run=Run(device="cpu", precision="bf16"))
+    assert all(np.isfinite(measured["loss"]) for measured in model.history)
+    assert np.isfinite(np.asarray(model.encode(features_for(name)).matrix)).all()
+
+
 # It is the same again
 
 
