@@ -165,6 +165,14 @@ class FeatureEncoder:
         lengths = np.full(len(codes), self.form[0]) if len(self.form) == 2 else None
         return Features(values, pd.RangeIndex(len(codes)), self.columns, self.form, lengths)
 
+    def interpolate(self, features: Features, steps: int = 9) -> Features:
+        """Return what lies between two rows: their codes, and ``steps`` in all at equal distances, decoded."""
+        if len(features) != 2 or steps < 2:
+            raise DataError(f"{steps} steps between {len(features):,} rows; expected two rows, and 2 steps or more")
+        first, last = np.asarray(self.encode(features).matrix)
+        shares = np.linspace(0, 1, steps, dtype=np.float32)[:, None]
+        return self.decode((1 - shares) * first + shares * last)
+
     def save(self, path: str | Path, *, overwrite: bool = False) -> None:
         """Write the model into a folder: `FeatureEncoder.load` gives an equal spec and equal codes."""
         state = {f"network.{name}": tensor for name, tensor in self.network.state_dict().items()}

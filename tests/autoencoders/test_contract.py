@@ -203,9 +203,16 @@ def test_what_lies_between_two_rows_can_be_decoded(name: str) -> None:
         with pytest.raises(UnsupportedError, match="not from a code"):
             model.decode(codes)
         return
-    between = model.decode((codes[:1] + codes[1:]) / 2)
-    assert between.form == features.form
-    assert np.isfinite(np.asarray(between.matrix)).all()
+    between = np.asarray(model.interpolate(features, 3).matrix)
+    middle = model.decode((codes[:1] + codes[1:]) / 2)
+    assert middle.form == features.form
+    np.testing.assert_allclose(between[1], np.asarray(middle.matrix)[0], rtol=1e-5, atol=1e-6)
+    if features.lengths is None:
+        np.testing.assert_allclose(
+            between[[0, 2]], np.asarray(model.reconstruct(features).matrix), rtol=1e-4, atol=1e-5
+        )
+    with pytest.raises(DataError, match="expected two rows"):
+        model.interpolate(features_for(name, 3))
     with pytest.raises(DataError, match=r"codes of shape \(2, 1\) are not"):
         model.decode(codes[:, :1])
 
