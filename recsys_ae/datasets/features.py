@@ -208,7 +208,9 @@ def joined(parts: Sequence[Features]) -> Features:
     remarks = tuple(remark for part in parts for remark in part.remarks)
     for part in parts:
         if len(part) < len(ids):
-            remarks += (f"{len(ids) - len(part):,} of {len(ids):,} items have no {listing(part.columns, 1)}",)
+            remarks += (
+                f"{len(ids) - len(part):,} of {len(ids):,} items have no {str(part.columns[0]).partition('=')[0]}",
+            )
     columns = parts[0].columns.append([part.columns for part in parts[1:]])
     values = hstack(blocks, format="csr") if sparse else np.concatenate(blocks, axis=1)
     return Features(values, ids, columns, counted=np.concatenate(counted), remarks=remarks)
