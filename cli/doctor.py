@@ -15,7 +15,7 @@ from .framework import as_command
 
 PACKAGES = (
     "recsys-ae", "torch", "numpy", "scipy", "pandas", "pyarrow", "safetensors", "click", "rich", "pooch", "implicit",
-    "mlflow", "matplotlib",
+    "mlflow", "matplotlib", "scikit-learn", "pillow",
 )  # fmt: skip
 
 

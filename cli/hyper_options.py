@@ -13,19 +13,19 @@ from .framework import Option
 from .typed import Numbers, Type
 
 if TYPE_CHECKING:
-    from recsys_ae.nn.autoencoder import Spec
+    from recsys_ae.nn.autoencoder import Identity
 
 SECTION = "Hyper-parameters"
 TYPES: Mapping[Any, Type] = {int: click.INT, float: click.FLOAT, str: click.STRING}
 
 
-def options(spec: type["Spec"]) -> Iterator[Option]:
+def options(spec: type["Identity"]) -> Iterator[Option]:
     """Yield an option for each hyper-parameter."""
     for hyper in describe(spec):
         yield _option(hyper)
 
 
-def values(spec: type["Spec"], given: Mapping[str, Any]) -> dict[str, Any]:
+def values(spec: type["Identity"], given: Mapping[str, Any]) -> dict[str, Any]:
     """Return the hyper-parameters among the values of all options."""
     return {hyper.name: given[hyper.name] for hyper in describe(spec)}
 

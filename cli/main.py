@@ -24,6 +24,9 @@ MODULES = {
     "predict": ".predict",
     "similar": ".similar",
     "models": ".models",
+    "pretrain": ".pretrain",
+    "encode": ".encode",
+    "autoencoders": ".autoencoders",
     "data": ".data",
     "doctor": ".doctor",
 }

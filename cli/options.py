@@ -4,9 +4,9 @@ import click
 
 from . import config
 from .framework import OTHER, Option
-from .typed import AUTO, FILE, NONE, Column, Rating, Separator, Share, Users, Whole
+from .typed import AUTO, FILE, NONE, Column, Names, Rating, Separator, Share, Users, Whole
 
-DATA, FILTERS, SPLIT, RUN = "Data", "Filters", "Split", "Run"
+DATA, FILTERS, SPLIT, RUN, FEATURES = "Data", "Filters", "Split", "Run", "Features"
 SPLITS = ("strong", "weak", "leave-last", "time", "ratings", "given", "none")
 FOLDS = ("u1", "u2", "u3", "u4", "u5", "ua", "ub")
 
@@ -123,6 +123,26 @@ def splits(*, rated: bool = False) -> list[Option]:
         Option(["--test-data"], type=FILE, metavar="FILE", section=SPLIT, help=given),
         Option(["--fold"], type=click.Choice(FOLDS), section=SPLIT, help=fold),
     ]
+
+
+def features() -> list[Option]:
+    """Return where features come from."""
+    what = (
+        "A table (CSV, Parquet), npy, npz, an idx file or a folder of pictures; or ml-1m, mnist, ...; behind a colon "
+        "which columns: items.csv:year,budget, ml-1m:genres,plots."
+    )
+    id = "Column with the ids of a table.  [default: item, movieId, ... or the first]"
+    texts = "Columns of a table that are texts, whose words are counted, with commas between."
+    again = "May be given more than once; features are joined by their ids."
+    return [
+        Option(
+            ["--features"], required=True, multiple=True, metavar="FILE|NAME[:COLUMNS]", section=FEATURES,
+            help=f"{what} {again}",
+        ),
+        Option(["--id-column"], metavar="NAME", section=FEATURES, help=id),
+        Option(["--text-columns"], type=Names(), metavar="NAME,...", section=FEATURES, help=texts),
+        data_dir(),
+    ]  # fmt: skip
 
 
 def device() -> Option:

@@ -13,6 +13,7 @@ from .display import note
 
 if TYPE_CHECKING:
     from recsys_ae.evaluation import Report
+    from recsys_ae.feature_encoder import FeatureEncoder
     from recsys_ae.recommender import Recommender
     from recsys_ae.tracking import MLflowTracker, NoTracker
 
@@ -55,7 +56,7 @@ class Tracking:
         """Say what has not reached the store."""
         _warn(self.tracker)
 
-    def finish(self, model: "Recommender", folder: Path) -> None:
+    def finish(self, model: "Recommender | FeatureEncoder", folder: Path) -> None:
         """Hand over the loss curve and the saved model."""
         if hasattr(self.tracker, "picture"):
             from recsys_ae.metrics import smaller_is_better  # noqa: PLC0415

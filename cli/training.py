@@ -4,7 +4,7 @@ import dataclasses
 import shlex
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 from click.core import ParameterSource
@@ -19,8 +19,10 @@ from .tracked import Tracking
 from .typed import NONE
 
 if TYPE_CHECKING:
-    from recsys_ae.nn.autoencoder import Spec
+    from recsys_ae.nn.autoencoder import Identity, Spec
     from recsys_ae.nn.runtime import Run
+
+Chosen = TypeVar("Chosen", bound="Identity")
 
 
 class Interrupted(click.ClickException):
@@ -45,12 +47,12 @@ def _fit(spec_class: type["Spec"], given: Mapping[str, Any], saved: list[Path]) 
     from recsys_ae.recommender import Recommender  # noqa: PLC0415
 
     display = Display(quiet=given["quiet"])
-    spec = _spec(spec_class, given)
+    spec = chosen(spec_class, given)
     source = Source.from_options({**given, "min_rating": _threshold(spec_class, given["min_rating"])})
     out = given["out"] or Path("models") / f"{source.title}-{spec.name().replace('_', '-')}"
     if not given["dry_run"]:
         refuse_to_write(out, overwrite=given["overwrite"])
-    run = _run(given)
+    run = circumstances(given)
     prepared = prepare(source, cache=given["cache"])
     split = prepared.divide()
     show_data(display, prepared, split)
@@ -87,7 +89,8 @@ def _fit(spec_class: type["Spec"], given: Mapping[str, Any], saved: list[Path]) 
     tracking.warn()
 
 
-def _spec(spec_class: type["Spec"], given: Mapping[str, Any]) -> "Spec":
+def chosen(spec_class: type[Chosen], given: Mapping[str, Any]) -> Chosen:
+    """Return the hyper-parameters among the values of all options; what is out of bounds is wrong usage."""
     try:
         return spec_class(**hyper_options.values(spec_class, given))
     except ConfigError as error:
@@ -106,7 +109,7 @@ def _threshold(spec_class: type["Spec"], given: float | str) -> float | str:
     return NONE
 
 
-def _run(given: Mapping[str, Any]) -> "Run":
+def circumstances(given: Mapping[str, Any]) -> "Run":
     """Return the circumstances; a device that is not there is refused now, before anything is read."""
     from recsys_ae.nn.runtime import Run, resolve  # noqa: PLC0415
 

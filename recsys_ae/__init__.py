@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from recsys_ae.blending import blend as blend
+    from recsys_ae.datasets.features import Features as Features
     from recsys_ae.datasets.interactions import Interactions as Interactions
     from recsys_ae.datasets.named import load as load_dataset  # noqa: F401
     from recsys_ae.datasets.reading import read_interactions as read_interactions
@@ -15,12 +16,15 @@ if TYPE_CHECKING:
     from recsys_ae.evaluation import Report as Report
     from recsys_ae.evaluation import compare as compare
     from recsys_ae.evaluation import evaluate as evaluate
+    from recsys_ae.feature_encoder import FeatureEncoder as FeatureEncoder
     from recsys_ae.nn.runtime import Run as Run
     from recsys_ae.recommender import Recommendations as Recommendations
     from recsys_ae.recommender import Recommender as Recommender
 
 # Name → where it lives. They are imported when first used, so that `import recsys_ae` stays free of PyTorch.
 _HOMES = {
+    "FeatureEncoder": "feature_encoder",
+    "Features": "datasets.features",
     "Holdout": "datasets.splitting",
     "Interactions": "datasets.interactions",
     "RecsysError": "errors",

@@ -22,6 +22,8 @@ FORMAT = 1
 CONFIG, ITEMS, USERS, NOTES, STATE = "config.json", "items.json", "users.json", "notes.json", "state.safetensors"
 ALWAYS = (ITEMS, NOTES, STATE)
 State: TypeAlias = dict[str, torch.Tensor]
+KINDS = {"recommender": "Recommender", "feature_encoder": "FeatureEncoder"}
+"""What a folder may hold, and the class that loads it."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,6 +42,8 @@ class Artefact:
         What the caller wants kept beside the model: JSON.
     users
         The ids of the training users, where the model has learnt something of each; else empty.
+    kind
+        What it is: one of `KINDS`.
     """
 
     config: Mapping[str, Any]
@@ -47,6 +51,7 @@ class Artefact:
     state: State
     notes: Mapping[str, Any]
     users: "pd.Index[Any]" = dataclasses.field(default_factory=lambda: pd.Index([]))
+    kind: str = "recommender"
 
 
 def write(path: Path, artefact: Artefact, *, overwrite: bool = False) -> None:
@@ -88,19 +93,22 @@ def _refuse_to_replace(path: Path, overwrite: bool) -> None:
             raise ArtefactError(f"{path} also holds {foreign[0]}, so it is not overwritten; choose another folder")
 
 
-def read(path: Path, device: torch.device) -> Artefact:
-    """Read a folder and put its tensors on a device.
+def read(path: Path, device: torch.device, kind: str = "recommender") -> Artefact:
+    """Read a folder that holds a model of this kind and put its tensors on a device.
 
     Raises
     ------
     ArtefactError
-        If the folder is not a saved model, is damaged, or was written by a newer version.
+        If the folder is not a saved model or one of another kind, is damaged, or was written by a newer version.
     """
     with _errors_named(f"read {path}"):
         if not (path / CONFIG).is_file():
             raise ArtefactError(f"{path} is not a saved model: it has no {CONFIG}")
         config = _json(path / CONFIG)
         _refuse_foreign(path, config)
+        found = config.get("kind", "recommender")  # what the first version wrote says nothing
+        if found != kind:
+            raise ArtefactError(f"{path} is no {KINDS[kind]}; load it with {KINDS.get(found, found)}")
         checksums = config["checksums"]
         parts = [*ALWAYS, *(name for name in (USERS,) if name in checksums)]
         for name in parts:
@@ -109,7 +117,7 @@ def read(path: Path, device: torch.device) -> Artefact:
             if _checksum(path / name) != checksums.get(name):
                 raise ArtefactError(f"{path} is damaged: {name} does not match its checksum")
         items, users = (_ids(_json(path / name)) if name in parts else pd.Index([]) for name in (ITEMS, USERS))
-        return Artefact(config, items, _load_tensors(path / STATE, device), _json(path / NOTES), users)
+        return Artefact(config, items, _load_tensors(path / STATE, device), _json(path / NOTES), users, kind)
 
 
 def _refuse_foreign(path: Path, config: Any) -> None:
@@ -129,7 +137,7 @@ def _fill(folder: Path, artefact: Artefact) -> None:
     _write_json(folder / NOTES, artefact.notes)
     _save_tensors(folder / STATE, artefact.state)
     checksums = {name: _checksum(folder / name) for name in (*ids, NOTES, STATE)}
-    config = {"format": FORMAT, **artefact.config, "checksums": checksums}
+    config = {"format": FORMAT, "kind": artefact.kind, **artefact.config, "checksums": checksums}
     checksums[CONFIG] = _checksum_of(config)
     _write_json(folder / CONFIG, config, indent=2)
     # Temporary files and folders are private; these become as open as whatever else the user makes.

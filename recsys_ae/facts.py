@@ -6,10 +6,12 @@ from typing import Any
 
 import torch
 
+from recsys_ae.datasets.features import Features
 from recsys_ae.datasets.fingerprint import fingerprint
 from recsys_ae.datasets.interactions import Interactions
 from recsys_ae.datasets.splitting import Holdout
 from recsys_ae.nn.autoencoder import Spec
+from recsys_ae.nn.feature_autoencoder import FeatureSpec
 from recsys_ae.nn.runtime import Run
 
 
@@ -23,6 +25,25 @@ def facts_of(spec: Spec, train: Interactions, valid: Holdout | None, run: Run) -
         "interactions": train.nnz,
         "train_fingerprint": fingerprint(train.users, train.items, train.matrix),
         "split_fingerprint": None if valid is None else valid.fingerprint,
+        **_circumstances(run),
+    }
+
+
+def facts_of_features(spec: FeatureSpec, features: Features, valid: Features | None, run: Run) -> dict[str, Any]:
+    """Return the same of a fit to features."""
+    return {
+        "model": spec.name(),
+        "rows": len(features),
+        "columns": features.width,
+        "form": list(features.form),
+        "train_fingerprint": features.fingerprint,
+        "valid_fingerprint": None if valid is None else valid.fingerprint,
+        **_circumstances(run),
+    }
+
+
+def _circumstances(run: Run) -> dict[str, Any]:
+    return {
         "seed": run.seed,
         "device": str(run.torch_device),
         "precision": str(run.dtype).removeprefix("torch."),

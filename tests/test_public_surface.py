@@ -7,6 +7,7 @@ import recsys_ae
 from recsys_ae import recommenders
 
 PUBLIC = {
+    "FeatureEncoder", "Features",
     "Holdout", "Interactions", "Recommendations", "Recommender", "RecsysError", "Report", "Run", "Split",
     "blend", "compare", "evaluate", "load_dataset", "read_interactions", "split_users",
 }  # fmt: skip

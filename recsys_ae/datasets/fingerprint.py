@@ -10,7 +10,7 @@ from scipy.sparse import csr_matrix
 from recsys_ae.datasets.columns import Ids
 
 
-def fingerprint(*parts: Ids | csr_matrix | None) -> str:
+def fingerprint(*parts: Ids | csr_matrix | np.ndarray | None) -> str:
     """Return 16 hexadecimal digits of the SHA-256 of ids, with their types, and of all entries of matrices.
 
     It depends neither on the platform nor on how ids and positions are stored.
@@ -23,6 +23,9 @@ def fingerprint(*parts: Ids | csr_matrix | None) -> str:
             matrix = part if part.has_sorted_indices else part.sorted_indices()
             for array, dtype in ((matrix.indptr, "<i8"), (matrix.indices, "<i8"), (matrix.data, "<f4")):
                 digest.update(np.ascontiguousarray(array, dtype).data)
+        elif isinstance(part, np.ndarray):
+            digest.update(json.dumps(part.shape).encode())
+            digest.update(np.ascontiguousarray(part, "<f4").data)
         else:
             # JSON keeps 1, 1.0 and "1" apart and delimits whatever stands in an id.
             digest.update(json.dumps(part.tolist(), default=_plain).encode())

@@ -1,9 +1,13 @@
 """Noise on what a network reads; every function draws from the generator it is given."""
 
+from typing import Literal, TypeAlias
+
 import torch
 from torch import Tensor
 
 from recsys_ae.nn.rows import Rows
+
+Corruption: TypeAlias = Literal["gaussian", "masking", "salt-and-pepper"]
 
 
 def drop_entries(x: Rows, rate: float, generator: torch.Generator) -> Rows:
@@ -24,3 +28,18 @@ def gaussian_sample(mean: Tensor, log_variance: Tensor, generator: torch.Generat
     """Draw from N(mean, exp(log_variance)) so that gradients pass (Kingma & Welling 2014, §2.4)."""
     noise = torch.randn(mean.shape, device=mean.device, generator=generator)
     return mean + noise * (0.5 * log_variance).exp()
+
+
+def corrupt(x: Tensor, kind: str, level: float, generator: torch.Generator) -> Tensor:
+    """Damage dense rows: the noise of the denoising autoencoder (Vincent et al. 2010, §3.3).
+
+    ``gaussian`` adds N(0, level²); ``masking`` sets a share ``level`` of the values to 0; ``salt-and-pepper`` sets such
+    a share to the lowest or the highest value of the batch, with equal probability.
+    """
+    if kind == "gaussian":
+        return x + level * torch.randn(x.shape, device=x.device, generator=generator)
+    hit = torch.rand(x.shape, device=x.device, generator=generator) < level
+    if kind == "masking":
+        return x.masked_fill(hit, 0.0)
+    salt = torch.rand(x.shape, device=x.device, generator=generator) < 0.5
+    return torch.where(hit, torch.where(salt, x.max(), x.min()), x)

@@ -23,10 +23,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Phase:
-    """One of the losses that take turns on each batch, with an optimizer of its own for the parameters it moves."""
+    """One of the losses that take turns on each batch, with an optimizer of its own for the parameters it moves.
+
+    ``pace`` is its share of the learning rate.
+    """
 
     loss: Callable[[Any, "Step"], "Loss"]
     parameters: Sequence[nn.Parameter]
+    pace: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -151,7 +155,7 @@ class _Updates:
         """Descend once; return the total loss first, then its parts."""
         network, spec = self.network, self.network.spec
         for group in self.optimiser.param_groups:
-            group["lr"] = spec.lr * decay(spec.lr_schedule, self.done, self.total)
+            group["lr"] = spec.lr * self.phase.pace * decay(spec.lr_schedule, self.done, self.total)
         step = Step(self.done, self.total, self.generator)
         if spec.optimizer == "lbfgs":
             loss = self._searched(batch, step)

@@ -1,14 +1,8 @@
 """One file per model of histories. The folder is the registry: a new file is a new model."""
 
-import ast
-import importlib
-import inspect
-import pkgutil
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from recsys_ae.errors import ConfigError
-from recsys_ae.hyper import nearest
+from recsys_ae import registry
 
 if TYPE_CHECKING:
     from recsys_ae.nn.autoencoder import Spec
@@ -32,28 +26,17 @@ if TYPE_CHECKING:
 
 def names() -> tuple[str, ...]:
     """Return the names of all models, without importing one."""
-    return tuple(sorted(module.name for module in pkgutil.iter_modules(__path__)))
+    return registry.names(__path__[0])
 
 
 def summary(name: str) -> str:
     """Return a model's docstring, without importing it."""
-    source = (Path(__file__).parent / f"{name}.py").read_text(encoding="utf-8")
-    return inspect.cleandoc(ast.get_docstring(ast.parse(source)) or "")
+    return registry.summary(__path__[0], name)
 
 
 def spec_class(name: str) -> "type[Spec]":
     """Return the hyper-parameters' class of a model; ``mult-vae`` and ``mult_vae`` are the same name."""
-    plain = name.replace("-", "_")
-    if plain not in names():
-        raise ConfigError(f"there is no model {name!r}{nearest(plain, names())}")
-    from recsys_ae.nn.autoencoder import Spec  # noqa: PLC0415  PyTorch is loaded only when a model is asked for
-
-    module = importlib.import_module(f"{__name__}.{plain}")
-    (found,) = [
-        member
-        for member in vars(module).values()
-        if inspect.isclass(member) and issubclass(member, Spec) and member.__module__ == module.__name__
-    ]
+    found: type[Spec] = registry.spec_class(__name__, __path__[0], name, "model")
     return found
 
 

@@ -1,0 +1,52 @@
+"""Vanilla autoencoder: one hidden layer, which is the code; linear it spans the subspace of PCA.
+
+Rumelhart, Hinton, Williams 1986; Baldi and Hornik, "Neural networks and principal component analysis", 1989.
+"""
+
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from recsys_ae.hyper import hp
+from recsys_ae.nn.autoencoder import Loss
+from recsys_ae.nn.dense import Activation, Mirrored
+from recsys_ae.nn.feature_autoencoder import FeatureShape, TrainedFeatureAutoencoder, TrainedFeatureSpec
+from recsys_ae.nn.feature_rows import FeatureRows
+from recsys_ae.nn.likelihoods import Likelihood, mean_of, reconstruction
+from recsys_ae.nn.training import Step
+
+
+@dataclass(frozen=True, kw_only=True)
+class Vanilla(TrainedFeatureSpec):
+    """Hyper-parameters of the vanilla autoencoder."""
+
+    activation: Activation = hp("sigmoid", "activation of the hidden layer")
+    likelihood: Likelihood = hp("gaussian", "gaussian: squared error; bernoulli: cross-entropy, for values from 0 to 1")
+    tied: bool = hp(False, "use the encoder's weights, transposed, in the decoder")
+
+    def build(self, shape: FeatureShape) -> "VanillaNetwork":
+        """Make the untrained network."""
+        return VanillaNetwork(self, shape)
+
+
+class VanillaNetwork(TrainedFeatureAutoencoder):
+    """z = φ(Wx + b), and a linear layer back; behind it a sigmoid for the bernoulli likelihood."""
+
+    def __init__(self, spec: Vanilla, shape: FeatureShape) -> None:
+        super().__init__(spec)
+        self.layers = Mirrored(shape.width, (), spec.latent, spec.activation, code=spec.activation, tied=spec.tied)
+
+    def encode(self, x: FeatureRows) -> Tensor:
+        """Return the hidden layer."""
+        return self.layers.encode(x.seen)
+
+    def decode(self, z: Tensor) -> Tensor:
+        """Return what the likelihood expects."""
+        return mean_of(self.spec.likelihood, self.layers.decode(z))
+
+    def loss(self, x: FeatureRows, step: Step) -> Loss:
+        """−log p(x | z) but for constants, summed over columns."""
+        target = x.seen
+        output = self.layers.decode(self.layers.encode(target))
+        error = reconstruction(self.spec.likelihood, output, target, x.known).mean()
+        return Loss(error, {"error": error})

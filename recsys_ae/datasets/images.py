@@ -1,0 +1,89 @@
+"""Images as features: idx files as MNIST comes in, and folders of pictures; pixels from 0 to 1."""
+
+import gzip
+from importlib import import_module
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from recsys_ae.datasets.columns import Ids
+from recsys_ae.datasets.features import Features
+from recsys_ae.errors import DataError, MissingPackageError
+
+NAMED = ("mnist", "fashion-mnist", "emnist-letters")
+FILES = {"train": "train-images-idx3-ubyte", "test": "t10k-images-idx3-ubyte"}
+LETTERS = {"train": "emnist-letters-train-images-idx3-ubyte", "test": "emnist-letters-test-images-idx3-ubyte"}
+PICTURES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff")
+HEADER, UNSIGNED = 16, 0x08
+
+
+def read_named_images(name: str, folder: Path, part: str = "train") -> Features:
+    """Read the training or test images of MNIST, Fashion-MNIST or EMNIST's letters from a folder of their name."""
+    files = LETTERS if name == "emnist-letters" else FILES
+    if part not in files:
+        raise DataError(f"{name} has the parts train and test, not {part!r}")
+    for path in (folder / name / f"{files[part]}.gz", folder / name / files[part]):
+        if path.is_file():
+            return read_idx(path, transposed=name == "emnist-letters")
+    raise DataError(f"{name} is not in {folder}; expected {name}/{files[part]}, plain or gzipped")
+
+
+def read_idx(path: Path, *, transposed: bool = False) -> Features:
+    """Read an idx file of grey images, plain or gzipped; ids are their numbers from 0.
+
+    Parameters
+    ----------
+    transposed
+        Whether rows and columns are exchanged, as in the files of EMNIST.
+    """
+    with path.open("rb") as file:
+        packed = file.read(2) == b"\x1f\x8b"
+    try:
+        content = gzip.decompress(path.read_bytes()) if packed else path.read_bytes()
+    except (OSError, EOFError) as error:
+        raise DataError(f"{path}: the file is truncated or damaged ({error})") from error
+    if len(content) < HEADER or content[:2] != b"\0\0" or content[2] != UNSIGNED or content[3] != 3:
+        raise DataError(f"{path} is no idx file of images: expected three dimensions of unsigned bytes")
+    n, height, width = (int.from_bytes(content[start : start + 4], "big") for start in (4, 8, 12))
+    if len(content) != HEADER + n * height * width:
+        raise DataError(
+            f"{path} is damaged: {n:,} images of {height} × {width} are not {len(content) - HEADER:,} bytes"
+        )
+    pixels = np.frombuffer(content, np.uint8, offset=HEADER).reshape(n, height, width)
+    if transposed:
+        pixels = pixels.transpose(0, 2, 1)
+    return _features(pixels[:, None], pd.RangeIndex(n))
+
+
+def read_image_folder(folder: Path, *, size: int = 64, grey: bool = False) -> Features:
+    """Read the pictures of a folder, each scaled to ``size`` × ``size``; ids are their names without the ending."""
+    paths = sorted(path for path in folder.iterdir() if path.suffix.lower() in PICTURES)
+    if not paths:
+        raise DataError(f"there is no picture in {folder}; known are {', '.join(PICTURES)}")
+    try:
+        image = import_module("PIL.Image")
+    except ImportError as error:
+        raise MissingPackageError("reading pictures needs the package pillow: pip install pillow") from error
+    pixels = np.empty((len(paths), size, size, 1 if grey else 3), np.uint8)
+    for place, path in enumerate(paths):
+        try:
+            with image.open(path) as picture:
+                scaled = picture.convert("L" if grey else "RGB").resize((size, size))
+        except OSError as error:
+            raise DataError(f"{path} is no picture, or damaged: {error}") from error
+        pixels[place] = np.asarray(scaled).reshape(size, size, -1)
+    return _features(pixels.transpose(0, 3, 1, 2), pd.Index(_as_numbers([path.stem for path in paths])))
+
+
+def _features(pixels: np.ndarray, ids: Ids) -> Features:
+    form = pixels.shape[1:]
+    rows = pixels.reshape(len(pixels), -1).astype(np.float32) / 255
+    return Features(rows, ids, pd.RangeIndex(rows.shape[1]), form)
+
+
+def _as_numbers(names: list[str]) -> list[int] | list[str]:
+    """Return names as numbers if all of them are, as ids of items mostly are."""
+    return (
+        [int(name) for name in names] if all(name.isdecimal() and str(int(name)) == name for name in names) else names
+    )

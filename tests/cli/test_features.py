@@ -1,0 +1,106 @@
+"""``autoencoders``, ``pretrain`` and ``encode``: from features to vectors."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from recsys_ae import FeatureEncoder
+from tests.cli.conftest import Run
+
+QUICK = ("--latent", 2, "--epochs", 2, "--no-track", "--device", "cpu")
+
+
+@pytest.fixture
+def films(here: Path) -> Path:
+    rng = np.random.default_rng(0)
+    frame = pd.DataFrame(rng.normal(size=(40, 3)), columns=["length", "budget", "score"])
+    frame.insert(0, "movieId", range(100, 140))
+    frame["plot"] = [("toy cowboy story" if place % 2 else "war in space") for place in range(40)]
+    frame.to_csv(here / "films.csv", index=False)
+    return here / "films.csv"
+
+
+def test_the_autoencoders_are_listed(cli: Run) -> None:
+    outcome = cli("autoencoders")
+    assert outcome.code == 0
+    for name in ("pca", "vanilla", "variational", "masked"):
+        assert name in outcome.out
+
+
+def test_each_has_a_command_with_its_own_options(cli: Run) -> None:
+    outcome = cli("pretrain", "contractive", "--help")
+    for said in ("--contraction", "--jacobian", "--features", "--latent", "[default: 0.1; at least 0]"):
+        assert said in outcome.out
+    assert "did you mean vanilla?" in cli("pretrain", "vanila", "--features", "x.csv").error
+    assert "variational" in cli("pretrain", "--help").out
+
+
+def test_vectors_with_the_ids_of_the_items_come_out(cli: Run, here: Path, films: Path) -> None:
+    source = ("--features", f"{films}:length,budget,score")
+    outcome = cli("pretrain", "denoising", *source, *QUICK, "--out", "encoder")
+    assert outcome.code == 0
+    assert "36 rows of 3 columns" in outcome.out
+    assert "rmse" in outcome.out
+    assert cli("encode", "encoder", *source, "--out", "vectors.parquet").code == 0
+    vectors = pd.read_parquet(here / "vectors.parquet")
+    assert vectors.columns.tolist() == ["item", "code 0", "code 1"]
+    assert vectors["item"].tolist() == list(range(100, 140))
+    model = FeatureEncoder.load(here / "encoder", device="cpu")
+    assert model.spec.name() == "denoising"
+    assert model.notes["source"]["features"] == [f"{films}:length,budget,score"]
+
+
+def test_new_texts_are_counted_with_the_old_words(cli: Run, here: Path, films: Path) -> None:
+    source = ("--text-columns", "plot", "--features")
+    assert cli("pretrain", "pca", *source, f"{films}:length", "--latent", 2, "--no-track", "--out", "encoder").code == 0
+    (here / "new.csv").write_text("movieId,length,plot\n7,0.5,a cowboy and a dinosaur in space\n8,0.1,\n")
+    outcome = cli("encode", "encoder", *source, "new.csv:length", "--out", "-")
+    assert outcome.code == 0
+    lines = outcome.out.splitlines()
+    assert [line.split(",")[0] for line in lines] == ["item", "7", "8"]
+    assert "Note: 1 of 2 texts of plot are empty" in outcome.err
+
+
+def test_what_was_noticed_is_said(cli: Run, here: Path) -> None:
+    rows = "".join(f"{place},{place % 7},1,{'' if place == 3 else place}\n" for place in range(30))
+    (here / "odd.csv").write_text("id,a,same,b\n" + rows)
+    outcome = cli("pretrain", "vanilla", "--features", "odd.csv", "--epochs", 2, "--latent", 5, "--no-track")
+    assert outcome.code == 0
+    assert "1 values are missing" in outcome.err
+    assert "1 of 3 columns are constant and tell nothing: same" in outcome.err
+    assert "can learn to copy its input" in outcome.err
+
+
+@pytest.mark.parametrize(
+    ("features", "options", "said"),
+    [
+        ("films.csv:day", (), "there is no column 'day'"),
+        ("films.csv:plot", (), "is not a number: 'war in space'"),
+        ("none.csv", (), "there is no such file"),
+        ("mnits", (), "did you mean 'mnist'"),
+        ("films.csv:length", ("--likelihood", "bernoulli", "--scale", "none"), "values from 0 to 1"),
+    ],
+)
+def test_features_that_cannot_be_used(
+    cli: Run, films: Path, features: str, options: tuple[str, ...], said: str
+) -> None:
+    outcome = cli("pretrain", "deep", "--features", features, *QUICK, *options)
+    assert outcome.code == 1
+    assert said in outcome.error
+
+
+def test_models_of_the_other_kind_are_refused(cli: Run, films: Path, model: Path) -> None:
+    source = ("--features", f"{films}:length,budget")
+    assert "is no FeatureEncoder; load it with Recommender" in cli("encode", model, *source, "--out", "v.csv").error
+    assert cli("pretrain", "pca", *source, "--latent", 1, "--no-track", "--quiet", "--out", "encoder").code == 0
+    assert "is no Recommender; load it with FeatureEncoder" in cli("evaluate", "encoder").error
+    assert "columns are not there" in cli("encode", "encoder", "--features", f"{films}:score", "--out", "v.csv").error
+
+
+def test_out_of_bounds_is_wrong_usage(cli: Run, films: Path) -> None:
+    outcome = cli("pretrain", "sparse", "--features", films, "--activation", "relu")
+    assert outcome.code == 2
+    assert "use sigmoid" in outcome.error
+    assert cli("pretrain", "sparse", "--no-track").code == 2
