@@ -20,6 +20,7 @@ def shared(*, rated: bool = False) -> list[Option]:
         *options.filters(rated=rated),
         *options.splits(rated=rated),
         *options.run(),
+        options.dry_run(),
     ]
 
 

@@ -161,6 +161,12 @@ def track(help: str) -> Option:
     return Option(["--track/--no-track"], default=True, section=RUN, help=help)
 
 
+def dry_run() -> Option:
+    """Return the option that stops before the training."""
+    help = "Stop before the training; tell what memory it needs."
+    return Option(["--dry-run"], is_flag=True, section=RUN, help=help)
+
+
 def run() -> list[Option]:
     """Return the circumstances of a fit."""
     seed = "What the training is drawn with."
@@ -175,7 +181,6 @@ def run() -> list[Option]:
         Option(["--out"], type=FILE, metavar="DIR", section=RUN, help=out),
         overwrite("a model"),
         track("Write the course of the run to MLflow: $MLFLOW_TRACKING_URI, else mlflow.db here."),
-        Option(["--dry-run"], is_flag=True, section=RUN, help="Stop before the training; tell what memory it needs."),
         Option(["--quiet"], is_flag=True, section=RUN, help="Print nothing but warnings and errors."),
         Option(
             ["--config"],

@@ -131,7 +131,11 @@ def _show(display: Display, model: "FeatureEncoder", out: Path, valid: "Features
     ]
     display.line()
     display.pairs(rows)
-    source = shlex.join(word for one in model.notes["source"]["features"] for word in ("--features", one))
+    told = model.notes["source"]
+    words = [word for one in told["features"] for word in ("--features", one)]
+    words += ["--text-columns", ",".join(told["text_columns"])] if told["text_columns"] else []
+    words += ["--id-column", told["id_column"]] if told["id_column"] else []
+    source = shlex.join(words)
     display.line(f"\nNext:\n  recsys-ae encode {shlex.quote(str(out))} {source} --out vectors.parquet")
 
 
