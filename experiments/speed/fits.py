@@ -16,6 +16,7 @@ from yardstick import memory as yardstick_memory
 
 from recsys_ae import Interactions, Recommender, Run
 from recsys_ae.nn.autoencoder import TrainedSpec
+from recsys_ae.nn.foreign import one_blas_thread
 from recsys_ae.nn.runtime import free_memory
 
 PATIENCE = 5  # a fit that cannot be stopped is begun if it takes at most this many times the seconds of a row
@@ -125,11 +126,10 @@ def _implicit(spec: Any, matrix: csr_matrix, run: Run) -> Callable[[int], object
     """Return a fit by the package implicit itself in some iterations, with one thread for BLAS as it asks for."""
     if spec.name() != "als":
         return None
-    from threadpoolctl import threadpool_limits  # noqa: PLC0415  as implicit
 
     def fit(iterations: int) -> None:
         settings = {"regularization": spec.l2, "alpha": spec.alpha, "iterations": iterations}
-        with threadpool_limits(1, "blas"):
+        with one_blas_thread():
             implicit_als(spec.latent, run, **settings).fit(matrix, show_progress=False)
 
     return fit
@@ -140,4 +140,5 @@ def implicit_als(factors: int, run: Run, **settings: Any) -> Any:
     from implicit.cpu.als import AlternatingLeastSquares  # noqa: PLC0415  slow to import
 
     threads = run.threads or torch.get_num_threads()
-    return AlternatingLeastSquares(factors=factors, num_threads=threads, random_state=run.seed, **settings)
+    with one_blas_thread():  # it warns of more where it is made
+        return AlternatingLeastSquares(factors=factors, num_threads=threads, random_state=run.seed, **settings)

@@ -22,6 +22,7 @@ from recsys_ae import metrics
 from recsys_ae.evaluation.estimate import estimate
 from recsys_ae.nn.autoencoder import Autoencoder, Shape
 from recsys_ae.nn.candidates import Candidates
+from recsys_ae.nn.foreign import one_blas_thread
 from recsys_ae.nn.ranking import rank
 from recsys_ae.nn.rows import Rows, canonical
 from recsys_ae.recommenders.ease import EASE
@@ -67,7 +68,8 @@ def matched(matrix: csr_matrix, rounds: int) -> dict[str, float]:
     rows = [Rows.from_matrix(matrix[start : start + 512], torch.device("cpu")) for start in range(0, n, 512)]
     jobs: dict[str, Callable[[], Any]] = {"mult_vae": lists(vae), "ease": lists(ease)}
     for factors in (WIDTH, round(matrix.nnz / n)):
-        als = AlternatingLeastSquares(factors=factors)
+        with one_blas_thread():  # it warns of more where it is made
+            als = AlternatingLeastSquares(factors=factors)
         als.user_factors = rng.standard_normal((n, factors), dtype=np.float32)
         als.item_factors = rng.standard_normal((n_items, factors), dtype=np.float32)
         jobs[f"implicit als {factors}"] = lambda als=als: als.recommend(np.arange(n), matrix, N=K)  # type: ignore[misc]
