@@ -15,6 +15,7 @@ from torch import Tensor
 
 from recsys_ae.errors import ConfigError, TrainingError
 from recsys_ae.hyper import hp
+from recsys_ae.nn import training
 from recsys_ae.nn.autoencoder import Loss, Shape
 from recsys_ae.nn.optimizers import BatchOptimizer
 from recsys_ae.nn.rows import Rows
@@ -544,3 +545,19 @@ def test_the_rows_are_left_as_they_were() -> None:
     before = [rows.indptr.clone(), rows.indices.clone(), rows.values.clone()]
     network_of(Tiny()).learn(rows, Run(device="cpu"))
     assert all(torch.equal(a, b) for a, b in zip(before, [rows.indptr, rows.indices, rows.values], strict=True))
+
+
+@pytest.mark.parametrize("largest", [0.5, 1e6])
+def test_a_gradient_that_is_sparse_in_part_is_clipped_like_a_dense_one(largest: float) -> None:
+    table, bias = torch.nn.Parameter(torch.zeros(6, 3)), torch.nn.Parameter(torch.zeros(3))
+    dense = torch.zeros(6, 3)
+    dense[[1, 4]] = torch.arange(6.0).view(2, 3)
+    twins = [torch.nn.Parameter(one.detach().clone()) for one in (table, bias)]
+    twins[0].grad, twins[1].grad = dense.clone(), torch.ones(3)
+    torch.nn.utils.clip_grad_norm_(twins, largest)
+    places = torch.tensor([[1, 4]])
+    table.grad = torch.sparse_coo_tensor(places, dense[[1, 4]], (6, 3), check_invariants=True)
+    bias.grad = torch.ones(3)
+    training._clip_norm([table, bias], largest)
+    torch.testing.assert_close(table.grad.to_dense(), twins[0].grad)
+    torch.testing.assert_close(bias.grad, twins[1].grad)
