@@ -12,7 +12,7 @@ from .typed import FILE
 
 PARAMS = [
     click.Argument(["folder"], metavar="DIR", type=FILE),
-    *options.features(),
+    *options.features(fitted=True),
     Option(
         ["--out"], type=FILE, required=True, metavar="FILE", section=options.RUN,
         help="Where the vectors go: .parquet, .csv, .jsonl, or - for standard output.",
@@ -33,7 +33,7 @@ def command(folder: Path, out: Path, overwrite: bool, device: str, **given: Any)
 
     writing.refuse(out, overwrite=overwrite)
     model = FeatureEncoder.load(folder, device=device)
-    features = feature_source.read(given, known=[str(name) for name in model.columns])
+    features = feature_source.read(given, known=[str(name) for name in model.columns], before=model.notes.get("source"))
     vectors = model.encode(features)
     with writing.writer(out, overwrite=overwrite) as write:
         write(vectors.frame())

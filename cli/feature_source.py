@@ -10,8 +10,17 @@ if TYPE_CHECKING:
     from recsys_ae.datasets.features import Features
 
 
-def read(given: Mapping[str, Any], known: Sequence[str] | None = None) -> "Features":
-    """Read and join what the options name; ``known`` are the columns of a fitted encoder."""
+SIZES = ("image_size", "history_steps")
+
+
+def read(
+    given: Mapping[str, Any], known: Sequence[str] | None = None, before: Mapping[str, Any] | None = None
+) -> "Features":
+    """Read and join what the options name.
+
+    ``known`` are the columns of a fitted encoder, and ``before`` is what it was fitted with (`written`): pictures and
+    histories are as large as then where nothing else is asked for.
+    """
     from recsys_ae.datasets.feature_sources import read_features  # noqa: PLC0415
     from recsys_ae.datasets.features import joined  # noqa: PLC0415
 
@@ -22,6 +31,7 @@ def read(given: Mapping[str, Any], known: Sequence[str] | None = None) -> "Featu
             texts=given["text_columns"] or (),
             data_dir=given["data_dir"],
             known=known,
+            **{name: _size(given, before, name) for name in SIZES},
         )
         for source in given["features"]
     ])  # fmt: skip
@@ -34,8 +44,15 @@ def written(given: Mapping[str, Any]) -> dict[str, Any]:
         "features": list(given["features"]),
         "id_column": given["id_column"],
         "text_columns": list(given["text_columns"] or ()),
+        **{name: given[name] for name in SIZES},
         "data_dir": None if folder is None else str(folder.absolute()),
     }
+
+
+def _size(given: Mapping[str, Any], before: Mapping[str, Any] | None, name: str) -> int | None:
+    """Return what is asked for, else what a fit was asked for."""
+    size: int | None = given[name]
+    return size if size is not None or before is None else before.get(name)
 
 
 def say(remarks: Iterable[str]) -> None:

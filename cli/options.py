@@ -125,14 +125,20 @@ def splits(*, rated: bool = False) -> list[Option]:
     ]
 
 
-def features() -> list[Option]:
-    """Return where features come from."""
+def features(*, fitted: bool = False) -> list[Option]:
+    """Return where features come from; an encoder that was fitted reads them as it did then."""
+
+    def usual(value: str) -> str:
+        return "[default: as in the fit]" if fitted else f"[default: {value}]"
+
     what = (
         "A table (CSV, Parquet), npy, npz, an idx file or a folder of pictures; or ml-1m, mnist, ...; behind a colon "
         "which columns: items.csv:year,budget, ml-1m:genres,plots."
     )
     id = "Column with the ids of a table.  [default: item, movieId, ... or the first]"
     texts = "Columns of a table that are texts, whose words are counted, with commas between."
+    sides = "Pixels of each side that pictures of a folder are scaled to."
+    steps = "Last steps of a history that count (NAME:histories)."
     again = "May be given more than once; features are joined by their ids."
     return [
         Option(
@@ -141,6 +147,8 @@ def features() -> list[Option]:
         ),
         Option(["--id-column"], metavar="NAME", section=FEATURES, help=id),
         Option(["--text-columns"], type=Names(), metavar="NAME,...", section=FEATURES, help=texts),
+        Option(["--image-size"], type=Whole(1), metavar="NUMBER", section=FEATURES, help=f"{sides}  {usual('64')}"),
+        Option(["--history-steps"], type=Whole(1), metavar="NUMBER", section=FEATURES, help=f"{steps}  {usual('50')}"),
         data_dir(),
     ]  # fmt: skip
 

@@ -27,6 +27,8 @@ def read_features(
     texts: Sequence[str] = (),
     data_dir: Path | None = None,
     known: Sequence[str] | None = None,
+    image_size: int | None = None,
+    history_steps: int | None = None,
 ) -> Features:
     """Read features from what one word says.
 
@@ -44,16 +46,24 @@ def read_features(
         Where named data sets lie.
     known
         The columns of a fitted encoder: of texts, only its words are counted.
+    image_size
+        The sides that pictures of a folder are scaled to, in pixels; the default is 64.
+    history_steps
+        The last steps of a history that count; the default is 50.
     """
     place, columns = _divided(source)
+    pictured = Path(place).is_dir() and place not in (*images.NAMED, *named.names())
+    told = columns == [HISTORIES] and place in named.names()
+    _refuse_useless(source, "image_size", image_size, "a folder of pictures", useful=pictured)
+    _refuse_useless(source, "history_steps", history_steps, f"NAME:{HISTORIES}", useful=told)
     folder = default_data_dir() if data_dir is None else data_dir
     if place in images.NAMED:
         return images.read_named_images(place, folder, *columns)
     if place in named.names():
-        return _of_named(place, columns, folder, known)
+        return _of_named(place, columns, folder, known, sequences.STEPS if history_steps is None else history_steps)
     path = Path(place)
-    if path.is_dir():
-        return images.read_image_folder(path)
+    if pictured:
+        return images.read_image_folder(path, size=images.SIZE if image_size is None else image_size)
     if not path.exists():
         if {"/", "\\", "."} & set(place):
             raise DataError(f"{path}: there is no such file")
@@ -67,6 +77,11 @@ def read_features(
     return _of_table(path, columns, id, texts, known)
 
 
+def _refuse_useless(source: str, what: str, value: int | None, where: str, *, useful: bool) -> None:
+    if value is not None and not useful:
+        raise ConfigError(f"{what} = {value} is for {where}, which {source} is not; leave it out")
+
+
 def _divided(source: str) -> tuple[str, list[str]]:
     """Return the place and the columns; a colon within a path that exists divides nothing."""
     place, colon, columns = source.rpartition(":")
@@ -75,10 +90,10 @@ def _divided(source: str) -> tuple[str, list[str]]:
     return place, [column.strip() for column in columns.split(",") if column.strip()]
 
 
-def _of_named(name: str, columns: Sequence[str], folder: Path, known: Sequence[str] | None) -> Features:
+def _of_named(name: str, columns: Sequence[str], folder: Path, known: Sequence[str] | None, steps: int) -> Features:
     dataset = named.load(name, data_dir=folder)
     if list(columns) == [HISTORIES]:
-        return sequences.histories(dataset.interactions)
+        return sequences.histories(dataset.interactions, steps=steps)
     if dataset.items is None:
         raise DataError(f"nothing is known of the items of {name}; there are only their {HISTORIES}")
     there = film_features.columns_of(name, dataset.items)

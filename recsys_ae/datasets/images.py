@@ -9,24 +9,31 @@ import pandas as pd
 
 from recsys_ae.datasets.columns import Ids
 from recsys_ae.datasets.features import Features
-from recsys_ae.errors import DataError, MissingPackageError
+from recsys_ae.errors import ConfigError, DataError, MissingPackageError
 
-NAMED = ("mnist", "fashion-mnist", "emnist-letters")
+EMNIST = tuple(f"emnist-{part}" for part in ("letters", "balanced", "digits", "mnist", "byclass", "bymerge"))
+"""The parts of EMNIST (Cohen et al. 2017), whose one archive holds the files of all."""
+NAMED = ("mnist", "fashion-mnist", *EMNIST)
 FILES = {"train": "train-images-idx3-ubyte", "test": "t10k-images-idx3-ubyte"}
-LETTERS = {"train": "emnist-letters-train-images-idx3-ubyte", "test": "emnist-letters-test-images-idx3-ubyte"}
+SIZE = 64
+"""The sides of a picture of a folder, in pixels, where none is asked for."""
 PICTURES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff")
 HEADER, UNSIGNED = 16, 0x08
 
 
 def read_named_images(name: str, folder: Path, part: str = "train") -> Features:
-    """Read the training or test images of MNIST, Fashion-MNIST or EMNIST's letters from a folder of their name."""
-    files = LETTERS if name == "emnist-letters" else FILES
-    if part not in files:
+    """Read the training or test images of MNIST, Fashion-MNIST or a part of EMNIST from a folder of their name.
+
+    EMNIST's parts may also lie together in a folder ``emnist``.
+    """
+    if part not in FILES:
         raise DataError(f"{name} has the parts train and test, not {part!r}")
-    for path in (folder / name / f"{files[part]}.gz", folder / name / files[part]):
-        if path.is_file():
-            return read_idx(path, transposed=name == "emnist-letters")
-    raise DataError(f"{name} is not in {folder}; expected {name}/{files[part]}, plain or gzipped")
+    file = f"{name}-{part}-images-idx3-ubyte" if name in EMNIST else FILES[part]
+    for place in (folder / name, folder / "emnist") if name in EMNIST else (folder / name,):
+        for path in (place / f"{file}.gz", place / file):
+            if path.is_file():
+                return read_idx(path, transposed=name in EMNIST)
+    raise DataError(f"{name} is not in {folder}; expected {name}/{file}, plain or gzipped")
 
 
 def read_idx(path: Path, *, transposed: bool = False) -> Features:
@@ -56,8 +63,10 @@ def read_idx(path: Path, *, transposed: bool = False) -> Features:
     return _features(pixels[:, None], pd.RangeIndex(n))
 
 
-def read_image_folder(folder: Path, *, size: int = 64, grey: bool = False) -> Features:
+def read_image_folder(folder: Path, *, size: int = SIZE, grey: bool = False) -> Features:
     """Read the pictures of a folder, each scaled to ``size`` × ``size``; ids are their names without the ending."""
+    if size < 1:
+        raise ConfigError(f"pictures of {size} × {size} pixels cannot be; the size must be at least 1")
     paths = sorted(path for path in folder.iterdir() if path.suffix.lower() in PICTURES)
     if not paths:
         raise DataError(f"there is no picture in {folder}; known are {', '.join(PICTURES)}")

@@ -12,6 +12,8 @@ from recsys_ae.datasets.interactions import Interactions
 from recsys_ae.errors import DataError
 
 DAY = 86_400
+STEPS = 50
+"""The steps of a history that count, where no number is asked for."""
 
 
 def sequences_of(
@@ -29,7 +31,7 @@ def sequences_of(
     return _padded(events[sorted_by_time], owners[sorted_by_time], pd.Index(ids), list(columns), steps)
 
 
-def histories(data: Interactions, *, of: Literal["items", "users"] = "items", steps: int = 50) -> Features:
+def histories(data: Interactions, *, of: Literal["items", "users"] = "items", steps: int = STEPS) -> Features:
     """Make a sequence of the last ``steps`` interactions of each item, or each user.
 
     A step is the rating and the logarithm of one more than the days since the step before.

@@ -104,3 +104,33 @@ def test_out_of_bounds_is_wrong_usage(cli: Run, films: Path) -> None:
     assert outcome.code == 2
     assert "use sigmoid" in outcome.error
     assert cli("pretrain", "sparse", "--no-track").code == 2
+
+
+def test_pictures_are_encoded_at_the_size_that_they_were_fitted_at(cli: Run, here: Path) -> None:
+    image = pytest.importorskip("PIL.Image")
+    (here / "posters").mkdir()
+    for place in range(6):
+        image.fromarray(np.full((12, 9, 3), 40 * place, np.uint8)).save(here / "posters" / f"{place + 1}.png")
+    source = ("--features", "posters")
+    assert cli("pretrain", "pca", *source, "--image-size", 8, "--latent", 2, "--no-track", "--out", "m").code == 0
+    model = FeatureEncoder.load(here / "m", device="cpu")
+    assert model.form == (3, 8, 8)
+    assert model.notes["source"]["image_size"] == 8
+    assert cli("encode", "m", *source, "--out", "v.parquet").code == 0
+    assert pd.read_parquet(here / "v.parquet")["item"].tolist() == [1, 2, 3, 4, 5, 6]
+    outcome = cli("encode", "m", *source, "--image-size", 16, "--out", "w.parquet")
+    assert outcome.code == 1
+    assert "images of 3 × 16 × 16, but the model was fitted on images of 3 × 8 × 8" in outcome.error
+    assert not (here / "w.parquet").exists()
+    assert cli("encode", "m", *source, "--image-size", 0, "--out", "w.parquet").code == 2
+
+
+def test_histories_are_encoded_with_as_many_steps_as_in_the_fit(cli: Run, here: Path) -> None:
+    source = ("--features", "sample:histories")
+    fit = ("pretrain", "recurrent", *source, *QUICK, "--epochs", 1, "--hidden", 4, "--history-steps", 6, "--out", "m")
+    assert cli(*fit).code == 0
+    assert FeatureEncoder.load(here / "m", device="cpu").form == (6, 2)
+    assert cli("encode", "m", *source, "--out", "v.parquet").code == 0
+    outcome = cli("pretrain", "pca", "--features", "sample:genres", "--history-steps", 6, "--no-track")
+    assert outcome.code == 1
+    assert "history_steps = 6 is for NAME:histories" in outcome.error
