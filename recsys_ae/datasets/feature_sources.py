@@ -51,7 +51,7 @@ def read_features(
     history_steps
         The last steps of a history that count; the default is 50.
     """
-    place, columns = _divided(source)
+    place, columns = divided(source)
     pictured = Path(place).is_dir() and place not in (*images.NAMED, *named.names())
     told = columns == [HISTORIES] and place in named.names()
     _refuse_useless(source, "image_size", image_size, "a folder of pictures", useful=pictured)
@@ -82,7 +82,7 @@ def _refuse_useless(source: str, what: str, value: int | None, where: str, *, us
         raise ConfigError(f"{what} = {value} is for {where}, which {source} is not; leave it out")
 
 
-def _divided(source: str) -> tuple[str, list[str]]:
+def divided(source: str) -> tuple[str, list[str]]:
     """Return the place and the columns; a colon within a path that exists divides nothing."""
     place, colon, columns = source.rpartition(":")
     if not colon or Path(source).exists():
@@ -108,7 +108,7 @@ def _of_table(
     table = read_table(path, header=True)
     names = [str(name) for name in table.columns]
     table.columns = pd.Index(names)
-    id = id or next((name for name in IDS if name in names), names[0])
+    id = id or id_column(names)
     wanted = list(columns) or [name for name in names if name != id]
     for name in (*wanted, *texts, id):
         if name not in names:
@@ -120,6 +120,11 @@ def _of_table(
     for name in texts:
         parts.append(count_words(_by_id(table, id, name), name=name, known=known))
     return joined(parts)
+
+
+def id_column(names: Sequence[str]) -> str:
+    """Return the column of a table that usually has the ids."""
+    return next((name for name in IDS if name in names), names[0])
 
 
 def _by_id(table: pd.DataFrame, id: str, name: str) -> "pd.Series[Any]":

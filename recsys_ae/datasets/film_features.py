@@ -29,6 +29,7 @@ TEXTS: Mapping[str, Mapping[str, tuple[str, str, str | None]]] = {
     },
 }
 """Of each text: the file in the folder ``content`` of the data, plain or gzipped; its column; what parts names."""
+UNKNOWN = "N/A"
 PLAIN = ("genres", "year", "tags")
 
 
@@ -54,6 +55,24 @@ def film_features(
     file, field, separator = TEXTS[name][column]
     texts = read_texts(_found(data_dir / "content", file), field)
     return count_words(texts[texts.index.isin(items.index)], name=column, known=known, separator=separator)
+
+
+def first_names(name: str, column: str, items: pd.DataFrame, data_dir: Path) -> Series:
+    """Return the first genre, director or actor of each film that has one, by the films' ids."""
+    if column == "genres" and column in items:
+        firsts = items["genres"].map(lambda names: names[0] if names else "")
+    else:
+        there = [one for one in columns_of(name, items) if one == "genres" or _separator(name, one)]
+        if column not in there:
+            raise DataError(f"films of {name} have no labels {column!r}; there are: {listing(there)}")
+        file, field, separator = TEXTS[name][column]
+        firsts = read_texts(_found(data_dir / "content", file), field).fillna("").astype(str)
+        firsts = firsts.str.split(separator, n=1, regex=False).str[0].str.strip()
+    return firsts[(firsts != "") & (firsts != UNKNOWN)]
+
+
+def _separator(name: str, column: str) -> str | None:
+    return TEXTS.get(name, {}).get(column, ("", "", None))[2]
 
 
 def flags(lists: Series, name: str, *, least: int = 1, counted: bool = False) -> Features:

@@ -1,6 +1,7 @@
 """Images as features: idx files as MNIST comes in, and folders of pictures; pixels from 0 to 1."""
 
 import gzip
+import zlib
 from importlib import import_module
 from pathlib import Path
 
@@ -26,13 +27,18 @@ def read_named_images(name: str, folder: Path, part: str = "train") -> Features:
 
     EMNIST's parts may also lie together in a folder ``emnist``.
     """
+    return read_idx(find_named_images(name, folder, part), transposed=name in EMNIST)
+
+
+def find_named_images(name: str, folder: Path, part: str = "train") -> Path:
+    """Return the idx file of a part of a named set of images."""
     if part not in FILES:
         raise DataError(f"{name} has the parts train and test, not {part!r}")
     file = f"{name}-{part}-images-idx3-ubyte" if name in EMNIST else FILES[part]
     for place in (folder / name, folder / "emnist") if name in EMNIST else (folder / name,):
         for path in (place / f"{file}.gz", place / file):
             if path.is_file():
-                return read_idx(path, transposed=name in EMNIST)
+                return path
     raise DataError(f"{name} is not in {folder}; expected {name}/{file}, plain or gzipped")
 
 
@@ -44,12 +50,7 @@ def read_idx(path: Path, *, transposed: bool = False) -> Features:
     transposed
         Whether rows and columns are exchanged, as in the files of EMNIST.
     """
-    with path.open("rb") as file:
-        packed = file.read(2) == b"\x1f\x8b"
-    try:
-        content = gzip.decompress(path.read_bytes()) if packed else path.read_bytes()
-    except (OSError, EOFError) as error:
-        raise DataError(f"{path}: the file is truncated or damaged ({error})") from error
+    content = unpacked(path)
     if len(content) < HEADER or content[:2] != b"\0\0" or content[2] != UNSIGNED or content[3] != 3:
         raise DataError(f"{path} is no idx file of images: expected three dimensions of unsigned bytes")
     n, height, width = (int.from_bytes(content[start : start + 4], "big") for start in (4, 8, 12))
@@ -63,11 +64,25 @@ def read_idx(path: Path, *, transposed: bool = False) -> Features:
     return _features(pixels[:, None], pd.RangeIndex(n))
 
 
+def unpacked(path: Path) -> bytes:
+    """Return the content of a file, plain or gzipped."""
+    with path.open("rb") as file:
+        packed = file.read(2) == b"\x1f\x8b"
+    try:
+        return gzip.decompress(path.read_bytes()) if packed else path.read_bytes()
+    except (OSError, EOFError, zlib.error) as error:
+        raise DataError(f"{path}: the file is truncated or damaged ({error})") from error
+
+
 def read_image_folder(folder: Path, *, size: int = SIZE, grey: bool = False) -> Features:
-    """Read the pictures of a folder, each scaled to ``size`` × ``size``; ids are their names without the ending."""
+    """Read the pictures of a folder, or where it has none those of its sub-folders, each scaled to ``size`` × ``size``.
+
+    Ids are their names without the ending, behind the sub-folder's name and a slash where they lie in one.
+    """
     if size < 1:
         raise ConfigError(f"pictures of {size} × {size} pixels cannot be; the size must be at least 1")
     paths = sorted(path for path in folder.iterdir() if path.suffix.lower() in PICTURES)
+    paths = paths or sorted(path for path in folder.glob("*/*") if path.suffix.lower() in PICTURES)
     if not paths:
         raise DataError(f"there is no picture in {folder}; known are {', '.join(PICTURES)}")
     try:
@@ -82,7 +97,8 @@ def read_image_folder(folder: Path, *, size: int = SIZE, grey: bool = False) -> 
         except OSError as error:
             raise DataError(f"{path} is no picture, or damaged: {error}") from error
         pixels[place] = np.asarray(scaled).reshape(size, size, -1)
-    return _features(pixels.transpose(0, 3, 1, 2), pd.Index(_as_numbers([path.stem for path in paths])))
+    names = [path.relative_to(folder).with_suffix("").as_posix() for path in paths]
+    return _features(pixels.transpose(0, 3, 1, 2), pd.Index(_as_numbers(names)))
 
 
 def _features(pixels: np.ndarray, ids: Ids) -> Features:
