@@ -21,6 +21,7 @@ LAYERS = {
     "feature_encoder": 5,
     "blending": 6,
     "evaluation": 6,
+    "analysis": 6,
 }  # fmt: skip
 HOMES = {
     "click": {"cli"},
@@ -31,11 +32,11 @@ HOMES = {
     "pooch": {"datasets/download"},
     "pyarrow": {"datasets", "cli"},
     "implicit": {"recommenders"},
-    "sklearn": {"datasets/texts"},
+    "sklearn": {"datasets/texts", "analysis/classifiers"},
     "PIL": {"datasets/images"},
     "torch": {
         "nn", "recommenders", "autoencoders", "artefact", "facts", "recommender", "feature_encoder", "evaluation",
-        "cli",
+        "analysis", "cli",
     },
 }  # fmt: skip
 LIBRARY = sorted((ROOT / "recsys_ae").rglob("*.py"))
