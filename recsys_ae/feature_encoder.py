@@ -1,7 +1,7 @@
 """The face of every model of features: fit on rows, then turn rows into vectors and back."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Self
 
@@ -18,13 +18,11 @@ from recsys_ae.errors import ArtefactError, ConfigError, DataError, NotFittedErr
 from recsys_ae.facts import facts_of_features
 from recsys_ae.hyper import build, flatten
 from recsys_ae.nn.feature_autoencoder import FORMS, FeatureAutoencoder, FeatureShape, FeatureSpec, refuse_unbounded
+from recsys_ae.nn.feature_errors import chunks, rmse, validation
 from recsys_ae.nn.feature_rows import FeatureRows
-from recsys_ae.nn.likelihoods import squared_error
 from recsys_ae.nn.runtime import Run, resolve
 from recsys_ae.nn.scaling import Columns, Scaling
 
-CHUNK = 1024
-"""Rows that are encoded at a time."""
 KIND = "feature_encoder"
 
 
@@ -87,12 +85,12 @@ class FeatureEncoder:
             scaling = Scaling.of(features, self.spec.scale, bounded=self.spec.bounded).to(device)
             rows = FeatureRows.of(features, scaling, device)
             if self.spec.bounded:
-                ends = [(float(part.seen.min()), float(part.seen.max())) for part in _chunks(rows)]
+                ends = [(float(part.seen.min()), float(part.seen.max())) for part in chunks(rows)]
                 refuse_unbounded(self.spec, features, min(low for low, _ in ends), max(high for _, high in ends))
             network = self.spec.build(shape).to(device)
             measure = None
             if valid is not None:
-                measure = _validation(network, FeatureRows.of(valid, scaling, device), run)
+                measure = validation(network, FeatureRows.of(valid, scaling, device), run)
             history = network.learn(rows, run, measure)
             if measure is not None and not history:
                 history = [{f"valid/{name}": value for name, value in measure().items()}]
@@ -121,18 +119,7 @@ class FeatureEncoder:
 
         Missing values and padding do not count; of words, the weights count.
         """
-        scaling, network = self._scaling, self.network
-        total = count = 0.0
-        for part in _chunks(self._rows(features)):
-            with torch.no_grad():
-                undo = torch.where(scaling.counted, 1, scaling.spread)
-                difference = (network(part).float() - part.seen) * undo
-                known = torch.ones_like(difference) if part.known is None else part.known
-                # A constant column is given back as it was in the training.
-                constant = torch.where(scaling.spread > 0, 0, part.dense().nan_to_num() - scaling.centre)
-                total += float(((difference - constant).square() * known).sum(dtype=torch.float64))
-                count += float(known.sum(dtype=torch.float64))
-        return float(np.sqrt(total / count))
+        return rmse(self.network, self._scaling, self._rows(features))
 
     def log_likelihood(self, features: Features, *, samples: int = 50, seed: int = 0) -> np.ndarray:
         """Return log p(x) of each row as the network sees it, ``(n,)``, estimated by importance sampling.
@@ -213,7 +200,7 @@ class FeatureEncoder:
 
     def _mapped(self, features: Features, use: Callable[[FeatureRows], Tensor]) -> np.ndarray:
         with torch.no_grad():
-            parts = [use(part).float().cpu().numpy() for part in _chunks(self._rows(features))]
+            parts = [use(part).float().cpu().numpy() for part in chunks(self._rows(features))]
         return np.concatenate(parts) if parts else np.empty((0, self.spec.latent), np.float32)
 
 
@@ -229,28 +216,3 @@ def _fitting(features: Features, columns: Ids, form: tuple[int, ...]) -> Feature
         ]
         raise DataError(f"these features are {told[0]}, but the model was fitted on {told[1]}")
     return features.onto(columns)
-
-
-def _chunks(rows: FeatureRows) -> Iterator[FeatureRows]:
-    for positions in torch.split(torch.arange(len(rows), device=rows.device), CHUNK):
-        if len(positions):
-            yield rows.take(positions)
-
-
-def _validation(network: FeatureAutoencoder, rows: FeatureRows, run: Run) -> Callable[[], dict[str, float]]:
-    """Return a function that measures the error per value, as the network sees values, and what the network adds."""
-
-    @torch.no_grad()
-    def measure() -> dict[str, float]:
-        network.eval()
-        generator, totals, known = run.generator(), dict[str, float](), 0.0
-        for part in _chunks(rows):
-            values = {"rmse": squared_error(network(part), part.seen, part.known)}
-            values |= network.measures(part, generator)
-            known += part.width * len(part) if part.known is None else float(part.known.sum(dtype=torch.float64))
-            for name, each in values.items():
-                totals[name] = totals.get(name, 0.0) + float(each.sum(dtype=torch.float64))
-        means = {name: total / len(rows) for name, total in totals.items() if name != "rmse"}
-        return {"rmse": float(np.sqrt(totals["rmse"] / max(known, 1))), **means}
-
-    return measure
