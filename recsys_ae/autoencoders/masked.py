@@ -5,7 +5,7 @@ patches of an image, or the columns of a table.
 """
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 import torch
 from torch import Tensor, nn
@@ -30,7 +30,13 @@ class Masked(TrainedFeatureSpec):
 
     reads: ClassVar[tuple[int, ...]] = (0, IMAGE)
 
-    latent: int = hp(64, "size of a token, and of the code, the mean of all tokens", low=1, search=("log", 16, 256))
+    latent: int = hp(64, "size of the code; of the code mean, of a token, too", low=1, search=("log", 16, 256))
+    code: Literal["mean", "bottleneck"] = hp(
+        "mean",
+        "mean: of all tokens, and the decoder reads tokens; bottleneck: a linear map of tokens, all that it reads",
+    )
+    width: int = hp(64, "size of a token in the encoder (bottleneck)", low=1)
+    whole: float = hp(1.0, "weight of the error of rows of which nothing is hidden (bottleneck)", low=0)
     ratio: float = hp(0.75, "share of the tokens that is hidden", low=0.05, high=0.95)
     patch: int = hp(4, "side of a patch (images only)", low=1)
     depth: int = hp(3, "attention layers of the encoder", low=1)
@@ -40,14 +46,23 @@ class Masked(TrainedFeatureSpec):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        for name in ("latent", "decoder"):
+        for name in ("latent" if self.code == "mean" else "width", "decoder"):
             if getattr(self, name) % self.heads:
                 raise ConfigError(f"{name} = {getattr(self, name)} must be a multiple of heads = {self.heads}")
+        if self.code == "bottleneck" and self.normalise:
+            raise ConfigError(
+                "normalise: a code does not hold the mean and deviation of each patch; take the code mean"
+            )
+
+    @property
+    def token(self) -> int:
+        """The size of a token in the encoder."""
+        return self.latent if self.code == "mean" else self.width
 
     @property
     def constrained(self) -> bool:
         """It never sees what it has to give back."""
-        return True
+        return self.code == "mean" or self.whole == 0
 
     def check(self, shape: FeatureShape) -> None:
         """Raise if an image does not fall into patches, or there are too few or too many tokens."""
@@ -80,33 +95,46 @@ class MaskedNetwork(TrainedFeatureAutoencoder):
         self.visible = max(1, self.n_tokens - round(spec.ratio * self.n_tokens))
         # A column has weights of its own: its numbers mean something else than its neighbour's.
         own = 1 if shape.form else self.n_tokens
-        self.into = nn.Parameter(torch.empty(own, size, spec.latent))
-        self.places = nn.Parameter(torch.empty(self.n_tokens, spec.latent))
-        self.blocks = nn.Sequential(*(Block(spec.latent, spec.heads) for _ in range(spec.depth)))
-        self.norm = nn.LayerNorm(spec.latent)
-        self.narrow = linear(spec.latent, spec.decoder)
-        self.hidden = nn.Parameter(torch.empty(spec.decoder))
+        self.into = nn.Parameter(torch.empty(own, size, spec.token))
+        self.places = nn.Parameter(torch.empty(self.n_tokens, spec.token))
+        self.blocks = nn.Sequential(*(Block(spec.token, spec.heads) for _ in range(spec.depth)))
+        self.norm = nn.LayerNorm(spec.token)
+        if spec.code == "bottleneck":
+            self.to_code = linear(self.n_tokens * spec.token, spec.latent)
+            self.from_code = linear(spec.latent, self.n_tokens * spec.decoder)
+        else:
+            self.narrow = linear(spec.token, spec.decoder)
+            self.hidden = nn.Parameter(torch.empty(spec.decoder))
         self.decoder_places = nn.Parameter(torch.empty(self.n_tokens, spec.decoder))
         self.decoder = nn.Sequential(Block(spec.decoder, spec.heads), nn.LayerNorm(spec.decoder))
         self.out = nn.Parameter(torch.empty(own, spec.decoder, size))
-        for parameter in (self.into, self.places, self.hidden, self.decoder_places, self.out):
+        told = [self.into, self.places, self.decoder_places, self.out]
+        for parameter in [*told, self.hidden] if spec.code == "mean" else told:
             nn.init.trunc_normal_(parameter, std=0.02 if parameter is not self.into else size**-0.5)
 
     def encode(self, x: FeatureRows) -> Tensor:
-        """Return the mean of all tokens, none of which is hidden."""
-        everything = torch.arange(self.n_tokens, device=x.device).expand(len(x), -1)
-        return self._encoded(self._tokens(x.seen), everything).mean(dim=1)
+        """Return the code, for which nothing is hidden."""
+        everything = self._everything(x)
+        encoded = self._encoded(self._tokens(x.seen), everything)
+        return self._code(encoded, everything) if self.spec.code == "bottleneck" else encoded.mean(dim=1)
 
     def decode(self, z: Tensor) -> Tensor:
-        """Refuse: the decoder reads tokens with their places, not their mean."""
-        raise UnsupportedError("masked gives rows back from their tokens, not from a code; use reconstruct")
+        """Return the rows that bottleneck codes stand for; refuse where the decoder reads tokens, not their mean."""
+        if self.spec.code == "mean":
+            raise UnsupportedError(
+                "masked gives rows back from their tokens, not from a code; use reconstruct, or fit it with code "
+                "bottleneck"
+            )
+        return self._rows(self._unfolded(z))
 
     def forward(self, x: FeatureRows) -> Tensor:
-        """Return each token as it is guessed from others: the mean over guesses, none of which saw it.
+        """Return rows by way of their bottleneck code, or each token as it is guessed from others.
 
-        The tokens fall into as many groups as fit beside each other in a row, of the size seen in the training; each
-        group in turn is all that is seen.
+        Then it is the mean over guesses, none of which saw it: the tokens fall into as many groups as fit beside each
+        other in a row, of the size seen in the training; each group in turn is all that is seen.
         """
+        if self.spec.code == "bottleneck":
+            return self.decode(self.encode(x))
         tokens = self._tokens(x.seen)
         groups = max(2, round(self.n_tokens / self.visible))
         total, guesses = torch.zeros_like(tokens), torch.zeros(self.n_tokens, 1, device=x.device)
@@ -121,7 +149,7 @@ class MaskedNetwork(TrainedFeatureAutoencoder):
         return self._rows(rows)
 
     def loss(self, x: FeatureRows, step: Step) -> Loss:
-        """Squared error of the hidden tokens, the mean over their values."""
+        """Squared error of the hidden tokens, the mean over their values; with a bottleneck + λ that of whole rows."""
         tokens, known = self._tokens(x.seen), x.known
         noise = torch.rand(tokens.shape[:2], device=x.device, generator=step.generator)
         if known is not None:  # what is missing is among the hidden, if these are enough
@@ -134,7 +162,18 @@ class MaskedNetwork(TrainedFeatureAutoencoder):
             counts = counts * known
         errors = (guess - self._target(tokens)).square().mean(dim=2)
         error = (errors * counts).sum() / counts.sum().clamp_min(1)
-        return Loss(error, {"error": error})
+        if self.spec.code == "mean" or not self.spec.whole:
+            return Loss(error, {"error": error})
+        errors = (
+            (self._guessed(self._encoded(tokens, self._everything(x)), self._everything(x)).float() - tokens)
+            .square()
+            .mean(dim=2)
+        )
+        whole = errors.mean() if known is None else (errors * known).sum() / known.sum().clamp_min(1)
+        return Loss(error + self.spec.whole * whole, {"error": error, "whole": whole})
+
+    def _everything(self, x: FeatureRows) -> Tensor:
+        return torch.arange(self.n_tokens, device=x.device).expand(len(x), -1)
 
     def _target(self, tokens: Tensor) -> Tensor:
         if not self.spec.normalise:
@@ -167,9 +206,27 @@ class MaskedNetwork(TrainedFeatureAutoencoder):
 
     def _guessed(self, encoded: Tensor, seen: Tensor) -> Tensor:
         """Return what the decoder makes of every token, ``(n, tokens, size)``."""
+        if self.spec.code == "bottleneck":
+            return self._unfolded(self._code(encoded, seen))
         narrow = self.narrow(encoded)
         everywhere = self.hidden.to(narrow.dtype).expand(len(seen), self.n_tokens, -1)
         tokens = everywhere.scatter(1, seen.unsqueeze(2).expand_as(narrow), narrow) + self.decoder_places
+        return self._written(tokens)
+
+    def _code(self, encoded: Tensor, seen: Tensor) -> Tensor:
+        """Return the mean of what each token, by a map of its place, gives to the bottleneck code, ``(n, latent)``."""
+        n, m, width = encoded.shape
+        placed = encoded.new_zeros(n, self.n_tokens, width)
+        placed = placed.scatter(1, seen.unsqueeze(2).expand(-1, -1, width), encoded * (self.n_tokens / m))
+        code: Tensor = self.to_code(placed.flatten(1))
+        return code
+
+    def _unfolded(self, z: Tensor) -> Tensor:
+        """Return what the decoder makes of codes, ``(n, tokens, size)``."""
+        tokens = self.from_code(z).reshape(len(z), self.n_tokens, -1) + self.decoder_places
+        return self._written(tokens)
+
+    def _written(self, tokens: Tensor) -> Tensor:
         guess: Tensor = (self.decoder(tokens).unsqueeze(2) @ self.out).squeeze(2)
         return guess
 

@@ -28,6 +28,8 @@ class Recurrent(TrainedFeatureSpec):
 
     cell: Literal["lstm", "gru"] = hp("lstm", "what reads and writes")
     hidden: int = hp(128, "size of the state of reader and writer", low=1, search=("log", 32, 512))
+    bidirectional: bool = hp(False, "a second reader reads from the end, and the code is made of both states")
+    repeated: bool = hp(False, "the decoder reads the code at every step, too, and not only starts from it")
     conditional: bool = hp(False, "the decoder reads the step that it should have written last, or has written")
     likelihood: Likelihood = hp("gaussian", "gaussian: squared error; bernoulli: cross-entropy, for values from 0 to 1")
     clip_norm: float = hp(1.0, "scale a gradient down to this Euclidean norm; 0 leaves it", low=0)
@@ -44,10 +46,10 @@ class RecurrentNetwork(TrainedFeatureAutoencoder):
         super().__init__(spec)
         self.steps, self.width = shape.form
         kind: Any = nn.LSTM if spec.cell == "lstm" else nn.GRU
-        self.reader = kind(self.width, spec.hidden, batch_first=True)
-        self.to_code = linear(spec.hidden, spec.latent)
+        self.reader = kind(self.width, spec.hidden, batch_first=True, bidirectional=spec.bidirectional)
+        self.to_code = linear(spec.hidden * (1 + spec.bidirectional), spec.latent)
         self.from_code = linear(spec.latent, spec.hidden)
-        self.writer = kind(self.width, spec.hidden, batch_first=True)
+        self.writer = kind(self.width + spec.latent * spec.repeated, spec.hidden, batch_first=True)
         self.output = linear(spec.hidden, self.width)
 
     def encode(self, x: FeatureRows) -> Tensor:
@@ -79,7 +81,8 @@ class RecurrentNetwork(TrainedFeatureAutoencoder):
     def _code(self, sequence: Tensor, lengths: Tensor) -> Tensor:
         packed = pack_padded_sequence(sequence, lengths.cpu(), batch_first=True, enforce_sorted=False)
         _, state = self.reader(packed)
-        code: Tensor = self.to_code((state[0] if self.spec.cell == "lstm" else state)[-1])
+        last = state[0] if self.spec.cell == "lstm" else state  # (directions, n, hidden)
+        code: Tensor = self.to_code(last.transpose(0, 1).flatten(1))
         return code
 
     def _written(self, z: Tensor, taught: Tensor | None) -> Tensor:
@@ -90,14 +93,18 @@ class RecurrentNetwork(TrainedFeatureAutoencoder):
         if taught is not None or not self.spec.conditional:
             known = nothing.expand(-1, self.steps, -1) if taught is None else taught
             read = torch.cat([nothing, known[:, :-1]], dim=1)
-            found: Tensor = self.output(self.writer(read, state)[0])
+            found: Tensor = self.output(self.writer(self._beside(z, read), state)[0])
             return found
         last, steps = nothing, []
         for _ in range(self.steps):
-            hidden, state = self.writer(last, state)
+            hidden, state = self.writer(self._beside(z, last), state)
             steps.append(self.output(hidden))
             last = mean_of(self.spec.likelihood, steps[-1])
         return torch.cat(steps, dim=1)
+
+    def _beside(self, z: Tensor, read: Tensor) -> Tensor:
+        """Put the code beside what the decoder reads, if it is told it at every step."""
+        return torch.cat([read, z[:, None].expand(-1, read.shape[1], -1)], dim=2) if self.spec.repeated else read
 
 
 def backwards(sequence: Tensor, lengths: Tensor) -> Tensor:

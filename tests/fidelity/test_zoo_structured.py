@@ -114,9 +114,9 @@ def test_the_loss_compares_what_is_written_first_with_the_last_step(cell: Any) -
 
 
 @pytest.mark.parametrize("cell", ["lstm", "gru"])
-@pytest.mark.parametrize("conditional", [False, True])
-def test_padding_carries_no_loss_and_no_code(cell: Any, conditional: bool) -> None:
-    network = recurrent(cell=cell, conditional=conditional)
+@pytest.mark.parametrize("chosen", [{}, {"conditional": True}, {"bidirectional": True, "repeated": True}])
+def test_padding_carries_no_loss_and_no_code(cell: Any, chosen: dict[str, Any]) -> None:
+    network = recurrent(cell=cell, **chosen)
     one, other = sequences(0), sequences(1e6)
     torch.testing.assert_close(network.encode(one), network.encode(other))
     for a, b in zip(_gradients(network, one), _gradients(network, other), strict=True):
@@ -145,6 +145,37 @@ def test_a_conditional_decoder_is_told_the_step_before_and_else_nothing() -> Non
 
 def test_an_untaught_conditional_decoder_reads_what_it_has_written() -> None:
     network, z = recurrent(conditional=True), random(2, 3)
+    written = network._written(z, None)
+    torch.testing.assert_close(network._written(z, written), written)
+
+
+@pytest.mark.parametrize("cell", ["lstm", "gru"])
+def test_a_second_reader_reads_each_sequence_from_its_own_end(cell: Any) -> None:
+    """Its share of the code is what the first one's would be of the reversed sequence, had it the same weights."""
+    network, x = recurrent(cell=cell, bidirectional=True), sequences(0)
+    for name, weight in network.reader.named_parameters():
+        if name.endswith("_reverse"):
+            weight.data.copy_(network.reader.get_parameter(name.removesuffix("_reverse")))
+    to_code = network.to_code.weight.data
+    to_code[:, 5:] = to_code[:, :5]  # both shares alike, so that turning round changes nothing
+    turned = FeatureRows(backwards(x.seen.reshape(4, 6, 2), LENGTHS).flatten(1), Scaling(12), (6, 2), LENGTHS)
+    torch.testing.assert_close(network.encode(turned), network.encode(x))
+    one_way = recurrent(cell=cell)
+    assert not torch.allclose(one_way.encode(turned)[1:], one_way.encode(x)[1:])
+
+
+def test_a_repeated_code_reaches_every_step_without_the_state() -> None:
+    """Where the first state is cut off from the code, a repeated code still changes each step; another does not."""
+    for repeated in (False, True):
+        network = recurrent(repeated=repeated)
+        network.from_code.weight.data.zero_()
+        first, second = network._written(random(1, 3), None), network._written(random(1, 3, seed=1), None)
+        changed = (first - second).abs().sum(dim=2)[0] > 1e-6
+        assert changed.tolist() == [repeated] * 6
+
+
+def test_a_taught_decoder_with_a_repeated_code_reads_what_it_would_have_written() -> None:
+    network, z = recurrent(conditional=True, repeated=True), random(2, 3)
     written = network._written(z, None)
     torch.testing.assert_close(network._written(z, written), written)
 
