@@ -18,7 +18,7 @@ from recsys_ae.errors import ArtefactError, ConfigError, DataError, NotFittedErr
 from recsys_ae.facts import facts_of_features
 from recsys_ae.hyper import build, flatten
 from recsys_ae.nn.feature_autoencoder import FORMS, FeatureAutoencoder, FeatureShape, FeatureSpec, refuse_unbounded
-from recsys_ae.nn.feature_errors import chunks, rmse, validation
+from recsys_ae.nn.feature_errors import chunks, squared_errors, validation
 from recsys_ae.nn.feature_rows import FeatureRows
 from recsys_ae.nn.runtime import Run, resolve
 from recsys_ae.nn.scaling import Columns, Scaling
@@ -119,7 +119,23 @@ class FeatureEncoder:
 
         Missing values and padding do not count; of words, the weights count.
         """
-        return rmse(self.network, self._scaling, self._rows(features))
+        sums, counts = self.squared_errors(features)
+        return float(np.sqrt(sums.sum() / counts.sum()))
+
+    def squared_errors(self, features: Features, codes: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
+        """Return of each row the sum of the squared errors of its values, as `error` has them, and their number.
+
+        Parameters
+        ----------
+        codes
+            ``(n, latent)``: what these stand for is compared with the rows, instead of what their own codes do.
+        """
+        if codes is not None and np.shape(codes) != (len(features), self.spec.latent):
+            raise DataError(f"codes of shape {np.shape(codes)} are not ({len(features)}, {self.spec.latent})")
+        rows = self._rows(features)
+        others = None if codes is None else torch.from_numpy(np.array(codes, np.float32, order="C")).to(rows.device)
+        sums, counts = squared_errors(self.network, self._scaling, rows, others)
+        return sums.cpu().numpy(), counts.cpu().numpy()
 
     def log_likelihood(self, features: Features, *, samples: int = 50, seed: int = 0) -> np.ndarray:
         """Return log p(x) of each row as the network sees it, ``(n,)``, estimated by importance sampling.
@@ -142,7 +158,7 @@ class FeatureEncoder:
 
     def decode(self, codes: np.ndarray) -> Features:
         """Return the rows that codes ``(n, latent)`` stand for: of points between two codes, what lies between them."""
-        codes = np.asarray(codes, np.float32)
+        codes = np.array(codes, np.float32, order="C")
         if codes.ndim != 2 or codes.shape[1] != self.spec.latent:
             raise DataError(f"codes of shape {codes.shape} are not (n, {self.spec.latent})")
         device = self._scaling.centre.device

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from recsys_ae.nn.feature_autoencoder import FeatureAutoencoder
 from recsys_ae.nn.feature_rows import FeatureRows
@@ -23,18 +24,28 @@ def chunks(rows: FeatureRows) -> Iterator[FeatureRows]:
 
 
 @torch.no_grad()
-def rmse(network: FeatureAutoencoder, scaling: Scaling, rows: FeatureRows) -> float:
-    """Return the root of the mean squared error in the units of the features; see `FeatureEncoder.error`."""
-    total = count = 0.0
+def squared_errors(
+    network: FeatureAutoencoder, scaling: Scaling, rows: FeatureRows, codes: Tensor | None = None
+) -> tuple[Tensor, Tensor]:
+    """Return of each row the sum of the squared errors of its values in the units of the features, and their number.
+
+    With ``codes`` ``(n, latent)``, what these stand for is compared with the rows. ``(n,)`` float64 each; missing
+    values and padding do not count; of words, the weights count.
+    """
+    sums, counts, done = [], [], 0
     for part in chunks(rows):
+        given = network(part) if codes is None else network.decode(codes[done : done + len(part)])
+        done += len(part)
         undo = torch.where(scaling.counted, 1, scaling.spread)
-        difference = (network(part).float() - part.seen) * undo
+        difference = (given.float() - part.seen) * undo
         known = torch.ones_like(difference) if part.known is None else part.known
         # A constant column is given back as it was in the training.
         constant = torch.where(scaling.spread > 0, 0, part.dense().nan_to_num() - scaling.centre)
-        total += float(((difference - constant).square() * known).sum(dtype=torch.float64))
-        count += float(known.sum(dtype=torch.float64))
-    return float(np.sqrt(total / count))
+        sums.append(((difference - constant).square() * known).sum(dim=1, dtype=torch.float64))
+        counts.append(known.sum(dim=1, dtype=torch.float64))
+    if not sums:
+        return torch.zeros(0, dtype=torch.float64), torch.zeros(0, dtype=torch.float64)
+    return torch.cat(sums), torch.cat(counts)
 
 
 def validation(network: FeatureAutoencoder, rows: FeatureRows, run: Run) -> Callable[[], dict[str, float]]:
