@@ -1,15 +1,27 @@
-"""What autoencoders of features are good for: measures of codes and reconstructions, and the tasks they serve."""
+"""What autoencoders of features are good for: measures of codes and reconstructions, and the tasks they serve.
 
+A task whose function is called like its file is imported from there: ``from recsys_ae.analysis.retrieval import
+retrieval``.
+"""
+
+from recsys_ae.analysis.anomaly import withheld, without
 from recsys_ae.analysis.generation import confidence, perturbation, perturbed, precision_recall
+from recsys_ae.analysis.neighbours import knn_accuracy
 from recsys_ae.analysis.projection import quality
 from recsys_ae.analysis.reconstruction import errors, extremes
+from recsys_ae.analysis.retrieval import each_query, nearest
 
 __all__ = [
     "confidence",
+    "each_query",
     "errors",
     "extremes",
+    "knn_accuracy",
+    "nearest",
     "perturbation",
     "perturbed",
     "precision_recall",
     "quality",
+    "withheld",
+    "without",
 ]

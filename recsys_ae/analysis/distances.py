@@ -35,7 +35,7 @@ class Points:
             _refuse_not_finite(sparse.data, what)
             return cls(sparse, np.asarray(sparse.multiply(sparse).sum(axis=1)).ravel(), np.zeros(sparse.shape[1]))
         table = np.asarray(rows, np.float64)
-        if table.ndim != 2 or not table.size:
+        if table.ndim != 2 or not (table.size or like is not None):
             raise DataError(f"{what} must be a table of points, not of shape {table.shape}")
         _refuse_not_finite(table, what)
         if like is not None and like.rows.shape[1] != table.shape[1]:
