@@ -132,7 +132,7 @@ class FeatureEncoder:
         """
         if codes is not None and np.shape(codes) != (len(features), self.spec.latent):
             raise DataError(f"codes of shape {np.shape(codes)} are not ({len(features)}, {self.spec.latent})")
-        rows = self._rows(features)
+        rows = self.rows(features)
         others = None if codes is None else torch.from_numpy(np.array(codes, np.float32, order="C")).to(rows.device)
         sums, counts = squared_errors(self.network, self._scaling, rows, others)
         return sums.cpu().numpy(), counts.cpu().numpy()
@@ -209,14 +209,15 @@ class FeatureEncoder:
         model.notes = dict(stored.notes)
         return model
 
-    def _rows(self, features: Features) -> FeatureRows:
+    def rows(self, features: Features) -> FeatureRows:
+        """Return the rows as the network reads them, on its device."""
         self.network.eval()
         fitting = _fitting(features, self.columns, self.form)
         return FeatureRows.of(fitting, self._scaling, self._scaling.centre.device)
 
     def _mapped(self, features: Features, use: Callable[[FeatureRows], Tensor]) -> np.ndarray:
         with torch.no_grad():
-            parts = [use(part).float().cpu().numpy() for part in chunks(self._rows(features))]
+            parts = [use(part).float().cpu().numpy() for part in chunks(self.rows(features))]
         return np.concatenate(parts) if parts else np.empty((0, self.spec.latent), np.float32)
 
 

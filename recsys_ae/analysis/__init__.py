@@ -5,6 +5,7 @@ retrieval``.
 """
 
 from recsys_ae.analysis.anomaly import withheld, without
+from recsys_ae.analysis.few_labels import fine_tuned, labelled
 from recsys_ae.analysis.generation import confidence, perturbation, perturbed, precision_recall
 from recsys_ae.analysis.neighbours import knn_accuracy
 from recsys_ae.analysis.projection import quality
@@ -16,7 +17,9 @@ __all__ = [
     "each_query",
     "errors",
     "extremes",
+    "fine_tuned",
     "knn_accuracy",
+    "labelled",
     "nearest",
     "perturbation",
     "perturbed",

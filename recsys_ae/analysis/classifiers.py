@@ -8,6 +8,9 @@ import numpy as np
 from recsys_ae.errors import DataError, MissingPackageError
 
 ITERATIONS = 1000
+STRENGTH = 10.0
+"""1 / the L2 penalty of rows of mean squared length 1. On 10,000 of MNIST's training rows, with 60, 600 and 6,000
+labels of the others, it was within .006 of the best of 1, 3, 10, 30 and 100 for pixels and for 40 principal components."""
 
 
 def scikit_learn(part: str) -> Any:
@@ -18,13 +21,29 @@ def scikit_learn(part: str) -> Any:
         raise MissingPackageError("classifying needs the package scikit-learn: pip install scikit-learn") from error
 
 
-def logistic_regression(rows: np.ndarray, labels: np.ndarray, *, strength: float = 1.0) -> Any:
-    """Fit a multinomial logistic regression to columns scaled to deviation 1; ``strength`` is 1 / the L2 penalty."""
-    pipeline, scaling, linear = map(scikit_learn, ("pipeline", "preprocessing", "linear_model"))
-    made = pipeline.make_pipeline(
-        scaling.StandardScaler(), linear.LogisticRegression(C=strength, max_iter=ITERATIONS, random_state=0)
-    )
-    return made.fit(rows, labels)
+class Linear:
+    """Logistic regression with several classes on rows that are centred and divided by one number.
+
+    Columns keep their weight among each other, and turned rows give the same answers: what differs between rows and
+    their codes is what they tell, not how they are scaled.
+    """
+
+    def __init__(self, rows: np.ndarray, labels: np.ndarray) -> None:
+        self.centre = rows.mean(axis=0)
+        self.spread = float(np.sqrt(np.square(rows - self.centre, dtype=np.float64).sum(axis=1).mean())) or 1.0
+        made = scikit_learn("linear_model").LogisticRegression(C=STRENGTH, max_iter=ITERATIONS)
+        self.fitted = made.fit(self._scaled(rows), labels)
+
+    def predict_proba(self, rows: np.ndarray) -> np.ndarray:
+        """Return the probability of each label, in their order, ``(n, n_labels)``."""
+        return np.asarray(self.fitted.predict_proba(self._scaled(rows)))
+
+    def accuracy(self, rows: np.ndarray, labels: np.ndarray) -> float:
+        """Return the share of rows whose label is predicted."""
+        return float(np.mean(self.fitted.predict(self._scaled(rows)) == labels))
+
+    def _scaled(self, rows: np.ndarray) -> np.ndarray:
+        return np.asarray((rows - self.centre) / self.spread, np.float64)
 
 
 def checked(rows: np.ndarray, labels: np.ndarray, what: str) -> tuple[np.ndarray, np.ndarray]:
