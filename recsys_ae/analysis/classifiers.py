@@ -10,7 +10,7 @@ from recsys_ae.errors import DataError, MissingPackageError
 ITERATIONS = 1000
 STRENGTH = 10.0
 """1 / the L2 penalty of rows of mean squared length 1. On 10,000 of MNIST's training rows, with 60, 600 and 6,000
-labels of the others, it was within .006 of the best of 1, 3, 10, 30 and 100 for pixels and for 40 principal components."""
+labels of the others, it was within .006 of the best of 1, 3, 10, 30 and 100, for pixels and 40 principal components."""
 
 
 def scikit_learn(part: str) -> Any:
