@@ -12,6 +12,7 @@ import click
 from . import feature_source, hyper_options, memory, options
 from .display import Display, epochs
 from .framework import Command, Option, suggestion
+from .report import show_memory
 from .tracked import Tracking
 from .training import Interrupted, chosen, circumstances, command_line
 from .typed import Share
@@ -29,6 +30,7 @@ def shared() -> list[Option]:
         *options.features(),
         Option(["--valid-share"], type=Share(), default=0.1, show_default=True, section=options.FEATURES, help=share),
         *options.run(),
+        options.dry_run(),
     ]
 
 
@@ -79,18 +81,26 @@ def pretrain(spec_class: type["FeatureSpec"], **given: Any) -> None:
 def _pretrain(spec_class: type["FeatureSpec"], given: Mapping[str, Any], saved: list[Path]) -> None:
     from recsys_ae.artefact import refuse_to_write  # noqa: PLC0415
     from recsys_ae.feature_encoder import FeatureEncoder  # noqa: PLC0415
+    from recsys_ae.nn.feature_footprint import memory as needed  # noqa: PLC0415
+    from recsys_ae.requirements import check_features  # noqa: PLC0415
 
     display = Display(quiet=given["quiet"])
     spec = chosen(spec_class, given)
     typed = spec.name().replace("_", "-")
     out = given["out"] or Path("models") / f"features-{typed}"
-    refuse_to_write(out, overwrite=given["overwrite"])
+    if not given["dry_run"]:
+        refuse_to_write(out, overwrite=given["overwrite"])
     run = circumstances(given)
     features = feature_source.read(given)
     train, valid = _divided(features, given["valid_share"], run.seed)
     display.line(
         f"{len(train):,} rows of {features.width:,} columns to learn from, {len(features) - len(train):,} aside"
     )
+    check_features(spec, train, valid, run)
+    show_memory(display, needed(spec, train, valid), run, whole=given["dry_run"])
+    if given["dry_run"]:
+        display.line("Dry run: nothing is learnt, and nothing saved.")
+        return
     display.line(f"\nAutoencoder {typed} on {run.torch_device}, to be saved in {out}")
     model = FeatureEncoder(spec)
     model.notes = {"source": feature_source.written(given), "command": command_line()}

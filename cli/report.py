@@ -11,7 +11,6 @@ from .display import Display
 from .source import has_ratings
 
 if TYPE_CHECKING:
-    from recsys_ae.datasets.interactions import Interactions
     from recsys_ae.datasets.splitting import Split
     from recsys_ae.nn.autoencoder import Spec
     from recsys_ae.nn.runtime import Run
@@ -42,13 +41,10 @@ def show_data(display: Display, prepared: "Prepared", split: "Split") -> None:
     display.line(f"Split fingerprint {split.fingerprint}")
 
 
-def show_memory(display: Display, spec: "Spec", train: "Interactions", run: "Run", *, whole: bool) -> None:
+def show_memory(display: Display, parts: Mapping[str, int], run: "Run", *, whole: bool) -> None:
     """Print how much memory a fit needs at least, by what it is for if the whole is asked for, and how much is free."""
-    from recsys_ae.nn.autoencoder import Shape  # noqa: PLC0415
-    from recsys_ae.nn.footprint import memory as needed  # noqa: PLC0415
     from recsys_ae.nn.runtime import free_memory  # noqa: PLC0415
 
-    parts = needed(spec, Shape(*train.shape), train.nnz)
     free = free_memory(run.torch_device)
     of = "" if free is None else f" of {free / 2**20:,.0f} MiB free"
     display.line(f"\nMemory needed beside the program's own: {sum(parts.values()) / 2**20:,.0f} MiB{of}")

@@ -44,6 +44,8 @@ def fit(spec_class: type["Spec"], **given: Any) -> None:
 def _fit(spec_class: type["Spec"], given: Mapping[str, Any], saved: list[Path]) -> None:
     from recsys_ae import requirements  # noqa: PLC0415
     from recsys_ae.artefact import refuse_to_write  # noqa: PLC0415
+    from recsys_ae.nn.autoencoder import Shape  # noqa: PLC0415
+    from recsys_ae.nn.footprint import memory as needed  # noqa: PLC0415
     from recsys_ae.recommender import Recommender  # noqa: PLC0415
 
     display = Display(quiet=given["quiet"])
@@ -56,7 +58,8 @@ def _fit(spec_class: type["Spec"], given: Mapping[str, Any], saved: list[Path]) 
     prepared = prepare(source, cache=given["cache"])
     split = prepared.divide()
     show_data(display, prepared, split)
-    show_memory(display, spec, split.train, run, whole=given["dry_run"])
+    parts = needed(spec, Shape(*split.train.shape), split.train.nnz)
+    show_memory(display, parts, run, whole=given["dry_run"])
     if given["dry_run"]:
         requirements.check(spec, split.train, run)
         display.line("Dry run: nothing is learnt, and nothing saved.")

@@ -22,6 +22,7 @@ from recsys_ae.nn.feature_errors import chunks, squared_errors, validation
 from recsys_ae.nn.feature_rows import FeatureRows
 from recsys_ae.nn.runtime import Run, resolve
 from recsys_ae.nn.scaling import Columns, Scaling
+from recsys_ae.requirements import check_features
 
 KIND = "feature_encoder"
 
@@ -73,10 +74,8 @@ class FeatureEncoder:
         """
         run = run or Run()
         shape = FeatureShape(len(features), features.width, features.form)
-        if 0 in shape[:2]:
-            raise DataError(f"there is nothing to learn from: {shape.n_rows:,} rows of {shape.width:,} columns")
-        self.spec.check(shape)
         valid = None if valid is None else _fitting(valid, features.columns, features.form)
+        check_features(self.spec, features, valid, run)
         facts = facts_of_features(self.spec, features, valid, run)
         remarks = (*features.remarks, *Columns.of(features).remarks(features), *self.spec.remarks(shape))
         run.tracker.parameters({**flatten(self.spec), **facts})

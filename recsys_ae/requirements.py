@@ -5,10 +5,14 @@ from collections.abc import Mapping
 import numpy as np
 
 from recsys_ae.datasets.columns import shown
+from recsys_ae.datasets.features import Features
 from recsys_ae.datasets.interactions import Interactions
 from recsys_ae.datasets.splitting import Holdout
 from recsys_ae.errors import DataError, TrainingError
+from recsys_ae.hyper import describe
+from recsys_ae.nn import feature_footprint
 from recsys_ae.nn.autoencoder import Shape, Spec, TrainedSpec
+from recsys_ae.nn.feature_autoencoder import FeatureShape, FeatureSpec
 from recsys_ae.nn.footprint import memory
 from recsys_ae.nn.runtime import Run, free_memory
 from recsys_ae.nn.softmax import SoftmaxSpec
@@ -39,14 +43,52 @@ def check(spec: Spec, train: Interactions, run: Run) -> None:
             f"{shown(user)} and item {shown(item)}; {name} takes a value for how often something happened: keep "
             "ratings from a threshold on (MinRating, --min-rating)"
         )
-    parts, free = memory(spec, Shape(*train.shape), train.nnz), free_memory(run.torch_device)
-    needed = sum(parts.values())
+    users, items = train.shape
+    parts = memory(spec, Shape(users, items), train.nnz)
+    _refuse_too_large(name, f"{users:,} users and {items:,} items", parts, run, _way_out(spec, parts))
+
+
+def check_features(spec: FeatureSpec, features: Features, valid: Features | None, run: Run) -> None:
+    """Raise if features are not what a model of them reads, or the machine does not suffice.
+
+    Raises
+    ------
+    DataError
+        Where there is nothing to learn from, and for rows that the model cannot read.
+    TrainingError
+        Where there is too little memory; says how much is needed and how much there is.
+    """
+    shape = FeatureShape(len(features), features.width, features.form)
+    if 0 in shape[:2]:
+        raise DataError(f"there is nothing to learn from: {shape.n_rows:,} rows of {shape.width:,} columns")
+    spec.check(shape)
+    parts = feature_footprint.memory(spec, features, valid)
+    what = f"{shape.n_rows:,} rows of {shape.width:,} columns"
+    _refuse_too_large(spec.name(), what, parts, run, _way_out_of_features(spec, parts))
+
+
+def _refuse_too_large(name: str, what: str, parts: Mapping[str, int], run: Run, way_out: str) -> None:
+    free, needed = free_memory(run.torch_device), sum(parts.values())
     if free is not None and needed > free:
-        users, items = train.shape
         raise TrainingError(
-            f"{name} needs {needed / 2**30:,.1f} GiB for {users:,} users and {items:,} items, and {free / 2**30:,.1f} "
-            f"GiB are free; {_way_out(spec, parts)}"
+            f"{name} needs {needed / 2**30:,.1f} GiB for {what}, and {free / 2**30:,.1f} GiB are free; {way_out}"
         )
+
+
+def _way_out_of_features(spec: FeatureSpec, parts: Mapping[str, int]) -> str:
+    """Say what would need less memory, by what most of it is for."""
+    largest = max(parts, key=lambda what: parts[what])
+    known = {one.name for one in describe(type(spec))}
+    if largest == "features":
+        change = "take fewer rows or columns, or smaller pictures (--image-size)"
+    elif largest == "matrices of the closed form":
+        change = "find the components by products (--solver randomised), or take fewer columns"
+    elif largest in ("a batch", "what its gradient needs"):
+        change = "make batch_size smaller (--batch-size), or pictures (--image-size)"
+    else:
+        sizes = [name for name in ("hidden", "channels", "width", "latent") if name in known]
+        change = f"make {' or '.join(sizes)} smaller, or take fewer columns: pca reduces them"
+    return f"most of it is for {largest}: {change}"
 
 
 def _way_out(spec: Spec, parts: Mapping[str, int]) -> str:

@@ -7,7 +7,7 @@ ICML 2011.
 from dataclasses import dataclass
 from typing import Literal
 
-from torch import Tensor
+from torch import Tensor, nn
 
 from recsys_ae.hyper import hp
 from recsys_ae.nn.autoencoder import Loss
@@ -35,6 +35,13 @@ class Contractive(TrainedFeatureSpec):
     def constrained(self) -> bool:
         """The penalty keeps it from copying."""
         return self.contraction > 0
+
+    def kept(self, shape: FeatureShape, network: nn.Module) -> int:
+        """Return what the layers give, and the Jacobian between any two of them or what its estimate keeps."""
+        dense = super().kept(shape, network)
+        if self.jacobian == "estimated":
+            return dense * (1 + self.probes)
+        return dense + (2 * self.latent * (shape.width + sum(self.hidden)) if self.hidden else 0)
 
     def build(self, shape: FeatureShape) -> "ContractiveNetwork":
         """Make the untrained network."""

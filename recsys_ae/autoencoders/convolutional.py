@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import ClassVar, Literal
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional
 
 from recsys_ae.datasets.features import IMAGE
@@ -63,6 +63,15 @@ class Convolutional(TrainedFeatureSpec):
                     f"{size} cannot be halved {len(self.channels)} times: after {place} times a side is 1; give at "
                     f"most {place} numbers of channels"
                 )
+
+    def kept(self, shape: FeatureShape, network: nn.Module) -> int:
+        """Return what the convolutions give, on the way down before and after pooling, on the way up repeated, too."""
+        sides = halved(shape.form[1:] or (shape.width,), len(self.channels))
+        areas = [math.prod(one) for one in sides]
+        down = sum(channels * area for channels, area in zip(self.channels, areas[1:], strict=True))
+        above = sum(channels * area for channels, area in zip(self.channels, areas, strict=False))
+        pooled, unpooled = self.down == "pooled", self.up == "unpooled"
+        return (4 + pooled) * down + 2 * (pooled + unpooled) * above + 4 * shape.width + 4 * self.latent
 
     def build(self, shape: FeatureShape) -> "ConvolutionalNetwork":
         """Make the untrained network."""

@@ -79,6 +79,17 @@ class Masked(TrainedFeatureSpec):
                 "columns with pca first, or choose another patch"
             )
 
+    def kept(self, shape: FeatureShape, network: nn.Module) -> int:
+        """Return what attention layers of encoder and decoder keep of each token, 20 numbers for each of its own."""
+        tokens = shape.width // (shape.form[0] * self.patch**2) if shape.form else shape.width
+        seen = tokens * (1 - self.ratio) + tokens * (self.code == "bottleneck" and self.whole > 0)
+        passes = 2 if seen > tokens else 1
+        # A column of a table has weights of its own, which are gathered for each row.
+        own = 0 if shape.form else seen * self.token
+        return round(
+            seen * self.token * 20 * self.depth + own + passes * (tokens * self.decoder * 24 + 4 * shape.width)
+        )
+
     def build(self, shape: FeatureShape) -> "MaskedNetwork":
         """Make the untrained network."""
         return MaskedNetwork(self, shape)
@@ -200,7 +211,7 @@ class MaskedNetwork(TrainedFeatureAutoencoder):
         """Encode the tokens at ``seen``, ``(n, m)``, alone: ``(n, m, latent)``."""
         taken = tokens.gather(1, seen.unsqueeze(2).expand(-1, -1, self.size))
         into = self.into[seen] if len(self.into) > 1 else self.into
-        embedded = (taken.unsqueeze(2) @ into).squeeze(2) + self.places[seen]
+        embedded = _each(taken, into) + self.places[seen]
         encoded: Tensor = self.norm(self.blocks(embedded))
         return encoded
 
@@ -227,8 +238,13 @@ class MaskedNetwork(TrainedFeatureAutoencoder):
         return self._written(tokens)
 
     def _written(self, tokens: Tensor) -> Tensor:
-        guess: Tensor = (self.decoder(tokens).unsqueeze(2) @ self.out).squeeze(2)
-        return guess
+        return _each(self.decoder(tokens), self.out)
+
+
+def _each(tokens: Tensor, weights: Tensor) -> Tensor:
+    """Multiply tokens ``(n, m, size)`` by weights of their own, or by those that all share: one large product."""
+    shared = weights.ndim == 3 and len(weights) == 1  # those of a single row have a dimension more
+    return tokens @ weights[0] if shared else (tokens.unsqueeze(2) @ weights).squeeze(2)
 
 
 def _deviation(tokens: Tensor) -> Tensor:

@@ -47,6 +47,12 @@ class PCA(FeatureSpec):
                 f"{min(shape.n_rows, shape.width):,} components at most; make latent smaller"
             )
 
+    def memory(self, shape: FeatureShape) -> int:
+        """Return the bytes of the covariance, its eigenvectors and their workspace, or of two bases, and of a chunk."""
+        size = min(self.latent + self.oversamples, shape.n_rows, shape.width)
+        few = shape.width <= FEW if self.solver == "auto" else self.solver == "covariance"
+        return 8 * shape.width * (4 * shape.width if few else 4 * size) + 20 * min(CHUNK, shape.n_rows) * shape.width
+
     def build(self, shape: FeatureShape) -> "PCANetwork":
         """Make the empty model."""
         return PCANetwork(self, shape)

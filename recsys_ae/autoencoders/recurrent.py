@@ -34,6 +34,12 @@ class Recurrent(TrainedFeatureSpec):
     likelihood: Likelihood = hp("gaussian", "gaussian: squared error; bernoulli: cross-entropy, for values from 0 to 1")
     clip_norm: float = hp(1.0, "scale a gradient down to this Euclidean norm; 0 leaves it", low=0)
 
+    def kept(self, shape: FeatureShape, network: nn.Module) -> int:
+        """Return the numbers of all steps: of each unit its gates before and after, and its states, as on a CPU."""
+        steps, width = shape.form
+        units = (2 + self.bidirectional) * self.hidden * (22 if self.cell == "lstm" else 12)
+        return steps * (units + (5 + self.bidirectional) * width + self.repeated * self.latent)
+
     def build(self, shape: FeatureShape) -> "RecurrentNetwork":
         """Make the untrained network."""
         return RecurrentNetwork(self, shape)

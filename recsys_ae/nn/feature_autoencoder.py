@@ -50,6 +50,10 @@ class FeatureSpec(Identity, ABC):
         """Whether something else than a small code keeps the model from learning the identity."""
         return False
 
+    def memory(self, shape: FeatureShape) -> int:
+        """Return the bytes that a closed form needs beside the features; 0 says nothing."""
+        return 0
+
     def check(self, shape: FeatureShape) -> None:
         """Raise if the model cannot read such rows."""
         if len(shape.form) not in self.reads:
@@ -73,6 +77,14 @@ class TrainedFeatureSpec(Training, FeatureSpec):
     epochs: int = hp(100, "passes over the training rows", low=1)
     batch_size: int = hp(128, "rows in an update", low=1, search=("log", 32, 1024))
     monitor: str = hp("rmse", "what is measured on validation rows that decides which weights are kept")
+
+    def kept(self, shape: FeatureShape, network: nn.Module) -> int:
+        """Return how many numbers of each row of a batch wait for the gradient, at most.
+
+        By default these are what dense layers read and give, of tied weights on the way back, too.
+        """
+        ways = 2 if getattr(self, "tied", False) else 1
+        return ways * sum(sum(weight.shape) for weight in network.parameters() if weight.ndim > 1)
 
 
 class FeatureAutoencoder(nn.Module, ABC):

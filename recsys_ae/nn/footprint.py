@@ -1,8 +1,9 @@
 """What memory a fit needs, told before anything is built."""
 
 import torch
+from torch import nn
 
-from recsys_ae.nn.autoencoder import Shape, Spec, TrainedSpec
+from recsys_ae.nn.autoencoder import Shape, Spec, TrainedSpec, Training
 from recsys_ae.nn.layers import SparseLinear
 from recsys_ae.nn.optimizers import MOMENTS
 from recsys_ae.nn.softmax import SoftmaxOutput
@@ -15,19 +16,34 @@ def memory(spec: Spec, shape: Shape, nnz: int) -> dict[str, int]:
         return {what: size for what, size in closed.items() if size}
     with torch.device("meta"):  # shapes only
         network = spec.build(shape)
-    weights = [weight.numel() * weight.itemsize for weight in network.parameters()]
     tables = (
         layer.weight for layer in network.modules() if isinstance(layer, SparseLinear | SoftmaxOutput) and layer.rowwise
     )
     sparse = sum(table.numel() * table.itemsize for table in tables)
     parts = {
         "interactions": nnz * 8 + shape.n_rows * 12,
-        "weights": sum(weights),
-        "gradients": sum(weights) - sparse,
-        f"moments of {spec.optimizer}": int(sum(weights) * MOMENTS[spec.optimizer]),
-        "best weights so far": sum(weights),
-        "average of the weights": sum(weights) if spec.average else 0,
+        **copies(spec, network, sparse=sparse),
         "outputs of a batch": spec.batch_memory(shape),
     }
     missing = closed["matrix of the closed form"] - sum(parts.values())
     return {what: size for what, size in parts.items() if size} | ({"one update": missing} if missing > 0 else {})
+
+
+def copies(spec: Training, network: nn.Module, *, sparse: int = 0, best: bool = True) -> dict[str, int]:
+    """Return the bytes of a network's weights and of what training keeps for each of them.
+
+    Parameters
+    ----------
+    sparse
+        Of how many bytes of the weights the gradients are sparse.
+    best
+        Whether the weights of the best epoch are kept.
+    """
+    weights = sum(weight.numel() * weight.itemsize for weight in network.parameters())
+    return {
+        "weights": weights,
+        "gradients": weights - sparse,
+        f"moments of {spec.optimizer}": int(weights * MOMENTS[spec.optimizer]),
+        "best weights so far": weights if best else 0,
+        "average of the weights": weights if spec.average else 0,
+    }

@@ -174,7 +174,8 @@ def start_by_fan_in(module: nn.Module, *, normal: bool = False) -> None:
     With ``normal`` the weights, but not the biases, come from N(0, 2/n) (He et al. 2015, eq. 10).
     """
     for layer in module.modules():
-        if isinstance(layer, SparseLinear | nn.Linear):
+        # Where only shapes are wanted, drawing would import PyTorch's compiler.
+        if isinstance(layer, SparseLinear | nn.Linear) and not layer.weight.is_meta:
             n = layer.weight.shape[0 if isinstance(layer, SparseLinear) else 1]
             bound = 1 / math.sqrt(n)
             nn.init.uniform_(layer.bias, -bound, bound)

@@ -13,6 +13,9 @@ from recsys_ae.datasets.features import IMAGE, Features
 
 Scale: TypeAlias = Literal["auto", "none", "standard", "min-max", "tf-idf"]
 
+CELLS = 2**20
+"""Values that are measured at a time, so that what is found on the way takes little room beside them."""
+
 
 class Scaling(nn.Module):
     """(x − centre) / spread for each column; words are weighed by their rarity, and the words of a row have length 1.
@@ -93,18 +96,20 @@ class Columns:
             steps, width = features.form
             inside = np.arange(steps) < features.lengths[:, None]
             table, tiled = table.reshape(-1, steps, width)[inside], steps
-        known = ~np.isnan(table)
-        n = np.maximum(known.sum(axis=0), 1)
-        mean = np.where(known, table, 0).sum(axis=0, dtype=np.float64) / n
-        deviation = np.sqrt(np.square(np.where(known, table - mean, 0)).sum(axis=0, dtype=np.float64) / n)
+        parts = [table[start : start + _starts(table).step] for start in _starts(table)]
+        found = [_counted(part) for part in parts]
+        n, total, used = (np.sum([one[place] for one in found], axis=0) for place in range(3))
         low, high = (
-            np.where(known.any(axis=0), end(np.where(known, table, worst), axis=0), 0.0)
-            for end, worst in ((np.min, np.inf), (np.max, -np.inf))
+            np.where(n, end([one[3 + place] for one in found], axis=0), 0.0)
+            for place, end in enumerate((np.min, np.max))
         )
+        mean = total / np.maximum(n, 1)
+        squares = sum(np.square(np.where(np.isnan(part), 0, part - mean)).sum(axis=0) for part in parts)
+        deviation = np.sqrt(squares / np.maximum(n, 1))
         deviation[low == high] = 0  # not what rounding leaves of it
-        used = (known & (table != 0)).sum(axis=0)
+        missing = table.size - int(n.sum())
         low, high, mean, deviation, used = (np.tile(each, tiled) for each in (low, high, mean, deviation, used))
-        return cls(low, high, mean, deviation, used, int((~known).sum()))
+        return cls(low, high, mean, deviation, used, missing)
 
     @classmethod
     def _of_sparse(cls, matrix: csr_matrix) -> Self:
@@ -131,6 +136,19 @@ class Columns:
             names = listing(features.columns[constant], 5)
             said.append(f"{len(constant):,} of {features.width:,} columns are constant and tell nothing: {names}")
         return tuple(said)
+
+
+def _starts(table: np.ndarray) -> range:
+    return range(0, max(1, len(table)), max(1, CELLS // table.shape[1]))
+
+
+def _counted(part: np.ndarray) -> tuple[np.ndarray, ...]:
+    """Return of each column how many values are known, their sum, how many are not 0, the least and the largest."""
+    known = ~np.isnan(part)
+    low = np.where(known, part, np.inf).min(axis=0, initial=np.inf)
+    high = np.where(known, part, -np.inf).max(axis=0, initial=-np.inf)
+    total = np.where(known, part, 0).sum(axis=0, dtype=np.float64)
+    return known.sum(axis=0), total, (known & (part != 0)).sum(axis=0), low, high
 
 
 def _usual(features: Features, found: Columns, *, bounded: bool) -> Scale:

@@ -134,3 +134,23 @@ def test_histories_are_encoded_with_as_many_steps_as_in_the_fit(cli: Run, here: 
     outcome = cli("pretrain", "pca", "--features", "sample:genres", "--history-steps", 6, "--no-track")
     assert outcome.code == 1
     assert "history_steps = 6 is for NAME:histories" in outcome.error
+
+
+def test_a_dry_run_tells_the_memory_and_saves_nothing(cli: Run, here: Path, films: Path) -> None:
+    source = ("--features", f"{films}:length,budget,score")
+    outcome = cli("pretrain", "deep", *source, *QUICK, "--out", "m", "--dry-run")
+    assert outcome.code == 0
+    for said in ("Memory needed beside the program's own:", "moments of adam", "what its gradient needs", "Dry run"):
+        assert said in outcome.out
+    assert not (here / "m").exists()
+    assert cli("pretrain", "deep", *source, *QUICK, "--out", "m").code == 0
+    assert cli("pretrain", "deep", *source, *QUICK, "--out", "m", "--dry-run").code == 0
+
+
+def test_what_cannot_fit_is_refused_before_it_is_built(cli: Run, here: Path, films: Path) -> None:
+    source = ("--features", f"{films}:length,budget,score")
+    for more in (("--dry-run",), ()):
+        outcome = cli("pretrain", "deep", *source, "--hidden", "3000000,3000000", "--no-track", "--out", "m", *more)
+        assert outcome.code == 1
+        assert "GiB are free; most of it is for moments of adam: make hidden or latent smaller" in outcome.error
+    assert not (here / "m").exists()
