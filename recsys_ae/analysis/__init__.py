@@ -11,8 +11,10 @@ from recsys_ae.analysis.neighbours import knn_accuracy
 from recsys_ae.analysis.projection import quality
 from recsys_ae.analysis.reconstruction import errors, extremes
 from recsys_ae.analysis.retrieval import each_query, nearest
+from recsys_ae.analysis.verification import augmented, pairs
 
 __all__ = [
+    "augmented",
     "confidence",
     "each_query",
     "errors",
@@ -21,6 +23,7 @@ __all__ = [
     "knn_accuracy",
     "labelled",
     "nearest",
+    "pairs",
     "perturbation",
     "perturbed",
     "precision_recall",
