@@ -69,7 +69,11 @@ class RecurrentNetwork(TrainedFeatureAutoencoder):
 
     def forward(self, x: FeatureRows) -> Tensor:
         """Return sequences as long as those that are read."""
-        written = mean_of(self.spec.likelihood, self._written(self.encode(x), None))
+        return self.decode_as(self.encode(x), x)
+
+    def decode_as(self, z: Tensor, x: FeatureRows) -> Tensor:
+        """Return sequences that end where those of x do, with 0 behind."""
+        written = mean_of(self.spec.likelihood, self._written(z, None))
         back = backwards(written, self._lengths(x)).flatten(1)
         return back if x.inside is None else back * x.inside
 

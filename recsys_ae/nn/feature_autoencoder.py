@@ -101,6 +101,10 @@ class FeatureAutoencoder(nn.Module, ABC):
     def decode(self, z: Tensor) -> Tensor:
         """Return the rows that codes stand for, ``(n, width)``."""
 
+    def decode_as(self, z: Tensor, x: FeatureRows) -> Tensor:
+        """Return the rows that codes stand for, each as long as that of x at its place, where lengths differ."""
+        return self.decode(z)
+
     def forward(self, x: FeatureRows) -> Tensor:
         """Return the rows as the network gives them back."""
         return self.decode(self.encode(x))

@@ -34,7 +34,7 @@ def squared_errors(
     """
     sums, counts, done = [], [], 0
     for part in chunks(rows):
-        given = network(part) if codes is None else network.decode(codes[done : done + len(part)])
+        given = network(part) if codes is None else network.decode_as(codes[done : done + len(part)], part)
         done += len(part)
         undo = torch.where(scaling.counted, 1, scaling.spread)
         difference = (given.float() - part.seen) * undo
