@@ -50,15 +50,16 @@ def quality(
     n = len(points)
     near, far = _Neighbourhoods(k, labels), _Stress()
     n_pairs = n * (n - 1) // 2
-    ranks = RankCorrelation(n_pairs, *_sampled(points, codes), memory // 2)
-    for part in slices(n, max(1, memory // 2 // (BYTES * n))):
-        wide, narrow = points.squared(part), codes.squared(part)
-        upper = np.arange(n) > np.arange(part.start, part.stop)[:, None]
-        pairs = wide[upper], narrow[upper]
-        ranks.add(*pairs)
-        far.add(*map(np.sqrt, pairs))
-        near.add(part.start, wide, narrow)
-    return near.values(n) | far.values() | _shepard(ranks.value())
+    with RankCorrelation(n_pairs, *_sampled(points, codes), memory // 2) as ranks:
+        for part in slices(n, max(1, memory // 2 // (BYTES * n))):
+            wide, narrow = points.squared(part), codes.squared(part)
+            upper = np.arange(n) > np.arange(part.start, part.stop)[:, None]
+            pairs = wide[upper], narrow[upper]
+            ranks.add(*pairs)
+            far.add(*map(np.sqrt, pairs))
+            near.add(part.start, wide, narrow)
+        rho = ranks.value()
+    return near.values(n) | far.values() | {"shepard": (rho + 1) / 2, "spearman": rho}
 
 
 def _check(n: int, n_codes: int, labels: np.ndarray | None, k: int, memory: int) -> None:
@@ -76,10 +77,6 @@ def _sampled(points: Points, codes: Points) -> tuple[np.ndarray, np.ndarray]:
     first = rng.integers(n, size=SAMPLE)
     second = (first + rng.integers(1, n, size=SAMPLE)) % n
     return points.apart(first, second), codes.apart(first, second)
-
-
-def _shepard(rho: float) -> dict[str, float]:
-    return {"shepard": (rho + 1) / 2, "spearman": rho}
 
 
 class _Stress:

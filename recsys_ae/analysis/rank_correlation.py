@@ -7,6 +7,7 @@ into buckets by their second number. What does not fit into memory lies in tempo
 import math
 import tempfile
 from collections.abc import Iterator
+from typing import Self
 
 import numpy as np
 
@@ -18,6 +19,8 @@ BYTES = 128
 
 class RankCorrelation:
     """Spearman's ρ (1904), ties with the mean of their ranks, of ``n`` pairs that come in blocks.
+
+    As a context it removes its files whatever happens.
 
     Parameters
     ----------
@@ -31,6 +34,13 @@ class RankCorrelation:
         self.n = n
         many = max(1, math.ceil(n * BYTES / memory))
         self._first, self._second = (_Buckets(sample, many, memory // 4) for sample in (first, second))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for file in (*self._first.files, *self._second.files):
+            file.close()
 
     def add(self, first: np.ndarray, second: np.ndarray) -> None:
         """Take a block of pairs, ``(m,)`` each."""
@@ -69,7 +79,7 @@ class _Buckets:
     def __init__(self, sample: np.ndarray, many: int, memory: int) -> None:
         self.edges = np.unique(np.quantile(sample, np.arange(1, many) / many))
         many = len(self.edges) + 1
-        self.files = [tempfile.SpooledTemporaryFile(max_size=memory // many) for _ in range(many)]  # noqa: SIM115  closed in emptied
+        self.files = [tempfile.SpooledTemporaryFile(max_size=memory // many) for _ in range(many)]  # noqa: SIM115  closed by whom they serve
 
     def add(self, keys: np.ndarray, values: np.ndarray) -> None:
         where = np.searchsorted(self.edges, keys, side="right").astype(np.uint16)

@@ -1,6 +1,7 @@
 """Measures of a projection against scikit-learn, SciPy and slow references of their formulas."""
 
 import math
+import tempfile
 import tracemalloc
 from itertools import combinations
 
@@ -163,3 +164,13 @@ def test_ranks_come_from_buckets_however_poor_the_sample() -> None:
             ranks.add(first[part], second[part])
         assert ranks.value() == pytest.approx(spearmanr(first, second).statistic, abs=1e-12)
     assert average_ranks(np.array([3.0, 1, 3, 2])).tolist() == [3.5, 1, 3.5, 2]
+
+
+def test_a_full_disk_is_told_of(monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(file: object, content: bytes) -> int:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(tempfile.SpooledTemporaryFile, "write", full)
+    high, low, _ = cloud()
+    with pytest.raises(ConfigError, match=r"No space left on device.*let TMPDIR name a larger folder"):
+        quality(high, low)
