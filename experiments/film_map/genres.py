@@ -1,0 +1,26 @@
+"""Genres in eight groups, each with a colour that those who see red and green alike can tell from the others."""
+
+from collections.abc import Sequence
+
+GROUPS: dict[str, tuple[str, tuple[str, ...]]] = {
+    "Children's & animation": ("#56B4E9", ("Animation", "Children's", "Children")),
+    "Horror": ("#000000", ("Horror",)),
+    "Documentary": ("#B0A400", ("Documentary",)),
+    "Science fiction & fantasy": ("#0072B2", ("Sci-Fi", "Fantasy")),
+    "Action, war & western": ("#D55E00", ("Action", "Adventure", "War", "Western")),
+    "Crime & thriller": ("#CC79A7", ("Crime", "Film-Noir", "Mystery", "Thriller")),
+    "Comedy": ("#E69F00", ("Comedy",)),
+    "Drama & romance": ("#009E73", ("Drama", "Romance", "Musical")),
+}
+"""A film belongs to the first group that has one of its genres. The colours are those of Okabe and Ito (2008)."""
+OTHER = "No genre"
+
+
+def group_of(genres: Sequence[str]) -> str:
+    """Return a film's group."""
+    return next((name for name, (_, own) in GROUPS.items() if set(own) & set(genres)), OTHER)
+
+
+def colour_of(group: str) -> str:
+    """Return a group's colour."""
+    return GROUPS[group][0] if group in GROUPS else "#999999"
