@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from recsys_ae.evaluation import evaluate as evaluate
     from recsys_ae.feature_encoder import FeatureEncoder as FeatureEncoder
     from recsys_ae.nn.runtime import Run as Run
-    from recsys_ae.recommender import Recommendations as Recommendations
+    from recsys_ae.recommendations import Recommendations as Recommendations
     from recsys_ae.recommender import Recommender as Recommender
 
 # Name → where it lives. They are imported when first used, so that `import recsys_ae` stays free of PyTorch.
@@ -28,7 +28,7 @@ _HOMES = {
     "Holdout": "datasets.splitting",
     "Interactions": "datasets.interactions",
     "RecsysError": "errors",
-    "Recommendations": "recommender",
+    "Recommendations": "recommendations",
     "Recommender": "recommender",
     "Report": "evaluation",
     "Run": "nn.runtime",

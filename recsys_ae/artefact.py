@@ -19,8 +19,9 @@ import torch
 from recsys_ae.errors import ArtefactError, MissingPackageError
 
 FORMAT = 1
-CONFIG, ITEMS, USERS, NOTES, STATE = "config.json", "items.json", "users.json", "notes.json", "state.safetensors"
-ALWAYS = (ITEMS, NOTES, STATE)
+CONFIG, ITEMS, NOTES, STATE = "config.json", "items.json", "notes.json", "state.safetensors"
+USERS, COLUMNS = "users.json", "columns.json"
+ALWAYS, SOMETIMES = (ITEMS, NOTES, STATE), (USERS, COLUMNS)
 State: TypeAlias = dict[str, torch.Tensor]
 KINDS = {"recommender": "Recommender", "feature_encoder": "FeatureEncoder"}
 """What a folder may hold, and the class that loads it."""
@@ -44,6 +45,8 @@ class Artefact:
         The ids of the training users, where the model has learnt something of each; else empty.
     kind
         What it is: one of `KINDS`.
+    columns
+        The names of the items' features, where a recommender has learnt from them; else empty.
     """
 
     config: Mapping[str, Any]
@@ -52,6 +55,7 @@ class Artefact:
     notes: Mapping[str, Any]
     users: "pd.Index[Any]" = dataclasses.field(default_factory=lambda: pd.Index([]))
     kind: str = "recommender"
+    columns: "pd.Index[Any]" = dataclasses.field(default_factory=lambda: pd.Index([]))
 
 
 def write(path: Path, artefact: Artefact, *, overwrite: bool = False) -> None:
@@ -88,7 +92,7 @@ def _refuse_to_replace(path: Path, overwrite: bool) -> None:
             raise ArtefactError(f"{path} exists; choose another folder, or pass overwrite (--overwrite)")
         if not _holds_a_model(path):
             raise ArtefactError(f"{path} holds no saved model, so it is not overwritten; choose another folder")
-        foreign = sorted({one.name for one in path.iterdir()} - {CONFIG, USERS, *ALWAYS})
+        foreign = sorted({one.name for one in path.iterdir()} - {CONFIG, *ALWAYS, *SOMETIMES})
         if foreign:
             raise ArtefactError(f"{path} also holds {foreign[0]}, so it is not overwritten; choose another folder")
 
@@ -110,14 +114,17 @@ def read(path: Path, device: torch.device, kind: str = "recommender") -> Artefac
         if found != kind:
             raise ArtefactError(f"{path} is no {KINDS[kind]}; load it with {KINDS.get(found, found)}")
         checksums = config["checksums"]
-        parts = [*ALWAYS, *(name for name in (USERS,) if name in checksums)]
+        parts = [*ALWAYS, *(name for name in SOMETIMES if name in checksums)]
         for name in parts:
             if not (path / name).is_file():
                 raise ArtefactError(f"{path} is damaged: {name} is missing")
             if _checksum(path / name) != checksums.get(name):
                 raise ArtefactError(f"{path} is damaged: {name} does not match its checksum")
-        items, users = (_ids(_json(path / name)) if name in parts else pd.Index([]) for name in (ITEMS, USERS))
-        return Artefact(config, items, _load_tensors(path / STATE, device), _json(path / NOTES), users, kind)
+        items, users, columns = (
+            _ids(_json(path / name)) if name in parts else pd.Index([]) for name in (ITEMS, *SOMETIMES)
+        )
+        state, notes = _load_tensors(path / STATE, device), _json(path / NOTES)
+        return Artefact(config, items, state, notes, users, kind, columns)
 
 
 def _refuse_foreign(path: Path, config: Any) -> None:
@@ -131,7 +138,8 @@ def _refuse_foreign(path: Path, config: Any) -> None:
 
 
 def _fill(folder: Path, artefact: Artefact) -> None:
-    ids = {ITEMS: artefact.items, **({USERS: artefact.users} if len(artefact.users) else {})}
+    further = {USERS: artefact.users, COLUMNS: artefact.columns}
+    ids = {ITEMS: artefact.items, **{name: index for name, index in further.items() if len(index)}}
     for name, index in ids.items():
         _write_json(folder / name, {"dtype": str(index.dtype), "values": index.tolist()})
     _write_json(folder / NOTES, artefact.notes)

@@ -3,42 +3,32 @@
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NamedTuple, Self
+from typing import Any, Self
 
 import numpy as np
 import pandas as pd
 import torch
 from scipy.sparse import csr_matrix, issparse
+from torch.nn import functional
 
-from recsys_ae import artefact, metrics, recommenders, requirements
+from recsys_ae import artefact, cold_start, metrics, recommendations, recommenders, requirements
 from recsys_ae.artefact import Artefact
+from recsys_ae.cold_start import ColdStart
 from recsys_ae.datasets.columns import shown
+from recsys_ae.datasets.features import Features
 from recsys_ae.datasets.interactions import Column, Ids, Interactions
 from recsys_ae.datasets.splitting import Holdout
-from recsys_ae.errors import ArtefactError, ConfigError, DataError, NotFittedError
+from recsys_ae.errors import ArtefactError, ConfigError, DataError, NotFittedError, UnsupportedError
 from recsys_ae.facts import facts_of
 from recsys_ae.hyper import build, flatten
 from recsys_ae.nn import ranking
 from recsys_ae.nn.autoencoder import Autoencoder, Shape, Spec
 from recsys_ae.nn.candidates import Candidates, Filter, places
+from recsys_ae.nn.extended import Extended
 from recsys_ae.nn.ranking import validation
 from recsys_ae.nn.rows import Rows, canonical
 from recsys_ae.nn.runtime import Run, resolve
-
-
-class Recommendations(NamedTuple):
-    """Lists of items, best first.
-
-    Attributes
-    ----------
-    items
-        ``(n, k)`` int64 positions in the model's items; −1 where nothing is left to recommend.
-    scores
-        ``(n, k)`` float32; −inf where there is no item.
-    """
-
-    items: np.ndarray
-    scores: np.ndarray
+from recsys_ae.recommendations import Recommendations
 
 
 class Recommender:
@@ -69,6 +59,7 @@ class Recommender:
         self.history, self.facts, self.notes = [], {}, {}
         self._network: Autoencoder | None = None
         self._popularity = torch.empty(0)
+        self._cold_start: ColdStart | None = None
 
     def __repr__(self) -> str:
         state = "not fitted" if self._network is None else f"fitted on {len(self.items):,} items"
@@ -81,13 +72,24 @@ class Recommender:
             raise NotFittedError(f"this {self.spec.name()} has not been fitted; call fit first")
         return self._network
 
-    def fit(self, train: Interactions, *, valid: Holdout | None = None, run: Run | None = None) -> Self:
+    def fit(
+        self,
+        train: Interactions,
+        *,
+        valid: Holdout | None = None,
+        item_vectors: Features | None = None,
+        run: Run | None = None,
+    ) -> Self:
         """Learn from the training users.
 
         Parameters
         ----------
         valid
             Users to choose the best epoch on. Without them the last epoch's weights are kept.
+        item_vectors
+            Features of items: vectors from a `FeatureEncoder`, or any others. The item tables of a model that is
+            trained by gradient descent begin with them, and every model learns to rank items by them that nobody has
+            touched (``cold_items`` of `recommend`). Items without any begin as usual.
         run
             Seed, device, precision, tracker, …; the default is seed 0 on a GPU where there is one.
         """
@@ -102,6 +104,7 @@ class Recommender:
         started, device = time.perf_counter(), run.torch_device
         with run.circumstances():
             network = self.spec.build(Shape(*train.shape)).to(device)
+            start = cold_start.begin(network, item_vectors, train.items, run)
             rows = Rows.from_matrix(canonical(train.matrix), device)
             popularity = rows.with_values(torch.ones_like(rows.values)).column_sums()
             users = train.users if network.knows_users else pd.Index([])
@@ -110,10 +113,11 @@ class Recommender:
                 positions = users.get_indexer(valid.users)
                 measure = validation(network, popularity, valid, self._monitors(), positions)
             history = network.learn(rows, run, measure)
+            self._cold_start = None if start is None else ColdStart.learn(network, rows, start, run.generator())
             if measure is not None and not history:
                 history = [{f"valid/{name}": value for name, value in measure().items()}]
                 run.tracker.metrics(history[0], step=1)
-        facts["seconds"] = round(time.perf_counter() - started, 3)
+        facts |= {"seconds": round(time.perf_counter() - started, 3), **({} if start is None else start.facts)}
         # Only now, so that a fit that fails leaves what was fitted before whole.
         self.history, self.facts = history, facts
         self._network, self._popularity, self.items, self.users = network.eval(), popularity, train.items, users
@@ -134,6 +138,8 @@ class Recommender:
         exclude_seen: bool = True,
         allow: Filter | None = None,
         deny: Filter | None = None,
+        cold_items: Features | None = None,
+        only_cold: bool = False,
     ) -> Recommendations:
         """Return the ``k`` best items for each row; equal scores are ordered by position.
 
@@ -148,15 +154,24 @@ class Recommender:
         allow, deny
             Recommend only these items, or none of these: positions for all rows, or ``(n, n_items)`` sparse with a
             row of items for each user.
+        cold_items
+            Features of further items, which nobody has touched, of the kind that was given as ``item_vectors``. Their
+            positions are those behind the model's items, in this order.
+        only_cold
+            Recommend these alone.
         """
         rows = self._rows(histories)
         if k < 1:
             raise ConfigError(f"k = {k} must be at least 1")
+        positions, network, fallback = self._positions(users, rows), self.network, self._popularity
+        if cold_items is not None:
+            network, more = self._with(cold_items), len(cold_items)
+            rows, allow, deny = (cold_start.padded(one, more) for one in (rows, allow, deny))
+            fallback = functional.pad(fallback, (0, more))
         candidates = Candidates.of(rows, exclude_seen=exclude_seen, allow=allow, deny=deny)
-        positions = self._positions(users, rows)
-        found = ranking.rank(
-            self.network, rows, k, candidates=candidates, fallback=self._popularity, positions=positions
-        )
+        if only_cold:
+            candidates = candidates.without(len(self.items), rows.shape[1])
+        found = ranking.rank(network, rows, k, candidates=candidates, fallback=fallback, positions=positions)
         return Recommendations(*found)
 
     def predict(
@@ -208,17 +223,13 @@ class Recommender:
         result.attrs["unknown"] = data.nnz - known.nnz
         return result
 
-    def frame(self, found: Recommendations, rows: Ids, row: str = "user") -> pd.DataFrame:
-        """Turn lists into a table ``row, rank, item, score`` with raw ids, without the places that stayed empty."""
-        n, k = found.items.shape
-        filled = (found.items >= 0).ravel()
-        columns = {
-            row: rows.repeat(k)[filled],
-            "rank": np.tile(np.arange(1, k + 1), n)[filled],
-            "item": self.items[found.items.ravel()[filled]],
-            "score": found.scores.ravel()[filled],
-        }
-        return pd.DataFrame(columns)
+    def frame(self, found: Recommendations, rows: Ids, row: str = "user", *, cold: Ids | None = None) -> pd.DataFrame:
+        """Turn lists into a table ``row, rank, item, score`` with raw ids, without the places that stayed empty.
+
+        ``cold`` are the ids of the items that were given as ``cold_items``.
+        """
+        known = self.items if cold is None else self.items.append(cold)
+        return recommendations.frame(found, known, rows, row)
 
     def similar(self, items: Sequence[int] | np.ndarray, k: int = 10) -> Recommendations:
         """Return the ``k`` items most alike to each of the items at these positions, by the cosine of their vectors."""
@@ -239,7 +250,7 @@ class Recommender:
     def save(self, path: str | Path, *, overwrite: bool = False) -> None:
         """Write the model into a folder: `Recommender.load` gives an equal spec and equal scores."""
         state = {f"network.{name}": tensor for name, tensor in self.network.state_dict().items()}
-        config = {
+        config: dict[str, Any] = {
             "model": self.spec.name(),
             "spec": flatten(self.spec),
             "shape": [self.facts["users"], len(self.items)],
@@ -247,7 +258,11 @@ class Recommender:
             "history": self.history,
         }
         state["popularity"] = self._popularity
-        stored = Artefact(config, self.items, state, self.notes, self.users)
+        columns: Ids = pd.Index([])
+        if self._cold_start is not None:
+            columns, config["form"] = self._cold_start.columns, list(self._cold_start.form)
+            state |= self._cold_start.state()
+        stored = Artefact(config, self.items, state, self.notes, self.users, columns=columns)
         artefact.write(Path(path), stored, overwrite=overwrite)
 
     @classmethod
@@ -262,6 +277,7 @@ class Recommender:
                 network = spec.build(Shape(*stored.config["shape"]))
             state = dict(stored.state)
             model._popularity = state.pop("popularity")
+            model._cold_start = ColdStart.restored(stored.columns, tuple(stored.config.get("form", ())), state)
             learnt = {name.removeprefix("network."): tensor for name, tensor in state.items()}
             network.load_state_dict(learnt, assign=True)
             model.history, model.facts = stored.config["history"], stored.config["facts"]
@@ -270,6 +286,21 @@ class Recommender:
         model._network, model.items, model.users = network.eval(), stored.items, stored.users
         model.notes = dict(stored.notes)
         return model
+
+    def _with(self, cold_items: Features) -> Extended:
+        """Return the network with further items."""
+        if self._cold_start is None:
+            raise UnsupportedError(
+                f"this {self.spec.name()} was fitted without features of items, so it cannot rank new ones by theirs; "
+                "fit it with item_vectors (--item-vectors)"
+            )
+        known = cold_items.ids.isin(self._known)
+        if known.any():
+            raise DataError(
+                f"{int(known.sum()):,} of the {len(cold_items):,} cold items are items of the model, the first is "
+                f"{shown(cold_items.ids[int(np.argmax(known))])}; leave them out (Features.without)"
+            )
+        return Extended(self.network, len(self.items), self._cold_start.weights(self.network, cold_items))
 
     def _monitors(self) -> tuple[str, ...]:
         usual = metrics.ERRORS if self.spec.reads == "ratings" else metrics.DEFAULT

@@ -123,6 +123,10 @@ class Features:
             return found
         return found.noting(f"{int((~known).sum()):,} of {len(ids):,} items have no features")
 
+    def without(self, ids: Ids) -> Self:
+        """Return the rows of all other ids."""
+        return self.take(np.flatnonzero(~self.ids.isin(ids)))
+
     def onto(self, columns: Ids) -> Self:
         """Return these columns in this order.
 

@@ -5,12 +5,15 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, NamedTuple, TypeAlias
 
+import torch
 from torch import Tensor, nn
 
 from recsys_ae import hyper
-from recsys_ae.errors import UnsupportedError
+from recsys_ae.errors import ConfigError, UnsupportedError
 from recsys_ae.hyper import hp
-from recsys_ae.nn import training
+from recsys_ae.nn import training, warm_start
+from recsys_ae.nn.feature_rows import FeatureRows
+from recsys_ae.nn.item_features import ItemFeatures
 from recsys_ae.nn.optimizers import Optimizer
 from recsys_ae.nn.rows import Rows
 from recsys_ae.nn.runtime import Run
@@ -61,6 +64,8 @@ class Autoencoder(nn.Module, ABC):
 
     knows_users: ClassVar[bool] = False
     """Whether something is learnt of each training user apart, which ``Rows.positions`` then finds."""
+    learns_from_features: ClassVar[bool] = False
+    """Whether features of the items are part of what it learns from, and it cannot do without them."""
 
     @abstractmethod
     def encode(self, x: Rows) -> Tensor:
@@ -80,13 +85,40 @@ class Autoencoder(nn.Module, ABC):
 
     def rate(self, z: Tensor, rows: Tensor, items: Tensor) -> Tensor:
         """Return predicted ratings: of the code ``z[rows[j]]`` for the column ``items[j]``, ``(m,)``."""
-        raise UnsupportedError(
-            f"{type(self).__module__.rpartition('.')[2]} ranks items, but its scores are no ratings; use autorec"
-        )
+        raise UnsupportedError(f"{_name(self)} ranks items, but its scores are no ratings; use autorec")
+
+    def item_tables(self) -> list[Tensor]:
+        """Return the weights that have a row for each item, ``(n_items, d)`` each: what a warm start overwrites."""
+        return []
+
+    def start_from(self, items: ItemFeatures, generator: torch.Generator) -> None:
+        """Let the item tables begin with the items' features, before anything is learnt."""
+        warm_start.start(self.item_tables(), items, generator)
+
+    def do_without_features(self) -> None:
+        """Raise if nothing can be learnt without features of the items."""
+        if self.learns_from_features:
+            raise ConfigError(f"{_name(self)} learns from features of the items: give item_vectors (--item-vectors)")
+
+    def item_weights(self) -> Tensor:
+        """Return all that scoring an item takes, a row for each, ``(n_items, p)``."""
+        raise UnsupportedError(f"{_name(self)} cannot score items that nobody has touched; use ease or mult_vae")
+
+    def score_new(self, x: Rows, z: Tensor, weights: Tensor) -> Tensor:
+        """Return the scores of rows and their codes for items with these weights, ``(m, p)``: ``(n, m)``."""
+        raise UnsupportedError(f"{_name(self)} cannot score items that nobody has touched; use ease or mult_vae")
+
+    def weights_of(self, features: FeatureRows) -> Tensor:
+        """Return the weights of items with these features, ``(m, p)``, of a model that has learnt from features."""
+        raise UnsupportedError(f"{_name(self)} does not learn from features of the items")
 
     @abstractmethod
     def item_vectors(self) -> Tensor:
         """Return a vector for each item, ``(n_items, d)``; the cosine of two says how alike the items are."""
+
+
+def _name(network: nn.Module) -> str:
+    return type(network).__module__.rpartition(".")[2]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -110,6 +142,10 @@ class Training(Identity):
 @dataclass(frozen=True, kw_only=True)
 class TrainedSpec(Training, Spec):
     """The hyper-parameters of a model of histories that is trained by gradient descent."""
+
+    pull: float = hp(
+        0.0, "adds pull times the squared distance of the item tables from the item vectors that they began with", low=0
+    )
 
     def batch_memory(self, shape: Shape) -> int:
         """Return the bytes of the outputs of a batch: by default a score for each of its rows and each column."""
@@ -154,6 +190,10 @@ class Trained(nn.Module, ABC):
         Called before each validation and at the end, without gradients, in evaluation mode.
         """
 
+    def penalised(self, loss: Loss) -> Loss:
+        """Add to a loss what does not depend on the batch; nothing by default."""
+        return loss
+
     def weight_decay(self) -> float:
         """Return the factor of each weight that is added to its gradient; 0 where the loss holds the penalty itself."""
         return 2 * float(self.spec.l2)
@@ -165,3 +205,31 @@ class Trained(nn.Module, ABC):
 
 class TrainedAutoencoder(Trained, Autoencoder):
     """An autoencoder of histories that learns by gradient descent."""
+
+    _anchors: warm_start.Anchors | None = None
+
+    def start_from(self, items: ItemFeatures, generator: torch.Generator) -> None:
+        """Let the item tables begin with the items' features, and remember where that was if they are pulled there."""
+        super().start_from(items, generator)
+        self._anchors = warm_start.Anchors(self.item_tables(), items) if self.spec.pull else None
+
+    def do_without_features(self) -> None:
+        """Raise if the item tables are to be pulled to vectors that are not there."""
+        super().do_without_features()
+        if self.spec.pull:
+            raise ConfigError(
+                f"pull = {self.spec.pull:g} has nothing to pull to: give item_vectors (--item-vectors), or set it to 0"
+            )
+
+    def penalised(self, loss: Loss) -> Loss:
+        """Add what it costs the item tables to leave their start."""
+        if self._anchors is None:
+            return loss
+        distance = self._anchors.cost()
+        return Loss(loss.total + self.spec.pull * distance, {**loss.parts, "distance": distance})
+
+    def learn(self, rows: Any, run: Run, validate: Validate | None = None) -> list[dict[str, float]]:
+        """Train with the one loop of this package; the start is forgotten afterwards."""
+        history = super().learn(rows, run, validate)
+        self._anchors = None
+        return history

@@ -1,5 +1,6 @@
 """Which items may stand in a list."""
 
+import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
@@ -53,6 +54,12 @@ class Candidates:
         elif deny is not None:
             denied_to_all[places(deny, n_items)] = True
         return cls(tuple(denied), allowed, denied_to_all if denied_to_all.any() else None)
+
+    def without(self, first: int, n_items: int) -> "Candidates":
+        """Return the same with the first items of all denied to everybody."""
+        denied = np.zeros(n_items, dtype=bool) if self.denied_to_all is None else self.denied_to_all.copy()
+        denied[:first] = True
+        return dataclasses.replace(self, denied_to_all=denied)
 
 
 def places(items: Any, n_items: int, what: str = "items") -> np.ndarray:

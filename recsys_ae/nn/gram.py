@@ -38,6 +38,14 @@ class ItemItem(Autoencoder):
         """Return the columns asked for."""
         return z[:, items]
 
+    def item_weights(self) -> Tensor:
+        """Return the columns of B, as rows."""
+        return self.weights.T
+
+    def score_new(self, x: Rows, z: Tensor, weights: Tensor) -> Tensor:
+        """Return x · Wᵀ, W being further columns."""
+        return x.product(weights.T.contiguous())
+
     def item_vectors(self) -> Tensor:
         """Return what each item says about all others, a row of B."""
         return self.weights
@@ -73,7 +81,7 @@ class ItemItem(Autoencoder):
         if scaling:
             rows, scales = _scaled(rows, scaling)
         gram = cooccurrence.gram(rows, getattr(torch, dtype))
-        self.weights = _without_self(inverse(gram, penalties(gram, l2, dropout), l2))
+        self.weights = without_self(inverse(gram, penalties(gram, l2, dropout), l2))
         if scaling:
             self.weights.mul_(scales.unsqueeze(1)).div_(scales)
         if popularity_discount:
@@ -161,7 +169,7 @@ def _lapack(routine: str, matrix: Tensor, **how: bool) -> int:
     return int(info)
 
 
-def _without_self(inverse: Tensor) -> Tensor:
+def without_self(inverse: Tensor) -> Tensor:
     """Overwrite P by −P_ij / P_jj and a diagonal of 0, and return that as float32 (Steck 2019, eq. 8)."""
     weights = inverse.div_(-inverse.diagonal()).float()
     return weights.fill_diagonal_(0)

@@ -105,6 +105,16 @@ def affine(hidden: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
     return result
 
 
+def with_bias(output: nn.Linear) -> Tensor:
+    """Return weights and bias of a linear layer side by side, ``(outputs, inputs + 1)``."""
+    return torch.cat([output.weight, output.bias[:, None]], dim=1)
+
+
+def affine_with_bias(hidden: Tensor, weights: Tensor) -> Tensor:
+    """Return what a linear layer with such weights makes of ``(n, inputs)``. No gradient passes."""
+    return affine(hidden, weights[:, :-1], weights[:, -1])
+
+
 class SparseEncoder(nn.Module):
     """Linear layers of these widths on sparse rows, tanh between them and none after the last."""
 

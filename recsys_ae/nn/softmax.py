@@ -44,6 +44,10 @@ class SoftmaxSpec(TrainedSpec):
                 f"optimizer = {self.optimizer!r} cannot update the few items of samples = {self.samples:,} alone; use "
                 "optimizer = 'adam', or samples = 0"
             )
+        if self.samples and self.pull:
+            raise ConfigError(
+                f"pull = {self.pull:g} moves all items, and samples = {self.samples:,} a few; set one of them to 0"
+            )
 
     def batch_memory(self, shape: Shape) -> int:
         """Return the bytes of the logits that are held at a time."""

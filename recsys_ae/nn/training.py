@@ -173,7 +173,7 @@ class _Updates:
     def _loss_and_gradient(self, batch: Rows, step: Step) -> "Loss":
         spec = self.network.spec
         with self.run.autocast():
-            loss = self.phase.loss(batch, step)
+            loss = self.network.penalised(self.phase.loss(batch, step))
         torch.autograd.backward(self.scaler.scale(loss.total))
         if spec.clip_norm:
             self.scaler.unscale_(self.optimiser)

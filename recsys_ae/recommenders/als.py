@@ -100,6 +100,14 @@ class ALSNetwork(Autoencoder):
         if failed or (factor.diagonal().square() <= rounding).any():
             raise TrainingError(f"l2 = {self.spec.l2:g} is too small to solve for the factors of a user; raise it")
 
+    def item_weights(self) -> Tensor:
+        """Return the items' factors."""
+        return self.item_factors
+
+    def score_new(self, x: Rows, z: Tensor, weights: Tensor) -> Tensor:
+        """Return the products with such factors."""
+        return z @ weights.T
+
     def item_vectors(self) -> Tensor:
         """Return the items' factors."""
         return self.item_factors

@@ -115,6 +115,15 @@ class AutoRecNetwork(TrainedAutoencoder):
         scores = torch.addmm(biases, z[:, :-2], vectors.T) + z[:, -2:-1]
         return torch.where(self.rated[items], scores, self.spec.default)
 
+    def item_weights(self) -> Tensor:
+        """Return the items' vectors and biases side by side."""
+        vectors, biases = self.items()
+        return torch.cat([vectors, biases[:, None]], dim=1)
+
+    def score_new(self, x: Rows, z: Tensor, weights: Tensor) -> Tensor:
+        """Return what ratings items with such vectors and biases would get."""
+        return torch.addmm(weights[:, -1], z[:, :-2], weights[:, :-1].T) + z[:, -2:-1]
+
     def rate(self, z: Tensor, rows: Tensor, items: Tensor) -> Tensor:
         """Return predicted ratings inside the bounds of the training ratings."""
         vectors, biases = self.items()
@@ -156,6 +165,10 @@ class UserNetwork(AutoRecNetwork):
         """Return g(V r + μ) as the users' vectors; their bias is 0."""
         known = (x.lengths > 0).unsqueeze(1)
         return torch.cat([self.code(x), torch.zeros_like(known), known], dim=1)
+
+    def item_tables(self) -> list[Tensor]:
+        """Return V and W; of I-AutoRec, whose rows are items, no weights belong to items."""
+        return [self.encoder.weight, self.decoder.weight]
 
     def items(self) -> tuple[Tensor, Tensor]:
         """Return the weights and biases of the output."""

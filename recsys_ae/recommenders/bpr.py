@@ -104,6 +104,14 @@ class BPRNetwork(Autoencoder):
         self.item_factors, self.item_bias = learnt[:, :-1].contiguous(), learnt[:, -1].contiguous()
         return []
 
+    def item_weights(self) -> Tensor:
+        """Return the items' factors and biases side by side."""
+        return torch.cat([self.item_factors, self.item_bias[:, None]], dim=1)
+
+    def score_new(self, x: Rows, z: Tensor, weights: Tensor) -> Tensor:
+        """Return the products with such factors, plus the biases."""
+        return torch.addmm(weights[:, -1], z, weights[:, :-1].T)
+
     def item_vectors(self) -> Tensor:
         """Return the items' factors."""
         return self.item_factors

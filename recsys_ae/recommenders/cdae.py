@@ -15,7 +15,7 @@ from recsys_ae.hyper import hp
 from recsys_ae.nn import observed
 from recsys_ae.nn.autoencoder import ALL, Loss, Shape, TrainedAutoencoder, TrainedSpec
 from recsys_ae.nn.corruption import drop_entries
-from recsys_ae.nn.layers import SparseLinear
+from recsys_ae.nn.layers import SparseLinear, affine_with_bias
 from recsys_ae.nn.rows import Rows
 from recsys_ae.nn.sampling import negatives
 from recsys_ae.nn.training import Step
@@ -103,6 +103,18 @@ class CDAENetwork(TrainedAutoencoder):
     def weight_decay(self) -> float:
         """Return 0: the loss holds the penalty itself."""
         return 0.0
+
+    def item_tables(self) -> list[Tensor]:
+        """Return W and W', which are one where they are tied."""
+        return [self.input.weight] if self.output is None else [self.input.weight, self.output]
+
+    def item_weights(self) -> Tensor:
+        """Return W' and b' side by side."""
+        return torch.cat([self.item_vectors(), self.bias[:, None]], dim=1)
+
+    def score_new(self, x: Rows, z: Tensor, weights: Tensor) -> Tensor:
+        """Return W' z + b' of items with such weights."""
+        return affine_with_bias(z, weights)
 
     def item_vectors(self) -> Tensor:
         """Return the output weights W'."""

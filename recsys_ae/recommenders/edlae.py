@@ -121,6 +121,14 @@ class LowRankNetwork(Autoencoder):
         """Return z · Vᵀ."""
         return z @ self.outputs[items].T
 
+    def item_weights(self) -> Tensor:
+        """Return V."""
+        return self.outputs
+
+    def score_new(self, x: Rows, z: Tensor, weights: Tensor) -> Tensor:
+        """Return z · Wᵀ."""
+        return z @ weights.T
+
     def item_vectors(self) -> Tensor:
         """Return U, whose inner products are those of the rows of U · Vᵀ, since V is orthonormal."""
         return self.inputs

@@ -62,6 +62,18 @@ class ELSANetwork(TrainedAutoencoder):
         error = 1 - cosines.sum() / len(x)
         return Loss(error, {"error": error})
 
+    def item_tables(self) -> list[Tensor]:
+        """Return A before its rows are given length 1."""
+        return [self.vectors]
+
+    def item_weights(self) -> Tensor:
+        """Return the rows of A, of length 1."""
+        return self.item_vectors()
+
+    def score_new(self, x: Rows, z: Tensor, weights: Tensor) -> Tensor:
+        """Return x · AWᵀ."""
+        return sparse_product(x, self.item_vectors()) @ weights.T
+
     def item_vectors(self) -> Tensor:
         """Return the rows of A."""
         return functional.normalize(self.vectors, dim=1)

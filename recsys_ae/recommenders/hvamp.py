@@ -15,7 +15,7 @@ from recsys_ae.hyper import hp
 from recsys_ae.nn import losses
 from recsys_ae.nn.autoencoder import ALL, Loss, Shape, TrainedAutoencoder, TrainedSpec
 from recsys_ae.nn.corruption import drop_entries, gaussian_sample
-from recsys_ae.nn.layers import Gated, columns, linear, start_by_fan_in
+from recsys_ae.nn.layers import Gated, affine_with_bias, columns, linear, start_by_fan_in, with_bias
 from recsys_ae.nn.optimizers import Optimizer
 from recsys_ae.nn.rows import Rows
 from recsys_ae.nn.schedules import warm_up
@@ -71,9 +71,7 @@ class HVampNetwork(TrainedAutoencoder):
 
     def decode(self, z: Tensor, items: slice = ALL) -> Tensor:
         """Return the logits of p(x | z₁, z₂)."""
-        z1, z2 = z.chunk(2, dim=1)
-        hidden = self.x_of_both(torch.cat([self.x_of_z1(z1), self.x_of_z2(z2)], dim=1))
-        return columns(self.output, hidden, items)
+        return columns(self.output, self._hidden(z), items)
 
     def loss(self, x: Rows, step: Step) -> Loss:
         """E_q[−log p(x | z₁, z₂)] + β E_q[log q(z₁, z₂ | x) − log p(z₁, z₂)] with one sample of each code."""
@@ -91,9 +89,26 @@ class HVampNetwork(TrainedAutoencoder):
         beta = warm_up(step.update, self.spec.anneal * step.total, self.spec.beta)
         return Loss(nll + beta * kl, {"nll": nll, "kl": kl, "kl2": kl2.mean(), "beta": beta})
 
+    def item_tables(self) -> list[Tensor]:
+        """Return the weights of both first layers, but not of their gates, and of the output."""
+        return [self.z2_of_x.get_parameter("0.value.weight"), self.z1_of_x.value.weight, self.output.weight]
+
+    def item_weights(self) -> Tensor:
+        """Return the output layer's weights and biases."""
+        return with_bias(self.output)
+
+    def score_new(self, x: Rows, z: Tensor, weights: Tensor) -> Tensor:
+        """Return the logits of items with such weights."""
+        return affine_with_bias(self._hidden(z), weights)
+
     def item_vectors(self) -> Tensor:
         """Return the output layer's weights."""
         return self.output.weight
+
+    def _hidden(self, z: Tensor) -> Tensor:
+        z1, z2 = z.chunk(2, dim=1)
+        hidden: Tensor = self.x_of_both(torch.cat([self.x_of_z1(z1), self.x_of_z2(z2)], dim=1))
+        return hidden
 
     def _z1(self, x: Rows, z2: Tensor) -> tuple[Tensor, Tensor]:
         """Return q(z₁ | x, z₂)."""

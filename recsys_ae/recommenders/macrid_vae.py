@@ -59,35 +59,50 @@ class MacridVAENetwork(TrainedAutoencoder):
 
     def encode(self, x: Rows) -> Tensor:
         """Return the means of the codes side by side, ``(n, concepts · latent)``, without noise or dropout."""
-        return self._posterior(x, self._log_shares().exp())[0].flatten(1)
+        return self._posterior(x, self._log_shares(self.items).exp())[0].flatten(1)
 
     def decode(self, z: Tensor, items: slice = ALL) -> Tensor:
         """Return ln Σ_k c_ik exp(cos(z_k, h_i) / τ), the logits of the multinomial."""
-        return self._mixture(z.view(len(z), self.spec.concepts, self.spec.latent), self._log_shares(items), items)
+        return self._mixture(self._codes(z), self.items[items], self._log_shares(self.items[items]))
 
     def loss(self, x: Rows, step: Step) -> Loss:
         """E_q[−ln p(x | z, C)] + β Σ_k KL(q(z_k | x, C) ‖ N(0, σ₀² I)) with one draw of C and z.
 
         The means have length 1, so their share of the divergence is constant and left out.
         """
-        log_shares = self._log_shares(generator=step.generator)
+        log_shares = self._log_shares(self.items, step.generator)
         mean, log_ratio = self._posterior(x, log_shares.exp(), step.generator)
         noise = torch.randn(mean.shape, device=x.device, generator=step.generator)
         z = mean + noise * self.spec.prior_std * (0.5 * log_ratio).exp()
         # A copy, because the mixture needs its result to go backwards, and the loss works in place.
-        nll = losses.multinomial(self._mixture(z, log_shares).clone(), x)
+        nll = losses.multinomial(self._mixture(z, self.items, log_shares).clone(), x)
         log_ratio = log_ratio.flatten(1)
         kl = losses.gaussian_kl(torch.zeros_like(log_ratio), log_ratio)
         beta = warm_up(step.update, self.spec.anneal * step.total, self.spec.beta)
         return Loss(nll + beta * kl, {"nll": nll, "kl": kl, "beta": beta})
 
+    def item_tables(self) -> list[Tensor]:
+        """Return the weights of the encoder's first layer and the items' vectors."""
+        return [self.encoder.input.weight, self.items]
+
+    def item_weights(self) -> Tensor:
+        """Return h_i, the items' vectors."""
+        return self.items
+
+    def score_new(self, x: Rows, z: Tensor, weights: Tensor) -> Tensor:
+        """Return the logits of items with such vectors."""
+        return self._mixture(self._codes(z), weights, self._log_shares(weights))
+
     def item_vectors(self) -> Tensor:
         """Return h_i, the items' vectors."""
         return self.items
 
-    def _log_shares(self, items: slice = ALL, generator: torch.Generator | None = None) -> Tensor:
-        """Return ln c_ik, ``(n_items, concepts)``: softmax of cos(h_i, m_k) / τ; with a generator, Gumbel-softmax."""
-        cosines = functional.normalize(self.items[items]) @ functional.normalize(self.prototypes).T
+    def _codes(self, z: Tensor) -> Tensor:
+        return z.view(len(z), self.spec.concepts, self.spec.latent)
+
+    def _log_shares(self, items: Tensor, generator: torch.Generator | None = None) -> Tensor:
+        """Return ln c_ik of vectors h, ``(n_items, concepts)``: softmax of cos(h_i, m_k) / τ, or Gumbel-softmax."""
+        cosines = functional.normalize(items) @ functional.normalize(self.prototypes).T
         logits: Tensor = cosines.float() / self.spec.temperature
         if generator is not None:
             waiting = torch.empty_like(logits).exponential_(generator=generator)
@@ -109,9 +124,9 @@ class MacridVAENetwork(TrainedAutoencoder):
         mean, log_ratio = self.encoder.deeper(hidden).float().chunk(2, dim=2)
         return functional.normalize(mean, dim=2), log_ratio
 
-    def _mixture(self, z: Tensor, log_shares: Tensor, items: slice = ALL) -> Tensor:
-        """Return ln Σ_k c_ik exp(cos(z_k, h_i) / τ) of codes ``(n, concepts, latent)``."""
-        vectors = functional.normalize(self.items[items])
+    def _mixture(self, z: Tensor, items: Tensor, log_shares: Tensor) -> Tensor:
+        """Return ln Σ_k c_ik exp(cos(z_k, h_i) / τ) of codes ``(n, concepts, latent)`` and vectors h."""
+        vectors = functional.normalize(items)
         scaled = functional.normalize(z, dim=2).transpose(0, 1) / self.spec.temperature
         with torch.autocast(z.device.type, enabled=False):
             result: Tensor = _Mixture.apply(scaled, vectors, log_shares.T)  # type: ignore[no-untyped-call]

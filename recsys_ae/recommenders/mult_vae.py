@@ -11,7 +11,7 @@ from recsys_ae.hyper import hp
 from recsys_ae.nn import losses
 from recsys_ae.nn.autoencoder import ALL, Loss, Shape, TrainedAutoencoder
 from recsys_ae.nn.corruption import drop_entries, gaussian_sample
-from recsys_ae.nn.layers import SparseEncoder
+from recsys_ae.nn.layers import SparseEncoder, affine_with_bias, with_bias
 from recsys_ae.nn.rows import Rows
 from recsys_ae.nn.schedules import warm_up
 from recsys_ae.nn.softmax import Decoder, SoftmaxSpec
@@ -68,6 +68,18 @@ class MultVAENetwork(TrainedAutoencoder):
         kl = losses.gaussian_kl(mean, log_variance)
         beta = warm_up(step.update, self.spec.anneal * step.total, self.spec.beta)
         return Loss(nll + beta * kl, {"nll": nll, "kl": kl, "beta": beta})
+
+    def item_tables(self) -> list[Tensor]:
+        """Return the weights of the input and of the output layer."""
+        return [self.encoder.input.weight, self.decoder.output.weight]
+
+    def item_weights(self) -> Tensor:
+        """Return the output layer's weights and biases."""
+        return with_bias(self.decoder.output)
+
+    def score_new(self, x: Rows, z: Tensor, weights: Tensor) -> Tensor:
+        """Return the logits of items with such weights."""
+        return affine_with_bias(self.decoder.hidden(z), weights)
 
     def item_vectors(self) -> Tensor:
         """Return the output layer's weights."""

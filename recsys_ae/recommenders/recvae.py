@@ -14,7 +14,7 @@ from recsys_ae.hyper import hp
 from recsys_ae.nn import losses
 from recsys_ae.nn.autoencoder import ALL, Loss, Shape, TrainedAutoencoder, Validate
 from recsys_ae.nn.corruption import drop_entries, gaussian_sample
-from recsys_ae.nn.layers import DenselySummed, columns, linear, start_by_fan_in
+from recsys_ae.nn.layers import DenselySummed, affine_with_bias, columns, linear, start_by_fan_in, with_bias
 from recsys_ae.nn.rows import Rows
 from recsys_ae.nn.runtime import Run
 from recsys_ae.nn.softmax import SoftmaxOutput, SoftmaxSpec
@@ -128,6 +128,18 @@ class RecVAENetwork(TrainedAutoencoder):
         for positions in torch.split(torch.arange(len(rows), device=rows.device), self.spec.batch_size):
             result[positions] = self.encoder(rows.take(positions).normalised())
         return result
+
+    def item_tables(self) -> list[Tensor]:
+        """Return the weights of the encoder's first layer and of the decoder."""
+        return [self.encoder.get_parameter("0.input.weight"), self.decoder.weight]
+
+    def item_weights(self) -> Tensor:
+        """Return the decoder's weights and biases."""
+        return with_bias(self.decoder)
+
+    def score_new(self, x: Rows, z: Tensor, weights: Tensor) -> Tensor:
+        """Return the logits of items with such weights."""
+        return affine_with_bias(z, weights)
 
     def item_vectors(self) -> Tensor:
         """Return the decoder's weights."""

@@ -15,7 +15,7 @@ from recsys_ae.hyper import hp
 from recsys_ae.nn import losses
 from recsys_ae.nn.autoencoder import ALL, Loss, Shape, TrainedAutoencoder, TrainedSpec
 from recsys_ae.nn.corruption import gaussian_sample
-from recsys_ae.nn.layers import DenselySummed, columns, linear, sparse_product
+from recsys_ae.nn.layers import DenselySummed, affine_with_bias, columns, linear, sparse_product, with_bias
 from recsys_ae.nn.optimizers import Optimizer
 from recsys_ae.nn.rows import Rows
 from recsys_ae.nn.schedules import Schedule
@@ -98,6 +98,18 @@ class VASPNetwork(TrainedAutoencoder):
         """Keep items from predicting themselves."""
         self.shallow.fill_diagonal_(0)
 
+    def item_tables(self) -> list[Tensor]:
+        """Return the weights of all layers that have a row for each item, but not the shallow path's."""
+        return [self.encoder.get_parameter("0.input.weight"), self.deep.weight, self.straight.weight]
+
+    def item_weights(self) -> Tensor:
+        """Return weights and biases of both deep layers, and the columns of the shallow path."""
+        return torch.cat([with_bias(self.deep), with_bias(self.straight), self.shallow.T], dim=1)
+
+    def score_new(self, x: Rows, z: Tensor, weights: Tensor) -> Tensor:
+        """Return ln p of items with such weights."""
+        return self._log_of_new(binary(x), z[:, : self.spec.latent], weights)
+
     def item_vectors(self) -> Tensor:
         """Return what each item says about all others, a row of the shallow path's weights."""
         return self.shallow
@@ -107,6 +119,13 @@ class VASPNetwork(TrainedAutoencoder):
         hidden, total = self.decoder(z), functional.logsigmoid(shallow)
         for layer, read in ((self.deep, hidden), (self.straight, z)):
             total = total + functional.logsigmoid(columns(layer, read, items).float())
+        return total
+
+    def _log_of_new(self, x: Rows, z: Tensor, weights: Tensor) -> Tensor:
+        deep, straight, shallow = weights.tensor_split([self.spec.width + 1, self.spec.width + self.spec.latent + 2], 1)
+        total = functional.logsigmoid(x.product(shallow.T.contiguous()))
+        for hidden, layer in ((self.decoder(z), deep), (z, straight)):
+            total = total + functional.logsigmoid(affine_with_bias(hidden, layer))
         return total
 
 

@@ -1,0 +1,73 @@
+"""What is known of the items beside who touched them."""
+
+from dataclasses import dataclass
+from typing import Self
+
+import torch
+from torch import Tensor
+
+from recsys_ae.datasets.features import Features, Form
+from recsys_ae.datasets.interactions import Ids
+from recsys_ae.errors import DataError
+from recsys_ae.nn.feature_rows import FeatureRows
+from recsys_ae.nn.scaling import Scaling
+
+CHUNK = 1024
+"""Rows that are made dense at a time."""
+
+
+@dataclass(frozen=True, eq=False)
+class ItemFeatures:
+    """Scaled features of those items of a training that have some.
+
+    Attributes
+    ----------
+    rows
+        ``(m, width)``: the features; ``rows.scaling`` is how new items are scaled, too.
+    positions
+        ``(m,)`` int64, ascending: which items of the training they belong to.
+    n_items
+        The number of items in the training.
+    """
+
+    rows: FeatureRows
+    positions: Tensor
+    n_items: int
+
+    @classmethod
+    def of(cls, features: Features, items: Ids, device: torch.device) -> Self:
+        """Take the rows of the items of a training, and learn from them how columns are scaled.
+
+        Raises
+        ------
+        DataError
+            Where no item has a row.
+        """
+        known = features.of(items)
+        scaling = Scaling.of(known, "auto", bounded=False).to(device)
+        positions = torch.from_numpy(items.get_indexer(known.ids)).to(device)
+        return cls(FeatureRows.of(known, scaling, device), positions, len(items))
+
+    def dense(self) -> Tensor:
+        """``(m, width)``: the scaled features."""
+        return dense(self.rows)
+
+    def spread(self, values: Tensor) -> Tensor:
+        """Return ``(n_items, d)`` of ``(m, d)``: zeros for items without features."""
+        table = values.new_zeros(self.n_items, values.shape[1])
+        return table.index_copy_(0, self.positions, values)
+
+
+def dense(rows: FeatureRows) -> Tensor:
+    """``(n, width)``: scaled features, made dense a few rows at a time."""
+    result = torch.empty(len(rows), rows.width, device=rows.device)
+    for part in torch.split(torch.arange(len(rows), device=rows.device), CHUNK):
+        result[part] = rows.take(part).seen
+    return result
+
+
+def fitting(features: Features, columns: Ids, form: Form) -> Features:
+    """Return features of other items with the columns of the training, or say why that cannot be."""
+    if features.form != form:
+        raise DataError(f"a row of these features is {features.form or 'a table'}, that of the training {form}")
+    return features.onto(columns)
