@@ -21,20 +21,19 @@ def read(
     ``known`` are the columns of a fitted encoder, and ``before`` is what it was fitted with (`written`): pictures and
     histories are as large as then where nothing else is asked for.
     """
+    how = {"id": given["id_column"], "texts": given["text_columns"] or ()}
+    sizes = {name: _size(given, before, name) for name in SIZES}
+    return read_all(given["features"], given["data_dir"], known, **how, **sizes)
+
+
+def read_all(
+    sources: Sequence[str], data_dir: Path | None, known: Sequence[str] | None = None, **how: Any
+) -> "Features":
+    """Read features and join them by their ids; ``how`` is for `read_features`."""
     from recsys_ae.datasets.feature_sources import read_features  # noqa: PLC0415
     from recsys_ae.datasets.features import joined  # noqa: PLC0415
 
-    return joined([
-        read_features(
-            source,
-            id=given["id_column"],
-            texts=given["text_columns"] or (),
-            data_dir=given["data_dir"],
-            known=known,
-            **{name: _size(given, before, name) for name in SIZES},
-        )
-        for source in given["features"]
-    ])  # fmt: skip
+    return joined([read_features(one, data_dir=data_dir, known=known, **how) for one in sources])
 
 
 def written(given: Mapping[str, Any]) -> dict[str, Any]:

@@ -17,6 +17,7 @@ def shared(*, rated: bool = False) -> list[Option]:
         options.data_dir(),
         options.cache(),
         *options.columns(),
+        options.item_vectors(),
         *options.filters(rated=rated),
         *options.splits(rated=rated),
         *options.run(),

@@ -125,16 +125,29 @@ def splits(*, rated: bool = False) -> list[Option]:
     ]
 
 
+WHERE_FEATURES_ARE = (
+    "A table (CSV, Parquet), npy, npz, an idx file or a folder of pictures; or ml-1m, mnist, ...; behind a colon which "
+    "columns: items.csv:year,budget, ml-1m:genres,plots."
+)
+
+
+def item_vectors() -> Option:
+    """Return the option that names features of the items that a recommender learns from."""
+    help = (
+        "Features of items, as `recsys-ae encode` writes them, or any others: the item tables of a neural model begin "
+        f"with them, and every model learns to rank new items by theirs. {WHERE_FEATURES_ARE} May be given more than "
+        "once; features are joined by their ids."
+    )
+    return Option(["--item-vectors"], multiple=True, metavar="FILE|NAME[:COLUMNS]", section=DATA, help=help)
+
+
 def features(*, fitted: bool = False) -> list[Option]:
     """Return where features come from; an encoder that was fitted reads them as it did then."""
 
     def usual(value: str) -> str:
         return "[default: as in the fit]" if fitted else f"[default: {value}]"
 
-    what = (
-        "A table (CSV, Parquet), npy, npz, an idx file or a folder of pictures; or ml-1m, mnist, ...; behind a colon "
-        "which columns: items.csv:year,budget, ml-1m:genres,plots."
-    )
+    what = WHERE_FEATURES_ARE
     id = "Column with the ids of a table.  [default: item, movieId, ... or the first]"
     texts = "Columns of a table that are texts, whose words are counted, with commas between."
     sides = "Pixels of each side that pictures of a folder are scaled to."

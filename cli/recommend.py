@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from . import audience, options, writing
+from . import audience, feature_source, options, writing
 from .audience import ALL, Audience
 from .display import counted, note
 from .framework import Option, as_command
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from scipy.sparse import csr_matrix
 
+    from recsys_ae.datasets.features import Features
     from recsys_ae.recommender import Recommender
 
 CHUNK = 4096
@@ -34,6 +35,10 @@ PARAMS = [
            help="Recommend only these: item ids, one a line, or a CSV file with columns user and item."),
     Option(["--deny"], type=FILE, metavar="FILE", section=LISTS, help="Recommend none of these; as --allow."),
     Option(["--include-seen"], is_flag=True, section=LISTS, help="Recommend what a user has had, too."),
+    Option(["--cold-items"], multiple=True, metavar="FILE|NAME[:COLUMNS]", section=LISTS,
+           help="Features of items that nobody has touched, of the kind that the model was fitted with "
+                "(--item-vectors); those that the model knows are left out. May be given more than once."),
+    Option(["--only-cold"], is_flag=True, section=LISTS, help="Recommend nothing but these."),
     Option(["--users"], metavar="all|FILE", section=USERS,
            help="All users of the data, or those in a file of ids, one a line.  [default: all; with --histories, its]"),
     Option(["--histories"], type=FILE, metavar="FILE", section=USERS,
@@ -62,6 +67,7 @@ def command(folder: Path, out: Path, k: int, users: str | None, histories: Path 
     allow, deny = (
         None if rest[name] is None else audience.of_items(rest[name], asked, model.items) for name in ("allow", "deny")
     )
+    cold = _cold(model, rest)
     titles, written = _titles(model), 0
     with writing.writer(out, overwrite=rest["overwrite"]) as write, counted("users") as show:
         for start in range(0, max(1, len(asked.users)), CHUNK):
@@ -73,8 +79,10 @@ def command(folder: Path, out: Path, k: int, users: str | None, histories: Path 
                 exclude_seen=not rest["include_seen"],
                 allow=_rows(allow, part),
                 deny=_rows(deny, part),
+                cold_items=cold,
+                only_cold=rest["only_cold"],
             )
-            frame = model.frame(found, asked.users[part])
+            frame = model.frame(found, asked.users[part], cold=None if cold is None else cold.ids)
             if titles is not None:
                 frame["title"] = titles.reindex(frame["item"]).to_numpy()
             write(frame)
@@ -102,6 +110,20 @@ def _audience(
         return of_fit().joined(new)
     listed = Path(users)
     return new.pick(listed) if new.has(listed) else of_fit().joined(new).pick(listed)
+
+
+def _cold(model: "Recommender", rest: Mapping[str, Any]) -> "Features | None":
+    """Return the features of the new items, if any are asked for."""
+    if not rest["cold_items"]:
+        if rest["only_cold"]:
+            raise click.UsageError("--only-cold: which items? Name their features by --cold-items")
+        return None
+    features = feature_source.read_all(rest["cold_items"], rest["data_dir"], model.feature_columns)
+    new = features.without(model.items)
+    if len(new) == 0:
+        raise click.UsageError(f"--cold-items: the model knows all {len(features):,} items, so none is new")
+    feature_source.say([*features.remarks, f"{len(new):,} of {len(features):,} items are new to the model"])
+    return new
 
 
 def _rows(filter: "np.ndarray | csr_matrix | None", part: slice) -> "np.ndarray | csr_matrix | None":

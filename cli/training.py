@@ -11,7 +11,7 @@ from click.core import ParameterSource
 
 from recsys_ae.errors import ConfigError
 
-from . import hyper_options, memory
+from . import feature_source, hyper_options, memory
 from .display import Display, epochs
 from .report import monitor, show_data, show_fit, show_memory, shown_name, typed_name
 from .source import Source, prepare, titles
@@ -58,10 +58,12 @@ def _fit(spec_class: type["Spec"], given: Mapping[str, Any], saved: list[Path]) 
     prepared = prepare(source, cache=given["cache"])
     split = prepared.divide()
     show_data(display, prepared, split)
-    parts = needed(spec, Shape(*split.train.shape), split.train.nnz)
+    vectors = feature_source.read_all(given["item_vectors"], given["data_dir"]) if given["item_vectors"] else None
+    width = 0 if vectors is None else vectors.width
+    parts = needed(spec, Shape(*split.train.shape, width), split.train.nnz)
     show_memory(display, parts, run, whole=given["dry_run"])
     if given["dry_run"]:
-        requirements.check(spec, split.train, run)
+        requirements.check(spec, split.train, run, width)
         display.line("Dry run: nothing is learnt, and nothing saved.")
         return
     model = Recommender(spec)
@@ -82,12 +84,14 @@ def _fit(spec_class: type["Spec"], given: Mapping[str, Any], saved: list[Path]) 
         epochs(quiet=given["quiet"], monitor=monitor(spec)) as progress,
     ):
         tracking.tracker.parameters(_described(model.notes))
-        model.fit(train, valid=valid, run=dataclasses.replace(run, tracker=tracking.tracker, progress=progress))
+        run = dataclasses.replace(run, tracker=tracking.tracker, progress=progress)
+        model.fit(train, valid=valid, item_vectors=vectors, run=run)
         model.notes["mlflow"] = tracking.address
         # First the model is safe; what tracking does then cannot lose it.
         model.save(out, overwrite=given["overwrite"])
         saved.append(out)
         tracking.finish(model, out)
+    feature_source.say(model.facts.get("remarks", ()))
     show_fit(display, model, out)
     tracking.warn()
 

@@ -13,7 +13,7 @@ from recsys_ae.nn.autoencoder import Autoencoder
 from recsys_ae.nn.feature_rows import FeatureRows
 from recsys_ae.nn.item_features import ItemFeatures, fitting
 from recsys_ae.nn.item_map import ItemMap
-from recsys_ae.nn.rows import Rows
+from recsys_ae.nn.rows import Rows, canonical
 from recsys_ae.nn.runtime import Run
 from recsys_ae.nn.scaling import Columns, Scaling
 
@@ -123,5 +123,6 @@ def padded(matrix: Any, more: int) -> Any:
     """Return a sparse matrix ``(n, n_items)`` with empty columns behind its own; anything else as it is."""
     if not issparse(matrix):
         return matrix
-    own: Any = csr_matrix(matrix)
-    return csr_matrix((own.data, own.indices, own.indptr), shape=(own.shape[0], own.shape[1] + more))
+    own = canonical(matrix)
+    arrays: Any = own.data, own.indices, own.indptr
+    return csr_matrix(arrays, shape=(own.shape[0], own.shape[1] + more))

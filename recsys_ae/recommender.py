@@ -72,6 +72,11 @@ class Recommender:
             raise NotFittedError(f"this {self.spec.name()} has not been fitted; call fit first")
         return self._network
 
+    @property
+    def feature_columns(self) -> list[str] | None:
+        """The names of the features that it ranks new items by; None where it has learnt from none."""
+        return None if self._cold_start is None else [str(name) for name in self._cold_start.columns]
+
     def fit(
         self,
         train: Interactions,
@@ -98,12 +103,13 @@ class Recommender:
             raise DataError("there are no interactions to learn from")
         if valid is not None:
             requirements.refuse_other_items(valid, train.shape[1])
-        requirements.check(self.spec, train, run)
+        shape = Shape(*train.shape, 0 if item_vectors is None else item_vectors.width)
+        requirements.check(self.spec, train, run, shape.features)
         facts = facts_of(self.spec, train, valid, run)
         run.tracker.parameters({**flatten(self.spec), **facts})
         started, device = time.perf_counter(), run.torch_device
         with run.circumstances():
-            network = self.spec.build(Shape(*train.shape)).to(device)
+            network = self.spec.build(shape).to(device)
             start = cold_start.begin(network, item_vectors, train.items, run)
             rows = Rows.from_matrix(canonical(train.matrix), device)
             popularity = rows.with_values(torch.ones_like(rows.values)).column_sums()
@@ -274,7 +280,7 @@ class Recommender:
             spec = build(recommenders.spec_class(stored.config["model"]), stored.config["spec"])
             model = cls(spec)
             with torch.device("meta"):  # shapes only: what a new network would draw and hold is not needed
-                network = spec.build(Shape(*stored.config["shape"]))
+                network = spec.build(Shape(*stored.config["shape"], len(stored.columns)))
             state = dict(stored.state)
             model._popularity = state.pop("popularity")
             model._cold_start = ColdStart.restored(stored.columns, tuple(stored.config.get("form", ())), state)

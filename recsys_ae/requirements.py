@@ -18,8 +18,8 @@ from recsys_ae.nn.runtime import Run, free_memory
 from recsys_ae.nn.softmax import SoftmaxSpec
 
 
-def check(spec: Spec, train: Interactions, run: Run) -> None:
-    """Raise if the data or the machine do not suffice for a model.
+def check(spec: Spec, train: Interactions, run: Run, features: int = 0) -> None:
+    """Raise if the data or the machine do not suffice for a model that is given so many features of each item.
 
     Raises
     ------
@@ -44,7 +44,7 @@ def check(spec: Spec, train: Interactions, run: Run) -> None:
             "ratings from a threshold on (MinRating, --min-rating)"
         )
     users, items = train.shape
-    parts = memory(spec, Shape(users, items), train.nnz)
+    parts = memory(spec, Shape(users, items, features), train.nnz)
     _refuse_too_large(name, f"{users:,} users and {items:,} items", parts, run, _way_out(spec, parts))
 
 

@@ -28,6 +28,8 @@ class Shape(NamedTuple):
 
     n_rows: int
     width: int
+    features: int = 0
+    """Columns of the items' features, where there are any."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -11,7 +11,7 @@ from recsys_ae.nn.softmax import SoftmaxOutput
 
 def memory(spec: Spec, shape: Shape, nnz: int) -> dict[str, int]:
     """Return the bytes that a fit with validation users needs beside the program, by what they are for."""
-    closed = {"matrix of the closed form": spec.memory(shape)}
+    closed = {"matrix of the closed form": spec.memory(shape), "features of the items": features_memory(shape)}
     if not isinstance(spec, TrainedSpec):
         return {what: size for what, size in closed.items() if size}
     with torch.device("meta"):  # shapes only
@@ -24,6 +24,7 @@ def memory(spec: Spec, shape: Shape, nnz: int) -> dict[str, int]:
         "interactions": nnz * 8 + shape.n_rows * 12,
         **copies(spec, network, sparse=sparse),
         "outputs of a batch": spec.batch_memory(shape),
+        "features of the items": features_memory(shape),
     }
     missing = closed["matrix of the closed form"] - sum(parts.values())
     return {what: size for what, size in parts.items() if size} | ({"one update": missing} if missing > 0 else {})
@@ -47,3 +48,8 @@ def copies(spec: Training, network: nn.Module, *, sparse: int = 0, best: bool = 
         "best weights so far": weights if best else 0,
         "average of the weights": weights if spec.average else 0,
     }
+
+
+def features_memory(shape: Shape) -> int:
+    """Return the bytes of dense features of all items, of the same centred, and of the smaller of both products."""
+    return 4 * (2 * shape.width * shape.features + min(shape.width, shape.features) ** 2)

@@ -45,7 +45,7 @@ class ItemMap(nn.Module):
         vectors, weights = items.dense(), network.item_weights()[items.positions].float()
         made = cls(vectors.shape[1], weights.shape[1]).to(vectors.device)
         made.centre, made.base = vectors.mean(dim=0), weights.mean(dim=0)
-        left, values, right = torch.linalg.svd(vectors - made.centre, full_matrices=False)
+        left, values, right = _decomposed(vectors - made.centre)
         aim = weights - made.base
         inner = left.T @ aim
         judge = _Judge(network, rows, weights, generator)
@@ -66,6 +66,15 @@ class ItemMap(nn.Module):
         """Return the weights of items with these features, ``(n, p)``."""
         weights: Tensor = (dense(rows) - self.centre) @ self.matrix + self.base
         return weights
+
+
+def _decomposed(x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Return U, s and Vᵀ of X = U diag(s) Vᵀ without what is smaller than rounding: by the smaller of XXᵀ and XᵀX."""
+    wide = x.shape[1] > len(x)
+    squares, vectors = torch.linalg.eigh((x @ x.T if wide else x.T @ x).double())
+    kept = squares > 64 * torch.finfo(x.dtype).eps * squares[-1]
+    values, vectors = squares[kept].sqrt().to(x.dtype), vectors[:, kept].to(x.dtype)
+    return (vectors, values, vectors.T @ x / values[:, None]) if wide else (x @ vectors / values, values, vectors.T)
 
 
 class _Judge:

@@ -44,7 +44,7 @@ class CEASENetwork(gram.ItemItem):
     def __init__(self, spec: CEASE, shape: Shape) -> None:
         super().__init__(shape.width)
         self.spec = spec
-        self.register_buffer("from_features", torch.empty(shape.width, 0))
+        self.register_buffer("from_features", torch.zeros(shape.width, shape.features))
 
     def start_from(self, items: ItemFeatures, generator: torch.Generator) -> None:
         """Keep the features, ``(n_items, width)``, until they are learnt from; items without any have zeros."""

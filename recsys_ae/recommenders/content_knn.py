@@ -50,7 +50,7 @@ class ContentKNNNetwork(Neighbors):
     def __init__(self, spec: ContentKNN, shape: Shape) -> None:
         super().__init__(shape.width, spec.neighbors)
         self.spec = spec
-        self.register_buffer("features", torch.empty(shape.width, 0))
+        self.register_buffer("features", torch.zeros(shape.width, shape.features))
 
     def start_from(self, items: ItemFeatures, generator: torch.Generator) -> None:
         """Keep the features, ``(n_items, width)``; items without any have zeros, and are like no other."""

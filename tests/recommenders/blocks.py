@@ -8,10 +8,11 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 
 from recsys_ae import recommenders
+from recsys_ae.datasets.features import Features
 from recsys_ae.datasets.interactions import Interactions
 from recsys_ae.datasets.splitting import Holdout
 from recsys_ae.hyper import build, describe
-from recsys_ae.nn.autoencoder import Spec
+from recsys_ae.nn.autoencoder import Shape, Spec
 
 BLOCKS, USERS, ITEMS = 4, 15, 8
 SMALL = {
@@ -22,6 +23,8 @@ OWN: dict[str, dict[str, Any]] = {
     "cdae": {"lr": 0.1},
     "als": {"l2": 3.0},
     "autorec": {"l2": 1.0, "lr": 0.03},
+    "cease": {"l2": 5.0, "weight": 1.0},
+    "content_knn": {"neighbors": 7},
     "blend": {"members": ("ease l2=5", "mult_dae epochs=20 batch_size=16 lr=0.01 latent=8")},
     "bpr": {"lr": 0.1},
     "hvamp": {"lr": 0.03},
@@ -73,6 +76,19 @@ def block_of(data: Interactions) -> NDArray[np.int64]:
     blocks = np.empty(BLOCKS * ITEMS, np.int64)
     blocks[order] = np.arange(BLOCKS * ITEMS) // ITEMS
     return blocks[data.items.to_numpy() - 1000]
+
+
+def features(items: "pd.Index[Any]", blocks: NDArray[np.int64], seed: int = 0) -> Features:
+    """Return features that tell an item's block, with some noise: ``(n, BLOCKS + 1)``."""
+    told = np.eye(BLOCKS, BLOCKS + 1, dtype=np.float32)[blocks]
+    noise = np.random.default_rng((seed, 2)).normal(0, 0.05, told.shape).astype(np.float32)
+    return Features(told + noise, items, pd.Index([f"f{place}" for place in range(BLOCKS + 1)]))
+
+
+def needed(spec: Spec, data: Interactions) -> Features | None:
+    """Return features of the items for a model that learns from them; others are content without."""
+    learns = spec.build(Shape(*data.shape)).learns_from_features if spec.name() != "blend" else False
+    return features(data.items, block_of(data)) if learns else None
 
 
 def holdout(data: Interactions, *, rated: bool = False) -> Holdout:
