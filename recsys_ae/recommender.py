@@ -280,7 +280,8 @@ class Recommender:
             spec = build(recommenders.spec_class(stored.config["model"]), stored.config["spec"])
             model = cls(spec)
             with torch.device("meta"):  # shapes only: what a new network would draw and hold is not needed
-                network = spec.build(Shape(*stored.config["shape"], len(stored.columns)))
+                n_rows, width = stored.config["shape"]
+                network = spec.build(Shape(n_rows, width, len(stored.columns)))
             state = dict(stored.state)
             model._popularity = state.pop("popularity")
             model._cold_start = ColdStart.restored(stored.columns, tuple(stored.config.get("form", ())), state)

@@ -15,6 +15,10 @@ JUDGES = 256
 """Training rows whose scores decide between them."""
 
 
+RANK = 1024
+"""Principal components of the features that count, at most: of more, the largest."""
+
+
 class ItemMap(nn.Module):
     """weights = (features − centre) · M + base, with ``(width, p)`` M.
 
@@ -69,7 +73,13 @@ class ItemMap(nn.Module):
 
 
 def _decomposed(x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Return U, s and Vᵀ of X = U diag(s) Vᵀ without what is smaller than rounding: by the smaller of XXᵀ and XᵀX."""
+    """Return U, s and Vᵀ of X = U diag(s) Vᵀ, without what is smaller than rounding and at most `RANK` of them.
+
+    By the smaller of XXᵀ and XᵀX where that is small enough, else by random projections (Halko, Martinsson, Tropp 2011).
+    """
+    if min(x.shape) > RANK:
+        left, values, right = torch.svd_lowrank(x, q=RANK, niter=2)
+        return left, values, right.T
     wide = x.shape[1] > len(x)
     squares, vectors = torch.linalg.eigh((x @ x.T if wide else x.T @ x).double())
     kept = squares > 64 * torch.finfo(x.dtype).eps * squares[-1]
