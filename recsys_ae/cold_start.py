@@ -1,5 +1,6 @@
 """What a fitted model needs to score items that nobody has touched."""
 
+import dataclasses
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -42,8 +43,7 @@ class ColdStart:
     @classmethod
     def learn(cls, network: Autoencoder, rows: Rows, start: "Start", generator: torch.Generator) -> Self:
         """Learn the map from the items of a training that have features; ``rows`` are the training's."""
-        items = start.items
-        own = network.learns_from_features
+        items, own = start.items, network.learns_from_features
         found = None if own else ItemMap.learn(network, rows, items, generator)
         return cls(start.columns, items.rows.form, items.rows.scaling, found)
 
@@ -108,15 +108,21 @@ def begin(network: Autoencoder, features: Features | None, items: Ids, run: Run)
     if features is None:
         network.do_without_features()
         return None
+    start = known(network, features, items, run.torch_device)
+    network.start_from(start.items, run.generator())
+    if network.item_tables() or network.learns_from_features:
+        return start
+    remark = "no weights of this model begin with item vectors: they serve to rank new items"
+    return dataclasses.replace(start, remarks=(*start.remarks, remark))
+
+
+def known(network: Autoencoder, features: Features, items: Ids, device: torch.device) -> Start:
+    """Return the features of a network's items, if it can make use of them."""
     if type(network).score_new is Autoencoder.score_new:
         network.item_weights()  # which says why
-    known = features.of(items)
-    found = ItemFeatures.of(known, items, run.torch_device)
-    network.start_from(found, run.generator())
-    remarks = (*known.remarks, *Columns.of(known).remarks(known))
-    if not network.item_tables() and not network.learns_from_features:
-        remarks += ("no weights of this model begin with item vectors: they serve to rank new items",)
-    return Start(found, features.columns, remarks, known.fingerprint)
+    own = features.of(items)
+    remarks = (*own.remarks, *Columns.of(own).remarks(own))
+    return Start(ItemFeatures.of(own, items, device), features.columns, remarks, own.fingerprint)
 
 
 def padded(matrix: Any, more: int) -> Any:

@@ -11,8 +11,7 @@ import torch
 from scipy.sparse import csr_matrix, issparse
 from torch.nn import functional
 
-from recsys_ae import artefact, cold_start, metrics, recommendations, recommenders, requirements
-from recsys_ae.artefact import Artefact
+from recsys_ae import artefact, cold_start, metrics, recommendations, recommender_state, recommenders, requirements
 from recsys_ae.cold_start import ColdStart
 from recsys_ae.datasets.columns import shown
 from recsys_ae.datasets.features import Features
@@ -119,14 +118,32 @@ class Recommender:
                 positions = users.get_indexer(valid.users)
                 measure = validation(network, popularity, valid, self._monitors(), positions)
             history = network.learn(rows, run, measure)
-            self._cold_start = None if start is None else ColdStart.learn(network, rows, start, run.generator())
+            found = None if start is None else ColdStart.learn(network, rows, start, run.generator())
             if measure is not None and not history:
                 history = [{f"valid/{name}": value for name, value in measure().items()}]
                 run.tracker.metrics(history[0], step=1)
         facts |= {"seconds": round(time.perf_counter() - started, 3), **({} if start is None else start.facts)}
         # Only now, so that a fit that fails leaves what was fitted before whole.
-        self.history, self.facts = history, facts
+        self.history, self.facts, self._cold_start = history, facts, found
         self._network, self._popularity, self.items, self.users = network.eval(), popularity, train.items, users
+        return self
+
+    def fit_cold_items(self, train: Interactions, item_vectors: Features, *, run: Run | None = None) -> Self:
+        """Learn to rank new items by these features, after a fit to ``train`` and without changing its result.
+
+        Models that learn from features themselves do so in `fit` only, and are refused.
+        """
+        run = run or Run()
+        if self.network.learns_from_features:
+            raise UnsupportedError(f"{self.spec.name()} learns from features in its fit; fit it with these instead")
+        if not train.items.equals(self._known):
+            raise DataError("these are other items than those that the model was fitted on; give the same interactions")
+        with run.circumstances():
+            device = self._popularity.device
+            start = cold_start.known(self.network, item_vectors, self.items, device)
+            rows = Rows.from_matrix(canonical(train.matrix), device)
+            self._cold_start = ColdStart.learn(self.network, rows, start, run.generator())
+        self.facts |= start.facts
         return self
 
     def score(self, histories: csr_matrix, *, users: Ids | None = None) -> np.ndarray:
@@ -255,43 +272,18 @@ class Recommender:
 
     def save(self, path: str | Path, *, overwrite: bool = False) -> None:
         """Write the model into a folder: `Recommender.load` gives an equal spec and equal scores."""
-        state = {f"network.{name}": tensor for name, tensor in self.network.state_dict().items()}
-        config: dict[str, Any] = {
-            "model": self.spec.name(),
-            "spec": flatten(self.spec),
-            "shape": [self.facts["users"], len(self.items)],
-            "facts": self.facts,
-            "history": self.history,
-        }
-        state["popularity"] = self._popularity
-        columns: Ids = pd.Index([])
-        if self._cold_start is not None:
-            columns, config["form"] = self._cold_start.columns, list(self._cold_start.form)
-            state |= self._cold_start.state()
-        stored = Artefact(config, self.items, state, self.notes, self.users, columns=columns)
-        artefact.write(Path(path), stored, overwrite=overwrite)
+        artefact.write(Path(path), recommender_state.kept(self), overwrite=overwrite)
 
     @classmethod
     def load(cls, path: str | Path, *, device: str = "auto") -> Self:
         """Read a model that was saved on any device; no training data are needed."""
-        place = resolve(device)
-        stored = artefact.read(Path(path), place)
+        stored = artefact.read(Path(path), resolve(device))
         try:
             spec = build(recommenders.spec_class(stored.config["model"]), stored.config["spec"])
             model = cls(spec)
-            with torch.device("meta"):  # shapes only: what a new network would draw and hold is not needed
-                n_rows, width = stored.config["shape"]
-                network = spec.build(Shape(n_rows, width, len(stored.columns)))
-            state = dict(stored.state)
-            model._popularity = state.pop("popularity")
-            model._cold_start = ColdStart.restored(stored.columns, tuple(stored.config.get("form", ())), state)
-            learnt = {name.removeprefix("network."): tensor for name, tensor in state.items()}
-            network.load_state_dict(learnt, assign=True)
-            model.history, model.facts = stored.config["history"], stored.config["facts"]
-        except (AttributeError, ConfigError, KeyError, TypeError, RuntimeError) as error:
+            recommender_state.put_back(model, stored)
+        except (AttributeError, ConfigError, KeyError, TypeError, ValueError, RuntimeError) as error:
             raise ArtefactError(f"{path} cannot be loaded by this version: {error}") from error
-        model._network, model.items, model.users = network.eval(), stored.items, stored.users
-        model.notes = dict(stored.notes)
         return model
 
     def _with(self, cold_items: Features) -> Extended:

@@ -75,7 +75,7 @@ class ItemMap(nn.Module):
 def _decomposed(x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """Return U, s and Vᵀ of X = U diag(s) Vᵀ, without what is smaller than rounding and at most `RANK` of them.
 
-    By the smaller of XXᵀ and XᵀX where that is small enough, else by random projections (Halko, Martinsson, Tropp 2011).
+    By the smaller of XXᵀ and XᵀX where that is small enough, else by random projections (Halko et al. 2011).
     """
     if min(x.shape) > RANK:
         left, values, right = torch.svd_lowrank(x, q=RANK, niter=2)

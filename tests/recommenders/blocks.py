@@ -12,7 +12,7 @@ from recsys_ae.datasets.features import Features
 from recsys_ae.datasets.interactions import Interactions
 from recsys_ae.datasets.splitting import Holdout
 from recsys_ae.hyper import build, describe
-from recsys_ae.nn.autoencoder import Shape, Spec
+from recsys_ae.nn.autoencoder import Spec
 
 BLOCKS, USERS, ITEMS = 4, 15, 8
 SMALL = {
@@ -32,6 +32,9 @@ OWN: dict[str, dict[str, Any]] = {
     "recvae": {"lr": 0.03},
 }
 """What else that takes, by the name of the model."""
+
+FROM_FEATURES = ("cease", "content_knn")
+"""Models that learn from features of the items."""
 
 
 def small(name: str, **chosen: Any) -> Spec:
@@ -87,8 +90,10 @@ def features(items: "pd.Index[Any]", blocks: NDArray[np.int64], seed: int = 0) -
 
 def needed(spec: Spec, data: Interactions) -> Features | None:
     """Return features of the items for a model that learns from them; others are content without."""
-    learns = spec.build(Shape(*data.shape)).learns_from_features if spec.name() != "blend" else False
-    return features(data.items, block_of(data)) if learns else None
+    if spec.name() not in FROM_FEATURES:
+        return None
+    blocks = block_of(data) if data.shape[1] == BLOCKS * ITEMS else np.arange(data.shape[1]) % BLOCKS
+    return features(data.items, blocks)
 
 
 def holdout(data: Interactions, *, rated: bool = False) -> Holdout:

@@ -22,11 +22,11 @@ from recsys_ae.errors import ConfigError, DataError, NotFittedError, Unsupported
 from recsys_ae.evaluation import evaluate
 from recsys_ae.hyper import describe
 from recsys_ae.metrics import DEFAULT, ERRORS
-from recsys_ae.nn.autoencoder import Shape
+from recsys_ae.nn.autoencoder import Shape, Spec
 from recsys_ae.nn.runtime import Run
 from recsys_ae.recommender import Recommender
 from recsys_ae.tracking import NoTracker
-from tests.recommenders.blocks import BLOCKS, block_of, holdout, small, training_data
+from tests.recommenders.blocks import BLOCKS, block_of, holdout, needed, small, training_data
 
 NAMES = recommenders.names()
 SAME_FOR_ALL = {"popularity"}  # recommends the same to everybody, so there are no tastes that it could learn
@@ -50,7 +50,12 @@ def held_out_for(name: str) -> Holdout:
 
 def fit(name: str, *, seed: int = 0, **chosen: Any) -> Recommender:
     run = Run(seed=seed, device="cpu")
-    return Recommender(small(name, **chosen)).fit(data_for(name), valid=held_out_for(name), run=run)
+    return learnt(small(name, **chosen), data_for(name), valid=held_out_for(name), run=run)
+
+
+def learnt(spec: Spec, data: Interactions, **how: Any) -> Recommender:
+    """Fit a model, with features of the items if it learns from them."""
+    return Recommender(spec).fit(data, item_vectors=needed(spec, data), **how)
 
 
 @functools.cache
@@ -127,7 +132,7 @@ def test_fit_returns_the_model_with_what_was_measured(name: str) -> None:
 def test_what_was_chosen_and_measured_is_handed_to_the_tracker(name: str) -> None:
     notebook, spec = Notebook(), small(name, epochs=2)
     run = Run(device="cpu", seed=5, tracker=notebook)
-    model = Recommender(spec).fit(data_for(name), valid=held_out_for(name), run=run)
+    model = learnt(spec, data_for(name), valid=held_out_for(name), run=run)
     assert [step for step, _ in notebook.measured] == list(range(1, len(model.history) + 1))
     assert [values for _, values in notebook.measured] == model.history
     assert notebook.chosen["model"] == name
@@ -283,7 +288,7 @@ def test_a_model_comes_back_from_its_folder_with_equal_spec_and_scores(name: str
 def test_all_that_was_learnt_is_in_the_state(name: str) -> None:
     """A fresh network with the state of a fitted one scores alike: nothing hides in attributes."""
     model = fit(name, epochs=2)
-    twin = model.spec.build(Shape(*data_for(name).shape))
+    twin = model.spec.build(Shape(*data_for(name).shape, len(model.feature_columns or ())))
     twin.load_state_dict(state_of(model))
     copied = copy.copy(model)
     copied._network = twin
@@ -294,8 +299,8 @@ def test_all_that_was_learnt_is_in_the_state(name: str) -> None:
 def test_a_model_that_came_back_can_be_fitted_again(name: str, tmp_path: Path) -> None:
     fit(name, epochs=1).save(tmp_path / "model")
     again = Recommender.load(tmp_path / "model", device="cpu")
-    again.fit(data_for(name), run=Run(device="cpu"))
-    expected = Recommender(again.spec).fit(data_for(name), run=Run(device="cpu"))
+    again.fit(data_for(name), item_vectors=needed(again.spec, data_for(name)), run=Run(device="cpu"))
+    expected = learnt(again.spec, data_for(name), run=Run(device="cpu"))
     np.testing.assert_array_equal(again.score(strangers()), expected.score(strangers()))
 
 
@@ -310,7 +315,7 @@ def test_what_it_is_given_stays_untouched(name: str) -> None:
     ids = data.items.copy(), data.users.copy()
     for array in (array for one in given for array in (one.data, one.indices, one.indptr)):
         array.flags.writeable = False
-    model = Recommender(small(name, epochs=2)).fit(data, valid=valid, run=Run(device="cpu"))
+    model = learnt(small(name, epochs=2), data, valid=valid, run=Run(device="cpu"))
     model.score(histories)
     model.recommend(histories, k=3, allow=[1, 2, 3], deny=histories)
     for one, copies in zip(given, before, strict=True):
@@ -348,9 +353,9 @@ def test_the_smallest_data_are_enough(name: str, shape: tuple[int, int]) -> None
     data = Interactions.from_frame(frame, rating="rating" if rated(name) else None)
     if rated(name) and shape == (1, 1):
         with pytest.raises(DataError, match="all 1 ratings are 1, so there is nothing to predict"):
-            Recommender(small(name)).fit(data)
+            learnt(small(name), data)
         return
-    model = Recommender(small(name, epochs=2)).fit(data, run=Run(device="cpu"))
+    model = learnt(small(name, epochs=2), data, run=Run(device="cpu"))
     items, _ = model.recommend(data.matrix, k=2, exclude_seen=False)
     assert items.shape == (shape[0], min(2, shape[1]))
     assert np.isfinite(model.score(data.matrix)).all()
@@ -360,7 +365,7 @@ def test_the_smallest_data_are_enough(name: str, shape: tuple[int, int]) -> None
 def test_ratings_of_any_size_can_be_learnt_from(name: str) -> None:
     data = data_for(name)
     larger = Interactions(data.matrix * 100, data.users, data.items)
-    model = Recommender(small(name, epochs=3)).fit(larger, run=Run(device="cpu"))
+    model = learnt(small(name, epochs=3), larger, run=Run(device="cpu"))
     assert np.isfinite(model.score(strangers())).all()
 
 
@@ -373,7 +378,7 @@ def test_a_model_scores_alike_on_the_gpu(name: str, tmp_path: Path) -> None:
     there = Recommender.load(tmp_path / "model", device="cuda")
     assert {tensor.device.type for tensor in there.network.state_dict().values()} == {"cuda"}
     np.testing.assert_allclose(there.score(strangers()), model.score(strangers()), rtol=1e-3, atol=1e-4)
-    trained = Recommender(model.spec).fit(data_for(name), run=Run(device="cuda", precision="fp32"))
+    trained = learnt(model.spec, data_for(name), run=Run(device="cuda", precision="fp32"))
     assert trained.recommend(strangers(), k=3).items.shape == (6, 3)
 
 

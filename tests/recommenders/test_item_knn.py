@@ -9,10 +9,10 @@ from scipy.sparse import csr_matrix
 
 from recsys_ae.datasets.interactions import Interactions
 from recsys_ae.errors import MissingPackageError, UnsupportedError
+from recsys_ae.nn import neighbors
 from recsys_ae.nn.autoencoder import Shape
 from recsys_ae.nn.runtime import Run
 from recsys_ae.recommender import Recommender
-from recsys_ae.recommenders import item_knn
 from recsys_ae.recommenders.item_knn import ItemKNN, ItemKNNNetwork
 from tests.nn.small import matrix, rows_of
 from tests.recommenders.blocks import holdout, training_data
@@ -51,7 +51,7 @@ def test_neighbours_stand_in_order_and_what_is_missing_is_0() -> None:
 def test_scores_do_not_depend_on_how_the_work_is_cut(cells: int, monkeypatch: pytest.MonkeyPatch) -> None:
     network, rows = learnt(ItemKNN(neighbors=5), matrix(40, 12)), rows_of(matrix(40, 12))
     expected = network(rows)
-    monkeypatch.setattr(item_knn, "CELLS", cells)
+    monkeypatch.setattr(neighbors, "CELLS", cells)
     assert torch.equal(network(rows), expected)
 
 
@@ -89,7 +89,7 @@ def test_items_are_alike_that_are_neighbours_or_have_the_same_ones() -> None:
 
 def test_too_many_items_are_not_compared(monkeypatch: pytest.MonkeyPatch) -> None:
     model = Recommender(ItemKNN()).fit(training_data(), run=Run(device="cpu"))
-    monkeypatch.setattr(item_knn, "free_memory", lambda device: 1000)
+    monkeypatch.setattr(neighbors, "free_memory", lambda device: 1000)
     with pytest.raises(UnsupportedError, match=r"takes 0\.0 GiB for 32 items, and 0\.0 GiB are free"):
         model.similar([0])
 
