@@ -11,7 +11,7 @@ import torch
 from scipy.sparse import csr_matrix, issparse
 from torch.nn import functional
 
-from recsys_ae import artefact, cold_start, metrics, recommendations, recommender_state, recommenders, requirements
+from recsys_ae import artefact, cold_start, metrics, recommendations, requirements
 from recsys_ae.cold_start import ColdStart
 from recsys_ae.datasets.columns import shown
 from recsys_ae.datasets.features import Features
@@ -19,7 +19,7 @@ from recsys_ae.datasets.interactions import Column, Ids, Interactions
 from recsys_ae.datasets.splitting import Holdout
 from recsys_ae.errors import ArtefactError, ConfigError, DataError, NotFittedError, UnsupportedError
 from recsys_ae.facts import facts_of
-from recsys_ae.hyper import build, flatten
+from recsys_ae.hyper import flatten
 from recsys_ae.nn import ranking
 from recsys_ae.nn.autoencoder import Autoencoder, Shape, Spec
 from recsys_ae.nn.candidates import Candidates, Filter, places
@@ -28,6 +28,7 @@ from recsys_ae.nn.ranking import validation
 from recsys_ae.nn.rows import Rows, canonical
 from recsys_ae.nn.runtime import Run, resolve
 from recsys_ae.recommendations import Recommendations
+from recsys_ae.recommender_state import Fitted
 
 
 class Recommender:
@@ -272,18 +273,22 @@ class Recommender:
 
     def save(self, path: str | Path, *, overwrite: bool = False) -> None:
         """Write the model into a folder: `Recommender.load` gives an equal spec and equal scores."""
-        artefact.write(Path(path), recommender_state.kept(self), overwrite=overwrite)
+        learnt = self.network, self._popularity, self.items, self.users, self._cold_start
+        kept = Fitted(self.spec, *learnt, self.history, self.facts, self.notes)
+        artefact.write(Path(path), kept.artefact(), overwrite=overwrite)
 
     @classmethod
     def load(cls, path: str | Path, *, device: str = "auto") -> Self:
         """Read a model that was saved on any device; no training data are needed."""
         stored = artefact.read(Path(path), resolve(device))
         try:
-            spec = build(recommenders.spec_class(stored.config["model"]), stored.config["spec"])
-            model = cls(spec)
-            recommender_state.put_back(model, stored)
+            kept = Fitted.of(stored)
         except (AttributeError, ConfigError, KeyError, TypeError, ValueError, RuntimeError) as error:
             raise ArtefactError(f"{path} cannot be loaded by this version: {error}") from error
+        model = cls(kept.spec)
+        model._network, model._popularity, model._cold_start = kept.network, kept.popularity, kept.cold_start
+        model.items, model.users = kept.items, kept.users
+        model.history, model.facts, model.notes = kept.history, kept.facts, dict(kept.notes)
         return model
 
     def _with(self, cold_items: Features) -> Extended:

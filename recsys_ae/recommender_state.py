@@ -1,46 +1,62 @@
 """What of a recommender is kept on the disk."""
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Self
 
 import pandas as pd
 import torch
+from torch import Tensor
 
+from recsys_ae import recommenders
 from recsys_ae.artefact import Artefact
 from recsys_ae.cold_start import ColdStart
-from recsys_ae.hyper import flatten
-from recsys_ae.nn.autoencoder import Shape
-
-if TYPE_CHECKING:
-    from recsys_ae.recommender import Recommender
+from recsys_ae.datasets.interactions import Ids
+from recsys_ae.hyper import build, flatten
+from recsys_ae.nn.autoencoder import Autoencoder, Shape, Spec
 
 
-def kept(model: "Recommender") -> Artefact:
-    """Return all that a model is."""
-    state = {f"network.{name}": tensor for name, tensor in model.network.state_dict().items()}
-    config: dict[str, Any] = {
-        "model": model.spec.name(),
-        "spec": flatten(model.spec),
-        "shape": [model.facts["users"], len(model.items)],
-        "facts": model.facts,
-        "history": model.history,
-    }
-    state["popularity"] = model._popularity
-    columns: pd.Index[Any] = pd.Index([])
-    if model._cold_start is not None:
-        columns, config["form"] = model._cold_start.columns, list(model._cold_start.form)
-        state |= model._cold_start.state()
-    return Artefact(config, model.items, state, model.notes, model.users, columns=columns)
+@dataclass(frozen=True, eq=False)
+class Fitted:
+    """All that a fitted model is; its attributes are those of a `Recommender`."""
 
+    spec: Spec
+    network: Autoencoder
+    popularity: Tensor
+    items: Ids
+    users: Ids
+    cold_start: ColdStart | None
+    history: list[dict[str, float]]
+    facts: dict[str, Any]
+    notes: Mapping[str, Any]
 
-def put_back(model: "Recommender", stored: Artefact) -> None:
-    """Give a model with the spec of what is stored everything else of it."""
-    n_rows, width = stored.config["shape"]
-    with torch.device("meta"):  # shapes only: what a new network would draw and hold is not needed
-        network = model.spec.build(Shape(n_rows, width, len(stored.columns)))
-    state = dict(stored.state)
-    popularity = state.pop("popularity")
-    found = ColdStart.restored(stored.columns, tuple(stored.config.get("form", ())), state)
-    network.load_state_dict({name.removeprefix("network."): one for name, one in state.items()}, assign=True)
-    model.history, model.facts, model.notes = stored.config["history"], stored.config["facts"], dict(stored.notes)
-    model._network, model._popularity, model._cold_start = network.eval(), popularity, found
-    model.items, model.users = stored.items, stored.users
+    def artefact(self) -> Artefact:
+        """Return it as configuration, ids and tensors."""
+        state = {f"network.{name}": tensor for name, tensor in self.network.state_dict().items()}
+        state["popularity"] = self.popularity
+        config: dict[str, Any] = {
+            "model": self.spec.name(),
+            "spec": flatten(self.spec),
+            "shape": [self.facts["users"], len(self.items)],
+            "facts": self.facts,
+            "history": self.history,
+        }
+        columns: pd.Index[Any] = pd.Index([])
+        if self.cold_start is not None:
+            columns, config["form"] = self.cold_start.columns, list(self.cold_start.form)
+            state |= self.cold_start.state()
+        return Artefact(config, self.items, state, self.notes, self.users, columns=columns)
+
+    @classmethod
+    def of(cls, stored: Artefact) -> Self:
+        """Make a model of what `artefact` returned."""
+        config, state = stored.config, dict(stored.state)
+        spec: Spec = build(recommenders.spec_class(config["model"]), config["spec"])
+        n_rows, width = config["shape"]
+        with torch.device("meta"):  # shapes only: what a new network would draw and hold is not needed
+            network = spec.build(Shape(n_rows, width, len(stored.columns)))
+        popularity = state.pop("popularity")
+        cold_start = ColdStart.restored(stored.columns, tuple(config.get("form", ())), state)
+        network.load_state_dict({name.removeprefix("network."): one for name, one in state.items()}, assign=True)
+        found = spec, network.eval(), popularity, stored.items, stored.users, cold_start
+        return cls(*found, config["history"], config["facts"], stored.notes)

@@ -17,6 +17,9 @@ LAYERS = {
     "artefact": 4,
     "requirements": 4,
     "facts": 4,
+    "recommendations": 4,
+    "cold_start": 4,
+    "recommender_state": 4.5,
     "recommender": 5,
     "feature_encoder": 5,
     "blending": 6,
@@ -35,7 +38,8 @@ HOMES = {
     "sklearn": {"datasets/texts", "analysis/classifiers"},
     "PIL": {"datasets/images"},
     "torch": {
-        "nn", "recommenders", "autoencoders", "artefact", "facts", "recommender", "feature_encoder", "evaluation",
+        "nn", "recommenders", "autoencoders", "artefact", "facts", "cold_start", "recommender", "recommender_state",
+        "feature_encoder", "evaluation",
         "analysis", "cli",
     },
 }  # fmt: skip

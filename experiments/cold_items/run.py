@@ -1,4 +1,4 @@
-"""Rank films that nobody has rated: what do the codes of each autoencoder tell of them?
+"""Rank films that nobody has rated by the codes of each autoencoder.
 
     python experiments/cold_items/run.py [ROW …] [--data ml-1m|ml-latest-small] [--select] [--seeds 0,1,2]
 
@@ -249,10 +249,10 @@ def made(out: Path, row: str, seed: int, task: Task, settings: dict[str, Any]) -
     ranker = BASELINES[row](task) if row in BASELINES else encoded(row, task, settings)
     seconds = time.perf_counter() - started
     per_user: dict[str, Any] = {"user": task.holdout.users}
-    reports = {"cold": evaluate(ranker, task.holdout, METRICS, n_resamples=1)}
+    reports = {"cold": evaluate(ranker, task.holdout, METRICS, n_resamples=2)}
     if isinstance(ranker, Ranker):
-        reports["mixed"] = evaluate(Ranker(ranker.model, ranker.new, alone=False), task.holdout, METRICS, n_resamples=1)
-    values = pd.concat({kind: report.values for kind, report in reports.items()}, axis=1)
+        reports["mixed"] = evaluate(Ranker(ranker.model, ranker.new, alone=False), task.holdout, METRICS, n_resamples=2)
+    values = pd.concat({kind: report.values for kind, report in reports.items()}, axis=1)  # noqa: PD011  a report's own
     values.columns = [f"{kind} {name}" for kind, name in values.columns]
     per_user = {"user": values.index.tolist(), **{str(name): values[name].tolist() for name in values}}
     done = {"row": row, "seed": seed, "settings": settings, "seconds": seconds, "values": per_user}
