@@ -27,6 +27,7 @@ MODULES = {
     "pretrain": ".pretrain",
     "encode": ".encode",
     "autoencoders": ".autoencoders",
+    "study": ".study",
     "data": ".data",
     "doctor": ".doctor",
 }

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from recsys_ae.evaluation import Report
     from recsys_ae.feature_encoder import FeatureEncoder
     from recsys_ae.recommender import Recommender
+    from recsys_ae.study.report import StudyReport
+    from recsys_ae.study.runner import Outcome
     from recsys_ae.tracking import MLflowTracker, NoTracker
 
 
@@ -65,6 +67,25 @@ class Tracking:
             least = monitor is not None and smaller_is_better(monitor)
             self.tracker.picture(model.history, monitor=monitor, smaller_is_better=least)
         self.tracker.artefact(folder)
+
+    def child(self, outcome: "Outcome") -> None:
+        """Write a fit of a study as a run within the study's."""
+        if not hasattr(self.tracker, "child") or not outcome.made:
+            return
+        fit = outcome.work.fit
+        numbers = {
+            f"{measure}/{name}": float(value)
+            for measure, values in outcome.numbers.items()
+            for name, value in values.items()
+            if isinstance(value, int | float) and not isinstance(value, bool)
+        }
+        chosen = {**fit.identity, "latent": fit.latent, "steps": list(outcome.work.steps)}
+        self.tracker.child(outcome.name, parameters=chosen, history=outcome.history, metrics=numbers)
+
+    def study(self, report: "StudyReport") -> None:
+        """Hand over the report of a study."""
+        self.tracker.artefact(report.html)
+        self.tracker.artefact(report.json)
 
 
 def report(address: Mapping[str, str] | None, found: "Report", on: str) -> None:

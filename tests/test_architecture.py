@@ -25,12 +25,15 @@ LAYERS = {
     "blending": 6,
     "evaluation": 6,
     "analysis": 6,
+    "study": 7,
 }  # fmt: skip
 HOMES = {
     "click": {"cli"},
     "rich": {"cli"},
     "mlflow": {"tracking", "cli/doctor"},
-    "matplotlib": {"tracking"},
+    "matplotlib": {"tracking", "study/report"},
+    "jinja2": {"study/report"},
+    "umap": {"study/umap_map"},
     "safetensors": {"artefact"},
     "pooch": {"datasets/download"},
     "pyarrow": {"datasets", "cli"},
@@ -156,6 +159,7 @@ BARE = """
 import sys
 
 ABSENT = {"pyarrow", "safetensors", "click", "rich", "pooch", "implicit", "mlflow", "matplotlib", "sklearn", "PIL"}
+ABSENT |= {"jinja2", "umap"}
 
 class Absent:
     def find_spec(self, name, path=None, target=None):

@@ -18,7 +18,7 @@ def test_the_wheel_holds_exactly_two_packages(tmp_path: Path) -> None:
         (source / name).write_bytes((ROOT / name).read_bytes())
     for package in ("recsys_ae", "cli"):
         for path in (ROOT / package).rglob("*"):
-            if path.suffix in (".py", ".typed"):
+            if path.is_file() and "__pycache__" not in path.parts:
                 target = source / path.relative_to(ROOT)
                 target.parent.mkdir(parents=True, exist_ok=True)
                 target.write_bytes(path.read_bytes())
@@ -44,3 +44,6 @@ def test_the_wheel_holds_exactly_two_packages(tmp_path: Path) -> None:
     }
     assert packed == expected
     assert {"recsys_ae/py.typed", "recsys_ae_cli/py.typed"} <= set(names)
+    study = {f"recsys_ae/study/presets/{name}.toml" for name in ("quick", "paper")}
+    study |= {f"recsys_ae/study/report/templates/page.{ending}" for ending in ("html.j2", "css", "js")}
+    assert study <= set(names)

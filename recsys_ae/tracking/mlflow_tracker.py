@@ -138,6 +138,23 @@ class MLflowTracker:
             epochs = [{key: float(value) for key, value in epoch.items()} for epoch in history]
             self._ask("loss_curve", history=epochs, monitor=monitor, smaller_is_better=smaller_is_better)
 
+    def child(
+        self,
+        run_name: str,
+        *,
+        parameters: Mapping[str, Any],
+        history: Sequence[Mapping[str, float]] = (),
+        metrics: Mapping[str, float],
+    ) -> None:
+        """Write a run of its own within this one, at once and ended: what was chosen, of each epoch, and at the end."""
+        chosen = {names.name(key): names.shortened(names.written(value)) for key, value in names.flat(parameters)}
+        epochs = [*({**epoch} for epoch in history), {}]
+        epochs[-1] |= metrics
+        numbers = [
+            {names.name(key): float(value) for key, value in epoch.items() if math.isfinite(value)} for epoch in epochs
+        ]
+        self._ask("child", run_name=run_name, parameters=chosen, epochs=numbers, time=_now())
+
     def _ask(self, do: str, *, wait: float = 0.0, **request: Any) -> bool:
         if self._process is not None:
             return self._process.ask(do, wait=wait, **request)

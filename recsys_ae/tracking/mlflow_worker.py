@@ -20,6 +20,8 @@ from recsys_ae.tracking.mlflow_names import shortened
 Request: TypeAlias = dict[str, Any]
 Say: TypeAlias = Callable[[dict[str, Any]], None]
 
+MOST_AT_ONCE = 1000
+"""Numbers that a store takes in one request."""
 RETRY_SECONDS = 60.0
 """How long a store that did not answer is left alone, unless the run ends."""
 
@@ -38,6 +40,7 @@ class StoredRun:
             run = self.client.get_run(run_id)
         self.id: str = run.info.run_id
         self.experiment_id: str = run.info.experiment_id
+        self.children: dict[tuple[str, int], str] = {}
 
     def _experiment(self, name: str) -> str:
         found = self.client.get_experiment_by_name(name)
@@ -55,6 +58,26 @@ class StoredRun:
 
         numbers = [Metric(name, value, time, step) for name, value in values.items()]
         self.client.log_batch(self.id, metrics=numbers, tags=[RunTag(name, text) for name, text in tags.items()])
+
+    def child(
+        self, run_name: str, parameters: Mapping[str, str], epochs: Sequence[Mapping[str, float]], time: int
+    ) -> None:
+        """Write a run within this one, of which the last of ``epochs`` are the numbers at the end."""
+        from mlflow.entities import Metric, Param  # noqa: PLC0415
+
+        key = (run_name, time)
+        if key not in self.children:  # sent twice, it is there once
+            tags = {"mlflow.parentRunId": self.id}
+            made = self.client.create_run(self.experiment_id, start_time=time, run_name=run_name, tags=tags)
+            self.children[key] = made.info.run_id
+        child = self.children[key]
+        numbers = [
+            Metric(name, value, time, step) for step, epoch in enumerate(epochs, 1) for name, value in epoch.items()
+        ]
+        self.client.log_batch(child, params=[Param(name, text) for name, text in parameters.items()])
+        for start in range(0, len(numbers), MOST_AT_ONCE):
+            self.client.log_batch(child, metrics=numbers[start : start + MOST_AT_ONCE])
+        self.client.set_terminated(child, "FINISHED", time)
 
     def artefact(self, path: str) -> None:
         """Keep a file, or a folder under its name."""

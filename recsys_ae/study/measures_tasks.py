@@ -1,0 +1,68 @@
+"""The applications of a code beside finding: learning from few labels, and members made for rare classes."""
+
+from typing import Any
+
+import numpy as np
+
+from recsys_ae.analysis.few_labels import few_labels, fine_tuned
+from recsys_ae.analysis.verification import verification
+from recsys_ae.study.case import Case, plain
+from recsys_ae.study.data import Part
+from recsys_ae.study.kept import Measured
+
+FALL = 0.6
+"""Members of a class of the verifier beside those of the next larger one."""
+LEAST = 4
+
+
+def pretraining(case: Case) -> Measured:
+    """Classify by few labels: from the codes, and with the encoder trained on."""
+    test, pool, sizes = case.data.test.labelled(), case.pool, case.sizes
+    seeds = tuple(range(sizes.repeats))
+    numbers: dict[str, Any] = {
+        "codes": few_labels(case.pool_codes, pool.told, case.codes(test), test.told, sizes.labelled, seeds=seeds)
+    }
+    if case.encoder is not None and any(True for _ in case.encoder.network.parameters()):
+        numbers["tuned"] = fine_tuned(
+            case.encoder, pool.features, pool.told, test.features, test.told, sizes.labelled, seeds=seeds
+        )
+    return Measured(plain(numbers))
+
+
+def augmentation(case: Case) -> Measured:
+    """Verify whether two rows share a label, with members of rare classes made by perturbed codes, and without."""
+    sizes, test = case.sizes, case.queries
+    train = rare(case.pool, sizes.rare)
+
+    def auc(**how: Any) -> list[float]:
+        return [
+            float(verification(
+                case.model, train.features, train.told, test.features, test.told, seed=seed, **how
+            ))
+            for seed in range(sizes.repeats)
+        ]  # fmt: skip
+
+    most = max(sizes.minima)
+    numbers = {
+        "baseline": auc(share=0.0),
+        "by_share": [
+            {"share": share, "minimum": most, "auc": auc(share=share, minimum=most)} for share in sizes.shares
+        ],
+        "by_minimum": [{"share": 0.2, "minimum": n, "auc": auc(share=0.2, minimum=n)} for n in sizes.minima if n],
+        "per_real": [{"share": share, "auc": auc(share=share, per_real=1)} for share in sizes.shares],
+        "classes": np.unique(train.told, return_counts=True)[1],
+    }
+    return Measured(plain(numbers))
+
+
+def rare(part: Part, largest: int) -> Part:
+    """Return rows whose classes have fewer and fewer members, from the largest of so many; all rows where it is 0."""
+    if not largest or part.labels is None:
+        return part
+    labels = part.told
+    names, counts = np.unique(labels, return_counts=True)
+    kept = []
+    for place, name in enumerate(names[np.lexsort((names, -counts))]):
+        n = max(round(largest * FALL**place), LEAST)
+        kept.append(np.flatnonzero(labels == name)[:n])
+    return part.take(np.sort(np.concatenate(kept)))

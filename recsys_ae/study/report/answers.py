@@ -1,0 +1,105 @@
+"""The first screen: which model, which size of the code, how much better."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from recsys_ae.study.plan import RAW
+from recsys_ae.study.report.parts import Better, with_interval
+from recsys_ae.study.report.section_fits import ERROR
+from recsys_ae.study.results import Mean, Results
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A question, who answers it best, with what number, and beside what."""
+
+    question: str
+    answer: str
+    number: str
+    beside: str
+    anchor: str
+
+
+QUESTIONS: tuple[tuple[str, str, str, Better, int, str, str], ...] = (
+    ("Which gives rows back best?", ERROR, "RMSE", "low", 4, "latent", "pca"),
+    ("Whose code sorts rows by label best?", "neighbours/accuracy", "5-NN accuracy", "high", 4, "structure", RAW),
+    ("Whose code keeps neighbours?", "structure/trustworthiness", "trustworthiness", "high", 3, "structure", "pca"),
+    ("By whose code are rows found best?", "found/map", "mAP", "high", 3, "retrieval", RAW),
+)
+
+
+def answers(results: Results) -> list[Answer]:
+    """Return what the study answers."""
+    return [*_best(results), *_few_labels(results), *_unlike(results)]
+
+
+def _best(results: Results) -> Iterator[Answer]:
+    for question, path, unit, better, digits, anchor, base in QUESTIONS:
+        found = [
+            (model, z, mean)
+            for model in results.models()
+            if model != RAW
+            for z in results.latents(model=model)
+            if (mean := results.mean(path, model=model, latent=z)) is not None
+        ]
+        if not found:
+            continue
+        sign = 1 if better == "low" else -1
+        model, z, mean = min(found, key=lambda one: sign * one[2].mean)
+        other = results.mean(path, model=base, latent=z)
+        told = "" if other is None or base == model else _beside(mean, other, base, z, digits)
+        yield Answer(question, f"{model}, z = {z}", f"{unit} {with_interval(mean, digits)}", told, anchor)
+
+
+def _beside(mean: Mean, other: Mean, base: str, z: int, digits: int) -> str:
+    name = "the features themselves" if base == RAW else f"{base} with z = {z}"
+    change = 100 * (mean.mean / other.mean - 1) if other.mean else 0.0
+    return f"{change:+.1f} % beside {name}, {with_interval(other, digits)}"
+
+
+def _few_labels(results: Results) -> Iterator[Answer]:
+    from recsys_ae.study.report.section_tasks import _learnt, called, cases  # noqa: PLC0415
+
+    share = min(results.plan.sizes.labelled, key=lambda one: abs(one - 0.01))
+    found = [
+        (called(case) + (", trained on" if key == "tuned" else ""), mean)
+        for case in cases(results, "pretraining")
+        for key in ("codes", "tuned")
+        if case[0] != RAW and (mean := _learnt(results, case, key, share)) is not None
+    ]
+    if not found:
+        return
+    name, mean = max(found, key=lambda one: one[1].mean)
+    base = _learnt(results, (RAW, 0), "codes", share)
+    told = (
+        ""
+        if base is None
+        else f"{100 * (mean.mean - base.mean):+.1f} points beside the features, {with_interval(base)}"
+    )
+    yield Answer(
+        f"Which learns from {100 * share:g} % of the labels?",
+        name,
+        f"accuracy {with_interval(mean)}",
+        told,
+        "pretraining",
+    )
+
+
+def _unlike(results: Results) -> Iterator[Answer]:
+    names = sorted(
+        {name for one in results.of() if "unlike" in one.measures for name in one.measures["unlike"].numbers}
+    )
+    for name in names:
+        found = [
+            (model, z, mean)
+            for model in results.models()
+            for z in results.latents(model=model)
+            if (mean := results.mean(f"unlike/{name}/auc", model=model, latent=z)) is not None
+        ]
+        if found:
+            model, z, mean = max(found, key=lambda one: one[2].mean)
+            base = results.mean(f"unlike/{name}/auc", model="pca", latent=z)
+            told = "" if base is None or model == "pca" else _beside(mean, base, "pca", z, 3)
+            yield Answer(
+                f"Which notices {name}?", f"{model}, z = {z}", f"AUC {with_interval(mean, 3)}", told, "anomaly"
+            )

@@ -1,0 +1,254 @@
+"""What codes are used for: fewer dimensions, noise, finding, few labels, anomalies, rare classes, recommendation."""
+
+from collections.abc import Callable
+from operator import itemgetter
+from typing import Any
+
+import numpy as np
+
+from recsys_ae.study.plan import RAW
+from recsys_ae.study.report.charts import Line, chart
+from recsys_ae.study.report.mosaics import mosaic
+from recsys_ae.study.report.parts import Column, Picture, Section, Table, table, there
+from recsys_ae.study.report.section_fits import ERROR, style
+from recsys_ae.study.results import Mean, Result, Results, mean_of
+
+Case = tuple[str, int]
+
+
+def cases(results: Results, measure: str) -> list[Case]:
+    """Return the models and sizes of the code that a measure was made of."""
+    has = {(one.fit.model, one.fit.latent) for one in results.of() if measure in one.measures}
+    return sorted(has, key=lambda case: (style(case[0]), case[1]))
+
+
+def called(case: Case) -> str:
+    """Name a case."""
+    return case[0] if case[0] == RAW else f"{case[0]}, z = {case[1]}"
+
+
+def reduction(results: Results) -> Section:
+    """Fewer dimensions: error and neighbourhoods beside those of PCA."""
+    rows = []
+    for z in results.latents():
+        base = results.mean(ERROR, model="pca", latent=z)
+        for model in results.models():
+            error = results.mean(ERROR, model=model, latent=z)
+            if model in ("pca", RAW) or error is None or base is None:
+                continue
+            near = [
+                results.mean(p, model=model, latent=z) for p in ("structure/trustworthiness", "structure/continuity")
+            ]
+            rows.append((model, [z, error, base, 100 * (error.mean / base.mean - 1), *near]))
+    columns = [
+        Column("model"), Column("z", digits=0), Column("RMSE", "on the test rows", "low"),
+        Column("RMSE of PCA", "with the same size of the code"),
+        Column("difference, %", "below 0: less error than PCA", "low", 1),
+        Column("trustworthiness", "", "high", 3), Column("continuity", "", "high", 3),
+    ]  # fmt: skip
+    made = table("reduction", "Dimension reduction beside PCA of the same size.", columns, rows)
+    return Section("reduction", "Dimension reduction", (), there(made))
+
+
+def denoising(results: Results) -> Section:
+    """How much of the noise is taken away."""
+    wanted = cases(results, "damaged")
+    levels = results.plan.sizes.noise
+
+    def at(case: Case, key: str, level: float) -> Mean | None:
+        return over(results, case, "damaged", lambda n: _row(n["levels"], "level", level, key))
+
+    lines = [
+        Line.of(called(case), [(x, m) for x in levels if (m := at(case, "psnr", x)) is not None], style(case[0]))
+        for case in wanted
+    ]
+    reference = next(iter(wanted), None)
+    if reference is not None:
+        noisy = [(x, m) for x in levels if (m := at(reference, "psnr_noisy", x)) is not None]
+        lines.append(Line.of("the noisy rows", noisy, 9))
+    picture = chart(
+        "denoising", lines, x="standard deviation of the noise", y="PSNR, dB",
+        caption="Peak signal-to-noise ratio of what comes back of noisy rows, to the rows without noise.",
+    )  # fmt: skip
+    rows = [(case[0], [case[1], *(at(case, "psnr", level) for level in levels)]) for case in wanted]
+    columns = [
+        Column("model"), Column("z", digits=0),
+        *(Column(f"noise {level:g}", "PSNR in dB", "high", 2) for level in levels),
+    ]  # fmt: skip
+    made = table("denoising", "PSNR in dB by the standard deviation of the noise.", columns, rows)
+    return Section("denoising", "Noise taken away", (), there(made), there(picture))
+
+
+def retrieval(results: Results) -> Section:
+    """Show what is found by the codes."""
+    wanted = cases(results, "found")
+    keys = ("precision@10", "map")
+    rows = []
+    for case in wanted:
+        values = [over(results, case, "found", itemgetter(key)) for key in keys]
+        values.append(over(results, case, "neighbours", itemgetter("accuracy")))
+        rows.append((case[0], [case[1], *values]))
+    columns = [
+        Column("model"), Column("z", digits=0),
+        Column("precision@10", "share of the ten nearest that have the same label", "high"),
+        Column("mAP", "mean average precision of the whole ranking by label", "high"),
+        Column("5-NN accuracy", "of the labels of the five nearest training codes", "high"),
+    ]  # fmt: skip
+    made = table("retrieval", "Test rows found by the distance of their codes.", columns, rows)
+    pictures: list[Picture] = []
+    told: list[Table] = []
+    for model, z in wanted:
+        found = results.first("found", model=model, latent=z)
+        if model != RAW and found is not None:
+            pictures += there(_found(results, (model, z), found))
+            told += there(_alike((model, z), found) if not pictures else None)
+    return Section("retrieval", "Finding by the code", (), (*there(made), *told), tuple(pictures))
+
+
+def _found(results: Results, case: Case, result: Result) -> Picture | None:
+    arrays = result.measures["found"].arrays
+    if "queries" not in arrays:
+        return None
+    rows = [
+        (f"query {n}", [query, *near])
+        for n, (query, near) in enumerate(zip(arrays["queries"], arrays["found"], strict=True), 1)
+    ]
+    right = f"{100 * arrays['right'].mean():.0f} %"
+    return mosaic(
+        f"found_{case[0]}_{case[1]}", [(title, np.stack(row)) for title, row in rows], results.form,
+        caption=f"{called(case)}: a test row on the left, and the ten whose codes are nearest; {right} have its label.",
+        alt=f"Queries and the ten nearest rows by the code of {called(case)}, of which {right} are right.",
+    )  # fmt: skip
+
+
+def _alike(case: Case, result: Result) -> Table | None:
+    rows = [(one["query"], [", ".join(one["found"])]) for one in result.measures["found"].numbers["examples"]]
+    columns = [Column("row"), Column("the ten nearest, by their ids")]
+    return table(f"alike_{case[0]}_{case[1]}", f"{called(case)}: rows like these.", columns, rows)
+
+
+def pretraining(results: Results) -> Section:
+    """Learning from few labels."""
+    wanted = cases(results, "pretraining")
+    shares = results.plan.sizes.labelled
+    curves = {}
+    for case in wanted:
+        curves[called(case)] = (case, {share: _learnt(results, case, "codes", share) for share in shares})
+        tuned = {share: _learnt(results, case, "tuned", share) for share in shares}
+        if any(value is not None for value in tuned.values()):
+            curves[f"{called(case)}, trained on"] = (case, tuned)
+    lines = [
+        Line.of(name, [(100 * share, mean) for share, mean in curve.items() if mean is not None], place)
+        for place, (name, (_, curve)) in enumerate(curves.items())
+    ]
+    picture = chart(
+        "pretraining", lines, x="labels, % of the training rows", y="accuracy on the test rows", log=True,
+        caption="Accuracy of a classifier of the codes that is told few labels.",
+    )  # fmt: skip
+    rows = [(name, [curve[share] for share in shares]) for name, (_, curve) in curves.items()]
+    columns = [Column("features"), *(Column(f"{100 * share:g} %", "of the labels", "high") for share in shares)]
+    made = table(
+        "pretraining", "Accuracy by the share of labels that are told, with its interval over draws.", columns, rows
+    )
+    return Section("pretraining", "Few labels", (), there(made), there(picture))
+
+
+def _learnt(results: Results, case: Case, key: str, share: float) -> Mean | None:
+    """Return the accuracy over the draws of labels of the first seed."""
+    found = results.first("pretraining", model=case[0], latent=case[1])
+    rows = [] if found is None else found.measures["pretraining"].numbers.get(key, [])
+    return mean_of(row["accuracy"] for row in rows if abs(row["share"] - share) < 1e-9)
+
+
+def anomaly(results: Results) -> Section:
+    """Telling what does not belong by the error of its reconstruction."""
+    names = sorted(
+        {name for one in results.of() if "unlike" in one.measures for name in one.measures["unlike"].numbers}
+    )
+    rows = []
+    for case in cases(results, "unlike"):
+        values = [results.mean(f"unlike/{name}/auc", model=case[0], latent=case[1]) for name in names]
+        rows.append((case[0], [case[1], *values]))
+    columns = [Column("model"), Column("z", digits=0), *(Column(f"AUC, {name}", "", "high") for name in names)]
+    among = table("anomaly_unlike", "ROC-AUC of the error for rows from elsewhere among the test rows.", columns, rows)
+    held = [one for one in results.all if "withheld" in one.measures]
+    labels = sorted({one.fit.withheld for one in held})
+    groups = sorted({(one.fit.model, one.fit.latent) for one in held}, key=lambda case: (style(case[0]), case[1]))
+    rows = []
+    for model, z in groups:
+        own = [one for one in held if (one.fit.model, one.fit.latent) == (model, z)]
+        each = [mean_of(o.number("withheld/auc") for o in own if o.fit.withheld == label) for label in labels]
+        rows.append((model, [z, *each, mean_of(mean.mean for mean in each if mean is not None)]))
+    columns = [
+        Column("model"), Column("z", digits=0), *(Column(label, "withheld label", "high", 3) for label in labels),
+        Column("mean", "over the withheld labels, with its interval", "high", 3),
+    ]  # fmt: skip
+    out = table(
+        "anomaly_withheld", "ROC-AUC of the error for rows of a label that the training has not seen.", columns, rows
+    )
+    return Section("anomaly", "Anomalies", (), there(among, out))
+
+
+def augmentation(results: Results) -> Section:
+    """Show how well a verifier of pairs does, trained with members of rare classes that are made."""
+    pictures: list[Picture] = []
+    rows = []
+    kinds = {
+        "by_share": (
+            "share",
+            "perturbation, % of each number's range",
+            100.0,
+            "rare classes filled up to the largest size",
+        ),
+        "by_minimum": ("minimum", "size that rare classes are filled up to", 1.0, "codes perturbed by 20 %"),
+        "per_real": ("share", "perturbation, % of each number's range", 100.0, "one made row for each real one"),
+    }
+    wanted = cases(results, "augmentation")
+    for kind, (key, x, factor, how) in kinds.items():
+        lines = []
+        for place, case in enumerate(wanted):
+            found = results.first("augmentation", model=case[0], latent=case[1])
+            numbers = found.measures["augmentation"].numbers if found is not None else {}
+            points = [(factor * row[key], Mean.of(row["auc"])) for row in numbers.get(kind, [])]
+            lines.append(Line.of(called(case), points, place))
+            base = Mean.of(numbers["baseline"])
+            lines.append(
+                Line(
+                    f"{case[0]}, nothing made",
+                    [x for x, _ in points],
+                    [base.mean] * len(points),
+                    [None] * len(points),
+                    place + len(wanted),
+                )
+            )
+            best = max(points, key=lambda point: point[1].mean, default=None)
+            if best is not None:
+                rows.append((case[0], [case[1], how, base, best[1], best[0]]))
+        pictures += there(
+            chart(f"augmentation_{kind}", lines, x=x, y="ROC-AUC of the verifier", caption=f"Same label or not: {how}.")
+        )
+    columns = [
+        Column("model"), Column("z", digits=0), Column("how"), Column("AUC, nothing made"),
+        Column("best AUC", "", "high"), Column("at", "perturbation in % or size", "", 0),
+    ]  # fmt: skip
+    made = table("augmentation", "The verifier with and without made members, intervals over draws.", columns, rows)
+    return Section("augmentation", "Rare classes filled with made rows", (), there(made), tuple(pictures))
+
+
+def recommendation() -> Section:
+    """Where the codes of items start a recommender."""
+    return Section(
+        "recommendation",
+        "Recommendation",
+        ("Codes of items that start or extend a recommender are measured by experiments of their own, not here.",),
+    )
+
+
+def over(results: Results, case: Case, measure: str, take: Callable[[Any], Any]) -> Mean | None:
+    """Return the mean over seeds of what is taken of a measure's numbers."""
+    has = [one for one in results.of(model=case[0], latent=case[1]) if measure in one.measures]
+    return mean_of(take(one.measures[measure].numbers) for one in has)
+
+
+def _row(rows: list[dict[str, Any]], key: str, value: float, wanted: str) -> float | None:
+    return next((row.get(wanted) for row in rows if abs(row[key] - value) < 1e-9), None)

@@ -1,0 +1,120 @@
+"""A headless Chromium, spoken to by its DevTools protocol."""
+
+import base64
+import itertools
+import json
+import os
+import re
+import shutil
+import subprocess
+import time
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+NAMES = ("chromium", "chromium-browser", "google-chrome")
+SECONDS = 60
+
+
+def found() -> str | None:
+    """Return the program: what CHROMIUM names, else one on the PATH; None where there is none."""
+    return os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, NAMES)), None)
+
+
+class Browser:
+    """One page; what it logs and throws is kept in ``complaints``."""
+
+    def __init__(self, program: str, folder: Path) -> None:
+        import websocket
+
+        command = [
+            program, "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run",
+            "--disable-background-networking", "--remote-debugging-port=0", "--remote-allow-origins=*",
+            f"--user-data-dir={folder}", "about:blank",
+        ]  # fmt: skip
+        self.log = folder.with_name(f"{folder.name}.log")
+        with self.log.open("wb") as log:
+            self.process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=log)
+        self.numbers = itertools.count(1)
+        self.complaints: list[str] = []
+        self.requests: list[str] = []
+        self.line = websocket.create_connection(self._address(), timeout=SECONDS)
+        target = self.ask("Target.createTarget", url="about:blank")["targetId"]
+        self.session: str | None = self.ask("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
+        for domain in ("Page", "Runtime", "Log", "Network"):
+            self.ask(f"{domain}.enable")
+
+    session = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.line.close()
+        self.process.terminate()
+        self.process.wait(SECONDS)
+
+    def _address(self) -> str:
+        until = time.monotonic() + SECONDS
+        while time.monotonic() < until and self.process.poll() is None:
+            if said := re.search(r"DevTools listening on (ws://\S+)", self.log.read_text(errors="replace")):
+                return said[1]
+            time.sleep(0.05)
+        raise RuntimeError(f"Chromium does not answer: {self.log.read_text(errors='replace')[-500:]}")
+
+    def ask(self, method: str, **values: Any) -> dict[str, Any]:
+        """Ask for something and wait for the answer."""
+        number = next(self.numbers)
+        request = {"id": number, "method": method, "params": values}
+        self.line.send(json.dumps(request | ({"sessionId": self.session} if self.session else {})))
+        while True:
+            answer = json.loads(self.line.recv())
+            if answer.get("id") == number:
+                assert "error" not in answer, answer
+                return dict(answer["result"])
+            self._note(answer)
+
+    def _note(self, event: dict[str, Any]) -> None:
+        method, said = event.get("method"), event.get("params", {})
+        if method == "Runtime.exceptionThrown":
+            self.complaints.append(str(said["exceptionDetails"]))
+        elif method == "Runtime.consoleAPICalled" and said["type"] in ("error", "warning", "assert"):
+            self.complaints.append(str(said["args"]))
+        elif method == "Log.entryAdded" and said["entry"]["level"] in ("error", "warning"):
+            self.complaints.append(said["entry"]["text"])
+        elif method == "Network.requestWillBeSent":
+            self.requests.append(said["request"]["url"])
+
+    def open(self, path: Path, width: int, height: int = 900) -> None:
+        """Open a file in a window of this size and wait until all of it is there."""
+        self.ask("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=False)
+        self.ask("Page.navigate", url=path.resolve().as_uri())
+        until = time.monotonic() + SECONDS
+        while self.value("document.readyState") != "complete":
+            assert time.monotonic() < until, "the page is not ready"
+            time.sleep(0.05)
+
+    def value(self, script: str) -> Any:
+        """Return what an expression is worth on the page, waiting for a promise."""
+        answer = self.ask("Runtime.evaluate", expression=script, returnByValue=True, awaitPromise=True)
+        assert "exceptionDetails" not in answer, answer["exceptionDetails"]
+        return answer["result"].get("value")
+
+    def key(self, name: str) -> None:
+        """Press a key where the focus is."""
+        codes = {"Enter": (13, "\r"), "ArrowRight": (39, ""), "Tab": (9, "")}
+        code, text = codes[name]
+        down = {"text": text} if text else {}
+        self.ask("Input.dispatchKeyEvent", type="keyDown", key=name, code=name, windowsVirtualKeyCode=code, **down)
+        self.ask("Input.dispatchKeyEvent", type="keyUp", key=name, code=name, windowsVirtualKeyCode=code)
+
+    def move(self, x: float, y: float) -> None:
+        """Move the pointer within the window."""
+        self.ask("Input.dispatchMouseEvent", type="mouseMoved", x=x, y=y)
+
+    def picture(self, path: Path, *, whole: bool = True) -> None:
+        """Write what is seen into a PNG: the whole page, or the window."""
+        answer = self.ask("Page.captureScreenshot", format="png", captureBeyondViewport=whole)
+        path.write_bytes(base64.b64decode(answer["data"]))
