@@ -1,7 +1,8 @@
 """Contractive autoencoder: a code that changes little where the row changes little, by a penalty on its Jacobian.
 
 Rifai, Vincent, Muller, Glorot, Bengio, "Contractive Auto-Encoders: Explicit Invariance During Feature Extraction",
-ICML 2011.
+ICML 2011. With one layer and the gaussian likelihood its output lies in a plane, and no code gives rows back better
+than PCA's (Bourlard and Kamp 1988); the bernoulli likelihood or hidden layers can.
 """
 
 from dataclasses import dataclass
@@ -12,15 +13,16 @@ from torch import Tensor, nn
 from recsys_ae.hyper import hp
 from recsys_ae.nn.autoencoder import Loss
 from recsys_ae.nn.dense import Mirrored
-from recsys_ae.nn.feature_autoencoder import FeatureShape, TrainedFeatureAutoencoder, TrainedFeatureSpec
+from recsys_ae.nn.feature_autoencoder import FeatureShape
 from recsys_ae.nn.feature_rows import FeatureRows
 from recsys_ae.nn.likelihoods import Likelihood, mean_of, reconstruction
+from recsys_ae.nn.output_bias import BiasedAutoencoder, BiasedSpec
 from recsys_ae.nn.penalties import estimated_jacobian_norm, jacobian_norm
 from recsys_ae.nn.training import Step
 
 
 @dataclass(frozen=True, kw_only=True)
-class Contractive(TrainedFeatureSpec):
+class Contractive(BiasedSpec):
     """Hyper-parameters of the contractive autoencoder; one sigmoid layer with tied weights is the paper's."""
 
     hidden: tuple[int, ...] = hp((), "widths from the input to the code, mirrored on the way back", low=1)
@@ -48,7 +50,7 @@ class Contractive(TrainedFeatureSpec):
         return ContractiveNetwork(self, shape)
 
 
-class ContractiveNetwork(TrainedFeatureAutoencoder):
+class ContractiveNetwork(BiasedAutoencoder):
     """Dense layers to a code with the same activation, and back."""
 
     def __init__(self, spec: Contractive, shape: FeatureShape) -> None:

@@ -13,14 +13,15 @@ from recsys_ae.hyper import hp
 from recsys_ae.nn import penalties
 from recsys_ae.nn.autoencoder import Loss
 from recsys_ae.nn.dense import Activation, Mirrored
-from recsys_ae.nn.feature_autoencoder import FeatureShape, TrainedFeatureAutoencoder, TrainedFeatureSpec
+from recsys_ae.nn.feature_autoencoder import FeatureShape
 from recsys_ae.nn.feature_rows import FeatureRows
 from recsys_ae.nn.likelihoods import Likelihood, mean_of, reconstruction
+from recsys_ae.nn.output_bias import BiasedAutoencoder, BiasedSpec
 from recsys_ae.nn.training import Step
 
 
 @dataclass(frozen=True, kw_only=True)
-class Sparse(TrainedFeatureSpec):
+class Sparse(BiasedSpec):
     """Hyper-parameters of the sparse autoencoder; those of the KL penalty are Ng's."""
 
     latent: int = hp(196, "size of the code, which may be larger than a row", low=1, search=("log", 32, 1024))
@@ -51,7 +52,7 @@ class Sparse(TrainedFeatureSpec):
         return SparseNetwork(self, shape)
 
 
-class SparseNetwork(TrainedFeatureAutoencoder):
+class SparseNetwork(BiasedAutoencoder):
     """Dense layers to a sparse code and back."""
 
     def __init__(self, spec: Sparse, shape: FeatureShape) -> None:

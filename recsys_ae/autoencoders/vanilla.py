@@ -1,6 +1,8 @@
 """Vanilla autoencoder: one hidden layer, which is the code; linear it spans the subspace of PCA.
 
-Rumelhart, Hinton, Williams 1986; Baldi and Hornik, "Neural networks and principal component analysis", 1989.
+Rumelhart, Hinton, Williams 1986; Baldi and Hornik, "Neural networks and principal component analysis", 1989. With the
+gaussian likelihood its output lies in a plane, so that no activation of the one layer gives rows back better than PCA
+does (Bourlard and Kamp 1988); the bernoulli likelihood can.
 """
 
 from dataclasses import dataclass
@@ -10,14 +12,15 @@ from torch import Tensor
 from recsys_ae.hyper import hp
 from recsys_ae.nn.autoencoder import Loss
 from recsys_ae.nn.dense import Activation, Mirrored
-from recsys_ae.nn.feature_autoencoder import FeatureShape, TrainedFeatureAutoencoder, TrainedFeatureSpec
+from recsys_ae.nn.feature_autoencoder import FeatureShape
 from recsys_ae.nn.feature_rows import FeatureRows
 from recsys_ae.nn.likelihoods import Likelihood, mean_of, reconstruction
+from recsys_ae.nn.output_bias import BiasedAutoencoder, BiasedSpec
 from recsys_ae.nn.training import Step
 
 
 @dataclass(frozen=True, kw_only=True)
-class Vanilla(TrainedFeatureSpec):
+class Vanilla(BiasedSpec):
     """Hyper-parameters of the vanilla autoencoder."""
 
     activation: Activation = hp("sigmoid", "activation of the hidden layer")
@@ -29,7 +32,7 @@ class Vanilla(TrainedFeatureSpec):
         return VanillaNetwork(self, shape)
 
 
-class VanillaNetwork(TrainedFeatureAutoencoder):
+class VanillaNetwork(BiasedAutoencoder):
     """z = φ(Wx + b), and a linear layer back; behind it a sigmoid for the bernoulli likelihood."""
 
     def __init__(self, spec: Vanilla, shape: FeatureShape) -> None:

@@ -103,6 +103,14 @@ class Mirrored(nn.Module):
             Transposed(self.encoder, activation) if tied else Dense(widths[::-1], activation)
         )
 
+    @property
+    def output_bias(self) -> Tensor:
+        """The bias of the last layer of the decoder, ``(width,)``."""
+        tied = isinstance(self.decoder, Transposed)
+        place = len(self.encoder.layers) - 1
+        last: Tensor = self.decoder.get_parameter(f"biases.{place}" if tied else f"layers.{place}.bias")
+        return last
+
     def encode(self, x: Tensor) -> Tensor:
         """Map ``(n, width)`` to codes, ``(n, latent)``."""
         code: Tensor = self.encoder(x)
