@@ -90,7 +90,10 @@ class Autoencoder(nn.Module, ABC):
         raise UnsupportedError(f"{_name(self)} ranks items, but its scores are no ratings; use autorec")
 
     def item_tables(self) -> list[Tensor]:
-        """Return the weights that have a row for each item, ``(n_items, d)`` each: what a warm start overwrites."""
+        """Return the weights that have a row for each item, ``(n_items, d)`` each: what a warm start overwrites.
+
+        Of a layer that gives the mean and the variance of a code it is the part of the mean.
+        """
         return []
 
     def start_from(self, items: ItemFeatures, generator: torch.Generator) -> None:
@@ -227,7 +230,7 @@ class TrainedAutoencoder(Trained, Autoencoder):
         """Add what it costs the item tables to leave their start."""
         if self._anchors is None:
             return loss
-        distance = self._anchors.cost()
+        distance = self._anchors.cost(self.item_tables())
         return Loss(loss.total + self.spec.pull * distance, {**loss.parts, "distance": distance})
 
     def learn(self, rows: Any, run: Run, validate: Validate | None = None) -> list[dict[str, float]]:

@@ -13,8 +13,11 @@ def start(tables: list[Tensor], items: ItemFeatures, generator: torch.Generator)
     The features are centred. Where there are more of them than a row has numbers, they are projected on their largest
     principal components; where there are fewer, on random directions that keep all distances. Tables of one width share
     the projection: then an item that is read and the items that are predicted from it are near each other where
-    their features are. Each table's rows get the root mean square of those that they replace, so that the first outputs
-    are of the usual size.
+    their features are.
+
+    A row's squared length is 1 on average. A history on the unit sphere then has a code no longer than about 1, and the
+    first scores say which items are alike, however many items there are. At the usual size of random weights, which
+    falls as items are added, the vectors are soon lost in what is learnt from few histories.
     """
     vectors = items.dense()
     vectors = vectors - vectors.mean(dim=0)
@@ -22,11 +25,10 @@ def start(tables: list[Tensor], items: ItemFeatures, generator: torch.Generator)
     for table in tables:
         width = table.shape[1]
         if width not in projections:
-            projections[width] = projected(vectors, width, generator)
-        rows = projections[width]
-        usual = table.index_select(0, items.positions).square().mean().sqrt()
-        size = rows.square().mean().sqrt().clamp_min(torch.finfo(rows.dtype).tiny)
-        table.index_copy_(0, items.positions, (rows * (usual / size)).to(table.dtype))
+            rows = projected(vectors, width, generator)
+            length = rows.square().sum(dim=1).mean().sqrt()
+            projections[width] = rows / length.clamp_min(torch.finfo(rows.dtype).tiny)
+        table.index_copy_(0, items.positions, projections[width].to(table.dtype))
 
 
 def projected(vectors: Tensor, width: int, generator: torch.Generator) -> Tensor:
@@ -45,13 +47,12 @@ class Anchors:
 
     def __init__(self, tables: list[Tensor], items: ItemFeatures) -> None:
         self.positions = items.positions
-        self.tables = tables
         self.starts = [table.detach().index_select(0, items.positions) for table in tables]
 
-    def cost(self) -> Tensor:
-        """Return the sum of the squared distances of all rows from their starts."""
+    def cost(self, tables: list[Tensor]) -> Tensor:
+        """Return the sum of the squared distances of all rows of the tables from their starts."""
         moved = [
             (table.index_select(0, self.positions) - start).square().sum()
-            for table, start in zip(self.tables, self.starts, strict=True)
+            for table, start in zip(tables, self.starts, strict=True)
         ]
         return torch.stack(moved).sum()

@@ -83,7 +83,8 @@ class MacridVAENetwork(TrainedAutoencoder):
 
     def item_tables(self) -> list[Tensor]:
         """Return the weights of the encoder's first layer and the items' vectors."""
-        return [self.encoder.input.weight, self.items]
+        first = self.encoder.input.weight
+        return [first if self.spec.hidden else first[:, : self.spec.latent], self.items]
 
     def item_weights(self) -> Tensor:
         """Return h_i, the items' vectors."""

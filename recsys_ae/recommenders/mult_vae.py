@@ -71,7 +71,8 @@ class MultVAENetwork(TrainedAutoencoder):
 
     def item_tables(self) -> list[Tensor]:
         """Return the weights of the input and of the output layer."""
-        return [self.encoder.input.weight, self.decoder.output.weight]
+        first = self.encoder.input.weight
+        return [first if self.spec.hidden else first[:, : self.spec.latent], self.decoder.output.weight]
 
     def item_weights(self) -> Tensor:
         """Return the output layer's weights and biases."""
