@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from recsys_ae.study.plan import RAW
 from recsys_ae.study.report.parts import Better, with_interval
-from recsys_ae.study.report.section_fits import ERROR
+from recsys_ae.study.report.section_fits import ERROR, knee
 from recsys_ae.study.results import Mean, Results
 
 
@@ -30,10 +30,12 @@ QUESTIONS: tuple[tuple[str, str, str, Better, int, str, str], ...] = (
 
 def answers(results: Results) -> list[Answer]:
     """Return what the study answers."""
-    return [*_best(results), *_few_labels(results), *_unlike(results)]
+    best = _best(results)
+    return [*best[:1], *_enough(results), *best[1:], *_few_labels(results), *_unlike(results)]
 
 
-def _best(results: Results) -> Iterator[Answer]:
+def _best(results: Results) -> list[Answer]:
+    made = []
     for question, path, unit, better, digits, anchor, base in QUESTIONS:
         found = [
             (model, z, mean)
@@ -48,13 +50,33 @@ def _best(results: Results) -> Iterator[Answer]:
         model, z, mean = min(found, key=lambda one: sign * one[2].mean)
         other = results.mean(path, model=base, latent=z)
         told = "" if other is None or base == model else _beside(mean, other, base, z, digits)
-        yield Answer(question, f"{model}, z = {z}", f"{unit} {with_interval(mean, digits)}", told, anchor)
+        made.append(Answer(question, f"{model}, z = {z}", f"{unit} {with_interval(mean, digits)}", told, anchor))
+    return made
+
+
+def _enough(results: Results) -> Iterator[Answer]:
+    """Say from which size of the code on a larger one gains little, of the model that gives rows back best."""
+    curves = {model: dict(results.curve(ERROR, model, "latent")) for model in results.models("latent")}
+    curves = {model: curve for model, curve in curves.items() if len(curve) > 2}
+    if not curves:
+        return
+    model = min(curves, key=lambda one: min(mean.mean for mean in curves[one].values()))
+    z, last = knee(curves[model]), max(curves[model])
+    told = f"nine tenths of the gain from z = {min(curves[model])} to {last}, {with_interval(curves[model][last])}"
+    yield Answer(
+        "How large need the code be?", f"{model}, z = {z}", f"RMSE {with_interval(curves[model][z])}", told, "latent"
+    )
 
 
 def _beside(mean: Mean, other: Mean, base: str, z: int, digits: int) -> str:
     name = "the features themselves" if base == RAW else f"{base} with z = {z}"
     change = 100 * (mean.mean / other.mean - 1) if other.mean else 0.0
-    return f"{change:+.1f} % beside {name}, {with_interval(other, digits)}"
+    return f"{signed(change)} % beside {name}, {with_interval(other, digits)}"
+
+
+def signed(value: float) -> str:
+    """Write a difference with its sign."""
+    return f"{value:+.1f}".replace("-", "−")
 
 
 def _few_labels(results: Results) -> Iterator[Answer]:
@@ -74,7 +96,7 @@ def _few_labels(results: Results) -> Iterator[Answer]:
     told = (
         ""
         if base is None
-        else f"{100 * (mean.mean - base.mean):+.1f} points beside the features, {with_interval(base)}"
+        else f"{signed(100 * (mean.mean - base.mean))} points beside the features, {with_interval(base)}"
     )
     yield Answer(
         f"Which learns from {100 * share:g} % of the labels?",

@@ -1,6 +1,7 @@
 """Charts by matplotlib, as SVG whose text stays text, and as PNG: labelled axes, intervals, colours for all eyes."""
 
 import io
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -59,6 +60,8 @@ def chart(
     if not lines:
         return None
     with drawing() as (figure, save):
+        from matplotlib.ticker import NullLocator  # noqa: PLC0415
+
         axes = figure.subplots()
         for line in lines:
             _draw(axes, line)
@@ -66,8 +69,10 @@ def chart(
             axes.axhline(value, color=GREY, linestyle=DASHES[1 + place % 3], linewidth=1.2, label=label)
         if log:
             axes.set_xscale("log")
+            ends = [end for line in lines for end in (min(line.x), max(line.x))]
+            axes.set_xticks(_ticks(min(ends), max(ends)))
             axes.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
-            axes.xaxis.set_minor_formatter("")
+            axes.xaxis.set_minor_locator(NullLocator())
         axes.set_xlabel(x)
         axes.set_ylabel(y)
         n = len(lines) + len(flat or {})
@@ -75,6 +80,14 @@ def chart(
         svg, png = save()
     alt = f"{y} over {x}. {told(lines)}{note}"
     return Picture(name, caption, alt, svg, png)
+
+
+def _ticks(low: float, high: float) -> list[float]:
+    """Return 1, 2 and 5 times powers of ten between two numbers; at least the two themselves."""
+    powers = range(math.floor(math.log10(low)), math.floor(math.log10(high)) + 1)
+    found = [step * 10.0**power for power in powers for step in (1, 2, 5)]
+    inside = [tick for tick in found if low * 0.999 <= tick <= high * 1.001]
+    return inside if len(inside) > 1 else sorted({low, high})
 
 
 def told(lines: Sequence[Line]) -> str:

@@ -5,7 +5,7 @@ import json
 import os
 import platform
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import PackageNotFoundError, version
 from importlib.resources import files
 from pathlib import Path
@@ -21,6 +21,7 @@ from recsys_ae.study.report.answers import answers
 from recsys_ae.study.report.charts import COLOURS
 from recsys_ae.study.report.parts import Picture, Section
 from recsys_ae.study.results import Results
+from recsys_ae.study.steps import NUMBERED
 
 HTML, JSON, FIGURES = "report.html", "report.json", "figures"
 PACKAGES = ("recsys-ae", "torch", "numpy", "scipy", "scikit-learn", "matplotlib", "umap-learn")
@@ -54,14 +55,13 @@ class StudyReport:
 def write_report(plan: Plan, data: StudyData, out: Path, *, command: str, left_out: Sequence[str] = ()) -> StudyReport:
     """Write the report on what a folder of fits holds; a study that is not finished has one, too."""
     results = Results.collect(plan, data, out)
-    sections = [section for step, make in MADE.items() if step in plan.steps and not (section := make(results)).empty]
-    if "summary" in plan.steps:
-        sections.append(section_tasks.recommendation())
+    sections = list(_sections(plan, results))
     context = {
         "title": plan.title,
         "answers": answers(results),
         "sections": sections,
         "facts": _facts(plan, data, results, command),
+        "sprites": {address: f"sprite-{place}" for place, address in enumerate(_sprites(sections))},
         "left_out": list(dict.fromkeys(left_out)),
         "done": len(results.all),
         "total": results.n_fits,
@@ -72,6 +72,16 @@ def write_report(plan: Plan, data: StudyData, out: Path, *, command: str, left_o
     write_text(found.json, json.dumps(_numbers(plan, results, context), indent=1, allow_nan=False) + "\n")
     write_text(found.html, _page(context))
     return found
+
+
+def _sections(plan: Plan, results: Results) -> Iterator[Section]:
+    numbers = {step: number for number, step in NUMBERED.items()}
+    for step, make in MADE.items():
+        section = make(results) if step in plan.steps else None
+        if section is not None and not section.empty:
+            yield replace(section, number=numbers.get(step))
+    if "summary" in plan.steps:
+        yield section_tasks.recommendation()
 
 
 def _page(context: dict[str, Any]) -> str:
@@ -89,6 +99,11 @@ def _page(context: dict[str, Any]) -> str:
         for name in ("page.css", "page.js")
     }
     return environment.get_template("page.html.j2").render(**context, css=text["page.css"], js=text["page.js"])
+
+
+def _sprites(sections: Sequence[Section]) -> Sequence[str]:
+    """Return the pictures of rows that maps show, each once."""
+    return list(dict.fromkeys(one.sprite for section in sections for one in section.maps if one.sprite))
 
 
 def _address(picture: Picture) -> str:

@@ -77,6 +77,8 @@ class Section:
     tables: tuple[Table, ...] = ()
     pictures: tuple[Picture, ...] = ()
     maps: tuple[Map, ...] = field(default=())
+    number: int | None = None
+    """Of the step; tasks have none."""
 
     @property
     def empty(self) -> bool:

@@ -1,6 +1,6 @@
 """Steps 1 to 4: the models, their depth, the size of the code, and what comes back."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from recsys_ae import autoencoders
 from recsys_ae.hyper import build
@@ -100,16 +100,18 @@ def latent(results: Results) -> Section:
 
 
 def _knees(means: dict[str, dict[int, Mean]]) -> tuple[str, ...]:
-    """Say from which size on a larger code gains less than a tenth of what the whole range does."""
     said = []
     for model, curve in means.items():
-        values = {z: mean.mean for z, mean in curve.items()}
-        if len(values) < 3:
-            continue
-        least, most = min(values.values()), max(values.values())
-        knee = next(z for z, value in sorted(values.items()) if value <= least + 0.1 * (most - least))
-        said.append(f"{model}: nine tenths of the gain are had at z = {knee} ({number(values[knee])}).")
+        if len(curve) > 2:
+            z = knee(curve)
+            said.append(f"{model}: nine tenths of the gain are had at z = {z} ({number(curve[z].mean)}).")
     return tuple(said)
+
+
+def knee(curve: Mapping[int, Mean]) -> int:
+    """Return the size of the code from which on a larger one gains less than a tenth of what the whole range does."""
+    least, most = (end(mean.mean for mean in curve.values()) for end in (min, max))
+    return next(z for z in sorted(curve) if curve[z].mean <= least + 0.1 * (most - least))
 
 
 def reconstruction(results: Results) -> Section:
@@ -133,7 +135,8 @@ def reconstruction(results: Results) -> Section:
             )  # fmt: skip
             pictures += there(made)
         pictures += there(_extremes(results, model, *shown[-1]))
-        tables += there(_hardest(model, *shown[-1]))
+        if "hardest" not in shown[-1][1].measures["examples"].arrays:
+            tables += there(_hardest(model, *shown[-1]))
     return Section("reconstruction", "Reconstruction", (), tuple(tables), tuple(pictures))
 
 

@@ -22,6 +22,15 @@ def cases(results: Results, measure: str) -> list[Case]:
     return sorted(has, key=lambda case: (style(case[0]), case[1]))
 
 
+def summarised(results: Results, wanted: list[Case]) -> list[Case]:
+    """Return of each model the case whose size of the code is nearest to that of the summary."""
+    nearest = {
+        model: min((z for one, z in wanted if one == model), key=lambda z: abs(z - results.plan.summary))
+        for model, _ in wanted
+    }
+    return list(nearest.items())
+
+
 def called(case: Case) -> str:
     """Name a case."""
     return case[0] if case[0] == RAW else f"{case[0]}, z = {case[1]}"
@@ -58,9 +67,10 @@ def denoising(results: Results) -> Section:
     def at(case: Case, key: str, level: float) -> Mean | None:
         return over(results, case, "damaged", lambda n: _row(n["levels"], "level", level, key))
 
+    shown = summarised(results, wanted)
     lines = [
         Line.of(called(case), [(x, m) for x in levels if (m := at(case, "psnr", x)) is not None], style(case[0]))
-        for case in wanted
+        for case in shown
     ]
     reference = next(iter(wanted), None)
     if reference is not None:
@@ -97,7 +107,7 @@ def retrieval(results: Results) -> Section:
     made = table("retrieval", "Test rows found by the distance of their codes.", columns, rows)
     pictures: list[Picture] = []
     told: list[Table] = []
-    for model, z in wanted:
+    for model, z in summarised(results, wanted):
         found = results.first("found", model=model, latent=z)
         if model != RAW and found is not None:
             pictures += there(_found(results, (model, z), found))

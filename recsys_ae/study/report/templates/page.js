@@ -16,7 +16,7 @@ for (const table of document.querySelectorAll("table")) {
 }
 for (const figure of document.querySelectorAll("figure.map")) {
   const svg = figure.querySelector("svg"), tip = figure.querySelector(".tip"), ring = svg.querySelector(".ring");
-  const sprite = figure.querySelector(".sprite");
+  const sprite = document.getElementById(svg.dataset.sprite);
   const points = [...svg.querySelectorAll("circle:not(.ring)")];
   const places = points.map(point => [point.cx.baseVal.value, point.cy.baseVal.value]);
   const order = places.map((_, place) => place).sort((a, b) => places[a][0] - places[b][0]);
