@@ -127,8 +127,8 @@ def _study(plan: "Plan", source: Mapping[str, Any], out: Path, given: Mapping[st
     run = Run(device=given["device"], precision=given["precision"], threads=given["threads"])
     left_out: list[str] = list(data.remarks)
     command = command_line()
-    folder.begin(out, plan, command)
     if not given["report_only"]:
+        folder.begin(out, plan, command)
         with Tracking.of_fit(on=given["track"], name=f"study of {plan.data}") as tracking:
             tracking.tracker.parameters({"study": plan.title, "data": plan.data, "steps": list(plan.steps)})
             left_out += run_study(
@@ -138,7 +138,10 @@ def _study(plan: "Plan", source: Mapping[str, Any], out: Path, given: Mapping[st
             tracking.study(report)
         tracking.warn()
     else:
-        report = write_report(plan, data, out, command=command, left_out=left_out)
+        made_by = folder.asked(out)
+        if made_by is None:
+            raise click.UsageError(f"--report-only: there is no study in {out}", click.get_current_context())
+        report = write_report(plan, data, out, command=made_by, left_out=left_out)
     for remark in dict.fromkeys(left_out):
         note(f"Note: {remark}")
     display.line()

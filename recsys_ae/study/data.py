@@ -2,11 +2,11 @@
 
 import dataclasses
 import hashlib
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 
@@ -75,6 +75,8 @@ class StudyData:
         Rows of other data with the same columns, by name.
     remarks
         What was left out while reading, and why: sentences.
+    titles
+        What the rows of some ids are called, beside their ids.
     """
 
     train: Part
@@ -83,6 +85,7 @@ class StudyData:
     pool: Part
     unlike: Mapping[str, Part]
     remarks: tuple[str, ...] = ()
+    titles: Mapping[Any, str] = field(default_factory=dict)
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -91,6 +94,10 @@ class StudyData:
             return ()
         names, counts = np.unique(self.train.labelled().told, return_counts=True)
         return tuple(names[np.lexsort((names, -counts))].tolist())
+
+    def called(self, ids: Iterable[Any]) -> list[str]:
+        """Return what rows are called: their titles, or their ids where there are none."""
+        return [str(self.titles.get(one, one)) for one in ids]
 
     @cached_property
     def prints(self) -> tuple[str, str, str, str]:
@@ -116,7 +123,7 @@ class StudyData:
         if len(form) == IMAGE and form[0] == 1 and SEQUENCE in reads:
             train, valid, test, pool = map(_as_sequences, (self.train, self.valid, self.test, self.pool))
             unlike = {name: _as_sequences(part) for name, part in self.unlike.items()}
-            return StudyData(train, valid, test, pool, unlike, self.remarks)
+            return StudyData(train, valid, test, pool, unlike, self.remarks, self.titles)
         raise DataError("it does not read such rows")
 
     @classmethod
@@ -151,7 +158,8 @@ class StudyData:
         n_valid = min(sizes.valid, max(len(whole) // 10, 1))
         valid, train = whole.take(np.sort(order[:n_valid])), whole.take(np.sort(order[n_valid:]))
         others = _unlike(unlike, data_dir or default_data_dir(), whole.features, sizes.test, remarks)
-        return cls(train.drawn(sizes.train), valid, test.drawn(sizes.test), train, others, tuple(remarks))
+        titles = _titles(source.partition(":")[0], data_dir)
+        return cls(train.drawn(sizes.train), valid, test.drawn(sizes.test), train, others, tuple(remarks), titles)
 
 
 def _labelled(
@@ -187,6 +195,12 @@ def _without(source: str, labels: str | None, id: str | None) -> str:
         raise DataError(f"{source}: there is no column {labels!r} of labels; the columns are: {listing(names)}")
     ids = id_column(names) if id is None else id
     return f"{source}:{','.join(name for name in names if name not in (labels, ids))}"
+
+
+def _titles(name: str, data_dir: Path | None) -> dict[Any, str]:
+    """Return the titles of the items of a named data set that has any."""
+    items = named.load(name, data_dir=data_dir).items if name in named.names() else None
+    return {} if items is None or "title" not in items else items["title"].dropna().astype(str).to_dict()
 
 
 def _unlike(sources: Sequence[str], folder: Path, like: Features, most: int, remarks: list[str]) -> dict[str, Part]:

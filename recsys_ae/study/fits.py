@@ -100,11 +100,13 @@ def _withheld(group: Group, data: StudyData, left: dict[str, None]) -> tuple[str
     if not group.withhold:
         return ("",)
     labels = data.labels
+    tested = set(data.test.told) if labels else set()
     wanted = labels if EACH in group.withhold else group.withhold
-    known = tuple(label for label in wanted if label in labels)
+    known = tuple(label for label in wanted if label in labels and label in tested)
     for label in wanted:
         if label not in known:
-            left.setdefault(f"label {label!r} is not withheld: no training row has it")
+            part = "test" if label in labels else "training"
+            left.setdefault(f"label {label!r} is not withheld: no {part} row has it")
     if not labels:
         left.setdefault("no label is withheld, since there are none")
     return known

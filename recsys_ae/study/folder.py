@@ -32,6 +32,17 @@ def begin(out: Path, plan: Plan, command: str) -> None:
     write_text(out / STUDY, text + "\n")
 
 
+def asked(out: Path) -> str | None:
+    """Return the command that a study was made by; None where there is none."""
+    path = out / STUDY
+    if not path.is_file():
+        return None
+    try:
+        return str(json.loads(path.read_text(encoding="utf-8"))["command"])
+    except (ValueError, KeyError, TypeError) as error:
+        raise ArtefactError(f"{path} is damaged: {error}; delete it") from error
+
+
 def as_json(plan: Plan) -> dict[str, Any]:
     """Return a plan as JSON can hold it."""
     found: dict[str, Any] = json.loads(json.dumps(dataclasses.asdict(plan), default=dict))

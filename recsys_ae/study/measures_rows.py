@@ -29,7 +29,7 @@ def examples(case: Case) -> Measured:
     chosen = {name: test.take(where) for name, where in places.items()}
     numbers: dict[str, Any] = {
         name: {
-            "ids": part.features.ids.tolist(),
+            "ids": case.data.called(part.features.ids),
             "labels": None if part.labels is None else part.labels.tolist(),
             "errors": errors[places[name]],
         }

@@ -29,7 +29,7 @@ def latent_map(case: Case) -> Measured:
         arrays["labels"] = part.told
     if case.data.pictures:
         arrays["pictures"] = as_bytes(part.features)
-    return Measured({"ids": [str(one) for one in part.features.ids], "rows": len(part)}, arrays)
+    return Measured({"ids": case.data.called(part.features.ids), "rows": len(part)}, arrays)
 
 
 def neighbours(case: Case) -> Measured:
@@ -50,8 +50,8 @@ def found(case: Case) -> Measured:
     near = nearest(codes, codes[shown], 11)
     # A row is nearest to itself, unless it has a twin.
     near = np.stack([row[row != own][:10] for row, own in zip(near, shown, strict=True)])
-    ids = test.features.ids.astype(str)
-    told = [{"query": ids[own], "found": ids[row].tolist()} for own, row in zip(shown, near, strict=True)]
+    ids = case.data.called(test.features.ids)
+    told = [{"query": ids[own], "found": [ids[place] for place in row]} for own, row in zip(shown, near, strict=True)]
     arrays = {}
     if case.data.pictures:
         pixels = as_bytes(test.features)

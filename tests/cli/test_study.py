@@ -78,7 +78,9 @@ def test_a_report_is_written_on_what_is_there(cli: Run, here: Path, flowers: Pat
     command = ("study", "plan.toml", "--data", flowers, "--labels", "kind", *QUICK, "--out", "out")
     assert cli(*command, "--models", "pca").code == 0
     assert cli(*command, "--report-only").code == 0
-    assert "1 of 2 fits are done" in (here / "out/report.html").read_text()
+    report = (here / "out/report.html").read_text()
+    assert "1 of 2 fits are done" in report
+    assert "--report-only" not in report
 
 
 @pytest.mark.parametrize(
@@ -95,6 +97,7 @@ def test_a_report_is_written_on_what_is_there(cli: Run, here: Path, flowers: Pat
         (("--out", "."), 1, "holds no study"),
         (("--out", "flowers.csv"), 1, "is not a folder"),
         (("--device", "tpu"), 1, "is not a device"),
+        (("--report-only",), 2, "there is no study in studies/sample"),
     ],
 )
 def test_what_is_wrong_is_said_in_one_line(

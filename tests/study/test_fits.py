@@ -60,6 +60,10 @@ def test_each_label_is_withheld_and_unknown_ones_are_said() -> None:
     todo, left_out = works(plan({**group, "withhold": ["1", "9"]}), data())
     assert [work.fit.withheld for work in todo] == ["1"]
     assert left_out == ["label '9' is not withheld: no training row has it"]
+    three = pictures(60, 2).take(np.flatnonzero(pictures(60, 2).told != "1"))
+    todo, left_out = works(plan({**group, "withhold": ["each"]}), data(test=three))
+    assert {work.fit.withheld for work in todo} == {"0", "2", "3"}
+    assert left_out == ["label '1' is not withheld: no test row has it"]
 
 
 def test_grey_pictures_are_sequences_of_their_rows_to_a_model_of_sequences() -> None:

@@ -84,7 +84,7 @@ def _few_labels(results: Results) -> Iterator[Answer]:
 
     share = min(results.plan.sizes.labelled, key=lambda one: abs(one - 0.01))
     found = [
-        (called(case) + (", trained on" if key == "tuned" else ""), mean)
+        (called(case) + (", fine-tuned" if key == "tuned" else ""), mean)
         for case in cases(results, "pretraining")
         for key in ("codes", "tuned")
         if case[0] != RAW and (mean := _learnt(results, case, key, share)) is not None

@@ -24,6 +24,8 @@ PLAIN: dict[Any, Any] = {
     "lines.markersize": 4, "text.parse_math": False,
 }  # fmt: skip
 WIDTH, HEIGHT = 4.6, 3.3
+LONG = 16
+"""Letters from which on names stand two in a row beneath a chart."""
 METADATA = {"Date": None, "Creator": "recsys_ae"}
 
 
@@ -75,8 +77,10 @@ def chart(
             axes.xaxis.set_minor_locator(NullLocator())
         axes.set_xlabel(x)
         axes.set_ylabel(y)
-        n = len(lines) + len(flat or {})
-        figure.legend(loc="outside lower center", ncols=min(n, 3))
+        axes.set_ylim(*_limits(lines, list((flat or {}).values())))
+        names = [line.name for line in lines] + list(flat or {})
+        columns = 3 if max(map(len, names)) < LONG else 2
+        figure.legend(loc="outside lower center", ncols=min(len(names), columns))
         svg, png = save()
     alt = f"{y} over {x}. {told(lines)}{note}"
     return Picture(name, caption, alt, svg, png)
@@ -88,6 +92,22 @@ def _ticks(low: float, high: float) -> list[float]:
     found = [step * 10.0**power for power in powers for step in (1, 2, 5)]
     inside = [tick for tick in found if low * 0.999 <= tick <= high * 1.001]
     return inside if len(inside) > 1 else sorted({low, high})
+
+
+def _limits(lines: Sequence[Line], flat: Sequence[float]) -> tuple[float, float]:
+    """Return the ends of the axis: all values, and as much of the intervals as leaves the values a third of it."""
+    values = [value for line in lines for value in line.y] + list(flat)
+    wide = [
+        value + sign * half
+        for line in lines
+        for value, half in zip(line.y, line.half, strict=True)
+        if half is not None
+        for sign in (-1, 1)
+    ]
+    low, high = min(values), max(values)
+    span = high - low or abs(high) or 1.0
+    low, high = max(min([low, *wide]), low - span), min(max([high, *wide]), high + span)
+    return low - 0.05 * span, high + 0.05 * span
 
 
 def told(lines: Sequence[Line]) -> str:

@@ -73,7 +73,9 @@ def _table(results: Results, names: list[str]) -> Table | None:
         *(Column(title, help, better, 3) for title, help, better in MEASURES.values()),
         Column("5-NN accuracy", "of the labels of the five nearest training codes", "high"),
     ]
-    return table("structure", "The structure of the code by model and size.", columns, rows)
+    n = results.plan.sizes.structure
+    caption = f"The structure of the code by model and size, of {n:,} test rows if there are as many."
+    return table("structure", caption, columns, rows)
 
 
 def _map(results: Results, model: str, z: int, result: Result) -> Map:

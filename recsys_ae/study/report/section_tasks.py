@@ -132,8 +132,8 @@ def _found(results: Results, case: Case, result: Result) -> Picture | None:
 
 
 def _alike(case: Case, result: Result) -> Table | None:
-    rows = [(one["query"], [", ".join(one["found"])]) for one in result.measures["found"].numbers["examples"]]
-    columns = [Column("row"), Column("the ten nearest, by their ids")]
+    rows = [(one["query"], [" · ".join(one["found"])]) for one in result.measures["found"].numbers["examples"]]
+    columns = [Column("row"), Column("the ten nearest, the nearest first")]
     return table(f"alike_{case[0]}_{case[1]}", f"{called(case)}: rows like these.", columns, rows)
 
 
@@ -146,7 +146,7 @@ def pretraining(results: Results) -> Section:
         curves[called(case)] = (case, {share: _learnt(results, case, "codes", share) for share in shares})
         tuned = {share: _learnt(results, case, "tuned", share) for share in shares}
         if any(value is not None for value in tuned.values()):
-            curves[f"{called(case)}, trained on"] = (case, tuned)
+            curves[f"{called(case)}, fine-tuned"] = (case, tuned)
     lines = [
         Line.of(name, [(100 * share, mean) for share, mean in curve.items() if mean is not None], place)
         for place, (name, (_, curve)) in enumerate(curves.items())
