@@ -15,11 +15,12 @@ from tests.study import browser
 from tests.study.small import data, plan
 
 ALL = (
-    {"steps": ["latent", "reconstruction", "structure", "unlike", "generation", "summary", "reduction",
-               "denoising", "retrieval", "pretraining", "anomaly"],
+    {"steps": ["latent", "reconstruction", "structure", "unlike", "generation", "summary", "reduction", "denoising",
+               "retrieval", "anomaly"],
      "models": ["pca", "deep", "variational", "raw"], "latents": [2, 3]},
     {"steps": ["summary"], "models": ["deep"], "latents": [3], "seeds": [1]},
-    {"steps": ["augmentation"], "models": ["deep"], "latents": [3]},
+    {"steps": ["pretraining", "augmentation"], "models": ["deep"], "latents": [3]},
+    {"steps": ["pretraining"], "models": ["raw"]},
     {"steps": ["architecture"], "models": ["pca", "deep"], "latents": [2, 3], "layers": [1, 2]},
     {"steps": ["anomaly"], "models": ["pca"], "latents": [3], "withhold": ["each"]},
 )  # fmt: skip
