@@ -227,7 +227,7 @@ def cease(task: Task) -> Ranker:
     return Ranker(Recommender(spec).fit(task.train, item_vectors=task.known, run=Run()), task.new)
 
 
-NEIGHBORS, WEIGHT = 200, 1000.0
+NEIGHBORS, WEIGHT = 20, 1e6
 BASELINES: dict[str, Callable[[Task], Any]] = {
     "random": lambda task: Chance(len(task.items[1]), len(task.items[0]), task.seed),
     "popularity_by_genre": by_genre,
