@@ -148,8 +148,8 @@ def test_a_draw_of_the_concepts_is_gumbel_softmax() -> None:
     network = network_of(spec_of(temperature=0.5))
     generator = torch.Generator().manual_seed(0)
     with torch.no_grad():
-        expected = network._log_shares().exp()
-        draws = torch.stack([network._log_shares(generator=generator).exp() for _ in range(4000)])
+        expected = network._log_shares(network.items).exp()
+        draws = torch.stack([network._log_shares(network.items, generator).exp() for _ in range(4000)])
     torch.testing.assert_close(draws.sum(dim=2), torch.ones(4000, WIDTH), rtol=1e-5, atol=1e-5)
     largest = nn.functional.one_hot(draws.argmax(dim=2), CONCEPTS).double().mean(dim=0)
     np.testing.assert_allclose(largest.numpy(), expected.double().numpy(), atol=5 * 0.5 / math.sqrt(4000))
@@ -164,7 +164,9 @@ def test_two_concepts_of_equal_odds_share_uniformly() -> None:
     with torch.no_grad():
         network.prototypes[1] = network.prototypes[0]
         generator = torch.Generator().manual_seed(1)
-        shares = torch.cat([network._log_shares(generator=generator).exp()[:, 0] for _ in range(500)]).sort().values
+        shares = (
+            torch.cat([network._log_shares(network.items, generator).exp()[:, 0] for _ in range(500)]).sort().values
+        )
     uniform = (torch.arange(len(shares)) + 0.5) / len(shares)
     assert (shares - uniform).abs().max() < 1.95 / math.sqrt(len(shares))  # Kolmogorov–Smirnov at 0.001
 
@@ -172,8 +174,10 @@ def test_two_concepts_of_equal_odds_share_uniformly() -> None:
 def test_a_lower_temperature_makes_concepts_and_scores_sharper(rows: Rows) -> None:
     soft, sharp = (network_of(spec_of(temperature=one)) for one in (0.4, 0.1))
     with torch.no_grad():
-        torch.testing.assert_close(4 * soft._log_shares().diff(dim=1), sharp._log_shares().diff(dim=1))
-        assert (sharp._log_shares().amax(dim=1) > soft._log_shares().amax(dim=1)).all()
+        torch.testing.assert_close(
+            4 * soft._log_shares(soft.items).diff(dim=1), sharp._log_shares(sharp.items).diff(dim=1)
+        )
+        assert (sharp._log_shares(sharp.items).amax(dim=1) > soft._log_shares(soft.items).amax(dim=1)).all()
         assert (sharp(rows).std(dim=1) > 2 * soft(rows).std(dim=1)).all()
 
 
@@ -249,7 +253,7 @@ def test_f01_noise_has_the_priors_deviation(rows: Rows) -> None:
     network = network_of(spec_of(latent=300, prior_std=0.05, dropout=0.0)).train()
     codes: list[Tensor] = []
     mixture = network._mixture
-    network._mixture = lambda z, shares: codes.append(z) or mixture(z, shares)  # type: ignore[assignment,func-returns-value,method-assign,misc]
+    network._mixture = lambda z, items, shares: codes.append(z) or mixture(z, items, shares)  # type: ignore[assignment,func-returns-value,method-assign,misc]
     with torch.no_grad():
         for parameter in network.encoder.parameters():
             parameter.zero_()
