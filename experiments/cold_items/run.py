@@ -14,7 +14,7 @@ import json
 import sys
 import time
 import tomllib
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -271,20 +271,30 @@ def encoded(row: str, task: Task, settings: dict[str, Any]) -> Ranker:
 
 
 def table(done: dict[tuple[str, int], dict[str, Any]]) -> str:
-    """Format the means over all users of all seeds as Markdown, and the paired difference from the best baseline."""
+    """Format the means over all users of all seeds as Markdown, with paired differences user by user.
+
+    From the content baseline, and from PCA's codes of the same size (of the largest size that was measured for what has
+    no size).
+    """
     per_user = {row: _means(done, row) for row in dict.fromkeys(row for row, _ in done)}
     names = [f"{kind} {metric}" for kind in ("cold", "mixed") for metric in METRICS]
     rows = sorted(per_user, key=lambda row: -per_user[row][names[1]].mean())
-    against = [row for row in ("content_knn", "pca-64") if row in per_user]
-    head = [*names, *(f"Δ {names[1]} to {other} [95 %]" for other in against), "s"]
+    head = [*names, f"Δ {names[1]} to content_knn [95 %]", "to pca of the size [95 %]", "seeds", "s"]
     lines = [f"| row | {' | '.join(head)} |", "|---" * (len(head) + 1) + "|"]
     for row in rows:
         values = per_user[row]
         cells = [f"{values[name].mean():.4f}" if name in values else "–" for name in names]
-        cells += [_difference(values, per_user[other], names[1]) if row != other else "–" for other in against]
-        seconds = np.mean([one["seconds"] for (name, _), one in done.items() if name == row])
-        lines.append(f"| {row} | {' | '.join([*cells, f'{seconds:.0f}'])} |")
+        cells += [_difference(per_user, row, other, names[1]) for other in ("content_knn", _pca(per_user, row))]
+        seconds = [one["seconds"] for (name, _), one in done.items() if name == row]
+        lines.append(f"| {row} | {' | '.join([*cells, str(len(seconds)), f'{np.mean(seconds):.0f}'])} |")
     return "\n".join(lines)
+
+
+def _pca(rows: Iterable[str], row: str) -> str:
+    """Name PCA's row with codes of the size of a row's."""
+    _, _, size = row.rpartition("-")
+    known = [int(name.removeprefix("pca-")) for name in rows if name.startswith("pca-")]
+    return f"pca-{size if size.isdigit() else max(known, default=0)}"
 
 
 def _means(done: dict[tuple[str, int], dict[str, Any]], row: str) -> pd.DataFrame:
@@ -293,8 +303,11 @@ def _means(done: dict[tuple[str, int], dict[str, Any]], row: str) -> pd.DataFram
     return pd.concat(parts).groupby("user").mean()
 
 
-def _difference(first: pd.DataFrame, second: pd.DataFrame, name: str) -> str:
-    found = estimate((first - second)[[name]].dropna(), n_resamples=1000, seed=0)[name]
+def _difference(per_user: dict[str, pd.DataFrame], row: str, other: str, name: str) -> str:
+    if other == row or other not in per_user:
+        return "–"
+    both = (per_user[row] - per_user[other])[[name]].dropna()
+    found = estimate(both, n_resamples=1000, seed=0)[name]
     return f"{found.mean:+.4f} [{found.low:+.4f}, {found.high:+.4f}]"
 
 
