@@ -101,7 +101,9 @@ class Run:
 def free_memory(device: torch.device) -> int | None:
     """Return how many bytes may still be claimed on a device; None where that cannot be told."""
     if device.type == "cuda":
-        return torch.cuda.mem_get_info(device)[0]
+        # What PyTorch has claimed and does not use is there for whoever asks PyTorch.
+        unused = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
+        return torch.cuda.mem_get_info(device)[0] + unused
     free = []
     with contextlib.suppress(OSError, ValueError, KeyError):
         free.append(_table(Path("/proc/meminfo"))["MemAvailable:"] * 1024)

@@ -133,6 +133,12 @@ def test_the_free_memory_is_the_least_that_the_machine_and_the_container_leave(
     assert free_memory(torch.device("cpu")) == expected
 
 
+def test_on_a_gpu_what_pytorch_holds_unused_is_free_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, found in (("mem_get_info", (100, 1000)), ("memory_reserved", 300), ("memory_allocated", 250)):
+        monkeypatch.setattr(torch.cuda, name, lambda device, found=found: found)
+    assert free_memory(torch.device("cuda")) == 150
+
+
 def test_the_free_memory_of_this_machine_is_a_plausible_number_or_unknown() -> None:
     free = free_memory(torch.device("cpu"))
     assert free is None or 2**20 < free < 2**50
