@@ -14,7 +14,7 @@ import json
 import sys
 import time
 import tomllib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -28,13 +28,13 @@ from recsys_ae import FeatureEncoder, Features, Holdout, Interactions, Recommend
 from recsys_ae.autoencoders import spec_class
 from recsys_ae.datasets.feature_sources import read_features
 from recsys_ae.datasets.filters import MinInteractions, MinRating, apply
-from recsys_ae.evaluation.estimate import estimate
 from recsys_ae.hyper import build
 from recsys_ae.recommenders import CEASE, EASE, ContentKNN
 
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE.parent))
-from measured import machine, read, write  # noqa: E402  beside this folder
+from cold_items.results import METRICS, table  # noqa: E402  beside this folder
+from measured import machine, read, write  # noqa: E402
 
 COLUMNS = {
     "ml-1m": ("genres", "year", "plots", "abstracts", "actors", "directors"),
@@ -43,7 +43,6 @@ COLUMNS = {
 LEAST_FILMS = 20
 """A word counts if so many films use it: others take time, and tell little of a film that is new."""
 SHARE = 0.1
-METRICS = ("recall@20", "ndcg@20")
 L2 = {"ml-1m": 500.0, "ml-latest-small": 300.0}
 SIZES = (16, 32, 64, 128)
 
@@ -268,47 +267,6 @@ def encoded(row: str, task: Task, settings: dict[str, Any]) -> Ranker:
     spec = build(spec_class(name), {**settings, "latent": int(size)})
     encoder = FeatureEncoder(spec).fit(task.known, run=Run(seed=task.seed))
     return task.by(encoder.encode(task.known), encoder.encode(task.new))
-
-
-def table(done: dict[tuple[str, int], dict[str, Any]]) -> str:
-    """Format the means over all users of all seeds as Markdown, with paired differences user by user.
-
-    From the content baseline, and from PCA's codes of the same size (of the largest size that was measured for what has
-    no size).
-    """
-    per_user = {row: _means(done, row) for row in dict.fromkeys(row for row, _ in done)}
-    names = [f"{kind} {metric}" for kind in ("cold", "mixed") for metric in METRICS]
-    rows = sorted(per_user, key=lambda row: -per_user[row][names[1]].mean())
-    head = [*names, f"Δ {names[1]} to content_knn [95 %]", "to pca of the size [95 %]", "seeds", "s"]
-    lines = [f"| row | {' | '.join(head)} |", "|---" * (len(head) + 1) + "|"]
-    for row in rows:
-        values = per_user[row]
-        cells = [f"{values[name].mean():.4f}" if name in values else "–" for name in names]
-        cells += [_difference(per_user, row, other, names[1]) for other in ("content_knn", _pca(per_user, row))]
-        seconds = [one["seconds"] for (name, _), one in done.items() if name == row]
-        lines.append(f"| {row} | {' | '.join([*cells, str(len(seconds)), f'{np.mean(seconds):.0f}'])} |")
-    return "\n".join(lines)
-
-
-def _pca(rows: Iterable[str], row: str) -> str:
-    """Name PCA's row with codes of the size of a row's."""
-    _, _, size = row.rpartition("-")
-    known = [int(name.removeprefix("pca-")) for name in rows if name.startswith("pca-")]
-    return f"pca-{size if size.isdigit() else max(known, default=0)}"
-
-
-def _means(done: dict[tuple[str, int], dict[str, Any]], row: str) -> pd.DataFrame:
-    """Return each user's mean over the seeds in which the user liked a new item."""
-    parts = [pd.DataFrame(one["values"]) for (name, _), one in done.items() if name == row]
-    return pd.concat(parts).groupby("user").mean()
-
-
-def _difference(per_user: dict[str, pd.DataFrame], row: str, other: str, name: str) -> str:
-    if other == row or other not in per_user:
-        return "–"
-    both = (per_user[row] - per_user[other])[[name]].dropna()
-    found = estimate(both, n_resamples=1000, seed=0)[name]
-    return f"{found.mean:+.4f} [{found.low:+.4f}, {found.high:+.4f}]"
 
 
 if __name__ == "__main__":
