@@ -250,7 +250,11 @@ def recommendation() -> Section:
     return Section(
         "recommendation",
         "Recommendation",
-        ("Codes of items that start or extend a recommender are measured by experiments of their own, not here.",),
+        (
+            "Codes of items start a recommender (recsys-ae fit MODEL --item-vectors), and rank items that nobody has "
+            "touched (recsys-ae recommend DIR --cold-items).",
+            "Both are measured by experiments of their own: experiments/warm_start and experiments/cold_items.",
+        ),
     )
 
 
