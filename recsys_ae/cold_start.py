@@ -12,7 +12,7 @@ from recsys_ae.datasets.features import Features, Form
 from recsys_ae.datasets.interactions import Ids
 from recsys_ae.nn.autoencoder import Autoencoder
 from recsys_ae.nn.feature_rows import FeatureRows
-from recsys_ae.nn.item_features import ItemFeatures, fitting
+from recsys_ae.nn.item_features import ItemFeatures
 from recsys_ae.nn.item_map import ItemMap
 from recsys_ae.nn.rows import Rows, canonical
 from recsys_ae.nn.runtime import Run
@@ -50,7 +50,7 @@ class ColdStart:
     @torch.no_grad()
     def weights(self, network: Autoencoder, features: Features) -> Tensor:
         """Return the weights of items with these features, ``(m, p)``."""
-        rows = FeatureRows.of(fitting(features, self.columns, self.form), self.scaling, self.scaling.centre.device)
+        rows = FeatureRows.of(features.fitting(self.columns, self.form), self.scaling, self.scaling.centre.device)
         if self.map is None:
             return network.weights_of(rows)
         found: Tensor = self.map(rows)

@@ -17,7 +17,7 @@ from recsys_ae.datasets.features import Features
 from recsys_ae.errors import ArtefactError, ConfigError, DataError, NotFittedError
 from recsys_ae.facts import facts_of_features
 from recsys_ae.hyper import build, flatten
-from recsys_ae.nn.feature_autoencoder import FORMS, FeatureAutoencoder, FeatureShape, FeatureSpec, refuse_unbounded
+from recsys_ae.nn.feature_autoencoder import FeatureAutoencoder, FeatureShape, FeatureSpec, refuse_unbounded
 from recsys_ae.nn.feature_errors import chunks, squared_errors, validation
 from recsys_ae.nn.feature_rows import FeatureRows
 from recsys_ae.nn.runtime import Run, resolve
@@ -74,7 +74,7 @@ class FeatureEncoder:
         """
         run = run or Run()
         shape = FeatureShape(len(features), features.width, features.form)
-        valid = None if valid is None else _fitting(valid, features.columns, features.form)
+        valid = None if valid is None else valid.fitting(features.columns, features.form)
         check_features(self.spec, features, valid, run)
         facts = facts_of_features(self.spec, features, valid, run)
         remarks = (*features.remarks, *Columns.of(features).remarks(features), *self.spec.remarks(shape))
@@ -211,7 +211,7 @@ class FeatureEncoder:
     def rows(self, features: Features) -> FeatureRows:
         """Return the rows as the network reads them, on its device."""
         self.network.eval()
-        fitting = _fitting(features, self.columns, self.form)
+        fitting = features.fitting(self.columns, self.form)
         return FeatureRows.of(fitting, self._scaling, self._scaling.centre.device)
 
     def _mapped(self, features: Features, use: Callable[[FeatureRows], Tensor]) -> np.ndarray:
@@ -222,13 +222,3 @@ class FeatureEncoder:
 
 def _numbered(width: int) -> Ids:
     return pd.Index([f"code {place}" for place in range(width)])
-
-
-def _fitting(features: Features, columns: Ids, form: tuple[int, ...]) -> Features:
-    """Return the features with the columns of the training, or say why that cannot be."""
-    if features.form != form:
-        told = [
-            f"{FORMS[len(one)]} of {' × '.join(map(str, one))}" if one else FORMS[0] for one in (features.form, form)
-        ]
-        raise DataError(f"these features are {told[0]}, but the model was fitted on {told[1]}")
-    return features.onto(columns)

@@ -187,6 +187,8 @@ class Recommender:
         rows = self._rows(histories)
         if k < 1:
             raise ConfigError(f"k = {k} must be at least 1")
+        if only_cold and cold_items is None:
+            raise ConfigError("only_cold recommends nothing without cold_items: give features of new items")
         positions, network, fallback = self._positions(users, rows), self.network, self._popularity
         if cold_items is not None:
             network, more = self._with(cold_items), len(cold_items)

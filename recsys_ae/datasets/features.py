@@ -15,6 +15,7 @@ from recsys_ae.errors import DataError
 
 Form: TypeAlias = tuple[int, ...]
 SEQUENCE, IMAGE = 2, 3
+FORMS = {0: "a table", SEQUENCE: "sequences", IMAGE: "images"}
 """The number of dimensions that a row of such features has."""
 
 
@@ -145,6 +146,15 @@ class Features:
             return dataclasses.replace(self, matrix=self.matrix[:, places], columns=columns, counted=None)
         padded = hstack([self.matrix, csr_matrix(np.zeros((len(self), 1), np.float32))], format="csr")
         return dataclasses.replace(self, matrix=padded[:, places], columns=columns, counted=None)
+
+    def fitting(self, columns: Ids, form: Form) -> Self:
+        """Return the columns of a training in their order, or say why that cannot be: the rows must be of its form."""
+        if self.form != form:
+            told = [
+                f"{FORMS[len(one)]} of {' × '.join(map(str, one))}" if one else FORMS[0] for one in (self.form, form)
+            ]
+            raise DataError(f"these features are {told[0]}, but the model was fitted on {told[1]}")
+        return self.onto(columns)
 
     def noting(self, *remarks: str) -> Self:
         """Return the same with further remarks."""

@@ -7,15 +7,13 @@ from typing import ClassVar, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from recsys_ae.datasets.features import IMAGE, SEQUENCE, Features, Form
+from recsys_ae.datasets.features import FORMS, IMAGE, SEQUENCE, Features, Form
 from recsys_ae.errors import DataError, UnsupportedError
 from recsys_ae.hyper import hp
 from recsys_ae.nn.autoencoder import Identity, Trained, Training, Validate
 from recsys_ae.nn.feature_rows import FeatureRows
 from recsys_ae.nn.runtime import Run
 from recsys_ae.nn.scaling import Scale
-
-FORMS = {0: "a table", SEQUENCE: "sequences", IMAGE: "images"}
 
 
 class FeatureShape(NamedTuple):

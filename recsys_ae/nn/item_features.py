@@ -6,9 +6,8 @@ from typing import Self
 import torch
 from torch import Tensor
 
-from recsys_ae.datasets.features import Features, Form
+from recsys_ae.datasets.features import Features
 from recsys_ae.datasets.interactions import Ids
-from recsys_ae.errors import DataError
 from recsys_ae.nn.feature_rows import FeatureRows
 from recsys_ae.nn.scaling import Scaling
 
@@ -64,10 +63,3 @@ def dense(rows: FeatureRows) -> Tensor:
     for part in torch.split(torch.arange(len(rows), device=rows.device), CHUNK):
         result[part] = rows.take(part).seen
     return result
-
-
-def fitting(features: Features, columns: Ids, form: Form) -> Features:
-    """Return features of other items with the columns of the training, or say why that cannot be."""
-    if features.form != form:
-        raise DataError(f"a row of these features is {features.form or 'a table'}, that of the training {form}")
-    return features.onto(columns)

@@ -10,7 +10,10 @@ if TYPE_CHECKING:
     from recsys_ae.recommenders.autorec import AutoRec as AutoRec
     from recsys_ae.recommenders.blend import Blend as Blend
     from recsys_ae.recommenders.bpr import BPR as BPR
+    from recsys_ae.recommenders.bspm import BSPM as BSPM
     from recsys_ae.recommenders.cdae import CDAE as CDAE
+    from recsys_ae.recommenders.cease import CEASE as CEASE
+    from recsys_ae.recommenders.content_knn import ContentKNN as ContentKNN
     from recsys_ae.recommenders.ease import EASE as EASE
     from recsys_ae.recommenders.edlae import EDLAE as EDLAE
     from recsys_ae.recommenders.elsa import ELSA as ELSA

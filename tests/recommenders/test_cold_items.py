@@ -164,8 +164,10 @@ def test_bad_features_are_refused() -> None:
     fewer = Features(np.ones((1, 4)), NEW[:1], pd.Index(["f0", "f1", "f2", "f3"]))
     with pytest.raises(DataError, match="1 of 5 columns are not there, the first is 'f4'"):
         model.recommend(histories("ease"), cold_items=fewer)
+    with pytest.raises(ConfigError, match="only_cold recommends nothing without cold_items"):
+        model.recommend(histories("ease"), only_cold=True)
     image = Features(np.ones((1, 4)), NEW[:1], pd.Index(range(4)), (1, 2, 2))
-    with pytest.raises(DataError, match="a row of these features is"):
+    with pytest.raises(DataError, match="these features are images of 1 × 2 × 2, but the model was fitted on a table"):
         model.recommend(histories("ease"), cold_items=image)
     without = Recommender(EASE()).fit(data, run=CPU)
     with pytest.raises(UnsupportedError, match="was fitted without features of items"):
