@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from torch import nn
 
 from recsys_ae.errors import ArtefactError, RecsysError
 from recsys_ae.feature_encoder import FeatureEncoder
@@ -145,7 +146,7 @@ def _train(fit: Fit, data: StudyData, shelf: Shelf, run: Run) -> list[dict[str, 
         "layers": fit.layers,
         "withheld": fit.withheld,
         "spec": flatten(fit.spec),
-        "parameters": sum(one.numel() for one in encoder.network.parameters()),
+        "parameters": _learnt(encoder.network),
         "epochs": len(encoder.history),
         "cpu_seconds": round(cpu, 3),
         **{name: encoder.facts[name] for name in ("rows", "seconds", "device", "threads", "versions")},
@@ -153,6 +154,11 @@ def _train(fit: Fit, data: StudyData, shelf: Shelf, run: Run) -> list[dict[str, 
     }
     shelf.keep(FIT, fit.identity, Measured(plain(numbers)))
     return encoder.history
+
+
+def _learnt(network: nn.Module) -> int:
+    """Return how many numbers were learnt; a closed form keeps them as buffers."""
+    return sum(one.numel() for one in list(network.parameters()) or network.buffers())
 
 
 def _without(part: Part, label: str) -> Part:

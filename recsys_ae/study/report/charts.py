@@ -14,7 +14,8 @@ from recsys_ae.study.results import Mean
 
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#555555", "#8c510a", "#5e3c99", "#000000")
 """Okabe and Ito's, without the yellow that is hard to see on white; then further ones."""
-MARKERS = "os^Dv<>PXd"
+MARKERS = "os^Dv<>PXdp*h"
+"""More than there are colours, so that the eleventh line shares its colour but not its marker with the first."""
 DASHES = ("-", "--", "-.", ":")
 GREY = "#595959"
 PLAIN: dict[Any, Any] = {
@@ -54,15 +55,19 @@ def chart(
     y: str,
     caption: str,
     log: bool = False,
+    log_y: bool = False,
     flat: Mapping[str, float] | None = None,
     note: str = "",
 ) -> Picture | None:
-    """Draw lines over x; ``flat`` are values that do not depend on it. None where there is nothing to draw."""
+    """Draw lines over x; ``flat`` are values that do not depend on it. None where there is nothing to draw.
+
+    ``log`` and ``log_y`` make the axes logarithmic, the second one only where all values are above 0.
+    """
     lines = [line for line in lines if len(line.x)]
     if not lines:
         return None
     with drawing() as (figure, save):
-        from matplotlib.ticker import NullLocator  # noqa: PLC0415
+        from matplotlib.ticker import NullFormatter, NullLocator  # noqa: PLC0415
 
         axes = figure.subplots()
         for line in lines:
@@ -77,7 +82,12 @@ def chart(
             axes.xaxis.set_minor_locator(NullLocator())
         axes.set_xlabel(x)
         axes.set_ylabel(y)
-        axes.set_ylim(*_limits(lines, list((flat or {}).values())))
+        if log_y and min(value for line in lines for value in line.y) > 0:
+            axes.set_yscale("log")
+            axes.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
+            axes.yaxis.set_minor_formatter(NullFormatter())
+        else:
+            axes.set_ylim(*_limits(lines, list((flat or {}).values())))
         names = [line.name for line in lines] + list(flat or {})
         columns = 3 if max(map(len, names)) < LONG else 2
         figure.legend(loc="outside lower center", ncols=min(len(names), columns))

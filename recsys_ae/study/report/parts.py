@@ -79,6 +79,8 @@ class Section:
     maps: tuple[Map, ...] = field(default=())
     number: int | None = None
     """Of the step; tasks have none."""
+    paired: bool = False
+    """Whether every two pictures belong together, and stand side by side where there is room."""
 
     @property
     def empty(self) -> bool:

@@ -137,7 +137,7 @@ def reconstruction(results: Results) -> Section:
         pictures += there(_extremes(results, model, *shown[-1]))
         if "hardest" not in shown[-1][1].measures["examples"].arrays:
             tables += there(_hardest(model, *shown[-1]))
-    return Section("reconstruction", "Reconstruction", (), tuple(tables), tuple(pictures))
+    return Section("reconstruction", "Reconstruction", (), tuple(tables), tuple(pictures), paired=True)
 
 
 def _by_latent(results: Results, model: str) -> list[tuple[int, Result]]:

@@ -34,7 +34,9 @@ def structure(results: Results) -> Section:
         lines = [Line.of(model, curve, style(model)) for model, curve in curves.items()]
         k = f", k = {results.plan.sizes.k}" if key in ("trustworthiness", "continuity", "neighbourhood_hit") else ""
         caption = f"{title[:1].upper()}{title[1:]} by the size of the code{k}: {help}."
-        pictures += there(chart(f"structure_{key}", lines, x=Z, y=title, log=True, caption=caption))
+        pictures += there(
+            chart(f"structure_{key}", lines, x=Z, y=title, log=True, log_y="stress" in key, caption=caption)
+        )
     pictures += there(_vote(results, names))
     maps, drawn = [], []
     for model in names:

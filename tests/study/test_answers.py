@@ -1,0 +1,64 @@
+"""The first screen compares what can be compared, and charts tell their lines apart."""
+
+import json
+
+import pytest
+
+from recsys_ae import autoencoders
+from recsys_ae.study.plan import RAW
+from recsys_ae.study.report.answers import answers
+from recsys_ae.study.report.charts import COLOURS, MARKERS, Line, chart
+from recsys_ae.study.report.section_fits import style
+from recsys_ae.study.results import Results
+from tests.study.conftest import Done
+from tests.study.small import data
+
+
+@pytest.mark.parametrize(
+    ("question", "path", "sign"),
+    [
+        ("Which gives rows back best with z = 3?", "error/test_rmse", 1),
+        ("Whose code keeps neighbours best with z = 3?", "structure/trustworthiness", -1),
+    ],
+)
+def test_codes_of_one_size_are_compared_where_a_larger_one_is_sure_to_win(
+    done: Done, question: str, path: str, sign: int
+) -> None:
+    results = Results.collect(done.plan, data(), done.out)
+    means = {
+        model: mean.mean
+        for model in ("pca", "deep", "variational")
+        if (mean := results.mean(path, model=model, latent=3)) is not None
+    }
+    assert len(means) == 3
+    best = min(means, key=lambda model: sign * means[model])
+    answer = next(one for one in answers(results) if one.question == question)
+    assert answer.answer == f"{best}, z = 3"
+
+
+def test_the_size_that_is_enough_is_of_a_model_with_several(done: Done) -> None:
+    results = Results.collect(done.plan, data(), done.out)
+    asked = [one.question for one in answers(results)]
+    assert "How large need the code be?" not in asked  # two sizes are no curve
+
+
+def test_all_models_have_lines_of_their_own() -> None:
+    names = [*autoencoders.names(), RAW]
+    looks = {(COLOURS[style(one) % len(COLOURS)], MARKERS[style(one) % len(MARKERS)]) for one in names}
+    assert len(looks) == len(names)
+
+
+@pytest.mark.parametrize(("least", "ticks"), [(1e-3, True), (0.0, False)])
+def test_an_axis_is_logarithmic_where_all_values_are_above_zero(least: float, ticks: bool) -> None:
+    line = Line("a", [2, 10, 100], [least, 1.0, 70.0], [None] * 3, 0)
+    picture = chart("c", [line], x="z", y="stress", caption="", log=True, log_y=True)
+    assert picture is not None
+    assert (">0.01</text>" in picture.svg) == ticks
+    assert "mathdefault" not in picture.svg
+
+
+def test_closed_forms_have_learnt_something_too(done: Done) -> None:
+    written = json.loads(done.report.json.read_text(encoding="utf-8"))
+    numbers = [one["measures"]["fit"]["parameters"] for one in written["fits"] if one["model"] == "pca"]
+    assert numbers
+    assert min(numbers) > 0
