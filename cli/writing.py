@@ -44,26 +44,11 @@ def writer(path: Path, *, overwrite: bool) -> Iterator[Write]:
             yield write
         sys.stdout.buffer.flush()
         return
+    from recsys_ae.whole_files import whole_file  # noqa: PLC0415
+
     refuse(path, overwrite=overwrite)
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    try:
-        with _errors_named(path):
-            with partial.open("xb") as file:
-                with _rows(file, path.suffix.lower()) as write:
-                    yield write
-                file.flush()
-                os.fsync(file.fileno())
-            partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
-
-
-@contextmanager
-def _errors_named(path: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        raise ArtefactError(f"cannot write {path}: {error.strerror or error}") from error
+    with whole_file(path) as partial, partial.open("xb") as file, _rows(file, path.suffix.lower()) as write:
+        yield write
 
 
 @contextmanager

@@ -9,7 +9,7 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 LAYERS = {
-    "errors": -1, "hyper": 0,
+    "errors": -1, "hyper": 0, "whole_files": 0,
     "hyper_text": 1, "registry": 1, "datasets": 1, "tracking": 1, "metrics": 1,
     "nn": 2,
     "recommenders": 3,

@@ -5,10 +5,8 @@ measured again.
 """
 
 import json
-import os
 import zipfile
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -16,6 +14,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from recsys_ae.errors import ArtefactError
+from recsys_ae.whole_files import errors_named, whole_file
 
 Numbers: TypeAlias = dict[str, Any]
 FIT = "fit"
@@ -48,13 +47,13 @@ class Shelf:
 
     def keep(self, name: str, of: Mapping[str, Any], measured: Measured) -> None:
         """Write a measure; its arrays first, so that a file of numbers has all of them."""
-        with _errors_named(self.folder):
+        with errors_named(self.folder):
             self.folder.mkdir(parents=True, exist_ok=True)
             if measured.arrays:
-                with _whole(self.folder / f"{name}.npz") as partial, partial.open("wb") as file:
+                with whole_file(self.folder / f"{name}.npz") as partial, partial.open("wb") as file:
                     np.savez_compressed(file, **dict(measured.arrays))  # type: ignore[arg-type]
             text = json.dumps({"of": dict(of), "numbers": measured.numbers}, indent=1, allow_nan=False)
-            with _whole(self.folder / f"{name}.json") as partial:
+            with whole_file(self.folder / f"{name}.json") as partial:
                 partial.write_text(text, encoding="utf-8")
 
     def measured(self, name: str) -> Measured | None:
@@ -85,32 +84,11 @@ class Shelf:
 
 def write_text(path: Path, text: str) -> None:
     """Write a file that is whole or not there."""
-    with _errors_named(path), _whole(path) as partial:
+    with whole_file(path) as partial:
         partial.write_text(text, encoding="utf-8")
 
 
 def write_bytes(path: Path, content: bytes) -> None:
     """Write a file of bytes that is whole or not there."""
-    with _errors_named(path), _whole(path) as partial:
+    with whole_file(path) as partial:
         partial.write_bytes(content)
-
-
-@contextmanager
-def _whole(path: Path) -> Iterator[Path]:
-    """Give the name of a file that takes the place of ``path`` when it is on the disk."""
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    try:
-        yield partial
-        with partial.open("rb") as file:
-            os.fsync(file.fileno())
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
-
-
-@contextmanager
-def _errors_named(path: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        raise ArtefactError(f"cannot write {path}: {error.strerror or error}") from error

@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from torch import nn
 
 from recsys_ae.errors import ArtefactError, RecsysError
 from recsys_ae.feature_encoder import FeatureEncoder
@@ -146,7 +145,7 @@ def _train(fit: Fit, data: StudyData, shelf: Shelf, run: Run) -> list[dict[str, 
         "layers": fit.layers,
         "withheld": fit.withheld,
         "spec": flatten(fit.spec),
-        "parameters": _learnt(encoder.network),
+        "parameters": _learnt(encoder),
         "epochs": len(encoder.history),
         "cpu_seconds": round(cpu, 3),
         **{name: encoder.facts[name] for name in ("rows", "seconds", "device", "threads", "versions")},
@@ -156,8 +155,9 @@ def _train(fit: Fit, data: StudyData, shelf: Shelf, run: Run) -> list[dict[str, 
     return encoder.history
 
 
-def _learnt(network: nn.Module) -> int:
+def _learnt(encoder: FeatureEncoder) -> int:
     """Return how many numbers were learnt; a closed form keeps them as buffers."""
+    network = encoder.network
     return sum(one.numel() for one in list(network.parameters()) or network.buffers())
 
 
