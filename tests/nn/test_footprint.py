@@ -4,7 +4,7 @@ import pytest
 
 from recsys_ae.nn.autoencoder import Shape
 from recsys_ae.nn.footprint import memory
-from recsys_ae.nn.softmax import CELLS
+from recsys_ae.nn.softmax_losses import CELLS
 from recsys_ae.recommenders import EASE, VASP, AutoRec, MultDAE, MultVAE, Popularity
 
 SHAPE = Shape(1000, 300)

@@ -14,7 +14,8 @@ from recsys_ae.nn.autoencoder import Shape
 from recsys_ae.nn.layers import BLOCK
 from recsys_ae.nn.rows import Rows
 from recsys_ae.nn.runtime import Run, seeded
-from recsys_ae.nn.softmax import SoftmaxOutput, multinomial, sampled_multinomial
+from recsys_ae.nn.softmax import SoftmaxOutput
+from recsys_ae.nn.softmax_losses import multinomial, sampled_multinomial
 from recsys_ae.recommenders.mult_vae import MultVAE
 from tests.nn.small import matrix, rows_of
 

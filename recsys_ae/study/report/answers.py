@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from recsys_ae.study.plan import RAW
 from recsys_ae.study.report.parts import Better, with_interval
 from recsys_ae.study.report.section_fits import ERROR, knee
+from recsys_ae.study.report.section_labels import learnt
+from recsys_ae.study.report.section_tasks import called, cases
 from recsys_ae.study.results import Mean, Results
 
 
@@ -112,19 +114,17 @@ def signed(value: float) -> str:
 
 
 def _few_labels(results: Results) -> Iterator[Answer]:
-    from recsys_ae.study.report.section_tasks import _learnt, called, cases  # noqa: PLC0415
-
     share = min(results.plan.sizes.labelled, key=lambda one: abs(one - 0.01))
     found = [
         (called(case) + (", fine-tuned" if key == "tuned" else ""), mean)
         for case in cases(results, "pretraining")
         for key in ("codes", "tuned")
-        if case[0] != RAW and (mean := _learnt(results, case, key, share)) is not None
+        if case[0] != RAW and (mean := learnt(results, case, key, share)) is not None
     ]
     if not found:
         return
     name, mean = max(found, key=lambda one: one[1].mean)
-    base = _learnt(results, (RAW, 0), "codes", share)
+    base = learnt(results, (RAW, 0), "codes", share)
     told = (
         ""
         if base is None

@@ -16,7 +16,14 @@ from recsys_ae.study import folder
 from recsys_ae.study.data import StudyData
 from recsys_ae.study.kept import write_bytes, write_text
 from recsys_ae.study.plan import Plan
-from recsys_ae.study.report import section_fits, section_making, section_space, section_summary, section_tasks
+from recsys_ae.study.report import (
+    section_fits,
+    section_labels,
+    section_making,
+    section_space,
+    section_summary,
+    section_tasks,
+)
 from recsys_ae.study.report.answers import answers
 from recsys_ae.study.report.charts import COLOURS
 from recsys_ae.study.report.parts import Picture, Section
@@ -37,9 +44,9 @@ MADE = {
     "reduction": section_tasks.reduction,
     "denoising": section_tasks.denoising,
     "retrieval": section_tasks.retrieval,
-    "pretraining": section_tasks.pretraining,
-    "anomaly": section_tasks.anomaly,
-    "augmentation": section_tasks.augmentation,
+    "pretraining": section_labels.pretraining,
+    "anomaly": section_labels.anomaly,
+    "augmentation": section_labels.augmentation,
 }
 
 
