@@ -112,6 +112,11 @@ class Results:
         """Return the sizes of the code, in order."""
         return sorted({one.fit.latent for one in self.of(step, model=model) if one.fit.spec is not None})
 
+    def unlike(self) -> list[str]:
+        """Return the names of the other data that were looked at."""
+        kept = (one.measures["unlike"].numbers for one in self.of() if "unlike" in one.measures)
+        return sorted({name for numbers in kept for name in numbers})
+
     def mean(self, path: str, *, model: str, latent: int | None = None, step: str | None = None) -> Mean | None:
         """Return the mean of a number over the seeds of a model; None where it was not measured."""
         return mean_of(one.number(path) for one in self.of(step, model=model, latent=latent))

@@ -3,6 +3,7 @@
 import json
 
 import pytest
+from scipy import stats
 
 from recsys_ae import autoencoders
 from recsys_ae.study.plan import RAW
@@ -40,6 +41,26 @@ def test_the_size_that_is_enough_is_of_a_model_with_several(done: Done) -> None:
     results = Results.collect(done.plan, data(), done.out)
     asked = [one.question for one in answers(results)]
     assert "How large need the code be?" not in asked  # two sizes are no curve
+
+
+def test_measures_that_go_together_are_told(done: Done) -> None:
+    results = Results.collect(done.plan, data(), done.out)
+    tables = json.loads(done.report.json.read_text(encoding="utf-8"))["tables"]
+    assert "patterns" not in tables  # three models are too few
+    shown = tables["patterns_all"]
+    cases = [(model, z) for model in ("pca", "deep", "variational") for z in (2, 3)]
+
+    def values(path: str) -> list[float]:
+        means = [results.mean(path, model=model, latent=z) for model, z in cases]
+        return [mean.mean for mean in means if mean is not None]
+
+    column = next(place for place, title in enumerate(shown["columns"]) if title == "5-NN accuracy, n = 6")
+    row = next(row for row in shown["rows"] if row[0] == "a small RMSE")
+    slow = stats.pearsonr(
+        stats.rankdata(values("error/test_rmse")), stats.rankdata(values("neighbours/accuracy"))
+    ).statistic
+    assert row[column] == pytest.approx(-slow)
+    assert "with 6 of them chance alone stays within ±0.81" in shown["caption"]
 
 
 def test_all_models_have_lines_of_their_own() -> None:

@@ -140,9 +140,7 @@ def _few_labels(results: Results) -> Iterator[Answer]:
 
 
 def _unlike(results: Results) -> Iterator[Answer]:
-    names = sorted(
-        {name for one in results.of() if "unlike" in one.measures for name in one.measures["unlike"].numbers}
-    )
+    names = results.unlike()
     for name in names:
         found = [
             (model, z, mean)

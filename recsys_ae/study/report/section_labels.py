@@ -42,9 +42,7 @@ def learnt(results: Results, case: Case, key: str, share: float) -> Mean | None:
 
 def anomaly(results: Results) -> Section:
     """Telling what does not belong by the error of its reconstruction."""
-    names = sorted(
-        {name for one in results.of() if "unlike" in one.measures for name in one.measures["unlike"].numbers}
-    )
+    names = results.unlike()
     rows = []
     for case in cases(results, "unlike"):
         values = [results.mean(f"unlike/{name}/auc", model=case[0], latent=case[1]) for name in names]

@@ -12,7 +12,7 @@ from recsys_ae.study.results import Mean, Result, Results, mean_of
 def unlike(results: Results) -> Section:
     """Show the error on rows from elsewhere, by the size of the code."""
     kept = [one for one in results.of() if "unlike" in one.measures]
-    names = sorted({name for one in kept for name in one.measures["unlike"].numbers})
+    names = results.unlike()
     models = [model for model in results.models() if any(one.fit.model == model for one in kept)]
     pictures: list[Picture] = []
     tables: list[Table] = []

@@ -1,7 +1,8 @@
-"""Step 8: all models by all measures, and where each is best."""
+"""Step 8: all models by all measures, where each is best, and which measures go together."""
 
 from recsys_ae.study.plan import RAW
 from recsys_ae.study.report.parts import Better, Column, Section, table, there, with_interval
+from recsys_ae.study.report.patterns import patterns
 from recsys_ae.study.report.section_fits import ERROR
 from recsys_ae.study.results import Mean, Results
 
@@ -21,9 +22,7 @@ ROWS: tuple[tuple[str, str, str, Better, int], ...] = (
 
 def measures(results: Results) -> list[tuple[str, str, str, Better, int]]:
     """Return the rows of the summary: those above, and the AUC of each other data set."""
-    names = sorted(
-        {name for one in results.of() if "unlike" in one.measures for name in one.measures["unlike"].numbers}
-    )
+    names = results.unlike()
     more = [(f"AUC, {name}", "of the error, for anomalies", f"unlike/{name}/auc", "high", 3) for name in names]
     return [*ROWS[:-2], *more, *ROWS[-2:]]  # type: ignore[list-item]
 
@@ -49,7 +48,7 @@ def summary(results: Results) -> Section:
         "summary", f"All models with z = {z}: mean ± half of the 95 % interval over seeds; no interval of one seed.",
         [columns[0], *(columns[place] for place in used)], rows,
     )  # fmt: skip
-    return Section("summary", "Summary", tuple(_where_best(results)), there(made))
+    return Section("summary", "Summary", tuple(_where_best(results)), (*there(made), *patterns(results)))
 
 
 def _where_best(results: Results) -> list[str]:
