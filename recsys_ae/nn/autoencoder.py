@@ -75,7 +75,10 @@ class Autoencoder(nn.Module, ABC):
 
     @abstractmethod
     def decode(self, z: Tensor, items: slice = ALL) -> Tensor:
-        """Return the scores of the columns ``items``, ``(n, n_items)``."""
+        """Return the scores of the columns ``items``, ``(n, n_items)``.
+
+        They are the caller's to overwrite: they may share memory with the code, but not with what the network keeps.
+        """
 
     def forward(self, x: Rows) -> Tensor:
         """Return the scores of all columns."""

@@ -82,8 +82,7 @@ def score_blocks(
     empty = (rows.lengths == 0).nonzero().squeeze(1)
     codes = network.encode(rows)
     for block in _slices(0, n_items, max(1, (cells or cells_on(device)) // max(1, n))):
-        values = torch.empty(n, block.stop - block.start, device=device)
-        values[:] = network.decode(codes, block)  # what the network hands out may be its own, or of another precision
+        values = network.decode(codes, block).float().contiguous()
         if len(empty):
             values[empty] = fallback[block]
         yield block, values

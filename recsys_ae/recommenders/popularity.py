@@ -35,7 +35,7 @@ class PopularityNetwork(Autoencoder):
 
     def decode(self, z: Tensor, items: slice = ALL) -> Tensor:
         """Return the counts for each row."""
-        return self.counts[items].expand(len(z), -1)
+        return self.counts[items].repeat(len(z), 1)
 
     def learn(self, rows: Rows, run: Run, validate: Validate | None = None) -> list[dict[str, float]]:
         """Count the training rows that contain each item."""

@@ -23,6 +23,7 @@ from recsys_ae.evaluation import evaluate
 from recsys_ae.hyper import describe
 from recsys_ae.metrics import DEFAULT, ERRORS
 from recsys_ae.nn.autoencoder import Shape, Spec
+from recsys_ae.nn.rows import Rows, canonical
 from recsys_ae.nn.runtime import Run
 from recsys_ae.recommender import Recommender
 from recsys_ae.tracking import NoTracker
@@ -192,6 +193,18 @@ def test_scores_are_equal_from_call_to_call(name: str) -> None:
     model.recommend(strangers(), k=3)
     model.network.train()
     np.testing.assert_array_equal(model.score(strangers()), first)
+
+
+@every_model
+@pytest.mark.parametrize("n", [1, 3])
+def test_scores_are_the_callers_to_overwrite(name: str, n: int) -> None:
+    model, rows = fit(name), strangers()[:n]
+    before = model.score(rows)
+    network = model.network
+    with torch.inference_mode():
+        codes = network.encode(Rows.from_matrix(canonical(rows), torch.device("cpu"), np.full(n, -1)))
+        network.decode(codes).float().contiguous().fill_(torch.nan)
+    np.testing.assert_array_equal(model.score(rows), before)
 
 
 @every_model
