@@ -24,6 +24,8 @@ SEED = 0
 """What rows are drawn with; the same for all seeds of the training."""
 SAMPLE = "sample:genres"
 LEAST = 30
+CLASS = 10
+"""Rows of a label that a classifier is taught; of thousands of rare labels it would learn little, in hours."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,6 +55,11 @@ class Part:
         if self.labels is None:
             raise DataError("there are no labels")
         return self.labels.astype(str)
+
+    def of_labels(self, names: np.ndarray) -> "Part":
+        """Return the rows that have one of these labels, given as text."""
+        has = np.isin(self.told, names)
+        return self if has.all() else self.take(np.flatnonzero(has))
 
     def labelled(self) -> "Part":
         """Return the rows that have a label."""
@@ -94,6 +101,14 @@ class StudyData:
             return ()
         names, counts = np.unique(self.train.labelled().told, return_counts=True)
         return tuple(names[np.lexsort((names, -counts))].tolist())
+
+    @cached_property
+    def classes(self) -> np.ndarray:
+        """The labels that a classifier is taught: those that enough rows of the pool have, as text."""
+        if self.pool.labels is None:
+            return np.empty(0, str)
+        names, counts = np.unique(self.pool.labelled().told, return_counts=True)
+        return names[counts >= CLASS]
 
     def called(self, ids: Iterable[Any]) -> list[str]:
         """Return what rows are called: their titles, or their ids where there are none."""

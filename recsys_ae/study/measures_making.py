@@ -63,7 +63,7 @@ class _Judge:
     def __init__(self, case: Case) -> None:
         real = case.data.pool.drawn(case.sizes.made)
         self.real = dense(real.features)
-        self.classifier = classifier(case.data) if case.data.labels else None
+        self.classifier = classifier(case.data) if len(case.data.classes) > 1 else None
 
     def __call__(self, rows: Features) -> dict[str, float]:
         """Measure rows."""
@@ -77,5 +77,5 @@ class _Judge:
 @lru_cache(maxsize=2)
 def classifier(data: StudyData) -> Linear:
     """Return a classifier of some of the labelled rows, the same for all encoders."""
-    part = data.pool.labelled().drawn(TAUGHT)
+    part = data.pool.labelled().of_labels(data.classes).drawn(TAUGHT)
     return Linear(dense(part.features), part.told)

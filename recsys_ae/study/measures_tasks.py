@@ -6,8 +6,9 @@ import numpy as np
 
 from recsys_ae.analysis.few_labels import few_labels, fine_tuned
 from recsys_ae.analysis.verification import verification
+from recsys_ae.errors import DataError
 from recsys_ae.study.case import Case, plain
-from recsys_ae.study.data import Part
+from recsys_ae.study.data import CLASS, Part
 from recsys_ae.study.kept import Measured
 
 FALL = 0.6
@@ -17,10 +18,13 @@ LEAST = 4
 
 def pretraining(case: Case) -> Measured:
     """Classify by few labels: from the codes, and with the encoder trained on."""
-    test, pool, sizes = case.data.test.labelled(), case.pool, case.sizes
+    classes, sizes = case.data.classes, case.sizes
+    if len(classes) < 2:
+        raise DataError(f"{len(classes)} labels have {CLASS} rows each; a classifier needs two such labels")
+    test, pool = (part.of_labels(classes) for part in (case.data.test.labelled(), case.pool))
     seeds = tuple(range(sizes.repeats))
     numbers: dict[str, Any] = {
-        "codes": few_labels(case.pool_codes, pool.told, case.codes(test), test.told, sizes.labelled, seeds=seeds)
+        "codes": few_labels(case.codes(pool), pool.told, case.codes(test), test.told, sizes.labelled, seeds=seeds)
     }
     if case.encoder is not None and any(True for _ in case.encoder.network.parameters()):
         numbers["tuned"] = fine_tuned(

@@ -50,6 +50,19 @@ def test_rows_without_a_label_are_measured_but_not_compared_by_label(flowers: Pa
     assert len(found.labelled()) == 17
 
 
+def test_a_classifier_is_taught_labels_that_enough_rows_have(flowers: Path) -> None:
+    frame = pd.read_csv(flowers)
+    frame["kind"] = [f"rare {n}" if n % 5 == 0 else ["iris", "rose"][n % 2] for n in range(100)]
+    frame.to_csv(flowers, index=False)
+    found = StudyData.read(str(flowers), labels="kind", sizes=Sizes())
+    assert len(found.labels) > 10
+    assert found.classes.tolist() == ["iris", "rose"]
+    kept = found.pool.of_labels(found.classes)
+    assert set(kept.told) == {"iris", "rose"}
+    assert kept.features.ids.isin(found.pool.features.ids[found.pool.labels != ""]).all()
+    assert len(kept) == sum(not label.startswith("rare") for label in found.pool.told)
+
+
 def test_films_are_called_by_their_titles() -> None:
     found = StudyData.read("sample", sizes=Sizes())
     assert found.called([1]) == ["Lonesome Stagecoach of Lordale (1970)"]

@@ -1,5 +1,6 @@
 """What is made once is kept; what was stopped goes on."""
 
+import dataclasses
 import json
 from pathlib import Path
 
@@ -37,8 +38,6 @@ def test_a_second_run_does_nothing(tmp_path: Path) -> None:
 
 
 def test_another_size_has_its_measure_made_again_and_nothing_trained(tmp_path: Path) -> None:
-    import dataclasses
-
     run_study(plan(GROUP), data(), tmp_path, run=RUN)
     before = stamps(tmp_path)
     told: list[Advance] = []
@@ -48,6 +47,23 @@ def test_another_size_has_its_measure_made_again_and_nothing_trained(tmp_path: P
     assert {name.rpartition("/")[2] for name, when in stamps(tmp_path).items() if before.get(name) != when} == {
         "damaged.json"
     }
+
+
+def test_labels_that_hardly_any_row_has_are_not_classified_and_it_is_said(tmp_path: Path) -> None:
+    group = {"steps": ["pretraining", "generation", "retrieval"], "models": ["pca"], "latents": [2]}
+    few = data()
+    rare = {
+        name: dataclasses.replace(part, labels=np.arange(len(part)) // 2)
+        for name in ("train", "valid", "test", "pool")
+        if (part := getattr(few, name))
+    }
+    few = dataclasses.replace(few, **rare)
+    left_out = run_study(plan(group), few, tmp_path, run=RUN)
+    assert any("0 labels have 10 rows each; a classifier needs two such labels" in one for one in left_out)
+    kept = Results.collect(plan(group), few, tmp_path).all[0].measures
+    assert "pretraining" not in kept
+    assert set(kept["made"].numbers["quality"]["0"]) == {"precision", "recall"}
+    assert "found" in kept
 
 
 def test_an_interruption_loses_the_fit_in_progress_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

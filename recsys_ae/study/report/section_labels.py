@@ -1,5 +1,6 @@
 """Tasks that labels are told of: few labels, labels that the training has not seen, labels that are rare."""
 
+from recsys_ae.study.data import CLASS
 from recsys_ae.study.report.charts import Line, chart
 from recsys_ae.study.report.parts import Column, Picture, Section, table, there
 from recsys_ae.study.report.section_fits import style
@@ -28,7 +29,10 @@ def pretraining(results: Results) -> Section:
     rows = [(name, [curve[share] for share in shares]) for name, (_, curve) in curves.items()]
     columns = [Column("features"), *(Column(f"{100 * share:g} %", "of the labels", "high") for share in shares)]
     made = table(
-        "pretraining", "Accuracy by the share of labels that are told, with its interval over draws.", columns, rows
+        "pretraining",
+        f"Accuracy by the share of labels told, of those that {CLASS} rows have, with its interval over draws.",
+        columns,
+        rows,
     )
     return Section("pretraining", "Few labels", (), there(made), there(picture))
 
