@@ -1,5 +1,6 @@
 """The face of every model of features: fit on rows, then turn rows into vectors and back."""
 
+import copy
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -14,13 +15,13 @@ from recsys_ae import artefact, autoencoders
 from recsys_ae.artefact import Artefact
 from recsys_ae.datasets.columns import Ids
 from recsys_ae.datasets.features import Features
-from recsys_ae.errors import ArtefactError, ConfigError, DataError, NotFittedError
+from recsys_ae.errors import ArtefactError, ConfigError, DataError, NotFittedError, UnsupportedError
 from recsys_ae.facts import facts_of_features
 from recsys_ae.hyper import build, flatten
 from recsys_ae.nn.feature_autoencoder import FeatureAutoencoder, FeatureShape, FeatureSpec, refuse_unbounded
 from recsys_ae.nn.feature_errors import chunks, squared_errors, validation
 from recsys_ae.nn.feature_rows import FeatureRows
-from recsys_ae.nn.runtime import Run, resolve
+from recsys_ae.nn.runtime import Run, resolve, seeded
 from recsys_ae.nn.scaling import Columns, Scaling
 from recsys_ae.requirements import check_features
 
@@ -99,6 +100,25 @@ class FeatureEncoder:
         self.history, self.facts, self._network, self._scaling = history, facts, network.eval(), scaling
         self.columns, self.form = features.columns, features.form
         return self
+
+    def untrained(self, *, seed: int = 0) -> Self:
+        """Return an encoder like this one whose weights are still as they are drawn before training.
+
+        What this one knows that the other one does not, is what it has learnt.
+
+        Raises
+        ------
+        UnsupportedError
+            Of a closed form, which has nothing before it is fitted.
+        """
+        if not any(True for _ in self.network.parameters()):
+            raise UnsupportedError(f"{self.spec.name()} is a closed form: untrained it is nothing")
+        shape = FeatureShape(self.facts["rows"], len(self.columns), self.form)
+        model = copy.copy(self)
+        with seeded(seed):
+            model._network = self.spec.build(shape).to(self._scaling.centre.device).eval()
+        model.history, model.notes = [], {}
+        return model
 
     def encode(self, features: Features) -> Features:
         """Return the code of each row, under its id: features again, ``(n, latent)``."""

@@ -18,19 +18,39 @@ LEAST = 4
 
 def pretraining(case: Case) -> Measured:
     """Classify by few labels: from the codes, and with the encoder trained on."""
-    classes, sizes = case.data.classes, case.sizes
-    if len(classes) < 2:
-        raise DataError(f"{len(classes)} labels have {CLASS} rows each; a classifier needs two such labels")
-    test, pool = (part.of_labels(classes) for part in (case.data.test.labelled(), case.pool))
-    seeds = tuple(range(sizes.repeats))
+    pool, test, seeds = _taught(case)
     numbers: dict[str, Any] = {
-        "codes": few_labels(case.codes(pool), pool.told, case.codes(test), test.told, sizes.labelled, seeds=seeds)
+        "codes": few_labels(case.codes(pool), pool.told, case.codes(test), test.told, case.sizes.labelled, seeds=seeds)
     }
-    if case.encoder is not None and any(True for _ in case.encoder.network.parameters()):
+    if _trained(case):
         numbers["tuned"] = fine_tuned(
-            case.encoder, pool.features, pool.told, test.features, test.told, sizes.labelled, seeds=seeds
+            case.model, pool.features, pool.told, test.features, test.told, case.sizes.labelled, seeds=seeds
         )
     return Measured(plain(numbers))
+
+
+def untrained(case: Case) -> Measured:
+    """Classify by few labels with the same network from random weights: what training without labels adds to that."""
+    if not _trained(case):
+        return Measured({})
+    pool, test, seeds = _taught(case)
+    found = fine_tuned(
+        case.model.untrained(), pool.features, pool.told, test.features, test.told, case.sizes.labelled, seeds=seeds
+    )
+    return Measured(plain({"tuned": found}))
+
+
+def _trained(case: Case) -> bool:
+    return case.encoder is not None and any(True for _ in case.encoder.network.parameters())
+
+
+def _taught(case: Case) -> tuple[Part, Part, tuple[int, ...]]:
+    """Return the rows that a classifier learns from and is measured on, and the seeds that labels are drawn with."""
+    classes = case.data.classes
+    if len(classes) < 2:
+        raise DataError(f"{len(classes)} labels have {CLASS} rows each; a classifier needs two such labels")
+    pool, test = (part.of_labels(classes) for part in (case.pool, case.data.test.labelled()))
+    return pool, test, tuple(range(case.sizes.repeats))
 
 
 def augmentation(case: Case) -> Measured:

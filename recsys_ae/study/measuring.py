@@ -56,6 +56,9 @@ MEASURES = {
     "pretraining": Measure(
         measures_tasks.pretraining, ("pretraining",), ("labelled", "pool", "repeats", "queries"), labels=True, raw=True
     ),
+    "untrained": Measure(
+        measures_tasks.untrained, ("pretraining",), ("labelled", "pool", "repeats", "queries"), labels=True
+    ),
     "augmentation": Measure(
         measures_tasks.augmentation,
         ("augmentation",),

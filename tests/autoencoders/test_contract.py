@@ -254,6 +254,35 @@ def test_another_seed_gives_another_model(name: str) -> None:
     assert not np.array_equal(np.asarray(first), np.asarray(other))
 
 
+@pytest.mark.parametrize("name", TRAINED)
+def test_untrained_it_has_the_weights_that_its_training_began_with(name: str) -> None:
+    model, begun = fitted(name), {}
+
+    class StoppedError(Exception):
+        pass
+
+    def stop(network: Any, *_: Any) -> Any:
+        begun.update({key: tensor.clone() for key, tensor in network.state_dict().items()})
+        raise StoppedError
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(type(model.network), "learn", stop)
+        with pytest.raises(StoppedError):
+            fit(name, seed=5)
+    before, features = state_of(model), features_for(name, 20, 1)
+    bare = model.untrained(seed=5)
+    assert all(torch.equal(begun[key], tensor) for key, tensor in bare.network.state_dict().items())
+    assert all(torch.equal(before[key], tensor) for key, tensor in model.network.state_dict().items())
+    assert bare.encode(features).matrix.shape == model.encode(features).matrix.shape
+    assert bare.history == []
+    assert model.history
+
+
+def test_a_closed_form_is_nothing_before_it_is_fitted() -> None:
+    with pytest.raises(UnsupportedError, match="pca is a closed form"):
+        fitted("pca").untrained()
+
+
 @every_model
 def test_a_model_comes_back_from_its_folder_with_equal_spec_and_codes(name: str, tmp_path: Path) -> None:
     model, features = fit(name, epochs=2), features_for(name, 20, 3)

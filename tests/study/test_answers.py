@@ -83,3 +83,13 @@ def test_closed_forms_have_learnt_something_too(done: Done) -> None:
     numbers = [one["measures"]["fit"]["parameters"] for one in written["fits"] if one["model"] == "pca"]
     assert numbers
     assert min(numbers) > 0
+
+
+def test_what_a_network_learns_from_labels_alone_stands_beside_it(done: Done) -> None:
+    rows = {row[0]: row for row in json.loads(done.report.json.read_text())["tables"]["pretraining"]["rows"]}
+    assert {"deep, z = 3", "deep, z = 3, fine-tuned", "deep, z = 3, from random weights", RAW} <= set(rows)
+    results = Results.collect(done.plan, data(), done.out)
+    kept = results.first("untrained", model="deep", latent=3)
+    assert kept is not None
+    own = [one["accuracy"] for one in kept.measures["untrained"].numbers["tuned"] if one["share"] == 0.5]
+    assert rows["deep, z = 3, from random weights"][2] == pytest.approx(sum(own) / len(own))

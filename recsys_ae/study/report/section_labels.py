@@ -12,12 +12,14 @@ def pretraining(results: Results) -> Section:
     """Learning from few labels."""
     wanted = cases(results, "pretraining")
     shares = results.plan.sizes.labelled
-    curves = {}
+    curves, untrained = {}, []
     for case in wanted:
         curves[called(case)] = (case, {share: learnt(results, case, "codes", share) for share in shares})
         tuned = {share: learnt(results, case, "tuned", share) for share in shares}
         if any(value is not None for value in tuned.values()):
             curves[f"{called(case)}, fine-tuned"] = (case, tuned)
+            random = {share: learnt(results, case, "tuned", share, "untrained") for share in shares}
+            untrained.append((f"{called(case)}, from random weights", random))
     lines = [
         Line.of(name, [(100 * share, mean) for share, mean in curve.items() if mean is not None], place)
         for place, (name, (_, curve)) in enumerate(curves.items())
@@ -26,21 +28,23 @@ def pretraining(results: Results) -> Section:
         "pretraining", lines, x="labels, % of the training rows", y="accuracy on the test rows", log=True,
         caption="Accuracy of a classifier of the codes that is told few labels.",
     )  # fmt: skip
-    rows = [(name, [curve[share] for share in shares]) for name, (_, curve) in curves.items()]
+    told = [*((name, curve) for name, (_, curve) in curves.items()), *untrained]
+    rows = [(name, [curve[share] for share in shares]) for name, curve in told]
     columns = [Column("features"), *(Column(f"{100 * share:g} %", "of the labels", "high") for share in shares)]
     made = table(
         "pretraining",
-        f"Accuracy by the share of labels told, of those that {CLASS} rows have, with its interval over draws.",
+        f"Accuracy by the share of labels told, of those that {CLASS} rows have, with its interval over draws; "
+        "from random weights: the fine-tuned network without what it has learnt of rows without labels.",
         columns,
         rows,
     )
     return Section("pretraining", "Few labels", (), there(made), there(picture))
 
 
-def learnt(results: Results, case: Case, key: str, share: float) -> Mean | None:
+def learnt(results: Results, case: Case, key: str, share: float, measure: str = "pretraining") -> Mean | None:
     """Return the accuracy over the draws of labels of the first seed."""
-    found = results.first("pretraining", model=case[0], latent=case[1])
-    rows = [] if found is None else found.measures["pretraining"].numbers.get(key, [])
+    found = results.first(measure, model=case[0], latent=case[1])
+    rows = [] if found is None else found.measures[measure].numbers.get(key, [])
     return mean_of(row["accuracy"] for row in rows if abs(row["share"] - share) < 1e-9)
 
 
