@@ -104,8 +104,8 @@ def _enough(results: Results) -> Iterator[Answer]:
 
 def _beside(mean: Mean, other: Mean, base: str, z: int, digits: int) -> str:
     name = "the features themselves" if base == RAW else f"{base} with z = {z}"
-    change = 100 * (mean.mean / other.mean - 1) if other.mean else 0.0
-    return f"{signed(change)} % beside {name}, {with_interval(other, digits)}"
+    change = f"{signed(100 * (mean.mean / other.mean - 1))} % " if other.mean else ""
+    return f"{change}beside {name}, {with_interval(other, digits)}"
 
 
 def signed(value: float) -> str:

@@ -112,8 +112,8 @@ def number(value: float, digits: int = 4) -> str:
 
 
 def with_interval(mean: Mean, digits: int = 4) -> str:
-    """Write a mean, with its interval where there is one."""
-    return number(mean.mean, digits) + (f" ± {number(mean.half, digits)}" if mean.half is not None else "")
+    """Write a mean, with its interval where there is one; what is the same each time has none."""
+    return number(mean.mean, digits) + (f" ± {number(mean.half, digits)}" if mean.half else "")
 
 
 def there(*parts: Any) -> tuple[Any, ...]:
