@@ -29,26 +29,29 @@ def patterns(results: Results) -> tuple[Table, ...]:
 
 
 def _table(results: Results, name: str, over: str, cases: Sequence[Case]) -> Table | None:
-    columns, smallest = [Column("of what is known without labels")], len(cases)
+    columns = [Column("of what is known without labels")]
     values: dict[str, list[float | None]] = {title: [] for title, _ in KNOWN}
     for title, help, use in _uses(results):
         found = {known: _paired(results, cases, measure, use) for known, measure in KNOWN}
         n = max(len(pairs) for pairs in found.values())
         if n < FEWEST:
             continue
-        columns.append(Column(f"{title}, n = {n}", help, digits=2))
-        smallest = min(smallest, n)
+        columns.append(Column(f"{title}, n = {n}, ±{_by_chance(n):.2f}", help, digits=2))
         for known, pairs in found.items():
             values[known].append(_correlation(pairs))
     if len(columns) == 1:
         return None
-    t = stats.t.ppf(0.975, smallest - 2)
-    by_chance = float(t / math.sqrt(smallest - 2 + t**2))
     caption = (
-        f"Is who is better in one better in the other? Spearman's rank correlation {over}; with {smallest} of them "
-        f"chance alone stays within ±{by_chance:.2f} in 95 of 100 cases."
+        f"Is who is better in one better in the other? Spearman's rank correlation {over}, of which there are n; "
+        "± is what chance alone stays within in 95 of 100 cases."
     )
     return table(name, caption, columns, list(values.items()))
+
+
+def _by_chance(n: int) -> float:
+    """Return the correlation that n pairs without any exceed, in either direction, in 5 of 100 cases (Student's t)."""
+    t = stats.t.ppf(0.975, n - 2)
+    return float(t / math.sqrt(n - 2 + t**2))
 
 
 def _of(path: str, sign: int = 1) -> Measure:
