@@ -151,7 +151,5 @@ def _unlike(results: Results) -> Iterator[Answer]:
         if found:
             model, z, mean = max(found, key=lambda one: one[2].mean)
             base = results.mean(f"unlike/{name}/auc", model="pca", latent=z)
-            told = "" if base is None or model == "pca" else _beside(mean, base, "pca", z, 3)
-            yield Answer(
-                f"Which notices {name}?", f"{model}, z = {z}", f"AUC {with_interval(mean, 3)}", told, "anomaly"
-            )
+            told = "" if base is None or model == "pca" else _beside(mean, base, "pca", z, 4)
+            yield Answer(f"Which notices {name}?", f"{model}, z = {z}", f"AUC {with_interval(mean)}", told, "anomaly")

@@ -27,6 +27,8 @@ PLAIN: dict[Any, Any] = {
 WIDTH, HEIGHT = 4.6, 3.3
 LONG = 16
 """Letters from which on names stand two in a row beneath a chart."""
+USUAL, ROW = 4, 0.17
+"""Rows of names that there is room for, and inches that each further one makes a chart higher."""
 METADATA = {"Date": None, "Creator": "recsys_ae"}
 
 
@@ -66,7 +68,10 @@ def chart(
     lines = [line for line in lines if len(line.x)]
     if not lines:
         return None
-    with drawing() as (figure, save):
+    names = [line.name for line in lines] + list(flat or {})
+    columns = min(len(names), 3 if max(map(len, names)) < LONG else 2)
+    more = max(0, math.ceil(len(names) / columns) - USUAL)
+    with drawing(height=HEIGHT + more * ROW) as (figure, save):
         from matplotlib.ticker import NullFormatter, NullLocator  # noqa: PLC0415
 
         axes = figure.subplots()
@@ -88,9 +93,7 @@ def chart(
             axes.yaxis.set_minor_formatter(NullFormatter())
         else:
             axes.set_ylim(*_limits(lines, list((flat or {}).values())))
-        names = [line.name for line in lines] + list(flat or {})
-        columns = 3 if max(map(len, names)) < LONG else 2
-        figure.legend(loc="outside lower center", ncols=min(len(names), columns))
+        figure.legend(loc="outside lower center", ncols=columns)
         svg, png = save()
     alt = f"{y} over {x}. {told(lines)}{note}"
     return Picture(name, caption, alt, svg, png)

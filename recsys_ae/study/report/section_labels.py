@@ -1,35 +1,41 @@
 """Tasks that labels are told of: few labels, labels that the training has not seen, labels that are rare."""
 
 from recsys_ae.study.data import CLASS
-from recsys_ae.study.report.charts import Line, chart
+from recsys_ae.study.report.charts import COLOURS, Line, chart
 from recsys_ae.study.report.parts import Column, Picture, Section, table, there
 from recsys_ae.study.report.section_fits import style
 from recsys_ae.study.report.section_tasks import Case, called, cases
 from recsys_ae.study.results import Mean, Results, mean_of
+
+TUNED = 2 * len(COLOURS)
+"""Added to a style: the same colour, and another dash."""
 
 
 def pretraining(results: Results) -> Section:
     """Learning from few labels."""
     wanted = cases(results, "pretraining")
     shares = results.plan.sizes.labelled
-    curves, untrained = {}, []
+    curves, styles, untrained = {}, {}, {}
     for case in wanted:
-        curves[called(case)] = (case, {share: learnt(results, case, "codes", share) for share in shares})
+        name = called(case)
+        curves[name] = {share: learnt(results, case, "codes", share) for share in shares}
+        styles[name] = style(case[0])
         tuned = {share: learnt(results, case, "tuned", share) for share in shares}
         if any(value is not None for value in tuned.values()):
-            curves[f"{called(case)}, fine-tuned"] = (case, tuned)
-            random = {share: learnt(results, case, "tuned", share, "untrained") for share in shares}
-            untrained.append((f"{called(case)}, from random weights", random))
+            curves[f"{name}, fine-tuned"] = tuned
+            styles[f"{name}, fine-tuned"] = style(case[0]) + TUNED
+            untrained[f"{name}, from random weights"] = {
+                share: learnt(results, case, "tuned", share, "untrained") for share in shares
+            }
     lines = [
-        Line.of(name, [(100 * share, mean) for share, mean in curve.items() if mean is not None], place)
-        for place, (name, (_, curve)) in enumerate(curves.items())
+        Line.of(name, [(100 * share, mean) for share, mean in curve.items() if mean is not None], styles[name])
+        for name, curve in curves.items()
     ]
     picture = chart(
         "pretraining", lines, x="labels, % of the training rows", y="accuracy on the test rows", log=True,
         caption="Accuracy of a classifier of the codes that is told few labels.",
     )  # fmt: skip
-    told = [*((name, curve) for name, (_, curve) in curves.items()), *untrained]
-    rows = [(name, [curve[share] for share in shares]) for name, curve in told]
+    rows = [(name, [curve[share] for share in shares]) for name, curve in (curves | untrained).items()]
     columns = [Column("features"), *(Column(f"{100 * share:g} %", "of the labels", "high") for share in shares)]
     made = table(
         "pretraining",
