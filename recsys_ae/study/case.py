@@ -9,8 +9,9 @@ import numpy as np
 
 from recsys_ae.datasets.features import Features
 from recsys_ae.feature_encoder import FeatureEncoder
-from recsys_ae.study.data import Part, StudyData
+from recsys_ae.study.data import StudyData
 from recsys_ae.study.fits import Fit
+from recsys_ae.study.part import Part
 from recsys_ae.study.plan import Sizes
 
 

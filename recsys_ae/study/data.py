@@ -18,53 +18,13 @@ from recsys_ae.datasets.features import IMAGE, SEQUENCE, Features
 from recsys_ae.datasets.labels import read_labels
 from recsys_ae.datasets.reading import read_table
 from recsys_ae.errors import ConfigError, DataError, MissingPackageError
+from recsys_ae.study.part import SEED, Part
 from recsys_ae.study.plan import Sizes
 
-SEED = 0
-"""What rows are drawn with; the same for all seeds of the training."""
 SAMPLE = "sample:genres"
 LEAST = 30
 CLASS = 10
 """Rows of a label that a classifier is taught; of thousands of rare labels it would learn little, in hours."""
-
-
-@dataclass(frozen=True, eq=False)
-class Part:
-    """Rows and, where there are any, their labels: ``(n,)``, the empty text where a row has none."""
-
-    features: Features
-    labels: np.ndarray | None = None
-
-    def __len__(self) -> int:
-        return len(self.features)
-
-    def take(self, positions: np.ndarray) -> "Part":
-        """Return the rows at these positions."""
-        labels = None if self.labels is None else self.labels[positions]
-        return Part(self.features.take(positions), labels)
-
-    def drawn(self, n: int) -> "Part":
-        """Return ``n`` rows drawn without looking, in their order; all where there are no more, or ``n`` is 0."""
-        if not 0 < n < len(self):
-            return self
-        return self.take(np.sort(np.random.default_rng(SEED).permutation(len(self))[:n]))
-
-    @property
-    def told(self) -> np.ndarray:
-        """The labels as text, ``(n,)``, where there are any."""
-        if self.labels is None:
-            raise DataError("there are no labels")
-        return self.labels.astype(str)
-
-    def of_labels(self, names: np.ndarray) -> "Part":
-        """Return the rows that have one of these labels, given as text."""
-        has = np.isin(self.told, names)
-        return self if has.all() else self.take(np.flatnonzero(has))
-
-    def labelled(self) -> "Part":
-        """Return the rows that have a label."""
-        has = self.told != ""
-        return self if has.all() else self.take(np.flatnonzero(has))
 
 
 @dataclass(frozen=True, eq=False)

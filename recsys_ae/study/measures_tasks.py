@@ -8,8 +8,9 @@ from recsys_ae.analysis.few_labels import few_labels, fine_tuned
 from recsys_ae.analysis.verification import verification
 from recsys_ae.errors import DataError
 from recsys_ae.study.case import Case, plain
-from recsys_ae.study.data import CLASS, Part
+from recsys_ae.study.data import CLASS
 from recsys_ae.study.kept import Measured
+from recsys_ae.study.part import Part
 
 FALL = 0.6
 """Members of a class of the verifier beside those of the next larger one."""

@@ -18,10 +18,11 @@ from recsys_ae.feature_encoder import FeatureEncoder
 from recsys_ae.hyper import flatten
 from recsys_ae.nn.runtime import Run, cpu_threads
 from recsys_ae.study.case import plain
-from recsys_ae.study.data import Part, StudyData
+from recsys_ae.study.data import StudyData
 from recsys_ae.study.fits import Fit, Work, works
 from recsys_ae.study.kept import FIT, Measured, Shelf
 from recsys_ae.study.measuring import case_of, missing
+from recsys_ae.study.part import Part
 from recsys_ae.study.plan import Plan, Sizes
 from recsys_ae.study.time_left import TimeLeft
 

@@ -8,7 +8,8 @@ import pandas as pd
 
 from recsys_ae.datasets.features import Features
 from recsys_ae.hyper import build
-from recsys_ae.study.data import Part, StudyData
+from recsys_ae.study.data import StudyData
+from recsys_ae.study.part import Part
 from recsys_ae.study.plan import Group, Plan, Sizes
 
 SIDE = 6

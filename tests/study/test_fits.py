@@ -7,8 +7,8 @@ import pytest
 
 from recsys_ae.datasets.features import Features
 from recsys_ae.errors import DataError
-from recsys_ae.study.data import Part
 from recsys_ae.study.fits import Fit, works
+from recsys_ae.study.part import Part
 from tests.study.small import data, pictures, plan
 
 
