@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 
-.PHONY: demo test check install clean
+.PHONY: demo test nightly check install clean
 
 demo: $(READY)  ## fit, evaluate and recommend on the embedded sample
 	@$(BIN)/recsys-ae fit mult-vae --data sample --epochs 60 --batch-size 100 --out demo/model --overwrite
@@ -22,6 +22,9 @@ demo: $(READY)  ## fit, evaluate and recommend on the embedded sample
 
 test: check  ## ruff, mypy --strict, pytest
 	$(BIN)/pytest
+
+nightly: $(READY)  ## what takes minutes and gigabytes
+	$(BIN)/pytest -m nightly
 
 check: $(READY)
 	$(BIN)/ruff check .

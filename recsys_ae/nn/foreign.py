@@ -23,7 +23,7 @@ def needed(package: str, by: str) -> Iterator[None]:
 def one_blas_thread() -> Iterator[None]:
     """Let BLAS use one thread inside the context: many small products are faster so, and equal on every machine."""
     with needed("threadpoolctl", "a limit on threads"):
-        from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # noqa: PLC0415
+        from threadpoolctl import threadpool_limits  # noqa: PLC0415
     with threadpool_limits(1, "blas"):
         yield
 

@@ -3,22 +3,17 @@
 All of it happens in the memory of the one matrix: at 40,000 items each copy would be 6 GiB in single precision.
 """
 
-import contextlib
-from typing import Any, Literal, TypeAlias
+from typing import Literal, TypeAlias
 
 import torch
-from scipy.linalg import lapack
 from torch import Tensor
 
 from recsys_ae.errors import TrainingError
-from recsys_ae.nn import cooccurrence
+from recsys_ae.nn import cholesky, cooccurrence, dual
 from recsys_ae.nn.autoencoder import ALL, Autoencoder
 from recsys_ae.nn.rows import Rows
 
 Dtype: TypeAlias = Literal["float64", "float32"]
-
-MIRRORED = 256
-"""Rows of a triangle that are copied into the other at a time: as many as a cache holds."""
 
 
 class ItemItem(Autoencoder):
@@ -80,8 +75,12 @@ class ItemItem(Autoencoder):
             rows = _discounted(rows, user_discount)
         if scaling:
             rows, scales = _scaled(rows, scaling)
-        gram = cooccurrence.gram(rows, getattr(torch, dtype))
-        self.weights = without_self(inverse(gram, penalties(gram, l2, dropout), l2))
+        if _dual(len(rows), rows.width, dtype, l2):
+            squares = rows.with_values(rows.values.double().square()).column_sums()
+            self.weights = dual.solve(rows, penalties(squares, l2, dropout))
+        else:
+            gram = cooccurrence.gram(rows, getattr(torch, dtype))
+            self.weights = without_self(inverse(gram, penalties(gram.diagonal(), l2, dropout), l2))
         if scaling:
             self.weights.mul_(scales.unsqueeze(1)).div_(scales)
         if popularity_discount:
@@ -108,65 +107,28 @@ def _scaled(rows: Rows, power: float) -> tuple[Rows, Tensor]:
     return rows.with_values(rows.values * scales[rows.indices]), scales
 
 
-def penalties(gram: Tensor, l2: float, dropout: float = 0.0) -> Tensor:
-    """Return Λ = λ + p/(1 − p) · diag(XᵀX), ``(n_items,)``, given XᵀX.
+def penalties(squares: Tensor, l2: float, dropout: float = 0.0) -> Tensor:
+    """Return Λ = λ + p/(1 − p) · diag(XᵀX), ``(n_items,)``, given diag(XᵀX).
 
     The second term is what dropping each input with probability p adds to the expectation of a squared loss.
     """
-    return l2 + gram.diagonal() * (dropout / (1 - dropout))
+    return l2 + squares * (dropout / (1 - dropout))
 
 
-def cholesky(gram: Tensor, penalty: Tensor, l2: float) -> Tensor:
+def factor(gram: Tensor, penalty: Tensor, l2: float) -> Tensor:
     """Overwrite XᵀX by the lower triangular L of XᵀX + diag(Λ) = LLᵀ and return it."""
     gram.diagonal().add_(penalty)
     # Of the pivot of an item that others determine nothing is left but rounding, which may be above 0.
     rounding = 64 * torch.finfo(gram.dtype).eps * gram.diagonal()
-    factor = gram.mT  # column by column in memory, as LAPACK wants it: then it makes no copy
-    if _threads_of_scipy(gram) is None:
-        _, failed = torch.linalg.cholesky_ex(
-            factor, out=(factor, torch.empty(0, dtype=torch.int32, device=gram.device))
-        )
-    else:
-        failed = _lapack("potrf", factor, clean=True, overwrite_a=True)
-    if failed or (factor.diagonal().square() < rounding).any():
+    if not (cholesky.factorise(gram) and (gram.diagonal().square() >= rounding).all()):
         raise TrainingError(f"l2 = {l2:g} is too small to invert the items' Gram matrix; raise it")
-    return factor
+    return gram
 
 
 def inverse(gram: Tensor, penalty: Tensor, l2: float) -> Tensor:
     """Overwrite XᵀX by (XᵀX + diag(Λ))⁻¹ and return it."""
-    factor = cholesky(gram, penalty, l2)
-    if _threads_of_scipy(gram) is None:
-        torch.cholesky_inverse(factor, out=factor)
-        return gram
-    _lapack("potri", factor, overwrite_c=True)
-    for start in range(0, len(gram), MIRRORED):  # LAPACK leaves the other triangle alone
-        stop = start + MIRRORED
-        gram[start:stop, :start] = gram[:start, start:stop].T
-        corner = gram[start:stop, start:stop]
-        corner.copy_(corner.triu() + corner.triu(1).T)
+    cholesky.invert_factorised(factor(gram, penalty, l2))
     return gram
-
-
-def _threads_of_scipy(matrix: Tensor) -> Any:
-    """Return what limits the threads of SciPy's LAPACK; None where PyTorch's own is to be used.
-
-    SciPy's takes half the time (on AMD's processors, whose MKL is not at its best, in single and double precision),
-    but not on a GPU, and without threadpoolctl it takes all cores, whatever it was told.
-    """
-    with contextlib.suppress(ImportError):
-        from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # noqa: PLC0415
-
-        return threadpool_limits if matrix.device.type == "cpu" else None
-    return None
-
-
-def _lapack(routine: str, matrix: Tensor, **how: bool) -> int:
-    """Overwrite a matrix that lies in memory column by column; return what LAPACK says of its success."""
-    function = getattr(lapack, ("s" if matrix.dtype is torch.float32 else "d") + routine)
-    with _threads_of_scipy(matrix)(torch.get_num_threads(), "blas"):
-        _, info = function(matrix.numpy(), lower=True, **how)
-    return int(info)
 
 
 def without_self(inverse: Tensor) -> Tensor:
@@ -180,6 +142,20 @@ def itemsize(dtype: Dtype) -> int:
     return torch.finfo(getattr(torch, dtype)).bits // 8
 
 
-def solve_memory(width: int, dtype: Dtype) -> int:
-    """Return the bytes that `ItemItem.solve` holds: the matrix, which in single precision becomes the weights."""
+def solve_memory(n_rows: int, width: int, dtype: Dtype, l2: float) -> int:
+    """Return the bytes that `ItemItem.solve` holds: the matrix, which in single precision becomes the weights.
+
+    Where there are few users it holds what `dual.solve` does.
+    """
+    if _dual(n_rows, width, dtype, l2):
+        return dual.memory(n_rows, width)
+    return matrix_memory(width, dtype)
+
+
+def matrix_memory(width: int, dtype: Dtype) -> int:
+    """Return the bytes of the matrix of all pairs of items, and of the weights where they are another."""
     return width**2 * (itemsize(dtype) + (0 if dtype == "float32" else itemsize("float32")))
+
+
+def _dual(n_rows: int, width: int, dtype: Dtype, l2: float) -> bool:
+    return dual.is_cheaper(n_rows, width, l2, itemsize(dtype))

@@ -123,8 +123,8 @@ class Rows:
         return torch.zeros(len(self), device=self.device).index_add_(0, self.row_of_entry, self.values)
 
     def column_sums(self) -> Tensor:
-        """``(width,)``: the sum of each column."""
-        return torch.zeros(self.width, device=self.device).index_add_(0, self.indices, self.values)
+        """``(width,)``: the sum of each column, in the precision of the values."""
+        return self.values.new_zeros(self.width).index_add_(0, self.indices, self.values)
 
     def transposed(self) -> "Rows":
         """Return the columns as rows."""

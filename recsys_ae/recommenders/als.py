@@ -16,6 +16,7 @@ from recsys_ae.nn.autoencoder import ALL, Autoencoder, Shape, Spec, Validate
 from recsys_ae.nn.least_squares import solve
 from recsys_ae.nn.rows import Rows
 from recsys_ae.nn.runtime import Run
+from recsys_ae.nn.threads import usable_threads
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,7 +81,7 @@ class ALSNetwork(Autoencoder):
                 regularization=spec.l2,
                 alpha=spec.alpha,
                 iterations=spec.iterations,
-                num_threads=run.threads or torch.get_num_threads(),
+                num_threads=usable_threads(run.threads),
                 random_state=run.seed,
             )
             try:

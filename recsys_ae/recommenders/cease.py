@@ -32,7 +32,7 @@ class CEASE(Spec):
 
     def memory(self, shape: Shape) -> int:
         """Return the bytes of the matrix that is inverted, of its inverse and of the weights."""
-        return gram.solve_memory(shape.width, self.dtype) + gram.itemsize(self.dtype) * shape.width**2
+        return gram.matrix_memory(shape.width, self.dtype) + gram.itemsize(self.dtype) * shape.width**2
 
 
 class CEASENetwork(gram.ItemItem):
@@ -61,7 +61,7 @@ class CEASENetwork(gram.ItemItem):
         matrix = cooccurrence.gram(rows, getattr(torch, spec.dtype))
         exact = features.to(matrix.dtype)
         matrix.addmm_(exact, exact.T, alpha=spec.weight)
-        inverse = gram.inverse(matrix, gram.penalties(matrix, spec.l2), spec.l2)
+        inverse = gram.inverse(matrix, gram.penalties(matrix.diagonal(), spec.l2), spec.l2)
         self.from_features = (spec.weight * (inverse @ exact)).float()
         self.weights = gram.without_self(inverse)
         return []

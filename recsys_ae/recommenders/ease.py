@@ -25,7 +25,7 @@ class EASE(Spec):
 
     def memory(self, shape: Shape) -> int:
         """Return the bytes of the matrix that is inverted, and of the weights."""
-        return solve_memory(shape.width, self.dtype)
+        return solve_memory(shape.n_rows, shape.width, self.dtype, self.l2)
 
 
 class EASENetwork(ItemItem):

@@ -73,7 +73,7 @@ class EDLAE(Spec):
     def memory(self, shape: Shape) -> int:
         """Return the bytes of the matrix that is factorised, and of the weights or what else has the rank."""
         if not self.rank:
-            return gram.solve_memory(shape.width, self.dtype)
+            return gram.solve_memory(shape.n_rows, shape.width, self.dtype, self.l2)
         sides = (8 * shape.width + 2 * shape.n_rows) * min(self.rank, shape.width)
         return gram.itemsize(self.dtype) * shape.width**2 + gram.itemsize("float64") * sides
 
@@ -172,10 +172,10 @@ class _Factors:
         matrix = cooccurrence.gram(rows, getattr(torch, spec.dtype))
         self.rows, self.columns = rows, rows.transposed()
         self.diagonal = matrix.diagonal().to(u.dtype, copy=True)
-        penalty = gram.penalties(matrix, spec.l2, spec.dropout)  # Λ
+        penalty = gram.penalties(self.diagonal.to(matrix.dtype), spec.l2, spec.dropout)  # Λ
         self.strength = penalty.to(u.dtype) + spec.omega  # Ω
         self.share = (self.diagonal + spec.omega).clamp_min(torch.finfo(u.dtype).tiny)  # diag(G) + Ω − Λ
-        self.factor = gram.cholesky(matrix, penalty, spec.l2)
+        self.factor = gram.factor(matrix, penalty, spec.l2)
         self.beta, self.gamma = torch.zeros_like(self.diagonal), torch.zeros_like(self.diagonal)
         self.u, self.v, self.gu = u, u, self._gram(u)
 

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
-import torch
 from scipy.sparse import csr_matrix
 
 from recsys_ae.hyper import hp
@@ -17,6 +16,7 @@ from recsys_ae.nn.autoencoder import Shape, Spec, Validate
 from recsys_ae.nn.neighbors import Neighbors
 from recsys_ae.nn.rows import Rows
 from recsys_ae.nn.runtime import Run
+from recsys_ae.nn.threads import usable_threads
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,7 +49,7 @@ class ItemKNNNetwork(Neighbors):
             _weighted(foreign.matrix(rows), self.spec, implicit),
             self.neighbors.shape[1] + 1,  # one more, since an item is most similar to itself
             show_progress=False,
-            num_threads=run.threads or torch.get_num_threads(),
+            num_threads=usable_threads(run.threads),
         )
         self.keep(found)
         return []

@@ -70,7 +70,22 @@ def test_lists_for_each_row_are_sparse_matrices_of_any_form(form: type) -> None:
     np.testing.assert_array_equal(candidates.denied[1].toarray(), own)
 
 
-@pytest.mark.parametrize("name", ["allow", "deny"])
+def test_further_items_are_left_out_besides_the_seen_and_the_denied() -> None:
+    more = csr_matrix(np.array([[0, 1, 0, 0], [0, 0, 1, 0]], np.float32))
+    candidates = Candidates.of(HISTORIES, deny=[3], exclude=more)
+    assert [one.toarray().tolist() for one in candidates.denied] == [m.toarray().tolist() for m in (HISTORIES, more)]
+    assert candidates.denied_to_all is not None
+    assert candidates.denied_to_all.tolist() == [False, False, False, True]
+    assert len(Candidates.of(HISTORIES, deny=more, exclude=more, exclude_seen=False).denied) == 2
+
+
+@pytest.mark.parametrize("wrong", [[0, 1], np.ones((2, 4)), "ab"])
+def test_further_items_that_are_no_sparse_matrix_are_refused(wrong: Any) -> None:
+    with pytest.raises(DataError, match=r"exclude must be a sparse \(2, 4\) matrix, not "):
+        Candidates.of(HISTORIES, exclude=wrong)
+
+
+@pytest.mark.parametrize("name", ["allow", "deny", "exclude"])
 @pytest.mark.parametrize("shape", [(1, 4), (2, 3), (4, 2)])
 def test_a_matrix_of_another_shape_is_refused(name: str, shape: tuple[int, int]) -> None:
     wrong: dict[str, Any] = {name: csr_matrix(shape)}

@@ -7,7 +7,7 @@ from scipy.sparse import csr_matrix
 
 from recsys_ae.nn import cooccurrence
 from recsys_ae.nn.cooccurrence import gram
-from recsys_ae.nn.runtime import cpu_threads
+from recsys_ae.nn.threads import cpu_threads
 from tests.nn.small import matrix, rows_of
 
 DATA = matrix(60, 12, seed=2, density=0.3)

@@ -10,7 +10,8 @@ import torch
 
 from recsys_ae.errors import ConfigError
 from recsys_ae.nn import runtime
-from recsys_ae.nn.runtime import Run, cpu_threads, free_memory, resolve, seeded
+from recsys_ae.nn.runtime import Run, free_memory, resolve, seeded
+from recsys_ae.nn.threads import cpu_threads
 
 NO_GPU = pytest.mark.skipif(torch.cuda.is_available(), reason="says what happens on a machine without a GPU")
 

@@ -1,0 +1,112 @@
+"""Cholesky factor and inverse of a large positive definite matrix, in its own memory.
+
+On the CPU both are made of matrix products a block at a time. LAPACK's own routines are called on small blocks only:
+OpenBLAS, which NumPy and SciPy bring, writes past a buffer in ``potrf`` when a matrix is large for its number of
+threads (with two threads from 20,000 to 25,000 rows on, depending on the processor), and the process dies.
+"""
+
+import contextlib
+from collections.abc import Iterator
+
+import numpy as np
+import torch
+from threadpoolctl import threadpool_limits
+from torch import Tensor
+
+BLOCK = 256
+"""Rows of a block: the temporary matrices have as many rows, so that at 40,000 rows they take 80 MB."""
+
+COLUMNS = 512
+"""Columns of a triangular matrix that are multiplied at a time: less is wasted on zeros than with more."""
+
+
+def factorise(matrix: Tensor) -> bool:
+    """Overwrite A, ``(n, n)``, by the lower triangular L with A = LLᵀ; only the lower triangle of A is read.
+
+    Returns
+    -------
+    bool
+        False where A is not positive definite; its content is then undefined.
+    """
+    if matrix.device.type != "cpu":
+        return _factorise_on_device(matrix)
+    with _blas_threads():
+        return _factorise(matrix.numpy())
+
+
+def invert_factorised(factor: Tensor) -> None:
+    """Overwrite L, ``(n, n)`` and lower triangular, by (LLᵀ)⁻¹, both of its triangles."""
+    if factor.device.type != "cpu":
+        torch.cholesky_inverse(factor.mT, upper=True, out=factor.mT)
+        return
+    with _blas_threads():
+        _invert_triangle(factor.numpy())
+        _square_triangle(factor.numpy())
+
+
+def solve_lower(factor: Tensor, right: Tensor) -> None:
+    """Overwrite R, ``(n, m)``, by L⁻¹R for a lower triangular L, ``(n, n)``."""
+    if factor.device.type != "cpu":
+        right.copy_(torch.linalg.solve_triangular(factor, right, upper=False))
+        return
+    with _blas_threads():
+        _solve_lower(factor.numpy(), right.numpy())
+
+
+def blocks(n: int) -> Iterator[slice]:
+    """Divide ``n`` rows into blocks, in their order."""
+    return (slice(start, min(start + BLOCK, n)) for start in range(0, n, BLOCK))
+
+
+@contextlib.contextmanager
+def _blas_threads() -> Iterator[None]:
+    """Let NumPy's BLAS use as many threads as PyTorch inside the context; by itself it takes every core."""
+    with threadpool_limits(torch.get_num_threads(), "blas"):
+        yield
+
+
+def _factorise_on_device(matrix: Tensor) -> bool:
+    columns = matrix.mT  # column by column in memory, as the routine expects it: then it makes no copy
+    failed = torch.empty(0, dtype=torch.int32, device=matrix.device)
+    torch.linalg.cholesky_ex(columns, upper=True, out=(columns, failed))
+    return not bool(failed)
+
+
+def _factorise(a: np.ndarray) -> bool:
+    n = len(a)
+    for own in blocks(n):
+        before, after = slice(0, own.start), slice(own.stop, n)
+        if own.start:
+            a[own.start :, own] -= a[own.start :, before] @ a[own, before].T
+        try:
+            a[own, own] = np.linalg.cholesky(a[own, own])
+        except np.linalg.LinAlgError:
+            return False
+        a[after, own] = a[after, own] @ np.linalg.inv(a[own, own]).T
+        a[own, after] = 0
+    return True
+
+
+def _solve_lower(a: np.ndarray, right: np.ndarray) -> None:
+    for own in blocks(len(a)):
+        before = slice(0, own.start)
+        right[own] -= a[own, before] @ right[before]
+        right[own] = np.linalg.inv(a[own, own]) @ right[own]
+
+
+def _invert_triangle(a: np.ndarray) -> None:
+    """Overwrite L by W = L⁻¹: W_kj = −(L_kk)⁻¹ Σ_i L_ki W_ij over the blocks i from j to k − 1."""
+    for own in blocks(len(a)):
+        inverse = np.tril(np.linalg.inv(a[own, own]))
+        a[own, : own.start] = -inverse @ a[own, : own.start]
+        for start in range(0, own.start, COLUMNS):
+            stop = min(start + COLUMNS, own.start)
+            a[own, start:stop] = a[own, start : own.start] @ a[start : own.start, start:stop]
+        a[own, own] = inverse
+
+
+def _square_triangle(a: np.ndarray) -> None:
+    """Overwrite W by WᵀW: rows that have been used are not needed again, so they hold the result."""
+    for own in blocks(len(a)):
+        a[own, : own.stop] = a[own.start :, own].T @ a[own.start :, : own.stop]
+        a[: own.start, own] = a[own, : own.start].T
