@@ -110,9 +110,10 @@ print((kib("VmHWM") - before) * 1024, spec.memory(Shape(users, n)))
         ("edlae", '{"dtype": "float64", "rank": 2, "iterations": 1}', 1000, 2500, 8),
     ],
 )
-def test_fitting_holds_little_more_than_the_bytes_it_names(name: str, chosen: str, users: int, size: float) -> None:
-    n = 2500
-    given: Any = [sys.executable, "-c", PEAK, name, chosen, str(users), str(n)]
+def test_fitting_holds_little_more_than_the_bytes_it_names(
+    name: str, chosen: str, users: int, items: int, size: float
+) -> None:
+    given: Any = [sys.executable, "-c", PEAK, name, chosen, str(users), str(items)]
     result = subprocess.run(given, capture_output=True, text=True, check=True)
     peak, named = map(int, result.stdout.split())
     assert named == pytest.approx(size * items**2, rel=0.01)
