@@ -27,10 +27,12 @@ def positions(ids: "Ids", words: "Sequence[str] | pd.Series[str]") -> "np.ndarra
     words = list(words)
     if ids.dtype.kind in "iu":
         # 007 is a name, as it is when files are read.
-        whole = [int(word) if re.fullmatch(r"0|-?[1-9][0-9]{0,17}", word) else None for word in words]
+        whole = [int(word) if re.fullmatch(r"0|-?[1-9][0-9]{0,19}", word) else None for word in words]
+        kind = np.uint64 if ids.dtype.kind == "u" else np.int64
+        limits = np.iinfo(kind)
         found = np.full(len(words), -1, np.int64)
-        places = [place for place, number in enumerate(whole) if number is not None]
-        found[places] = ids.get_indexer(pd.Index([whole[place] for place in places], dtype=np.int64))
+        places = [at for at, number in enumerate(whole) if number is not None and limits.min <= number <= limits.max]
+        found[places] = ids.get_indexer(pd.Index([whole[place] for place in places], dtype=kind))
         return found
     if ids.dtype.kind == "f":
         return ids.get_indexer(pd.Index(pd.to_numeric(pd.Series(words, dtype=str), errors="coerce")))

@@ -22,7 +22,7 @@ from recsys_ae.datasets import stored
 from recsys_ae.datasets.catalogue import user_cache_dir
 from recsys_ae.datasets.interactions import Interactions
 
-FORMAT = 1  # to be raised whenever the same file is read otherwise, or written down otherwise
+FORMAT = 2  # to be raised whenever the same file is read otherwise, or written down otherwise
 LEAST = 10_000_000  # bytes of data; less is read within a second
 SETTLED = 2_000_000_000  # nanoseconds
 ABANDONED = 3600  # seconds after which half a file is nobody's

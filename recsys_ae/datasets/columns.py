@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 from pandas.api import types
 
+from recsys_ae.datasets import decimals
 from recsys_ae.errors import DataError
 
 if TYPE_CHECKING:
@@ -59,6 +60,7 @@ def ids(column: Series, role: str) -> tuple[np.ndarray, Ids]:
     _refuse_missing(column, role)
     if isinstance(column.dtype, pd.CategoricalDtype):
         return _category_ids(column, role)
+    column = decimals.ids_of(column)
     if column.dtype == object:
         refuse(~column.map(_is_id).to_numpy(dtype=bool), column, role, "is neither text nor a finite number")
     elif types.is_float_dtype(column):
@@ -80,6 +82,8 @@ def numbers(column: Series, role: str) -> np.ndarray:
     _refuse_missing(column, role)
     if isinstance(column.dtype, pd.CategoricalDtype):
         return _of_distinct(numbers, column, role)
+    if isinstance(column.dtype, pd.ArrowDtype):
+        column = decimals.numbers_of(column)
     if types.is_numeric_dtype(column) and not types.is_complex_dtype(column):
         values = column.to_numpy(dtype=np.float64)
     elif column.dtype == object or types.is_string_dtype(column):
@@ -103,6 +107,7 @@ def seconds(column: Series, role: str = "timestamp") -> np.ndarray:
     _refuse_missing(column, role)
     if isinstance(column.dtype, pd.CategoricalDtype):
         return _of_distinct(seconds, column, role)
+    column = decimals.numbers_of(column)
     if types.is_datetime64_any_dtype(column):
         moments = pd.to_datetime(column, utc=True).dt.tz_localize(None)
         found = moments.astype("datetime64[s]").astype("int64").to_numpy()

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from scipy.sparse import csr_matrix, hstack, issparse
 
+from recsys_ae.datasets import decimals
 from recsys_ae.datasets.columns import Ids, Series, listing, refuse, shown
 from recsys_ae.datasets.fingerprint import fingerprint
 from recsys_ae.errors import DataError
@@ -97,7 +98,7 @@ class Features:
         table = np.empty((len(frame), len(wanted)), np.float32)
         for place, name in enumerate(wanted):
             table[:, place] = _numbers(frame[name], str(name))
-        return cls(table, pd.Index(frame[id].to_numpy()), pd.Index(wanted))
+        return cls(table, pd.Index(decimals.ids_of(frame[id]).to_numpy()), pd.Index(wanted))
 
     def take(self, positions: np.ndarray) -> Self:
         """Return the rows at these positions, in that order."""
@@ -246,6 +247,6 @@ def _numbers(column: Series, name: str) -> np.ndarray:
     if column.dtype == bool:
         return column.to_numpy(dtype=np.float32)
     text = column.astype(column.cat.categories.dtype) if isinstance(column.dtype, pd.CategoricalDtype) else column
-    found = pd.to_numeric(text, errors="coerce")
+    found = pd.to_numeric(decimals.numbers_of(text), errors="coerce")
     refuse((found.isna() & column.notna()).to_numpy(dtype=bool), column, f"column {name!r}", "is not a number")
     return found.to_numpy(dtype=np.float32, na_value=np.nan)

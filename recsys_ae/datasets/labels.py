@@ -126,6 +126,6 @@ def _plain(values: Series) -> np.ndarray:
     """Return whole numbers as int64, and anything else as text."""
     if isinstance(values.dtype, pd.CategoricalDtype):
         values = values.astype(values.cat.categories.dtype)
-    if pd.api.types.is_integer_dtype(values.dtype):
+    if pd.api.types.is_integer_dtype(values.dtype) and (not len(values) or values.max() < 2**63):
         return values.to_numpy(dtype=np.int64)
     return values.astype(str).to_numpy(dtype=str)

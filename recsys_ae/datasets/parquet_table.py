@@ -15,7 +15,7 @@ from recsys_ae.errors import DataError
 
 @dataclass(frozen=True)
 class ParquetTable:
-    """Columns of a Parquet file, of the types they are stored in."""
+    """Columns of a Parquet file, of the types they are stored in; decimals are integers, text or floats."""
 
     source: Source
     names: tuple[str, ...]
@@ -42,7 +42,7 @@ class ParquetTable:
             table.validate(full=True)  # a damaged file may point outside of itself
             if table.num_rows == 0:
                 raise DataError("there is no row")
-            return {position: series(table.column(self.names[position])) for position in kinds}
+            return {position: series(table.column(self.names[position]), kind) for position, kind in kinds.items()}
 
 
 @contextmanager

@@ -68,8 +68,9 @@ def read_interactions(
     Notes
     -----
     Ids of text files are integers if all of a column are integers in their usual form; ``007`` makes a column of text.
-    In Parquet and JSON lines they are what they are there. Empty ones are missing. Rows are counted from 1, without
-    the header and empty lines.
+    In Parquet and JSON lines they are what they are there; decimals of Parquet are integers if all of a column are
+    integers of 64 bits, else their plain text. Empty ones are missing. Rows are counted from 1, without the header and
+    empty lines.
 
     Raises
     ------
@@ -100,7 +101,8 @@ def read_table(
 ) -> pd.DataFrame:
     """Read columns of a file, by default all, as integers or text; arguments are as in ``read_interactions``.
 
-    The columns of the result are called what they were asked for by. Empty fields are missing values.
+    The columns of the result are called what they were asked for by. Empty fields are missing values. Decimals of
+    Parquet are exact: integers if all of a column are integers of 64 bits, else their plain text.
     """
     check_options(separator, encoding)
     with _errors_of(path, encoding):

@@ -6,6 +6,7 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 
+from recsys_ae.datasets import decimals
 from recsys_ae.datasets.columns import Ids, refuse
 from recsys_ae.datasets.features import Features
 from recsys_ae.datasets.interactions import Interactions
@@ -25,8 +26,8 @@ def sequences_of(
             raise DataError(f"there is no column {name!r}; the columns are: {', '.join(map(str, frame.columns))}")
         refuse(frame[name].isna().to_numpy(dtype=bool), frame[name], name, "is missing")
     events = frame[list(columns)].to_numpy(dtype=np.float32)
-    owners, ids = pd.factorize(frame[id], sort=True)
-    when = np.arange(len(frame)) if order is None else frame[order].to_numpy()
+    owners, ids = pd.factorize(decimals.ids_of(frame[id]), sort=True)
+    when = np.arange(len(frame)) if order is None else decimals.numbers_of(frame[order]).to_numpy()
     sorted_by_time = np.lexsort((np.arange(len(frame)), when, owners))
     return _padded(events[sorted_by_time], owners[sorted_by_time], pd.Index(ids), list(columns), steps)
 

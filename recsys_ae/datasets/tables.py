@@ -8,6 +8,7 @@ from typing import Any, Literal, Protocol, TypeAlias
 
 import pandas as pd
 
+from recsys_ae.datasets import decimals
 from recsys_ae.datasets.columns import Series
 from recsys_ae.errors import DataError, MissingPackageError
 
@@ -56,15 +57,24 @@ def arrow_errors(what: str) -> Iterator[None]:
         raise DataError(f"{what}: {error}") from error
 
 
-def series(column: Any, *, integers: bool = False) -> Series:
-    """Turn an Arrow column into a pandas one: text into categories, as ``integers`` if that is all there is."""
+def series(column: Any, kind: Kind = "text", *, integers: bool = False) -> Series:
+    """Turn an Arrow column into a pandas one: text into categories, as ``integers`` if that is all there is.
+
+    Decimals become numbers, or where ids may be in them (``kind`` is text) integers that are exact, else text.
+    """
+    if decimals.is_decimal(column.type):
+        column = {"text": decimals.exact, "float": decimals.floats, "int": decimals.exact_numbers}[kind](column)
+        if column.null_count and arrow().types.is_integer(column.type):
+            return decimals.to_series(column)
+    return _series(column, integers=integers)
+
+
+def _series(column: Any, *, integers: bool) -> Series:
     pa = arrow()
     kind = column.type
     if pa.types.is_dictionary(kind):
         if any(chunk.dictionary.null_count for chunk in column.chunks):
             column = column.cast(kind.value_type)
-    elif pa.types.is_decimal(kind):
-        column = column.cast(pa.float64())
     elif pa.types.is_date(kind):
         column = column.cast(pa.timestamp("s"))
     if pa.types.is_string(column.type) or pa.types.is_large_string(column.type):

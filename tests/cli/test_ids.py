@@ -1,0 +1,21 @@
+"""Ids as people type them, matched with those of a model."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from cli import ids
+
+KNOWN = [1, 10**17, 10**18, 2**63 - 1]
+
+
+@pytest.mark.parametrize("dtype", ["int64", "uint64"])
+def test_integers_of_any_length_are_found(dtype: str) -> None:
+    found = ids.positions(pd.Index(KNOWN, dtype=dtype), [str(number) for number in KNOWN])
+    assert found.tolist() == [0, 1, 2, 3]
+
+
+def test_integers_that_are_too_large_are_unknown() -> None:
+    assert ids.positions(pd.Index(KNOWN), [str(2**63), "9" * 30, "007"]).tolist() == [-1, -1, -1]
+    large = pd.Index(np.array([1, 2**64 - 1], np.uint64))
+    assert ids.positions(large, [str(2**64 - 1), "-1", "1"]).tolist() == [1, -1, 0]
