@@ -56,7 +56,8 @@ PARAMS = [
 def command(folder: Path, metrics: tuple[str, ...] | None, on: str, per_user: Path | None, **rest: Any) -> None:
     """Judge a saved model on its test users.
 
-    The data are read and divided as they were for the fit; another outcome is refused.
+    The data are read and divided as they were for the fit; another outcome is refused. Only the history that the
+    model is shown is left out of its lists, not what the filters of the fit took away.
     """
     from recsys_ae.evaluation import evaluate  # noqa: PLC0415
     from recsys_ae.recommender import Recommender  # noqa: PLC0415

@@ -79,7 +79,7 @@ def filters(*, rated: bool = False) -> list[Option]:
     )
     if rated:
         rating = "`none`: this model learns from all ratings as they are.  [default: none]"
-    users = "Keep users with at least this many items."
+    users = "Keep users with at least this many items.  [default: 5; 0 with --split given]"
     items = "Keep items with at least this many users."
     core = "Repeat both until nothing more goes: a k-core."
     count = Whole(0)
@@ -92,7 +92,7 @@ def filters(*, rated: bool = False) -> list[Option]:
             section=FILTERS,
             help=rating,
         ),
-        Option(["--min-user-items"], type=count, default=5, show_default=True, section=FILTERS, help=users),
+        Option(["--min-user-items"], type=count, metavar="NUMBER", section=FILTERS, help=users),
         Option(["--min-item-users"], type=count, default=0, show_default=True, section=FILTERS, help=items),
         Option(["--k-core"], is_flag=True, section=FILTERS, help=core),
     ]

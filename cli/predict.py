@@ -86,5 +86,5 @@ def _audience(
         if (ids.positions(new.users, users) >= 0).all():
             return new
     source = source_of(model, folder, rest["data"], rest["data_dir"])
-    of_fit = audience.known(source, model.items, cache=rest["cache"])
+    of_fit = audience.known(source, model.items, cache=rest["cache"], everybody=False)
     return of_fit if new is None else of_fit.joined(new)

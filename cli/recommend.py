@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from . import audience, feature_source, options, writing
+from . import audience, feature_source, ids, options, writing
 from .audience import ALL, Audience
 from .display import counted, note
 from .framework import Option, as_command
@@ -34,7 +34,8 @@ PARAMS = [
     Option(["--allow"], type=FILE, metavar="FILE", section=LISTS,
            help="Recommend only these: item ids, one a line, or a CSV file with columns user and item."),
     Option(["--deny"], type=FILE, metavar="FILE", section=LISTS, help="Recommend none of these; as --allow."),
-    Option(["--include-seen"], is_flag=True, section=LISTS, help="Recommend what a user has had, too."),
+    Option(["--include-seen"], is_flag=True, section=LISTS,
+           help="Recommend what a user has interacted with, too.  [default: no item that they rated, high or low]"),
     Option(["--cold-items"], multiple=True, metavar="FILE|NAME[:COLUMNS]", section=LISTS,
            help="Features of items that nobody has touched, of the kind that the model was fitted with "
                 "(--item-vectors); those that the model knows are left out. May be given more than once."),
@@ -57,7 +58,9 @@ PARAMS = [
 def command(folder: Path, out: Path, k: int, users: str | None, histories: Path | None, **rest: Any) -> None:
     """Write top-N lists with a saved model.
 
-    The table has the columns user, rank, item, score and, where titles are known, title.
+    All items that a user has interacted with are left out, whether or not the filters of the fit keep them. Users
+    without any history after these filters get the most popular items. The table has the columns user, rank, item,
+    score and, where titles are known, title.
     """
     from recsys_ae.recommender import Recommender  # noqa: PLC0415
 
@@ -68,26 +71,28 @@ def command(folder: Path, out: Path, k: int, users: str | None, histories: Path 
         None if rest[name] is None else audience.of_items(rest[name], asked, model.items) for name in ("allow", "deny")
     )
     cold = _cold(model, rest)
-    titles, written = _titles(model), 0
+    titles, written, unserved = _titles(model), 0, []
     with writing.writer(out, overwrite=rest["overwrite"]) as write, counted("users") as show:
         for start in range(0, max(1, len(asked.users)), CHUNK):
-            part = slice(start, start + CHUNK)
+            rows = slice(start, start + CHUNK)
+            part = asked.part(rows)
             found = model.recommend(
-                asked.histories[part],
+                part.histories,
                 k,
-                users=asked.users[part],
+                users=part.users,
                 exclude_seen=not rest["include_seen"],
-                allow=_rows(allow, part),
-                deny=_rows(deny, part),
+                exclude=None if rest["include_seen"] else part.seen,
+                allow=_rows(allow, rows),
+                deny=_rows(deny, rows),
                 cold_items=cold,
                 only_cold=rest["only_cold"],
             )
-            frame = model.frame(found, asked.users[part], cold=None if cold is None else cold.ids)
-            if titles is not None:
-                frame["title"] = titles.reindex(frame["item"]).to_numpy()
-            write(frame)
+            frame = model.frame(found, part.users, cold=None if cold is None else cold.ids)
+            write(frame if titles is None else frame.assign(title=titles.reindex(frame["item"]).to_numpy()))
             written += len(frame)
+            unserved += part.users[found.items[:, 0] < 0].tolist()
             show(min(start + CHUNK, len(asked.users)), len(asked.users))
+    _say_exceptions(asked, unserved)
     note(f"{written:,} recommendations for {len(asked.users):,} users" + (f" in {out}" if str(out) != "-" else ""))
 
 
@@ -110,6 +115,19 @@ def _audience(
         return of_fit().joined(new)
     listed = Path(users)
     return new.pick(listed) if new.has(listed) else of_fit().joined(new).pick(listed)
+
+
+def _say_exceptions(asked: Audience, unserved: list[Any]) -> None:
+    """Say how many users have no history for the model, and which users have no list."""
+    popular = int((asked.histories.getnnz(axis=1) == 0).sum())
+    if popular:
+        note(
+            f"{popular:,} of {len(asked.users):,} users get the most popular items: "
+            "the filters of the fit leave nothing of their histories on items that the model knows"
+        )
+    if unserved:
+        names = ids.named([str(user) for user in unserved])
+        note(f"No list for {len(unserved):,} users, since no item is left for them: {names}")
 
 
 def _cold(model: "Recommender", rest: Mapping[str, Any]) -> "Features | None":

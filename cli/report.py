@@ -38,6 +38,9 @@ def show_data(display: Display, prepared: "Prepared", split: "Split") -> None:
     unknown = sum(part.unknown for part in (split.valid, split.test) if part is not None)
     if unknown:
         display.line(f"{unknown:,} targets left out: no training user has touched their items.")
+    restored = 0 if split.test is None else prepared.restored(split.test)
+    if restored:
+        display.line(f"{restored:,} test users are not in the filtered training part, but keep their histories.")
     display.line(f"Split fingerprint {split.fingerprint}")
 
 

@@ -17,9 +17,10 @@ if TYPE_CHECKING:
 
     from recsys_ae.datasets.catalogue import Dataset
     from recsys_ae.datasets.interactions import Ids, Interactions
-    from recsys_ae.datasets.splitting import Split
+    from recsys_ae.datasets.splitting import Holdout, Split
 
 USUAL_RATING = 4.0
+USUAL_ITEMS = 5
 USUAL_SHARE = 0.1
 SAMPLE = "sample"
 SHARED = ("weak", "time", "ratings", "given")
@@ -64,7 +65,7 @@ class Source(Reading):
     data: str = SAMPLE
     data_dir: str | None = None
     min_rating: float | str = AUTO
-    min_user_items: int = 5
+    min_user_items: int = USUAL_ITEMS
     min_item_users: int = 0
     k_core: bool = False
     split: str = "strong"
@@ -75,6 +76,9 @@ class Source(Reading):
     valid_share: float | None = None
     test_data: str | None = None
     fold: str | None = None
+    whole_histories: bool = False
+    """Whether test users that ``min_user_items`` or ``min_item_users`` takes from a given training part keep their
+    histories. Models that were saved before this was so do not say it, and are evaluated as they were then."""
 
     @classmethod
     def from_options(cls, options: Mapping[str, Any]) -> "Source":
@@ -82,7 +86,10 @@ class Source(Reading):
         known = {field.name: options[field.name] for field in dataclasses.fields(cls) if field.name in options}
         for name in ("data_dir", "test_data"):
             known[name] = str(known[name].absolute()) if known.get(name) is not None else None
-        source = cls(**known)
+        given = options.get("split") == "given"
+        if known.get("min_user_items") is None:
+            known["min_user_items"] = 0 if given else USUAL_ITEMS
+        source = cls(**{**known, "whole_histories": given})
         if not source.named:
             source = dataclasses.replace(source, data=str(_file(source.data)))
         source._refuse_misfits()
@@ -135,6 +142,16 @@ class Prepared(NamedTuple):
     items: "pd.DataFrame | None"
     given: "Interactions | None" = None
     sample: "Dataset | None" = None
+    read: "Interactions | None" = None
+    """A given training part before the minimums took users and items away, where histories come from it."""
+
+    def restored(self, test: "Holdout") -> int:
+        """Return how many test users are not in the training part as filtered, but keep their histories."""
+        import numpy as np  # noqa: PLC0415
+
+        if self.read is None:
+            return 0
+        return int((~test.users.isin(self.data.users) & (np.diff(test.histories.indptr) > 0)).sum())
 
     def divide(self) -> "Split":
         """Divide the data as the source says."""
@@ -145,7 +162,7 @@ class Prepared(NamedTuple):
         if source.split == "given":
             if self.given is None:
                 raise click.UsageError(f"{source.data} has no test part of its own; choose another --split")
-            return splitting.split_given(data, self.given, valid=share, seed=seed)
+            return splitting.split_given(data, self.given, valid=share, seed=seed, read=self.read)
         plain: Mapping[str, Callable[[], Split]] = {
             "weak": lambda: splitting.split_interactions(data, valid=share, seed=seed),
             "leave-last": lambda: splitting.split_last(data),
@@ -174,15 +191,17 @@ def prepare(source: Source, dataset: "Dataset | None" = None, *, cache: bool = T
         train, test = dataset.given or (train, None)
     if source.min_rating == AUTO:
         # What divides ratings is for predicting them: a threshold would leave none that differ.
-        liked = source.split != "ratings" and has_ratings(train, source)
-        source = dataclasses.replace(source, min_rating=USUAL_RATING if liked else NONE)
+        divided = source.split != "ratings" and has_ratings(train, source)
+        source = dataclasses.replace(source, min_rating=USUAL_RATING if divided else NONE)
     threshold = [] if source.threshold is None else [MinRating(source.threshold)]
     least = []
     if source.min_user_items or source.min_item_users:
         least = [MinInteractions(user=source.min_user_items, item=source.min_item_users, repeat=source.k_core)]
-    data = apply(train, *threshold, *least)
+    liked = apply(train, *threshold)
+    data = apply(liked, *least)
     test = None if test is None else apply(test, *threshold)
-    return Prepared(source, data, dataset.items, test, dataset if source.data == SAMPLE else None)
+    read = liked if least and source.split == "given" and source.whole_histories else None
+    return Prepared(source, data, dataset.items, test, dataset if source.data == SAMPLE else None, read)
 
 
 def titles(items: "pd.DataFrame | None", ids: "Ids") -> list[str | None]:

@@ -15,6 +15,8 @@ from recsys_ae import artefact, cold_start, metrics, recommendations, requiremen
 from recsys_ae.cold_start import ColdStart
 from recsys_ae.datasets.columns import shown
 from recsys_ae.datasets.features import Features
+from recsys_ae.datasets.filters import MinRating
+from recsys_ae.datasets.holdout import histories_of
 from recsys_ae.datasets.interactions import Column, Ids, Interactions
 from recsys_ae.datasets.splitting import Holdout
 from recsys_ae.errors import ArtefactError, ConfigError, DataError, NotFittedError, UnsupportedError
@@ -160,6 +162,7 @@ class Recommender:
         *,
         users: Ids | None = None,
         exclude_seen: bool = True,
+        exclude: csr_matrix | None = None,
         allow: Filter | None = None,
         deny: Filter | None = None,
         cold_items: Features | None = None,
@@ -175,6 +178,9 @@ class Recommender:
             The ids of the rows, for models that know their training users apart.
         exclude_seen
             Leave out what stands in a row's history.
+        exclude
+            Further items to leave out of each row's list, ``(n, n_items)`` sparse, whatever the values: such as those
+            that the user rated too low to be input of the model. It holds whether or not ``exclude_seen`` does.
         allow, deny
             Recommend only these items, or none of these: positions for all rows, or ``(n, n_items)`` sparse with a
             row of items for each user.
@@ -192,9 +198,9 @@ class Recommender:
         positions, network, fallback = self._positions(users, rows), self.network, self._popularity
         if cold_items is not None:
             network, more = self._with(cold_items), len(cold_items)
-            rows, allow, deny = (cold_start.padded(one, more) for one in (rows, allow, deny))
+            rows, allow, deny, exclude = (cold_start.padded(one, more) for one in (rows, allow, deny, exclude))
             fallback = functional.pad(fallback, (0, more))
-        candidates = Candidates.of(rows, exclude_seen=exclude_seen, allow=allow, deny=deny)
+        candidates = Candidates.of(rows, exclude_seen=exclude_seen, allow=allow, deny=deny, exclude=exclude)
         if only_cold:
             candidates = candidates.without(len(self.items), rows.shape[1])
         found = ranking.rank(network, rows, k, candidates=candidates, fallback=fallback, positions=positions)
@@ -226,22 +232,30 @@ class Recommender:
         user: Column = "user",
         item: Column = "item",
         rating: Column | None = None,
+        min_rating: float | None = None,
         exclude_seen: bool = True,
         allow: Sequence[Any] | None = None,
         deny: Sequence[Any] | None = None,
     ) -> pd.DataFrame:
         """Return the best items for each user of a table of histories, as a table of ``user, rank, item, score``.
 
-        ``allow`` and ``deny`` are item ids. A user id that was in the training means that user. Items unknown to the
-        model are dropped; the result's ``attrs["unknown"]`` says how many interactions that were.
+        ``min_rating`` is that of the fit's `MinRating`: the model's input is what is rated at least so, each as 1, and
+        the rest is only left out of the lists. A user with nothing rated so gets the most popular items.
+        ``exclude_seen=False`` leaves out neither. ``allow`` and ``deny`` are item ids. A user id that was in the
+        training means that user. Items unknown to the model are dropped; the result's ``attrs["unknown"]`` says how
+        many interactions that were.
         """
+        if min_rating is not None and rating is None:
+            raise ConfigError(f"min_rating = {min_rating!r} needs the column of the ratings: name it with rating=")
         data = Interactions.from_frame(frame, user=user, item=item, rating=rating, duplicates="last")
         known = data.onto(self._known)
+        liked = known if min_rating is None else MinRating(min_rating)(data).onto(self._known)
         found = self.recommend(
-            known.matrix,
+            known.matrix if min_rating is None else histories_of(liked, data.users),
             k,
             users=data.users,
             exclude_seen=exclude_seen,
+            exclude=known.matrix if exclude_seen and min_rating is not None else None,
             allow=None if allow is None else self.positions(allow),
             deny=None if deny is None else self.positions(deny),
         )

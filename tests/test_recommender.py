@@ -236,6 +236,54 @@ def test_each_user_may_have_lists_of_his_own(blocks: Recommender) -> None:
     assert not (blocks.recommend(histories, k=32, deny=own).items == np.arange(4)[:, None]).any()
 
 
+def test_further_items_of_each_row_are_left_out_but_are_no_input(blocks: Recommender) -> None:
+    histories = holdout(training_data()).histories
+    scores = blocks.score(histories)
+    more = csr_matrix(np.eye(4, 32))
+    for exclude_seen in (True, False):
+        found = blocks.recommend(histories, k=32, exclude=more, deny=[9], exclude_seen=exclude_seen)
+        for row, items in enumerate(found.items):
+            listed = items[items >= 0]
+            seen = set(histories[row].indices.tolist()) if exclude_seen else set()
+            assert set(listed.tolist()) == set(range(32)) - seen - {row, 9}
+            np.testing.assert_allclose(found.scores[row, : len(listed)], scores[row, listed], rtol=1e-5)
+    with pytest.raises(DataError, match=r"exclude has the shape \(4, 31\), but the histories have \(4, 32\)"):
+        blocks.recommend(histories, exclude=csr_matrix((4, 31)))
+
+
+def test_what_is_rated_too_low_is_left_out_but_is_no_input(blocks: Recommender) -> None:
+    items = blocks.items.tolist()
+    rated = [("u", items[0], 5), ("u", items[1], 4.5), ("u", items[2], 1), ("v", items[3], 2), ("u", -5, 5)]
+    frame = pd.DataFrame(rated, columns=["user", "item", "stars"])
+    found = blocks.recommend_frame(frame, k=32, rating="stars", min_rating=4.5)
+    assert found.attrs == {"unknown": 1}
+    lists = dict(iter(found.groupby("user")))
+    assert sorted(lists["u"]["item"]) == sorted(items[3:])
+    liked = blocks.recommend_frame(frame[:2], k=32)
+    same = liked[liked["item"] != items[2]]
+    np.testing.assert_allclose(lists["u"]["score"].to_numpy(), same["score"].to_numpy())
+    counts = np.asarray(training_data().matrix.sum(axis=0)).ravel()
+    by_popularity = [items[place] for place in np.argsort(-counts, kind="stable")]
+    assert lists["v"]["item"].tolist() == [item for item in by_popularity if item != items[3]]
+    both = blocks.recommend_frame(frame, k=32, rating="stars", min_rating=4.5, exclude_seen=False)
+    assert both.groupby("user").size().tolist() == [32, 32]
+
+
+def test_a_threshold_above_all_ratings_gives_everybody_the_most_popular(blocks: Recommender) -> None:
+    items = blocks.items.tolist()
+    frame = pd.DataFrame({"user": ["u", "v"], "item": items[:2], "stars": [1, 2]})
+    found = blocks.recommend_frame(frame, k=31, rating="stars", min_rating=3)
+    assert found.groupby("user").size().tolist() == [31, 31]
+
+
+def test_a_threshold_needs_ratings(blocks: Recommender) -> None:
+    frame = pd.DataFrame({"user": ["u"], "item": blocks.items[:1], "stars": [5]})
+    with pytest.raises(ConfigError, match=r"min_rating = 4 needs the column of the ratings"):
+        blocks.recommend_frame(frame, min_rating=4)
+    with pytest.raises(ConfigError, match="expected a number above 0"):
+        blocks.recommend_frame(frame, rating="stars", min_rating=float("nan"))
+
+
 # Ratings and known users
 
 STARS = pd.DataFrame(
@@ -396,6 +444,13 @@ def test_what_is_known_of_a_fit_is_kept() -> None:
     assert facts["versions"]["numpy"] == np.__version__
     assert facts["versions"]["python"].startswith("3.")
     assert facts["seconds"] >= 0
+
+
+@pytest.mark.parametrize("build", ["2.13.0+cu130", "2.13.0+cpu", "2.13.0", "2.14.0a0+git1234"])
+def test_the_build_of_pytorch_that_runs_is_kept(build: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch, "__version__", build)
+    facts = Recommender(EASE()).fit(training_data(), run=Run(device="cpu")).facts
+    assert facts["versions"]["torch"] == build
 
 
 def test_the_fingerprint_of_the_training_data_is_that_of_the_data() -> None:

@@ -109,8 +109,21 @@ def _selected(matrix: csr_matrix, mask: np.ndarray, column: np.ndarray, n_items:
     return selected
 
 
-def given_test(train: Interactions, test: Interactions) -> Holdout:
-    """Make a holdout of the users of a test part whose histories stand in a training part."""
+def histories_of(data: Interactions, users: Ids) -> csr_matrix:
+    """Return the rows of these users, ``(len(users), n_items)``; the row of a user who is not in the data is empty."""
+    matrix = data.matrix
+    # One empty row more, which position -1, an unknown user, then finds.
+    indptr = np.append(matrix.indptr, matrix.nnz)
+    padded = csr_matrix((matrix.data, matrix.indices, indptr), shape=(matrix.shape[0] + 1, matrix.shape[1]))
+    return padded[data.users.get_indexer(users)]
+
+
+def given_test(train: Interactions, test: Interactions, read: Interactions | None = None) -> Holdout:
+    """Make a holdout of the users of a test part, with their histories from a training part.
+
+    ``read`` is the training part before filters took users away: the histories then come from it, on the items of
+    ``train``.
+    """
     nothing = np.zeros(test.nnz, dtype=bool)
     alone = hold_out(test, nothing, ~nothing, train.items)
     if alone.targets.nnz == 0:
@@ -118,11 +131,7 @@ def given_test(train: Interactions, test: Interactions) -> Holdout:
             f"no item of the test part is in the training part: ids there are such as {shown(train.items[0])}, "
             f"here such as {shown(test.items[0])}"
         )
-    matrix = train.matrix
-    # One empty row more, which position -1, a user unknown to training, then finds.
-    indptr = np.append(matrix.indptr, matrix.nnz)
-    padded = csr_matrix((matrix.data, matrix.indices, indptr), shape=(matrix.shape[0] + 1, matrix.shape[1]))
-    histories = padded[train.users.get_indexer(test.users)]
+    histories = histories_of(train if read is None else read.onto(train.items), test.users)
     both = _entries(histories).multiply(_entries(alone.targets)).tocoo()
     if both.nnz:
         user, item = shown(test.users[both.row[0]]), shown(train.items[both.col[0]])

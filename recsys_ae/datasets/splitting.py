@@ -147,17 +147,30 @@ def split_ratings(data: Interactions, *, test: float = 0.1, valid: float = 0.1, 
     return Split.of(train, *holdouts(data, part, data.items, valid=valid > 0))
 
 
-def split_given(train: Interactions, test: Interactions, *, valid: float = 0.1, seed: int = 0) -> Split:
+def split_given(
+    train: Interactions,
+    test: Interactions,
+    *,
+    valid: float = 0.1,
+    seed: int = 0,
+    read: Interactions | None = None,
+) -> Split:
     """Take training and test part as the publisher gives them; validation is a share of each user's training part.
 
     Test histories are all the given training interactions of the user, none for a user who is not in training. The
     items are those of the given training part: test interactions with others are left out and counted. ``valid=0``
     makes no validation part.
+
+    Parameters
+    ----------
+    read
+        The training part before a filter such as `MinInteractions` took users away. A test user who is not in
+        ``train`` then keeps the history that ``read`` has of them, on the items of ``train``.
     """
     _shares(valid=valid)
     base = _active(train).onto(touched(train))
     test = _active(test)
-    judged = given_test(base, test)
+    judged = given_test(base, test, read)
     lengths = np.diff(base.matrix.indptr)
     n_valid = portion(lengths, valid)
     part = last_of_each(base, 0 * lengths, n_valid, np.random.default_rng(_seed(seed)).permutation(base.nnz))

@@ -56,7 +56,9 @@ def evaluate(
     users
         The ids of the holdout's rows, usually ``holdout.users``, for models that know their training users apart.
     exclude_seen
-        Keep the items of a user's history out of the list.
+        Keep the items of a user's history out of the list: those that the model is shown, as the holdout has them.
+        What a filter took from the data before the split is not left out, unlike in lists for users
+        (`Recommender.recommend` with ``exclude``).
     n_resamples, seed
         How many resamples of the users the 95 % intervals rest on, and the seed that draws them. A user is drawn with
         all targets: those of a user are not independent. For rmse and mae, which are over all ratings of all users

@@ -38,8 +38,12 @@ class Candidates:
         exclude_seen: bool = True,
         allow: Filter | None = None,
         deny: Filter | None = None,
+        exclude: csr_matrix | None = None,
     ) -> "Candidates":
-        """Join what was seen with lists of positions for all rows, or sparse matrices with a row for each."""
+        """Join what was seen with lists of positions for all rows, or sparse matrices with a row for each.
+
+        ``exclude`` is such a matrix of further items to leave out, besides the histories and ``deny``.
+        """
         n_items = histories.shape[1]
         denied = [histories] if exclude_seen else []
         allowed = None
@@ -53,6 +57,10 @@ class Candidates:
             denied.append(_per_row(deny, histories, "deny"))
         elif deny is not None:
             denied_to_all[places(deny, n_items)] = True
+        if exclude is not None:
+            if not issparse(exclude):
+                raise DataError(f"exclude must be a sparse {histories.shape} matrix, not {type(exclude).__name__}")
+            denied.append(_per_row(exclude, histories, "exclude"))
         return cls(tuple(denied), allowed, denied_to_all if denied_to_all.any() else None)
 
     def without(self, first: int, n_items: int) -> "Candidates":

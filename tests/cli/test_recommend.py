@@ -12,7 +12,7 @@ import pytest
 
 from recsys_ae import Recommender, read_interactions
 from recsys_ae_cli import recommend
-from tests.cli.conftest import AWKWARD, ITEMS, USERS, Run
+from tests.cli.conftest import AWKWARD, FAST, ITEMS, USERS, Run
 
 
 def rows(text: str) -> list[dict[str, str]]:
@@ -28,8 +28,7 @@ def write(path: Path, columns: Sequence[str], lines: Sequence[Sequence[object]])
 def test_all_known_users_get_what_they_have_not_had(cli: Run, model: Path, ratings: Path) -> None:
     found = rows(cli("recommend", model, "--out", "-", "--k", 4).out)
     data = read_interactions(ratings)
-    liked = data.matrix >= 4
-    had = {(data.users[u], data.items[i]) for u, i in zip(*liked.nonzero(), strict=True)}
+    had = {(data.users[u], data.items[i]) for u, i in zip(*data.matrix.nonzero(), strict=True)}
     assert {row["user"] for row in found} == set(USERS)
     assert not had & {(row["user"], row["item"]) for row in found}
     assert len(found) == 4 * len(USERS)
@@ -83,12 +82,62 @@ def test_new_users_are_served_from_a_file(cli: Run, here: Path, model: Path) -> 
     assert "1 of 4 interactions left out" in outcome.err
     found = rows(outcome.out)
     assert {row["user"] for row in found} == {"new", "other"}
-    # What was rated 1 was not liked, so it may be recommended; what was rated 5 may not.
+    # What was rated 1 was not liked, so it is no input of the model; but it is not recommended as new either.
     seen = cli("recommend", model, "--histories", "new.csv", "--out", "-", "--k", 24)
     listed = {row["item"] for row in rows(seen.out) if row["user"] == "new"}
-    assert listed == set(ITEMS) - {"film 2", "film 4"}
+    assert listed == set(ITEMS) - {"film 1", "film 2", "film 4"}
     taste = [row["item"] for row in found if row["user"] == "new"]
     assert all(ITEMS.index(item) % 2 == 0 for item in taste)
+
+
+def test_low_ratings_are_no_input_of_the_model(cli: Run, here: Path, model: Path) -> None:
+    liked = [("new", "film 2", 5), ("new", "film 4", 5)]
+    write(here / "liked.csv", ("user", "item", "rating"), liked)
+    write(here / "all.csv", ("user", "item", "rating"), [*liked, ("new", "film 1", 1), ("new", "film 6", 2)])
+    scores = {}
+    for name in ("liked", "all"):
+        outcome = cli("recommend", model, "--histories", f"{name}.csv", "--out", "-", "--k", 24, "--include-seen")
+        scores[name] = {row["item"]: float(row["score"]) for row in rows(outcome.out)}
+    assert scores["all"] == scores["liked"]
+    assert set(scores["all"]) == set(ITEMS)
+
+
+def test_users_without_a_high_rating_get_the_most_popular(cli: Run, here: Path, model: Path) -> None:
+    write(
+        here / "new.csv",
+        ("user", "item", "rating"),
+        [("low", "film 2", 1), ("low", "film 3", 2), ("other", "film 4", 3)],
+    )
+    outcome = cli("recommend", model, "--histories", "new.csv", "--out", "-", "--k", 24)
+    assert outcome.code == 0
+    assert "2 of 2 users get the most popular items" in outcome.err
+    lists = pd.DataFrame(rows(outcome.out)).groupby("user")["item"].apply(list)
+    assert set(lists["low"]) == set(ITEMS) - {"film 2", "film 3"}
+    assert set(lists["other"]) == set(ITEMS) - {"film 4"}
+    both = set(ITEMS) - {"film 2", "film 3", "film 4"}
+    assert [item for item in lists["low"] if item in both] == [item for item in lists["other"] if item in both]
+
+
+def test_users_of_the_fit_whom_its_filters_take_away_get_lists(cli: Run, here: Path, ratings: Path) -> None:
+    few = "few,film 2,5,7\nfew,film 4,1,7\nlow,film 3,1,7\n"
+    (here / "mine.csv").write_text(ratings.read_text(encoding="utf-8") + few, encoding="utf-8")
+    assert cli("fit", "ease", "--data", "mine.csv", *FAST, "--quiet", "--out", "mine").code == 0
+    (here / "users.txt").write_text("few\nu3\nlow\n")
+    outcome = cli("recommend", "mine", "--users", "users.txt", "--out", "-", "--k", 24)
+    assert outcome.code == 0
+    assert "2 of 3 users get the most popular items" in outcome.err
+    lists = pd.DataFrame(rows(outcome.out)).groupby("user")["item"].apply(set)
+    assert lists["few"] == set(ITEMS) - {"film 2", "film 4"}
+    assert lists["low"] == set(ITEMS) - {"film 3"}
+
+
+def test_users_for_whom_nothing_is_left_are_named(cli: Run, here: Path, model: Path) -> None:
+    everything = [("all", item, 5) for item in ITEMS]
+    write(here / "new.csv", ("user", "item", "rating"), [*everything, ("new", "film 4", 5)])
+    outcome = cli("recommend", model, "--histories", "new.csv", "--out", "-")
+    assert outcome.code == 0
+    assert {row["user"] for row in rows(outcome.out)} == {"new"}
+    assert "No list for 1 users, since no item is left for them: all" in outcome.err
 
 
 def test_new_users_are_served_the_same_as_through_the_library(cli: Run, here: Path, model: Path) -> None:

@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 from scipy.sparse import csr_matrix, load_npz
 
+from recsys_ae.datasets.filters import MinInteractions
 from recsys_ae.datasets.fingerprint import fingerprint
 from recsys_ae.datasets.interactions import Interactions
 from recsys_ae.datasets.splitting import (
@@ -579,6 +580,37 @@ def test_the_given_test_part_does_not_depend_on_the_validation_share() -> None:
     assert few.train.items.equals(many.train.items)
     assert (shown(few.test, few), wanted(few.test, few)) == (shown(many.test, many), wanted(many.test, many))
     assert pairs(many.train) | wanted(many.valid, many) == pairs(few.train)
+
+
+def test_test_users_that_a_filter_takes_from_training_keep_their_histories() -> None:
+    read = small([(1, "a", 1), (1, "b", 1), (1, "c", 1), (2, "a", 1), (2, "z", 1), (4, "z", 1), (5, "a", 1)])
+    test = small([(1, "d", 1), (2, "b", 1), (3, "a", 1), (4, "a", 1)])
+    train = MinInteractions(user=3)(read)
+    without, kept = split_given(train, test, valid=0), split_given(train, test, valid=0, read=read)
+    assert shown(without.test, without) == {(1, "a"), (1, "b"), (1, "c")}
+    # z is unknown to the model, so nothing is shown of user 4.
+    assert shown(kept.test, kept) == {(1, "a"), (1, "b"), (1, "c"), (2, "a")}
+    assert wanted(kept.test, kept) == wanted(without.test, without) == {(2, "b"), (3, "a"), (4, "a")}
+    assert pairs(kept.train) == pairs(without.train) == pairs(train)
+    assert kept.fingerprint != without.fingerprint
+
+
+def test_a_filter_that_takes_nothing_leaves_a_given_split_as_it_is() -> None:
+    data = made()
+    train, test = data.take(data.order % 3 > 0), data.take(data.order % 3 == 0)
+    assert split_given(train, test, read=train).fingerprint == split_given(train, test).fingerprint
+
+
+def test_items_that_a_filter_takes_are_in_no_history() -> None:
+    data = made()
+    read, test = data.take(data.order % 3 > 0), data.take(data.order % 3 == 0)
+    for repeat in (False, True):
+        train = MinInteractions(user=6, item=9, repeat=repeat)(read)
+        split = split_given(train, test, valid=0, read=read)
+        assert train.shape[0] < read.shape[0]
+        assert split.test is not None
+        known = {(user, item) for user, item in pairs(read) if item in set(train.items)}
+        assert shown(split.test, split) == {pair for pair in known if pair[0] in split.test.users}
 
 
 def test_pairs_in_both_given_parts_are_refused() -> None:

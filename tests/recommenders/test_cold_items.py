@@ -128,6 +128,8 @@ def test_allow_and_deny_reach_the_new_items() -> None:
     assert 33 not in items
     assert 34 in items
     per_row = csr_matrix(np.ones((4, 32), np.float32))
+    items, _ = model.recommend(rows, k=40, cold_items=new(), exclude=per_row)
+    assert not set(per_row.indices.tolist()) & set(items[0].tolist())
     items, _ = model.recommend(rows, k=40, cold_items=new(), deny=per_row)
     assert (np.sort(items, axis=1)[:, -8:] == np.arange(32, 40)).all()
 
