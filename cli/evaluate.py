@@ -48,7 +48,8 @@ PARAMS = [
     options.cache(),
     options.device(),
     options.overwrite("a file"),
-    options.track("Add the report to the MLflow run of the fit, if there is one."),
+    options.track("Add the report to the MLflow run of the fit, if there is one in your store."),
+    options.tracking_uri(),
 ]
 
 
@@ -80,7 +81,7 @@ def command(folder: Path, metrics: tuple[str, ...] | None, on: str, per_user: Pa
             write(report.values.rename_axis("user").reset_index())
     _show(report, references, model, as_json=rest["as_json"])
     if rest["track"]:
-        tracked.report(model.notes.get("mlflow"), report, on)
+        tracked.report(model.notes.get("mlflow"), report, on, rest["tracking_uri"])
 
 
 def _metrics(names: tuple[str, ...]) -> tuple[str, ...]:

@@ -182,6 +182,15 @@ def track(help: str) -> Option:
     return Option(["--track/--no-track"], default=True, section=RUN, help=help)
 
 
+def tracking_uri() -> Option:
+    """Return the option that names the store of a fit's run."""
+    help = (
+        "Address of the MLflow store with the run of the fit; one that the model names is used only if it is this.  "
+        "[default: $MLFLOW_TRACKING_URI, else mlflow.db here]"
+    )
+    return Option(["--tracking-uri"], metavar="URI", section=RUN, help=help)
+
+
 def dry_run() -> Option:
     """Return the option that stops before the training."""
     help = "Stop before the training; tell what memory it needs."

@@ -1,6 +1,5 @@
 """Runs in MLflow: a fit writes one, an evaluation adds its report to it; trouble there is a warning at the end."""
 
-import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -88,18 +87,22 @@ class Tracking:
         self.tracker.artefact(report.json)
 
 
-def report(address: Mapping[str, str] | None, found: "Report", on: str) -> None:
-    """Add a report to the run of a fit; nothing where the fit was not tracked."""
+def report(address: object, found: "Report", on: str, named: str | None = None) -> None:
+    """Add a report to the run of a fit; nothing where the fit was not tracked.
+
+    The address comes with the model, which anybody may have made: it is compared with the store that the user has
+    named or set, and only that one is connected to.
+    """
     if address is None:
         return
-    from recsys_ae.tracking import MLflowTracker  # noqa: PLC0415
+    from recsys_ae.tracking import MLflowTracker, mlflow_stores  # noqa: PLC0415
 
-    uri = address.get("uri") or os.environ.get("MLFLOW_TRACKING_URI")
-    if uri is not None and uri.startswith("sqlite:///") and not Path(uri.removeprefix("sqlite:///")).exists():
-        note(f"Warning: the report is not in MLflow: the run's store {uri} is gone")
+    refusal = _refusal(address, mlflow_stores.absolute(named) if named else mlflow_stores.own_store())
+    if refusal is not None or not isinstance(address, Mapping):
+        note(f"Warning: the report is not in MLflow: {refusal}")
         return
     try:
-        tracker = MLflowTracker(run_id=address["run_id"], uri=uri)
+        tracker = MLflowTracker(run_id=address["run_id"], uri=named, contained=True if named else None)
     except MissingPackageError as error:
         note(f"Warning: {error}")
         return
@@ -109,6 +112,24 @@ def report(address: Mapping[str, str] | None, found: "Report", on: str) -> None:
         path.write_text(found.to_json(), encoding="utf-8")
         tracker.artefact(path)
     _warn(tracker)
+
+
+def _refusal(address: object, store: str) -> str | None:
+    """Say why a report does not go to the run that a model names; None: it does."""
+    from recsys_ae.tracking.mlflow_stores import is_plain_id, local_path, same_store, shown  # noqa: PLC0415
+
+    run_id, uri = (address.get("run_id"), address.get("uri")) if isinstance(address, Mapping) else (None, None)
+    if not is_plain_id(run_id) or not isinstance(uri, str | None):
+        return "what the model says of its run is not an address: an id and a store"
+    if uri is not None and not same_store(uri, store):
+        return (
+            f"the model names the store {shown(uri)}, and yours is {shown(store)}; nothing was sent. If you trust "
+            "that store, give its address with --tracking-uri"
+        )
+    file = local_path(store)
+    if file is not None and not file.exists():
+        return f"the run's store {shown(store)} is gone"
+    return None
 
 
 def _numbers(found: "Report", on: str) -> dict[str, float]:

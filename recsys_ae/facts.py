@@ -4,6 +4,7 @@ import sys
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
+import numpy as np
 import torch
 
 from recsys_ae.datasets.features import Features
@@ -13,6 +14,7 @@ from recsys_ae.datasets.splitting import Holdout
 from recsys_ae.nn.autoencoder import Spec
 from recsys_ae.nn.feature_autoencoder import FeatureSpec
 from recsys_ae.nn.runtime import Run
+from recsys_ae.nn.threads import usable_threads
 
 
 def facts_of(spec: Spec, train: Interactions, valid: Holdout | None, run: Run) -> dict[str, Any]:
@@ -47,10 +49,13 @@ def _circumstances(run: Run) -> dict[str, Any]:
         "seed": run.seed,
         "device": str(run.torch_device),
         "precision": str(run.dtype).removeprefix("torch."),
-        "threads": run.threads or torch.get_num_threads(),
+        "threads": usable_threads(run.threads),
         "versions": {
             "python": sys.version.split()[0],
-            **{name: _version(name) for name in ("recsys-ae", "torch", "numpy")},
+            "recsys-ae": _version("recsys-ae"),
+            # What runs: an installation's metadata leave out the build, such as 2.13.0+cu130.
+            "torch": str(torch.__version__),
+            "numpy": np.__version__,
         },
     }
 

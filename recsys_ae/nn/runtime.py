@@ -11,6 +11,7 @@ from typing import Literal, TypeAlias
 import torch
 
 from recsys_ae.errors import ConfigError
+from recsys_ae.nn.threads import cpu_threads
 from recsys_ae.tracking import NoTracker, Tracker
 
 Precision: TypeAlias = Literal["auto", "fp32", "tf32", "bf16", "fp16"]
@@ -42,7 +43,8 @@ class Run:
         ``auto`` is bf16 on a GPU that has it and fp32 elsewhere. Weights stay fp32. ``tf32`` is fp32 whose products a
         GPU rounds to 10 bits of mantissa; on a CPU it is fp32.
     threads
-        CPU threads while fitting; None leaves the setting alone.
+        CPU threads while fitting; None leaves the setting alone. A process forked after this module was imported
+        uses one: PyTorch's threads do not survive a fork.
     tracker, progress
         Told of every epoch, and of every batch.
     """
@@ -143,14 +145,3 @@ def seeded(seed: int) -> Iterator[None]:
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(seed)
         yield
-
-
-@contextlib.contextmanager
-def cpu_threads(threads: int | None) -> Iterator[None]:
-    """Use this many CPU threads inside the context."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(threads or before)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)

@@ -16,7 +16,8 @@ import numpy as np
 from recsys_ae.errors import ArtefactError, RecsysError
 from recsys_ae.feature_encoder import FeatureEncoder
 from recsys_ae.hyper import flatten
-from recsys_ae.nn.runtime import Run, cpu_threads
+from recsys_ae.nn.runtime import Run
+from recsys_ae.nn.threads import cpu_threads
 from recsys_ae.study.case import plain
 from recsys_ae.study.data import StudyData
 from recsys_ae.study.fits import Fit, Work, works

@@ -3,12 +3,13 @@
 import contextlib
 import json
 import os
-import re
 import subprocess
 import sys
 import tempfile
 import threading
 from typing import IO, Any
+
+from recsys_ae.tracking.mlflow_stores import redacted
 
 # The caller's own settings go before these. MLflow's defaults let one request take 20 minutes: 8 attempts of 120 s and
 # the pauses between them. What fails here is tried again later.
@@ -27,11 +28,6 @@ sys.path[:] = json.loads(sys.argv[1])
 from recsys_ae.tracking.mlflow_worker import main
 main()
 """
-
-
-def redacted(text: str) -> str:
-    """Blank out the user and password of the addresses in a text."""
-    return re.sub(r"://[^/@\s]+@", "://", text)
 
 
 class MLflowProcess:

@@ -11,9 +11,10 @@ from typing import Any, Self
 
 from recsys_ae.errors import MissingPackageError
 from recsys_ae.tracking import mlflow_names as names
-from recsys_ae.tracking.mlflow_process import MLflowProcess, redacted
+from recsys_ae.tracking import mlflow_stores as stores
+from recsys_ae.tracking.mlflow_process import MLflowProcess
+from recsys_ae.tracking.mlflow_stores import redacted
 
-DEFAULT_STORE = "sqlite:///mlflow.db"
 START_SECONDS = 30.0
 
 
@@ -34,7 +35,12 @@ class MLflowTracker:
     uri
         The store; else what the environment variable MLFLOW_TRACKING_URI says, else ``mlflow.db`` (SQLite) in the
         working directory. For a database MLflow puts artefacts into ``mlruns`` in the working directory, with the
-        absolute path written into the experiment when it is made; a server decides itself.
+        absolute path written into the experiment when it is made; a server decides itself, but nothing is written
+        into a folder of this computer for it.
+    contained
+        Write artefacts of a store in a file only into ``mlruns`` next to it or in the working directory, even if its
+        database names another place, as one that somebody else made may do. None: if neither ``uri`` nor the
+        environment names the store.
     patience
         Seconds to wait, for an artefact and at the end, until everything is delivered.
 
@@ -57,14 +63,23 @@ class MLflowTracker:
         run_name: str | None = None,
         run_id: str | None = None,
         uri: str | None = None,
+        contained: bool | None = None,
         patience: float = 120.0,
     ) -> None:
         if importlib.util.find_spec("mlflow") is None:
             raise MissingPackageError("tracking a run needs the package mlflow; install it or run without tracking")
-        self.uri = _absolute(uri or os.environ.get("MLFLOW_TRACKING_URI") or DEFAULT_STORE)
+        self.uri = stores.absolute(uri) if uri else stores.own_store()
+        if contained is None:
+            contained = not (uri or os.environ.get(stores.SETTING))
         self.patience = patience
         self.failures: list[str] = []
-        self._start = {"uri": self.uri, "experiment": experiment, "run_name": run_name, "run_id": run_id}
+        self._start = {
+            "uri": self.uri,
+            "folders": stores.artefact_folders(self.uri, contained=contained),
+            "experiment": experiment,
+            "run_name": run_name,
+            "run_id": run_id,
+        }
         self._process: MLflowProcess | None = None
         self._run: dict[str, str] = {}
 
@@ -173,12 +188,6 @@ class MLflowTracker:
         finally:
             self._process.close()
             self._process = None
-
-
-def _absolute(uri: str) -> str:
-    """Name a SQLite file by its whole path: the working directory may change while the run lasts."""
-    scheme, separator, file = uri.partition("sqlite:///")
-    return f"{separator}{Path(file).absolute()}" if separator and not scheme else uri
 
 
 def _now() -> int:

@@ -14,8 +14,10 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TextIO, TypeAlias
 
+from recsys_ae.errors import ConfigError
 from recsys_ae.tracking.loss_curve import loss_curve
 from recsys_ae.tracking.mlflow_names import shortened
+from recsys_ae.tracking.mlflow_stores import check_artefacts
 
 Request: TypeAlias = dict[str, Any]
 Say: TypeAlias = Callable[[dict[str, Any]], None]
@@ -27,11 +29,25 @@ RETRY_SECONDS = 60.0
 
 
 class StoredRun:
-    """One run in an MLflow store, new or found again by its id."""
+    """One run in an MLflow store, new or found again by its id.
 
-    def __init__(self, *, uri: str, experiment: str, run_name: str | None, run_id: str | None, time: int) -> None:
+    Artefacts are written only where ``folders`` allows it (`check_artefacts`).
+    """
+
+    def __init__(
+        self,
+        *,
+        uri: str,
+        folders: list[str] | None,
+        experiment: str,
+        run_name: str | None,
+        run_id: str | None,
+        time: int,
+    ) -> None:
+        import mlflow  # noqa: PLC0415
         from mlflow import MlflowClient  # noqa: PLC0415
 
+        mlflow.set_tracking_uri(uri)  # a server that keeps artefacts itself is asked at this address
         self.client: Any = MlflowClient(tracking_uri=uri)
         self.resumed = run_id is not None
         if run_id is None:
@@ -40,6 +56,7 @@ class StoredRun:
             run = self.client.get_run(run_id)
         self.id: str = run.info.run_id
         self.experiment_id: str = run.info.experiment_id
+        self._place, self._folders = run.info.artifact_uri, folders
         self.children: dict[tuple[str, int], str] = {}
 
     def _experiment(self, name: str) -> str:
@@ -81,20 +98,31 @@ class StoredRun:
 
     def artefact(self, path: str) -> None:
         """Keep a file, or a folder under its name."""
+        from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository  # noqa: PLC0415
+
         if not Path(path).exists():
             raise FileNotFoundError(f"{path} does not exist")
-        self.client.log_artifact(self.id, path)
+        # The client would ask the store once more for the place, and might get another answer.
+        check_artefacts(self._place, self._folders, Path(path).name)
+        kept: Any = get_artifact_repository(self._place)
+        if Path(path).is_dir():
+            kept.log_artifacts(path, Path(path).name)
+        else:
+            kept.log_artifact(path)
 
     def text(self, text: str, file: str) -> None:
         """Keep a text as a file."""
-        self.client.log_text(self.id, text, file)
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / file
+            path.write_text(text, encoding="utf-8")
+            self.artefact(str(path))
 
     def loss_curve(self, history: Sequence[Mapping[str, float]], monitor: str | None, smaller_is_better: bool) -> None:
         """Draw the loss curve and keep it."""
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "loss_curve.png"
             loss_curve(history, path, monitor=monitor, smaller_is_better=smaller_is_better)
-            self.client.log_artifact(self.id, str(path))
+            self.artefact(str(path))
 
     def finish(self, status: str, time: int) -> None:
         """Close a new run; one that was taken up again keeps the status it had."""
@@ -158,6 +186,8 @@ class Delivery:
     def _failed(self, request: Request, error: Exception) -> None:
         do = request["do"]
         subject = {"start": "the run", "artefact": f"artefact {Path(request.get('path', '')).name}"}.get(do, do)
+        if isinstance(error, ConfigError):  # said once, whichever artefact it was
+            subject = "artefacts"
         if not passing(error):
             self._say({"failure": f"{subject} not written to {self._place}: {one_line(error)}"})
             self._refused = do == "start"

@@ -123,5 +123,5 @@ def test_importing_changes_nothing_in_the_process_itself(tmp_path: Path) -> None
 
 
 def test_where_processes_are_not_forked_the_module_can_be_imported(tmp_path: Path) -> None:
-    code = "import os; del os.register_at_fork\nimport recsys_ae.nn.threads as t; print(t.usable_threads(3))"
+    code = "import os, torch; del os.register_at_fork\nimport recsys_ae.nn.threads as t; print(t.usable_threads(3))"
     assert run(code, tmp_path).stdout == "3\n"

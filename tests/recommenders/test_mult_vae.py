@@ -10,7 +10,8 @@ from torch import Tensor, nn
 from recsys_ae.nn.autoencoder import Shape
 from recsys_ae.nn.ranking import score_blocks
 from recsys_ae.nn.rows import Rows
-from recsys_ae.nn.runtime import Run, cpu_threads, seeded
+from recsys_ae.nn.runtime import Run, seeded
+from recsys_ae.nn.threads import cpu_threads
 from recsys_ae.nn.training import Step
 from recsys_ae.recommenders.mult_vae import MultVAE, MultVAENetwork
 from tests.nn.small import copy_of, matrix, rows_of
