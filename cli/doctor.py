@@ -58,7 +58,7 @@ def _devices() -> list[tuple[str, str]]:
         import torch  # noqa: PLC0415
     except ImportError:
         return [("device", "none: PyTorch is missing")]
-    rows = [("pytorch build", str(torch.__version__)), ("threads", str(torch.get_num_threads()))]
+    rows = [("torch build", str(torch.__version__)), ("threads", str(torch.get_num_threads()))]
     if not torch.cuda.is_available():
         built = (
             f"PyTorch is built for CUDA {torch.version.cuda}" if torch.version.cuda else "PyTorch is built without CUDA"
