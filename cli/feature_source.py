@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from .display import note
 
 if TYPE_CHECKING:
-    from recsys_ae.datasets.features import Features
+    from recsys_ae.features.data.features import Features
 
 
 SIZES = ("image_size", "history_steps")
@@ -30,8 +30,8 @@ def read_all(
     sources: Sequence[str], data_dir: Path | None, known: Sequence[str] | None = None, **how: Any
 ) -> "Features":
     """Read features and join them by their ids; ``how`` is for `read_features`."""
-    from recsys_ae.datasets.feature_sources import read_features  # noqa: PLC0415
-    from recsys_ae.datasets.features import joined  # noqa: PLC0415
+    from recsys_ae.features.data.features import joined  # noqa: PLC0415
+    from recsys_ae.features.data.read import read_features  # noqa: PLC0415
 
     return joined([read_features(one, data_dir=data_dir, known=known, **how) for one in sources])
 

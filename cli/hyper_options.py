@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from recsys_ae.hyper import Hyper, bounds, describe
+from recsys_ae.spec.hyper import Hyper, bounds, describe
 
 from .framework import Option
-from .typed import Numbers, Type
+from .param_types import Numbers, Type
 
 if TYPE_CHECKING:
-    from recsys_ae.nn.autoencoder import Identity
+    from recsys_ae.nn.model import Identity
 
 SECTION = "Hyper-parameters"
 TYPES: Mapping[Any, Type] = {int: click.INT, float: click.FLOAT, str: click.STRING}

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
 
-    from recsys_ae.datasets.interactions import Ids
+    from recsys_ae.data.interactions import Ids
 
 LISTED = 5
 

@@ -17,19 +17,19 @@ from .framework import LazyGroup
 
 INTERRUPTED = 130
 MODULES = {
-    "fit": ".fit",
-    "blend": ".blend",
-    "evaluate": ".evaluate",
-    "recommend": ".recommend",
-    "predict": ".predict",
-    "similar": ".similar",
-    "models": ".models",
-    "pretrain": ".pretrain",
-    "encode": ".encode",
-    "autoencoders": ".autoencoders",
-    "study": ".study",
-    "data": ".data",
-    "doctor": ".doctor",
+    "fit": ".commands.fit",
+    "blend": ".commands.blend",
+    "evaluate": ".commands.evaluate",
+    "recommend": ".commands.recommend",
+    "predict": ".commands.predict",
+    "similar": ".commands.similar",
+    "models": ".commands.models",
+    "pretrain": ".commands.pretrain",
+    "encode": ".commands.encode",
+    "autoencoders": ".commands.autoencoders",
+    "study": ".commands.study",
+    "data": ".commands.data",
+    "doctor": ".commands.doctor",
 }
 
 

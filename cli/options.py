@@ -4,7 +4,7 @@ import click
 
 from . import config
 from .framework import OTHER, Option
-from .typed import AUTO, FILE, NONE, Column, Names, Rating, Separator, Share, Users, Whole
+from .param_types import AUTO, FILE, NONE, Column, Names, Rating, Separator, Share, Users, Whole
 
 DATA, FILTERS, SPLIT, RUN, FEATURES = "Data", "Filters", "Split", "Run", "Features"
 SPLITS = ("strong", "weak", "leave-last", "time", "ratings", "given", "none")

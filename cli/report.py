@@ -11,10 +11,10 @@ from .display import Display
 from .source import has_ratings
 
 if TYPE_CHECKING:
-    from recsys_ae.datasets.splitting import Split
-    from recsys_ae.nn.autoencoder import Spec
+    from recsys_ae.data.splits.split import Split
+    from recsys_ae.nn.model import Spec
     from recsys_ae.nn.runtime import Run
-    from recsys_ae.recommender import Recommender
+    from recsys_ae.recommender.recommender import Recommender
 
     from .source import Prepared
 
@@ -57,7 +57,7 @@ def show_memory(display: Display, parts: Mapping[str, int], run: "Run", *, whole
 
 def show_fit(display: Display, model: "Recommender", out: Path) -> None:
     """Print how well, how fast and in how much memory a model was fitted, where it is, and what to do next."""
-    from recsys_ae.recommenders.blend import BlendNetwork  # noqa: PLC0415
+    from recsys_ae.models.blend import BlendNetwork  # noqa: PLC0415
 
     rows: list[tuple[str, Any]] = []
     kept = _kept(model)

@@ -8,12 +8,12 @@ from recsys_ae.errors import ArtefactError, DataError
 
 from .framework import Option
 from .options import DATA
+from .param_types import FILE
 from .source import Prepared, Source, prepare
-from .typed import FILE
 
 if TYPE_CHECKING:
-    from recsys_ae.datasets.splitting import Split
-    from recsys_ae.recommender import Recommender
+    from recsys_ae.data.splits.split import Split
+    from recsys_ae.recommender.recommender import Recommender
 
 
 def moved() -> Option:

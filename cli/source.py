@@ -10,14 +10,14 @@ import click
 
 from .display import counted, note
 from .framework import suggestion
-from .typed import AUTO, NONE
+from .param_types import AUTO, NONE
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from recsys_ae.datasets.catalogue import Dataset
-    from recsys_ae.datasets.interactions import Ids, Interactions
-    from recsys_ae.datasets.splitting import Holdout, Split
+    from recsys_ae.data.dataset_info import Dataset
+    from recsys_ae.data.interactions import Ids, Interactions
+    from recsys_ae.data.splits.split import Holdout, Split
 
 USUAL_RATING = 4.0
 USUAL_ITEMS = 5
@@ -42,7 +42,7 @@ class Reading:
 
     def read(self, path: Path, *, cache: bool) -> "Interactions":
         """Read a file."""
-        from recsys_ae.datasets.reading import read_interactions  # noqa: PLC0415
+        from recsys_ae.data.readers.read import read_interactions  # noqa: PLC0415
 
         return read_interactions(
             path,
@@ -98,7 +98,7 @@ class Source(Reading):
     @property
     def named(self) -> bool:
         """Whether the data are a known data set, not a file."""
-        from recsys_ae.datasets import named  # noqa: PLC0415
+        from recsys_ae.data import named  # noqa: PLC0415
 
         return self.data in named.names()
 
@@ -155,7 +155,7 @@ class Prepared(NamedTuple):
 
     def divide(self) -> "Split":
         """Divide the data as the source says."""
-        from recsys_ae.datasets import splitting  # noqa: PLC0415
+        from recsys_ae.data.splits import split as splitting  # noqa: PLC0415
 
         source, data, seed = self.source, self.data, self.source.split_seed
         share = USUAL_SHARE if source.valid_share is None else source.valid_share
@@ -183,7 +183,7 @@ class Prepared(NamedTuple):
 
 def prepare(source: Source, dataset: "Dataset | None" = None, *, cache: bool = True) -> Prepared:
     """Read, unless that is done, and filter; an automatic rating threshold is a number or ``none`` afterwards."""
-    from recsys_ae.datasets.filters import MinInteractions, MinRating, apply  # noqa: PLC0415
+    from recsys_ae.data.filters import MinInteractions, MinRating, apply  # noqa: PLC0415
 
     dataset = dataset or load(source, cache=cache)
     train, test = dataset.interactions, None
@@ -214,8 +214,8 @@ def titles(items: "pd.DataFrame | None", ids: "Ids") -> list[str | None]:
 
 def load(source: Source, *, cache: bool = True) -> "Dataset":
     """Read the data, and download what is not there; with ``cache`` what was read is kept for the next time."""
-    from recsys_ae.datasets import named  # noqa: PLC0415
-    from recsys_ae.datasets.catalogue import Dataset  # noqa: PLC0415
+    from recsys_ae.data import named  # noqa: PLC0415
+    from recsys_ae.data.dataset_info import Dataset  # noqa: PLC0415
 
     if source.named:
         folder = None if source.data_dir is None else Path(source.data_dir)
@@ -241,7 +241,7 @@ def has_ratings(data: "Interactions", source: Source) -> bool:
 
 def _file(path: str) -> Path:
     """Return the full path of a file; a word that is neither file nor data set is a mistyped name."""
-    from recsys_ae.datasets import named  # noqa: PLC0415
+    from recsys_ae.data import named  # noqa: PLC0415
 
     if not Path(path).exists() and not {"/", "\\", "."} & set(path):
         raise click.UsageError(f"--data: there is no data set and no file {path!r}{suggestion(path, named.names())}")

@@ -13,13 +13,13 @@ from recsys_ae.errors import ConfigError
 
 from . import feature_source, hyper_options, memory
 from .display import Display, epochs
+from .mlflow_runs import Tracking
+from .param_types import NONE
 from .report import monitor, show_data, show_fit, show_memory, shown_name, typed_name
 from .source import Source, prepare, titles
-from .tracked import Tracking
-from .typed import NONE
 
 if TYPE_CHECKING:
-    from recsys_ae.nn.autoencoder import Identity, Spec
+    from recsys_ae.nn.model import Identity, Spec
     from recsys_ae.nn.runtime import Run
 
 Chosen = TypeVar("Chosen", bound="Identity")
@@ -42,11 +42,11 @@ def fit(spec_class: type["Spec"], **given: Any) -> None:
 
 
 def _fit(spec_class: type["Spec"], given: Mapping[str, Any], saved: list[Path]) -> None:
-    from recsys_ae import requirements  # noqa: PLC0415
-    from recsys_ae.artefact import refuse_to_write  # noqa: PLC0415
-    from recsys_ae.nn.autoencoder import Shape  # noqa: PLC0415
     from recsys_ae.nn.footprint import memory as needed  # noqa: PLC0415
-    from recsys_ae.recommender import Recommender  # noqa: PLC0415
+    from recsys_ae.nn.model import Shape  # noqa: PLC0415
+    from recsys_ae.recommender import preflight  # noqa: PLC0415
+    from recsys_ae.recommender.recommender import Recommender  # noqa: PLC0415
+    from recsys_ae.storage.artefact import refuse_to_write  # noqa: PLC0415
 
     display = Display(quiet=given["quiet"])
     spec = chosen(spec_class, given)
@@ -63,7 +63,7 @@ def _fit(spec_class: type["Spec"], given: Mapping[str, Any], saved: list[Path]) 
     parts = needed(spec, Shape(*split.train.shape, width), split.train.nnz)
     show_memory(display, parts, run, whole=given["dry_run"])
     if given["dry_run"]:
-        requirements.check(spec, split.train, run, width)
+        preflight.check(spec, split.train, run, width)
         display.line("Dry run: nothing is learnt, and nothing saved.")
         return
     model = Recommender(spec)

@@ -10,8 +10,8 @@ import numpy as np
 import pyarrow as pa
 from pyarrow import csv
 
-from recsys_ae.datasets.netflix import COMBINED, DAY
-from recsys_ae.datasets.synthetic import Synthetic, synthesize
+from recsys_ae.data.catalog.netflix import COMBINED, DAY
+from recsys_ae.data.synthetic.generate import Synthetic, synthesize
 
 BLOCK = 5_000_000  # interactions written at a time
 

@@ -26,8 +26,8 @@ from dry_run import rehearse
 from measured import machine, read, table, write
 
 from recsys_ae import Holdout
-from recsys_ae.hyper import describe
-from recsys_ae.recommenders import spec_class
+from recsys_ae.models import spec_class
+from recsys_ae.spec.hyper import describe
 from recsys_ae_cli.source import Source, prepare
 
 HERE = Path(__file__).parent

@@ -4,41 +4,41 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from recsys_ae.blending import blend as blend
-    from recsys_ae.datasets.features import Features as Features
-    from recsys_ae.datasets.interactions import Interactions as Interactions
-    from recsys_ae.datasets.named import load as load_dataset  # noqa: F401
-    from recsys_ae.datasets.reading import read_interactions as read_interactions
-    from recsys_ae.datasets.splitting import Holdout as Holdout
-    from recsys_ae.datasets.splitting import Split as Split
-    from recsys_ae.datasets.splitting import split_users as split_users
+    from recsys_ae.data.interactions import Interactions as Interactions
+    from recsys_ae.data.named import load as load_dataset  # noqa: F401
+    from recsys_ae.data.readers.read import read_interactions as read_interactions
+    from recsys_ae.data.splits.split import Holdout as Holdout
+    from recsys_ae.data.splits.split import Split as Split
+    from recsys_ae.data.splits.split import split_users as split_users
     from recsys_ae.errors import RecsysError as RecsysError
     from recsys_ae.evaluation import Report as Report
     from recsys_ae.evaluation import compare as compare
     from recsys_ae.evaluation import evaluate as evaluate
-    from recsys_ae.feature_encoder import FeatureEncoder as FeatureEncoder
+    from recsys_ae.features.data.features import Features as Features
+    from recsys_ae.features.encoder import FeatureEncoder as FeatureEncoder
     from recsys_ae.nn.runtime import Run as Run
-    from recsys_ae.recommendations import Recommendations as Recommendations
-    from recsys_ae.recommender import Recommender as Recommender
+    from recsys_ae.ranking.recommendations import Recommendations as Recommendations
+    from recsys_ae.recommender.blending import blend as blend
+    from recsys_ae.recommender.recommender import Recommender as Recommender
 
 # Name → where it lives. They are imported when first used, so that `import recsys_ae` stays free of PyTorch.
 _HOMES = {
-    "FeatureEncoder": "feature_encoder",
-    "Features": "datasets.features",
-    "Holdout": "datasets.splitting",
-    "Interactions": "datasets.interactions",
+    "FeatureEncoder": "features.encoder",
+    "Features": "features.data.features",
+    "Holdout": "data.splits.holdout",
+    "Interactions": "data.interactions",
     "RecsysError": "errors",
-    "Recommendations": "recommendations",
-    "Recommender": "recommender",
+    "Recommendations": "ranking.recommendations",
+    "Recommender": "recommender.recommender",
     "Report": "evaluation",
     "Run": "nn.runtime",
-    "Split": "datasets.splitting",
-    "blend": "blending",
+    "Split": "data.splits.holdout",
+    "blend": "recommender.blending",
     "compare": "evaluation",
     "evaluate": "evaluation",
-    "load_dataset": "datasets.named",
-    "read_interactions": "datasets.reading",
-    "split_users": "datasets.splitting",
+    "load_dataset": "data.named",
+    "read_interactions": "data.readers.read",
+    "split_users": "data.splits.split",
 }
 __all__ = list(_HOMES)
 

@@ -23,7 +23,7 @@ import numpy as np
 from scipy.sparse import csr_matrix
 
 from recsys_ae.errors import ConfigError, DataError
-from recsys_ae.hyper import nearest
+from recsys_ae.spec.hyper import nearest
 
 DEFAULT = ("recall@20", "recall@50", "ndcg@100")
 """What the papers on implicit feedback report."""

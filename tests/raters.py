@@ -6,10 +6,10 @@ from typing import ClassVar, Literal
 import torch
 from torch import Tensor
 
-from recsys_ae.hyper import hp
-from recsys_ae.nn.autoencoder import ALL, Autoencoder, Shape, Spec, Validate
+from recsys_ae.nn.model import ALL, Autoencoder, Shape, Spec, Validate
 from recsys_ae.nn.rows import Rows
 from recsys_ae.nn.runtime import Run
+from recsys_ae.spec.hyper import hp
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -93,7 +93,7 @@ def test_models_never_import_each_other(path: Path) -> None:
     if path.stem == "__init__":
         pytest.skip("the registry names the models for type checkers")
     # The registry itself may be asked for a model by its name, which is how a blend finds its members.
-    homes = ("recsys_ae.recommenders.", "recsys_ae.autoencoders.")
+    homes = ("recsys_ae.models.", "recsys_ae.features.models.")
     assert not [name for name in imported(path) if name.startswith(homes)]
 
 
@@ -130,7 +130,7 @@ def test_commands_import_the_library_inside_functions_only(path: Path) -> None:
     top = [node for node in tree.body if isinstance(node, (ast.Import, ast.ImportFrom))]
     for node in top:
         module = (node.module or "") if isinstance(node, ast.ImportFrom) else node.names[0].name
-        light = module.startswith(("recsys_ae.errors", "recsys_ae.hyper"))
+        light = module.startswith(("recsys_ae.errors", "recsys_ae.spec.hyper"))
         assert light or module.split(".")[0] not in (
             "recsys_ae",
             "torch",
@@ -147,7 +147,7 @@ def test_every_room_has_a_layer() -> None:
     assert rooms == set(LAYERS)
 
 
-@pytest.mark.parametrize("statement", ["import recsys_ae", "from recsys_ae import recommenders; recommenders.names()"])
+@pytest.mark.parametrize("statement", ["import recsys_ae", "from recsys_ae import models; models.names()"])
 def test_importing_stays_light(statement: str) -> None:
     heavy = ["torch", "pandas", "numpy", "scipy", "mlflow", "implicit", "pyarrow", "matplotlib", "click", "rich"]
     code = f"{statement}\nimport sys\nprint([name for name in {heavy} if name in sys.modules])"
@@ -171,8 +171,8 @@ import numpy as np
 import pandas as pd
 from recsys_ae import FeatureEncoder, Features, Interactions, Recommender, evaluate, split_users
 from recsys_ae.errors import MissingPackageError
-from recsys_ae.autoencoders import Denoising
-from recsys_ae.recommenders import MultVAE
+from recsys_ae.features.models import Denoising
+from recsys_ae.models import MultVAE
 
 rng = np.random.default_rng(0)
 frame = pd.DataFrame({"user": rng.integers(0, 60, 900), "item": rng.integers(0, 40, 900)})

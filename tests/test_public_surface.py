@@ -4,7 +4,7 @@ import subprocess
 import sys
 
 import recsys_ae
-from recsys_ae import recommenders
+from recsys_ae import models
 
 PUBLIC = {
     "FeatureEncoder", "Features",
@@ -25,14 +25,14 @@ def test_every_public_name_can_be_imported() -> None:
 
 def test_an_unknown_name_is_an_attribute_error() -> None:
     assert not hasattr(recsys_ae, "AutoMagic")
-    assert not hasattr(recommenders, "AutoMagic")
+    assert not hasattr(models, "AutoMagic")
 
 
 def test_every_model_can_be_imported_by_its_class() -> None:
-    for name in recommenders.names():
-        spec = recommenders.spec_class(name)
-        assert getattr(recommenders, spec.__name__) is spec
-        assert recommenders.summary(name).strip()
+    for name in models.names():
+        spec = models.spec_class(name)
+        assert getattr(models, spec.__name__) is spec
+        assert models.summary(name).strip()
 
 
 def test_warnings_are_not_printed_on_import() -> None:

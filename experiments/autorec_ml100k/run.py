@@ -16,10 +16,10 @@ from pathlib import Path
 from typing import Any
 
 from recsys_ae import Interactions, Recommender, Run, evaluate, load_dataset
-from recsys_ae.datasets.holdout import Holdout, given_test
-from recsys_ae.datasets.splitting import split_given
-from recsys_ae.hyper import flatten
-from recsys_ae.recommenders import AutoRec
+from recsys_ae.data.splits.holdout import Holdout, given_test
+from recsys_ae.data.splits.split import split_given
+from recsys_ae.models import AutoRec
+from recsys_ae.spec.hyper import flatten
 from recsys_ae.tracking import MLflowTracker, NoTracker
 
 HERE = Path(__file__).parent

@@ -25,11 +25,11 @@ import pandas as pd
 from scipy.sparse import csr_matrix, hstack
 
 from recsys_ae import FeatureEncoder, Features, Holdout, Interactions, Recommender, Run, evaluate, load_dataset
-from recsys_ae.autoencoders import spec_class
-from recsys_ae.datasets.feature_sources import read_features
-from recsys_ae.datasets.filters import MinInteractions, MinRating, apply
-from recsys_ae.hyper import build
-from recsys_ae.recommenders import CEASE, EASE, ContentKNN
+from recsys_ae.data.filters import MinInteractions, MinRating, apply
+from recsys_ae.features.data.read import read_features
+from recsys_ae.features.models import spec_class
+from recsys_ae.models import CEASE, EASE, ContentKNN
+from recsys_ae.spec.hyper import build
 
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE.parent))

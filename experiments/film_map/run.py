@@ -17,10 +17,10 @@ import pandas as pd
 from sklearn.manifold import TSNE
 
 from recsys_ae import FeatureEncoder, Features, Run
-from recsys_ae.autoencoders import Denoising
-from recsys_ae.datasets import named
-from recsys_ae.datasets.catalogue import default_data_dir
-from recsys_ae.datasets.feature_sources import read_features
+from recsys_ae.data import named
+from recsys_ae.data.dataset_info import default_data_dir
+from recsys_ae.features.data.read import read_features
+from recsys_ae.features.models import Denoising
 
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE))

@@ -15,8 +15,8 @@ from yardstick import Yardstick
 from yardstick import memory as yardstick_memory
 
 from recsys_ae import Interactions, Recommender, Run
-from recsys_ae.nn.autoencoder import TrainedSpec
-from recsys_ae.nn.foreign import one_blas_thread
+from recsys_ae.models._implicit import one_blas_thread
+from recsys_ae.nn.model import TrainedSpec
 from recsys_ae.nn.runtime import free_memory
 
 PATIENCE = 5  # a fit that cannot be stopped is begun if it takes at most this many times the seconds of a row

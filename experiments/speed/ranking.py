@@ -20,13 +20,13 @@ from scipy.sparse import csr_matrix
 
 from recsys_ae import metrics
 from recsys_ae.evaluation.estimate import estimate
-from recsys_ae.nn.autoencoder import Autoencoder, Shape
-from recsys_ae.nn.candidates import Candidates
-from recsys_ae.nn.foreign import one_blas_thread
-from recsys_ae.nn.ranking import rank
+from recsys_ae.models._implicit import one_blas_thread
+from recsys_ae.models.ease import EASE
+from recsys_ae.models.mult_vae import MultVAE
+from recsys_ae.nn.model import Autoencoder, Shape
 from recsys_ae.nn.rows import Rows, canonical
-from recsys_ae.recommenders.ease import EASE
-from recsys_ae.recommenders.mult_vae import MultVAE
+from recsys_ae.ranking.candidates import Candidates
+from recsys_ae.ranking.rank import rank
 
 K, WIDTH = 100, 600
 NAMES = ["recall@20", "recall_all@20", "precision@20", "ndcg@100", "map@100", "mrr@100", "hit@20"]

@@ -22,7 +22,7 @@ FORMS = ("numbers.csv", "names.csv", "numbers.parquet", "names.parquet")
 CHILD = """
 import json, resource, sys, time
 start = time.perf_counter()
-from recsys_ae.datasets.reading import read_interactions
+from recsys_ae.data.readers.read import read_interactions
 ready = time.perf_counter()
 data = read_interactions(sys.argv[1], duplicates="last", cache=sys.argv[2] == "cache")
 done = time.perf_counter()
@@ -37,7 +37,7 @@ def make(folder: Path) -> None:
     import pyarrow as pa  # noqa: PLC0415
     from pyarrow import csv, parquet  # noqa: PLC0415
 
-    from recsys_ae.datasets.synthetic import synthesize  # noqa: PLC0415
+    from recsys_ae.data.synthetic.generate import synthesize  # noqa: PLC0415
 
     data = synthesize(USERS, ITEMS, INTERACTIONS).interactions
     place = np.argsort(data.order)

@@ -16,10 +16,10 @@ import torch
 from timing import EnoughError, Laps, after_updates, peak_mib
 
 from recsys_ae import Interactions, Recommender, Run
-from recsys_ae.hyper_text import read
-from recsys_ae.nn.autoencoder import Spec, TrainedSpec
+from recsys_ae.models import spec_class
+from recsys_ae.nn.model import Spec, TrainedSpec
 from recsys_ae.nn.runtime import free_memory
-from recsys_ae.recommenders import spec_class
+from recsys_ae.spec.text import read
 
 WIDTH, BATCH = 200, 500  # of the products whose rate is measured, where a model has none of its own
 

@@ -9,9 +9,9 @@ import pandas as pd
 from scipy.sparse import csr_matrix
 
 from recsys_ae import Holdout, Interactions, load_dataset, split_users
-from recsys_ae.datasets.filters import MinInteractions, MinRating, apply
-from recsys_ae.datasets.named import find
-from recsys_ae.datasets.synthetic import synthesize
+from recsys_ae.data.filters import MinInteractions, MinRating, apply
+from recsys_ae.data.named import find
+from recsys_ae.data.synthetic.generate import synthesize
 
 TARGETS = 0.2  # of a test user's items
 

@@ -24,15 +24,24 @@ import pandas as pd
 import torch
 from scipy.sparse import csr_matrix
 
-from recsys_ae import FeatureEncoder, Features, Interactions, Recommender, Run, evaluate, load_dataset, recommenders
-from recsys_ae.autoencoders import spec_class
-from recsys_ae.datasets.feature_sources import read_features
-from recsys_ae.datasets.filters import MinInteractions, MinRating, apply
-from recsys_ae.datasets.holdout import Split
-from recsys_ae.datasets.splitting import split_users
-from recsys_ae.hyper import build
+from recsys_ae import (
+    FeatureEncoder,
+    Features,
+    Interactions,
+    Recommender,
+    Run,
+    evaluate,
+    load_dataset,
+    models,
+)
+from recsys_ae.data.filters import MinInteractions, MinRating, apply
+from recsys_ae.data.splits.holdout import Split
+from recsys_ae.data.splits.split import split_users
+from recsys_ae.features.data.read import read_features
+from recsys_ae.features.models import spec_class
+from recsys_ae.nn.linear.singular import right_singular
 from recsys_ae.nn.rows import Rows, canonical
-from recsys_ae.nn.singular import right_singular
+from recsys_ae.spec.hyper import build
 
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE.parent))
@@ -50,10 +59,10 @@ OTHERS = ("scratch", "noise", "svd")
 
 def main() -> None:
     """Make the runs that are missing and print the tables."""
-    settings, models = (tomllib.loads((HERE / file).read_text()) for file in ("encoders.toml", "models.toml"))
+    settings, trials = (tomllib.loads((HERE / file).read_text()) for file in ("encoders.toml", "models.toml"))
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("vectors", nargs="*", metavar="VECTORS", help=f"{', '.join([*OTHERS, *settings])}; all")
-    parser.add_argument("--model", choices=list(models), help="the default is both")
+    parser.add_argument("--model", choices=list(trials), help="the default is both")
     parser.add_argument("--shares", default=",".join(map(str, SHARES)), help="per cent of the training users")
     parser.add_argument("--seeds", default="0,1,2", help="each draws other users and other weights")
     parser.add_argument("--data-dir", type=Path, help="where the data lie; else they are downloaded")
@@ -73,8 +82,8 @@ def main() -> None:
     study = Study(arguments.out, arguments.data_dir, sizes, select=arguments.select)
     done = []
     for share in (int(one) for one in arguments.shares.split(",")):
-        for model in [arguments.model] if arguments.model else models:
-            told = {**models[model], **json.loads(arguments.set)}
+        for model in [arguments.model] if arguments.model else trials:
+            told = {**trials[model], **json.loads(arguments.set)}
             for seed in (int(one) for one in arguments.seeds.split(",")):
                 for vectors in arguments.vectors or known:
                     one = study.made(Task(model, share, vectors, seed), told, make=not arguments.table)
@@ -134,7 +143,7 @@ class Study:
 
     def _measured(self, task: Task, told: dict[str, Any]) -> dict[str, Any]:
         train = part(self.split.train, task.share, task.seed)
-        spec = build(recommenders.spec_class(task.model), told)
+        spec = build(models.spec_class(task.model), told)
         run = Run(seed=task.seed, device="cpu", threads=1)
         model = Recommender(spec).fit(train, valid=self.split.valid, item_vectors=self._vectors(task, train), run=run)
         curve = [epoch[f"valid/{METRIC}"] for epoch in model.history]

@@ -17,10 +17,11 @@ from typing import Any
 
 import numpy as np
 
-from recsys_ae import FeatureEncoder, Features, Run, autoencoders
-from recsys_ae.datasets.catalogue import default_data_dir
-from recsys_ae.datasets.images import read_named_images
-from recsys_ae.hyper import build, describe, flatten
+from recsys_ae import FeatureEncoder, Features, Run
+from recsys_ae.data.dataset_info import default_data_dir
+from recsys_ae.features import models as autoencoders
+from recsys_ae.features.data.images import read_named_images
+from recsys_ae.spec.hyper import build, describe, flatten
 
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE.parent))

@@ -3,10 +3,10 @@
 import torch
 from torch import nn
 
-from recsys_ae.nn.autoencoder import Shape, Spec, TrainedSpec, Training
 from recsys_ae.nn.layers import SparseLinear
-from recsys_ae.nn.optimizers import MOMENTS
-from recsys_ae.nn.softmax import SoftmaxOutput
+from recsys_ae.nn.model import Shape, Spec, TrainedSpec, Training
+from recsys_ae.nn.softmax.output import SoftmaxOutput
+from recsys_ae.nn.training.optimizers import MOMENTS
 
 
 def memory(spec: Spec, shape: Shape, nnz: int) -> dict[str, int]:

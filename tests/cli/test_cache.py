@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from recsys_ae.datasets import cache, reading
-from recsys_ae.recommender import Recommender
+from recsys_ae.data.readers import cache
+from recsys_ae.data.readers import read as reading
+from recsys_ae.recommender.recommender import Recommender
 from tests.cli.conftest import FAST, Run, write_ratings
 
 

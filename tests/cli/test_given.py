@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from recsys_ae import Recommender, read_interactions
-from recsys_ae.datasets.filters import MinInteractions, MinRating
-from recsys_ae.datasets.splitting import split_given
+from recsys_ae.data.filters import MinInteractions, MinRating
+from recsys_ae.data.splits.split import split_given
 from tests.cli.conftest import Run
 
 FEW = ("few,film 1,5", "few,film 3,4", "few,film 7,1", "none,film 5,2")

@@ -7,9 +7,10 @@ import click
 import pytest
 from click.testing import CliRunner
 
-from recsys_ae.hyper import hp
-from recsys_ae.recommenders import names
-from recsys_ae_cli import fit, hyper_options
+from recsys_ae.models import names
+from recsys_ae.spec.hyper import hp
+from recsys_ae_cli import hyper_options
+from recsys_ae_cli.commands import fit
 from recsys_ae_cli.framework import Command
 from tests.cli.conftest import Run
 

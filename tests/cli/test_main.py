@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from recsys_ae_cli import models
-from recsys_ae_cli.tracked import Tracking
+from recsys_ae_cli.commands import models
+from recsys_ae_cli.mlflow_runs import Tracking
 from tests.cli.conftest import FAST, PROGRAM, Run
 
 COMMANDS = ("fit", "evaluate", "recommend", "predict", "similar", "models", "data", "doctor")

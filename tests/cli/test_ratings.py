@@ -11,12 +11,13 @@ import pandas as pd
 import pytest
 
 from recsys_ae import Recommender, evaluate, read_interactions
-from recsys_ae.datasets import movielens, named
-from recsys_ae.datasets.catalogue import Dataset
-from recsys_ae.datasets.filters import MinInteractions
-from recsys_ae.datasets.splitting import split_ratings
+from recsys_ae.data import named
+from recsys_ae.data.catalog import movielens
+from recsys_ae.data.dataset_info import Dataset
+from recsys_ae.data.filters import MinInteractions
+from recsys_ae.data.splits.split import split_ratings
 from recsys_ae.tracking import MLflowTracker
-from recsys_ae_cli import options, report, tracked
+from recsys_ae_cli import mlflow_runs, options, report
 from recsys_ae_cli.ids import as_known
 from tests.cli.conftest import FAST, RATED, Run
 
@@ -77,7 +78,7 @@ def test_the_loss_curve_marks_the_smallest_error(rated_model: Path, monkeypatch:
     monkeypatch.setattr(tracker, "_ask", lambda do, **request: asked.append({"do": do, **request}), raising=False)
     tracker.patience = 0.0
     model = Recommender.load(rated_model)
-    tracked.Tracking(tracker).finish(model, rated_model)
+    mlflow_runs.Tracking(tracker).finish(model, rated_model)
     assert (asked[0]["do"], asked[0]["monitor"], asked[0]["smaller_is_better"]) == ("loss_curve", "rmse", True)
 
 
@@ -175,7 +176,7 @@ def test_the_errors_are_those_of_users_known_to_the_model(cli: Run, ratings: Pat
 def test_errors_of_a_model_that_ranks_are_refused_before_the_data_are_read(
     cli: Run, model: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("recsys_ae_cli.evaluate.divided", lambda *_: pytest.fail("reads the data"))
+    monkeypatch.setattr("recsys_ae_cli.commands.evaluate.divided", lambda *_: pytest.fail("reads the data"))
     outcome = cli("evaluate", model, "--metrics", "ndcg@10,rmse")
     assert (outcome.code, outcome.error) == (1, "Error: ease ranks items, but its scores are no ratings; use autorec")
 

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 from scipy.sparse import csr_matrix
 
-from recsys_ae.datasets.splitting import Holdout
+from recsys_ae.data.splits.split import Holdout
 
 
 class Rater:

@@ -15,7 +15,7 @@ from recsys_ae.evaluation import estimate as module
 from recsys_ae.evaluation.estimate import estimate
 from recsys_ae.metrics import error
 from tests.evaluation.raters import Rater, holdout, ratings
-from tests.evaluation.test_ranking import Scores
+from tests.evaluation.test_evaluate import Scores
 
 TRUE = ratings()
 OFF = np.random.default_rng(7).normal(size=TRUE.shape) * np.linspace(0.3, 1.7, len(TRUE))[:, None]

@@ -15,11 +15,11 @@ import pytest
 import torch
 from scipy.sparse import csr_matrix, random_array
 
+from recsys_ae.models import MultDAE, MultVAE, RecVAE, spec_class
 from recsys_ae.nn import losses
-from recsys_ae.nn.autoencoder import Shape
+from recsys_ae.nn.model import Shape
 from recsys_ae.nn.rows import Rows
 from recsys_ae.nn.runtime import Progress
-from recsys_ae.recommenders import MultDAE, MultVAE, RecVAE, spec_class
 
 HERE = Path(__file__).parents[2] / "experiments/speed"
 CPU = torch.device("cpu")
@@ -213,7 +213,7 @@ def test_a_run_measures_every_row_once(run: ModuleType, tmp_path: Path, capsys: 
 def test_what_the_library_refuses_is_reported_and_the_rest_goes_on(
     run: ModuleType, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    requirements = importlib.import_module("recsys_ae.requirements")
+    requirements = importlib.import_module("recsys_ae.recommender.preflight")
     monkeypatch.setattr(requirements, "free_memory", lambda device: 1000)
     words = ["--shapes", "tiny", "--seconds", "0.01", "--out", str(tmp_path / "r.json"), "--models"]
     run.main([*words, "ease", "popularity"])

@@ -13,8 +13,9 @@ import pandas as pd
 import pytest
 from scipy.sparse import csr_matrix
 
-from recsys_ae import Interactions, autoencoders, recommenders
-from recsys_ae.hyper import build
+from recsys_ae import Interactions, models
+from recsys_ae.features import models as autoencoders
+from recsys_ae.spec.hyper import build
 
 HERE = Path(__file__).parents[2] / "experiments"
 Part = Callable[[str], Any]
@@ -65,7 +66,7 @@ def test_singular_vectors_are_those_of_the_interactions(part: Part) -> None:
 
 
 def test_the_settings_are_those_of_models_that_exist() -> None:
-    for file, find in (("models", recommenders.spec_class), ("encoders", autoencoders.spec_class)):
+    for file, find in (("models", models.spec_class), ("encoders", autoencoders.spec_class)):
         settings = tomllib.loads((HERE / f"warm_start/{file}.toml").read_text(encoding="utf-8"))
         assert settings
         for name, told in settings.items():

@@ -11,8 +11,8 @@ from types import ModuleType
 import numpy as np
 import pytest
 
-from recsys_ae import autoencoders
-from recsys_ae.hyper import build
+from recsys_ae.features import models as autoencoders
+from recsys_ae.spec.hyper import build
 
 HERE = Path(__file__).parents[2] / "experiments/zoo_mnist"
 PLAN = """

@@ -8,11 +8,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from recsys_ae.nn.autoencoder import Shape
+from recsys_ae.models.autorec import AutoRec, AutoRecNetwork, ItemNetwork
+from recsys_ae.nn.model import Shape
 from recsys_ae.nn.rows import Rows
 from recsys_ae.nn.runtime import Run, seeded
-from recsys_ae.nn.training import Step
-from recsys_ae.recommenders.autorec import AutoRec, AutoRecNetwork, ItemNetwork
+from recsys_ae.nn.training.loop import Step
 from tests.nn.small import dense_of, matrix, rows_of
 from tests.single_thread import single_thread  # noqa: F401
 

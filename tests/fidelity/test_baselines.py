@@ -8,11 +8,11 @@ from scipy.optimize import minimize
 from scipy.sparse import csr_matrix
 from scipy.special import logsumexp, softmax
 
-from recsys_ae.nn.autoencoder import Autoencoder, Shape, Spec
+from recsys_ae.models.als import ALS
+from recsys_ae.models.bpr import BPR, BPRNetwork
+from recsys_ae.models.item_knn import ItemKNN
+from recsys_ae.nn.model import Autoencoder, Shape, Spec
 from recsys_ae.nn.runtime import Run
-from recsys_ae.recommenders.als import ALS
-from recsys_ae.recommenders.bpr import BPR, BPRNetwork
-from recsys_ae.recommenders.item_knn import ItemKNN
 from tests.nn.small import rows_of
 
 Float = NDArray[np.float64]

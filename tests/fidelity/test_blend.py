@@ -12,12 +12,12 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 
 from recsys_ae import Holdout, Interactions, Recommender, Run, blend, evaluate
-from recsys_ae.nn.autoencoder import Shape
-from recsys_ae.nn.mixing import PARTS, Scale
+from recsys_ae.models import CDAE, EASE, Blend, MultDAE, Popularity
+from recsys_ae.models import blend as blend_file
+from recsys_ae.models.blend import BlendNetwork
+from recsys_ae.nn.model import Shape
 from recsys_ae.nn.runtime import seeded
-from recsys_ae.recommenders import CDAE, EASE, Blend, MultDAE, Popularity
-from recsys_ae.recommenders import blend as blend_file
-from recsys_ae.recommenders.blend import BlendNetwork
+from recsys_ae.ranking.score_fusion import PARTS, Scale
 from tests.nn.small import matrix, rows_of
 
 CPU = Run(device="cpu")

@@ -8,9 +8,9 @@ import torch
 from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 
-from recsys_ae.nn.autoencoder import Shape
+from recsys_ae.models.bspm import BSPM, BSPMNetwork
+from recsys_ae.nn.model import Shape
 from recsys_ae.nn.runtime import Run
-from recsys_ae.recommenders.bspm import BSPM, BSPMNetwork
 from tests.nn.small import matrix, rows_of
 
 Float = NDArray[np.float64]

@@ -10,13 +10,13 @@ import torch
 from scipy import stats
 from torch import Tensor, nn
 
-from recsys_ae.nn import sampling
-from recsys_ae.nn.autoencoder import Shape
+from recsys_ae.models import cdae
+from recsys_ae.models.cdae import CDAE, CDAENetwork
+from recsys_ae.nn.model import Shape
 from recsys_ae.nn.rows import Rows
 from recsys_ae.nn.runtime import Run, seeded
-from recsys_ae.nn.training import Step
-from recsys_ae.recommenders import cdae
-from recsys_ae.recommenders.cdae import CDAE, CDAENetwork
+from recsys_ae.nn.softmax import sampling
+from recsys_ae.nn.training.loop import Step
 from tests.nn.small import copy_of, matrix, rows_of
 
 USERS, WIDTH = 12, 17

@@ -10,13 +10,13 @@ import pytest
 import torch
 from scipy.sparse import csr_matrix
 
-from recsys_ae import requirements
-from recsys_ae.datasets.interactions import Interactions
+from recsys_ae.data.interactions import Interactions
 from recsys_ae.errors import TrainingError
-from recsys_ae.nn.autoencoder import Shape
+from recsys_ae.models.ease import EASE, EASENetwork
+from recsys_ae.nn.model import Shape
 from recsys_ae.nn.runtime import Run
-from recsys_ae.recommender import Recommender
-from recsys_ae.recommenders.ease import EASE, EASENetwork
+from recsys_ae.recommender import preflight
+from recsys_ae.recommender.recommender import Recommender
 from tests.nn.small import matrix, rows_of
 
 CPU = Run(device="cpu")
@@ -76,9 +76,9 @@ PEAK = """
 import json, sys
 import numpy as np, torch
 from scipy.sparse import random as sparse
-from recsys_ae import recommenders
-from recsys_ae.hyper import build
-from recsys_ae.nn.autoencoder import Shape
+from recsys_ae import models
+from recsys_ae.spec.hyper import build
+from recsys_ae.nn.model import Shape
 from recsys_ae.nn.rows import Rows, canonical
 from recsys_ae.nn.runtime import Run
 
@@ -92,7 +92,7 @@ def learnt(users, n):
     return network
 
 torch.set_num_threads(1)
-spec, users, n = build(recommenders.spec_class(sys.argv[1]), json.loads(sys.argv[2])), *map(int, sys.argv[3:])
+spec, users, n = build(models.spec_class(sys.argv[1]), json.loads(sys.argv[2])), *map(int, sys.argv[3:])
 learnt(users // 10, 200)
 before, kept = kib("VmRSS"), learnt(users, n)
 print((kib("VmHWM") - before) * 1024, spec.memory(Shape(users, n)))
@@ -123,7 +123,7 @@ def test_fitting_holds_little_more_than_the_bytes_it_names(
 def test_where_memory_is_short_nothing_is_built_and_the_way_out_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     data = Interactions(DATA, pd.Index(range(60)), pd.Index(range(12)))
     needed = EASE().memory(Shape(60, 12))
-    monkeypatch.setattr(requirements, "free_memory", lambda device: needed - 1)
+    monkeypatch.setattr(preflight, "free_memory", lambda device: needed - 1)
     monkeypatch.setattr(EASE, "build", lambda *_: pytest.fail("built although memory is short"))
     with pytest.raises(TrainingError, match="60 users and 12 items") as raised:
         Recommender(EASE()).fit(data, run=CPU)
@@ -134,15 +134,15 @@ def test_where_memory_is_short_nothing_is_built_and_the_way_out_is_named(monkeyp
 def test_memory_that_just_suffices_or_is_unknown_is_no_reason_to_refuse(monkeypatch: pytest.MonkeyPatch) -> None:
     data = Interactions(DATA, pd.Index(range(60)), pd.Index(range(12)))
     for free in (EASE().memory(Shape(60, 12)), None):
-        monkeypatch.setattr(requirements, "free_memory", lambda device, free=free: free)
+        monkeypatch.setattr(preflight, "free_memory", lambda device, free=free: free)
         Recommender(EASE()).fit(data, run=CPU)
 
 
 def test_the_message_says_how_many_gib_are_needed_and_free(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(requirements, "free_memory", lambda device: 13 * 2**30)
+    monkeypatch.setattr(preflight, "free_memory", lambda device: 13 * 2**30)
     users, items = 29_858, 40_981
     wide = csr_matrix((np.ones(users, np.float32), np.arange(users), np.arange(users + 1)), shape=(users, items))
     data = Interactions(wide, pd.Index(range(users)), pd.Index(range(items)))
     with pytest.raises(TrainingError, match=r"ease needs 18\.8 GiB for 29,858 users and 40,981 items, and 13\.0 GiB"):
-        requirements.check(EASE(), data, CPU)
-    requirements.check(EASE(dtype="float32"), data, CPU)
+        preflight.check(EASE(), data, CPU)
+    preflight.check(EASE(dtype="float32"), data, CPU)

@@ -11,16 +11,16 @@ import torch
 from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 
-from recsys_ae.datasets.interactions import Interactions
+from recsys_ae.data.interactions import Interactions
 from recsys_ae.errors import ConfigError, TrainingError
 from recsys_ae.evaluation import evaluate
-from recsys_ae.nn.autoencoder import Shape
+from recsys_ae.models.ease import EASE
+from recsys_ae.models.edlae import EDLAE, _Factors
+from recsys_ae.nn.model import Shape
 from recsys_ae.nn.runtime import Run
-from recsys_ae.recommender import Recommender
-from recsys_ae.recommenders.ease import EASE
-from recsys_ae.recommenders.edlae import EDLAE, _Factors
+from recsys_ae.recommender.recommender import Recommender
+from tests.models.blocks import BLOCKS, block_of, holdout, training_data
 from tests.nn.small import matrix, rows_of
-from tests.recommenders.blocks import BLOCKS, block_of, holdout, training_data
 
 CPU = Run(device="cpu")
 DATA = matrix(60, 12, seed=2, density=0.3)

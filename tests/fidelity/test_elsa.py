@@ -8,15 +8,15 @@ import torch
 from scipy.sparse import csr_matrix
 from torch import Tensor
 
-from recsys_ae.nn.autoencoder import Shape
-from recsys_ae.nn.ranking import score_blocks
+from recsys_ae.models.elsa import ELSA, ELSANetwork
+from recsys_ae.nn.model import Shape
 from recsys_ae.nn.runtime import Run, seeded
-from recsys_ae.nn.training import Step
-from recsys_ae.recommender import Recommender
-from recsys_ae.recommenders.elsa import ELSA, ELSANetwork
+from recsys_ae.nn.training.loop import Step
+from recsys_ae.ranking.rank import score_blocks
+from recsys_ae.recommender.recommender import Recommender
+from tests.models.blocks import training_data
+from tests.models.slow import dense64, on_the_sphere
 from tests.nn.small import matrix, rows_of
-from tests.recommenders.blocks import training_data
-from tests.recommenders.slow import dense64, on_the_sphere
 
 CPU = Run(device="cpu")
 DATA = matrix(12, 9, seed=4)

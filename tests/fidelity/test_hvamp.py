@@ -7,13 +7,13 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from recsys_ae.nn.autoencoder import Shape
+from recsys_ae.models.hvamp import HVamp, HVampNetwork
+from recsys_ae.nn.model import Shape
 from recsys_ae.nn.rows import Rows
 from recsys_ae.nn.runtime import Run, seeded
-from recsys_ae.nn.training import Step
-from recsys_ae.recommenders.hvamp import HVamp, HVampNetwork
+from recsys_ae.nn.training.loop import Step
+from tests.models.slow import dense64, dropped, negative_log_likelihood, on_the_sphere
 from tests.nn.small import copy_of, matrix, rows_of
-from tests.recommenders.slow import dense64, dropped, negative_log_likelihood, on_the_sphere
 
 WIDTH, LATENT, K = 17, 4, 3
 TOTAL = 1000

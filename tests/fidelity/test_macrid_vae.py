@@ -7,13 +7,13 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from recsys_ae.nn.autoencoder import Shape
+from recsys_ae.models.macrid_vae import MacridVAE, MacridVAENetwork
+from recsys_ae.nn.model import Shape
 from recsys_ae.nn.rows import Rows
 from recsys_ae.nn.runtime import Run, seeded
-from recsys_ae.nn.training import Step
-from recsys_ae.recommenders.macrid_vae import MacridVAE, MacridVAENetwork
+from recsys_ae.nn.training.loop import Step
+from tests.models.slow import dense64, negative_log_likelihood
 from tests.nn.small import copy_of, matrix, rows_of
-from tests.recommenders.slow import dense64, negative_log_likelihood
 
 N, WIDTH, CONCEPTS, LATENT = 12, 17, 3, 4
 UPDATES = 2000

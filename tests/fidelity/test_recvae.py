@@ -9,14 +9,14 @@ import torch
 from scipy.stats import norm
 from torch import Tensor, nn
 
-from recsys_ae.nn.autoencoder import Shape
+from recsys_ae.models.recvae import RecVAE, RecVAENetwork, composite_prior
+from recsys_ae.nn.model import Shape
 from recsys_ae.nn.rows import Rows
 from recsys_ae.nn.runtime import Run, seeded
 from recsys_ae.nn.threads import cpu_threads
-from recsys_ae.nn.training import Step
-from recsys_ae.recommenders.recvae import RecVAE, RecVAENetwork, composite_prior
+from recsys_ae.nn.training.loop import Step
+from tests.models.slow import dense64, dropped, negative_log_likelihood, on_the_sphere
 from tests.nn.small import copy_of, matrix, rows_of
-from tests.recommenders.slow import dense64, dropped, negative_log_likelihood, on_the_sphere
 
 WIDTH, LATENT = 17, 4
 ENCODER_PASS, DECODER_PASS = 1, 4

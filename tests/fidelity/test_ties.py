@@ -5,12 +5,12 @@ import pytest
 import torch
 
 from recsys_ae.metrics import per_user
-from recsys_ae.nn.autoencoder import Shape
+from recsys_ae.models import mult_vae
+from recsys_ae.models.mult_dae import MultDAE
+from recsys_ae.models.mult_vae import MultVAE
+from recsys_ae.nn.model import Shape
 from recsys_ae.nn.rows import Rows
-from recsys_ae.nn.training import Step
-from recsys_ae.recommenders import mult_vae
-from recsys_ae.recommenders.mult_dae import MultDAE
-from recsys_ae.recommenders.mult_vae import MultVAE
+from recsys_ae.nn.training.loop import Step
 from tests.nn.small import matrix, rows_of
 
 LATENT = 3

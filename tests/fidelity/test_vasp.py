@@ -6,15 +6,15 @@ import torch
 from scipy.sparse import csr_matrix
 from torch import Tensor, nn
 
-from recsys_ae.nn.autoencoder import Shape
+from recsys_ae.models.vasp import VASP, VASPNetwork, halves
 from recsys_ae.nn.layers import DenselySummed
-from recsys_ae.nn.ranking import score_blocks
+from recsys_ae.nn.model import Shape
 from recsys_ae.nn.rows import Rows
 from recsys_ae.nn.runtime import Run, seeded
-from recsys_ae.nn.training import Step
-from recsys_ae.recommenders.vasp import VASP, VASPNetwork, halves
+from recsys_ae.nn.training.loop import Step
+from recsys_ae.ranking.rank import score_blocks
+from tests.models.slow import dense64
 from tests.nn.small import copy_of, matrix, rows_of
-from tests.recommenders.slow import dense64
 
 N, WIDTH, LATENT = 12, 17, 4
 

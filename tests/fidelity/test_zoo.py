@@ -11,16 +11,16 @@ from scipy import stats
 from torch import Tensor
 
 from recsys_ae import FeatureEncoder, Features, Run
-from recsys_ae.autoencoders import PCA, Adversarial, Contractive, Deep, Denoising, Sparse, Vanilla, Variational
-from recsys_ae.nn import penalties
+from recsys_ae.features.models import PCA, Adversarial, Contractive, Deep, Denoising, Sparse, Vanilla, Variational
+from recsys_ae.features.nn import penalties
+from recsys_ae.features.nn.contract import FeatureShape
+from recsys_ae.features.nn.dense import Dense, evenly_spaced
+from recsys_ae.features.nn.rows import FeatureRows
+from recsys_ae.features.nn.scaling import Scaling
 from recsys_ae.nn.corruption import corrupt
-from recsys_ae.nn.dense import Dense, evenly_spaced
-from recsys_ae.nn.feature_autoencoder import FeatureShape
-from recsys_ae.nn.feature_rows import FeatureRows
 from recsys_ae.nn.losses import gaussian_kl
 from recsys_ae.nn.runtime import seeded
-from recsys_ae.nn.scaling import Scaling
-from recsys_ae.nn.training import Step
+from recsys_ae.nn.training.loop import Step
 
 CPU = Run(device="cpu")
 

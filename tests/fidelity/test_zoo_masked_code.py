@@ -9,14 +9,14 @@ import torch
 from torch import Tensor
 
 from recsys_ae import FeatureEncoder, Features, Run
-from recsys_ae.autoencoders import Masked
 from recsys_ae.errors import ConfigError
-from recsys_ae.nn.feature_autoencoder import FeatureShape
-from recsys_ae.nn.feature_rows import FeatureRows
+from recsys_ae.features.models import Masked
+from recsys_ae.features.nn.contract import FeatureShape
+from recsys_ae.features.nn.rows import FeatureRows
+from recsys_ae.features.nn.scaling import Scaling
 from recsys_ae.nn.runtime import seeded
-from recsys_ae.nn.scaling import Scaling
-from recsys_ae.nn.training import Step
-from tests.autoencoders.curves import images, table
+from recsys_ae.nn.training.loop import Step
+from tests.features.models.curves import images, table
 
 CPU = Run(device="cpu")
 FORMS = pytest.mark.parametrize("form", [(1, 6, 6), ()])

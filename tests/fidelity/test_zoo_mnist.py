@@ -7,9 +7,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from recsys_ae import FeatureEncoder, Features, Run, autoencoders
-from recsys_ae.datasets.images import read_named_images
-from recsys_ae.hyper import build, describe
+from recsys_ae import FeatureEncoder, Features, Run
+from recsys_ae.features import models as autoencoders
+from recsys_ae.features.data.images import read_named_images
+from recsys_ae.spec.hyper import build, describe
 
 CPU = Run(device="cpu")
 PUBLISHED = {10: 0.186, 32: 0.132, 64: 0.097}

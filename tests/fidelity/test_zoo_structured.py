@@ -9,15 +9,15 @@ import torch
 from torch import Tensor
 
 from recsys_ae import FeatureEncoder, Features, Run
-from recsys_ae.autoencoders import Convolutional, Masked, Recurrent
-from recsys_ae.autoencoders.recurrent import backwards
 from recsys_ae.errors import ConfigError, DataError
-from recsys_ae.nn.convolution import halved
-from recsys_ae.nn.feature_autoencoder import FeatureShape
-from recsys_ae.nn.feature_rows import FeatureRows
+from recsys_ae.features.models import Convolutional, Masked, Recurrent
+from recsys_ae.features.models.recurrent import backwards
+from recsys_ae.features.nn.contract import FeatureShape
+from recsys_ae.features.nn.convolution import halved
+from recsys_ae.features.nn.rows import FeatureRows
+from recsys_ae.features.nn.scaling import Scaling
 from recsys_ae.nn.runtime import seeded
-from recsys_ae.nn.scaling import Scaling
-from recsys_ae.nn.training import Step
+from recsys_ae.nn.training.loop import Step
 
 CPU = Run(device="cpu")
 

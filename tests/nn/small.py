@@ -9,11 +9,11 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 from torch import Tensor
 
-from recsys_ae.hyper import hp
-from recsys_ae.nn.autoencoder import ALL, Loss, Shape, TrainedAutoencoder, TrainedSpec
 from recsys_ae.nn.layers import SparseLinear, linear
+from recsys_ae.nn.model import ALL, Loss, Shape, TrainedAutoencoder, TrainedSpec
 from recsys_ae.nn.rows import Rows, canonical
-from recsys_ae.nn.training import Step
+from recsys_ae.nn.training.loop import Step
+from recsys_ae.spec.hyper import hp
 
 CPU = torch.device("cpu")
 

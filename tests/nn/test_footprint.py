@@ -2,10 +2,10 @@
 
 import pytest
 
-from recsys_ae.nn.autoencoder import Shape
+from recsys_ae.models import EASE, VASP, AutoRec, MultDAE, MultVAE, Popularity
 from recsys_ae.nn.footprint import memory
-from recsys_ae.nn.softmax_losses import CELLS
-from recsys_ae.recommenders import EASE, VASP, AutoRec, MultDAE, MultVAE, Popularity
+from recsys_ae.nn.model import Shape
+from recsys_ae.nn.softmax.losses import CELLS
 
 SHAPE = Shape(1000, 300)
 WEIGHTS = 4 * (300 * 6 + 6 + 6 * 8 + 8 + 4 * 6 + 6 + 6 * 300 + 300)

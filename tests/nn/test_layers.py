@@ -8,17 +8,10 @@ import pytest
 import torch
 from scipy.sparse import csr_matrix
 
-from recsys_ae.nn.layers import (
-    DenselySummed,
-    Gated,
-    SparseEncoder,
-    SparseLinear,
-    linear,
-    start_by_fan_in,
-)
+from recsys_ae.nn.layers import DenselySummed, Gated, SparseEncoder, SparseLinear, linear, start_by_fan_in
 from recsys_ae.nn.rows import Rows
 from recsys_ae.nn.runtime import seeded
-from recsys_ae.nn.softmax import Decoder
+from recsys_ae.nn.softmax.output import Decoder
 from tests.nn.small import matrix, rows_of
 
 

@@ -14,8 +14,8 @@ PROGRAM = """
 import multiprocessing, os, sys
 import numpy as np, pandas as pd, torch
 from recsys_ae import FeatureEncoder, Features, Interactions, Recommender, Run
-from recsys_ae.autoencoders import Denoising
-from recsys_ae.recommenders import EASE, MultVAE
+from recsys_ae.features.models import Denoising
+from recsys_ae.models import EASE, MultVAE
 from recsys_ae.nn.threads import cpu_threads
 
 torch.set_num_threads(2)
@@ -111,7 +111,7 @@ def test_a_forked_process_says_that_it_computed_with_one_thread(tmp_path: Path) 
     assert (ended.stdout, ended.returncode) == ("1\n2\n", 0), ended.stderr
 
 
-@pytest.mark.parametrize("module", ["recommender", "feature_encoder", "blending"])
+@pytest.mark.parametrize("module", ["recommender.recommender", "features.encoder", "recommender.blending"])
 def test_whoever_can_use_a_model_has_the_guard(module: str, tmp_path: Path) -> None:
     code = f"import sys, recsys_ae.{module}\nprint('recsys_ae.nn.threads' in sys.modules)"
     assert run(code, tmp_path).stdout == "True\n"

@@ -1,0 +1,1 @@
+"""The commands of `recsys-ae`, one file each."""

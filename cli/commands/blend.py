@@ -1,0 +1,183 @@
+"""``recsys-ae blend DIR DIR...``: mix saved models into one."""
+
+import json
+import shlex
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from recsys_ae.errors import ConfigError, DataError
+
+from .. import options
+from ..display import Display
+from ..framework import Option, as_command
+from ..param_types import FILE, Numbers
+from ..saved import divided, moved, source_of
+
+if TYPE_CHECKING:
+    from recsys_ae.data.splits.split import Holdout
+    from recsys_ae.recommender.recommender import Recommender
+
+MIX = "Mix"
+SCALES = "standard: scores in standard deviations from each user's mean; rank: 1 / (60 + rank)."
+WEIGHTS = "One for each DIR.  [default: the best on the validation users]"
+PARAMS = [
+    click.Argument(["folders"], metavar="DIR DIR...", nargs=-1, required=True, type=FILE),
+    Option(
+        ["--scale"],
+        type=click.Choice(["standard", "rank"]),
+        default="standard",
+        show_default=True,
+        section=MIX,
+        help=f"What makes scores of models comparable. {SCALES}",
+    ),
+    Option(["--weights"], type=Numbers(click.FLOAT), metavar="NUMBERS", section=MIX, help=WEIGHTS),
+    Option(
+        ["--metric"],
+        default="ndcg@100",
+        show_default=True,
+        metavar="NAME",
+        section=MIX,
+        help="What the weights are chosen by.",
+    ),
+    moved(),
+    options.data_dir(),
+    options.cache(),
+    options.device(),
+    Option(
+        ["--out"],
+        type=FILE,
+        metavar="DIR",
+        section=options.RUN,
+        help="Folder for the blend.  [default: models/<data>-blend]",
+    ),
+    options.overwrite("a model"),
+    Option(["--json", "as_json"], is_flag=True, section=options.RUN, help="Print JSON."),
+]
+
+
+@as_command("blend", PARAMS)
+def command(folders: tuple[Path, ...], metric: str, out: Path | None, **rest: Any) -> None:
+    """Mix saved models into one.
+
+    The weights are chosen on the validation users. The models must come from the same data and split, which are read
+    and divided as they were for the fits; the blend is a saved model like each of them.
+    """
+    from recsys_ae.recommender.recommender import Recommender  # noqa: PLC0415
+    from recsys_ae.storage.artefact import refuse_to_write  # noqa: PLC0415
+
+    from ..training import command_line  # noqa: PLC0415
+
+    if len(folders) < 2:
+        raise click.UsageError("a blend needs two models at least: DIR DIR...", click.get_current_context())
+    names = _names(metric)
+    models = [Recommender.load(folder, device=rest["device"]) for folder in folders]
+    sources = [
+        source_of(model, folder, rest["data"], rest["data_dir"]) for model, folder in zip(models, folders, strict=True)
+    ]
+    out = out or Path("models") / f"{sources[0].title}-blend"
+    refuse_to_write(out, overwrite=rest["overwrite"])
+    _refuse_other_splits(models, folders)
+    prepared, split = divided(models[0], folders[0], sources[0], cache=rest["cache"])
+    if split.valid is None and not rest["weights"]:
+        why = f"{folders[0]} was fitted with --split {prepared.source.split}, which leaves no validation users"
+        raise DataError(f"{why} to choose weights on; give --weights")
+    blended = _blended(models, split.valid, rest["scale"], rest["weights"] or (), metric)
+    blended.notes = {
+        **models[0].notes,
+        "options": {"folders": [str(folder) for folder in folders], **_plain({**rest, "metric": metric, "out": out})},
+        "command": command_line(),
+        "mlflow": None,  # the run of the first fit is not that of the blend
+    }
+    blended.save(out, overwrite=rest["overwrite"])
+    measured = [{} if split.valid is None else _measured(one, split.valid, names) for one in (*models, blended)]
+    weights: list[float] = blended.network.get_buffer("weights").tolist()
+    if rest["as_json"]:
+        click.echo(json.dumps(_as_dict(models, folders, out, weights, measured), indent=2, allow_nan=False))
+    else:
+        _show(folders, out, weights, measured, None if split.valid is None else len(split.valid.users), rest["weights"])
+
+
+def _names(metric: str) -> tuple[str, ...]:
+    """Return what is measured: the metric that decides, then the usual ones."""
+    from recsys_ae import metrics  # noqa: PLC0415
+
+    try:
+        return tuple(dict.fromkeys((str(metrics.parse(metric)), *metrics.DEFAULT)))
+    except ConfigError as error:
+        raise click.UsageError(f"--metric: {error}", click.get_current_context()) from error
+
+
+def _refuse_other_splits(models: "list[Recommender]", folders: tuple[Path, ...]) -> None:
+    first = models[0].notes["fingerprint"]
+    for model, folder in zip(models, folders, strict=True):
+        if model.notes["fingerprint"] != first:
+            raise DataError(
+                f"{folder} was fitted on the split {model.notes['fingerprint']}, but {folders[0]} on {first}; "
+                "fit both with the same data, filters and split"
+            )
+
+
+def _blended(
+    models: "list[Recommender]", valid: "Holdout | None", scale: Any, weights: tuple[float, ...], metric: str
+) -> "Recommender":
+    from recsys_ae.recommender.blending import blend  # noqa: PLC0415
+
+    try:
+        return blend(models, valid, scale=scale, weights=weights, monitor=metric)
+    except ConfigError as error:
+        raise click.UsageError(str(error), click.get_current_context()) from error
+
+
+def _measured(model: "Recommender", valid: "Holdout", names: tuple[str, ...]) -> dict[str, float]:
+    import numpy as np  # noqa: PLC0415
+
+    from recsys_ae import metrics  # noqa: PLC0415
+
+    k = max(metrics.parse(name).k for name in names)
+    items, _ = model.recommend(valid.histories, k, users=valid.users)
+    values = metrics.per_user(items, valid.targets, names)
+    return {name: float(np.nanmean(values[name])) for name in names}
+
+
+def _plain(values: dict[str, Any]) -> dict[str, Any]:
+    """Return options as JSON can hold them."""
+    return {name: str(value) if isinstance(value, Path) else value for name, value in sorted(values.items())}
+
+
+def _as_dict(
+    models: "list[Recommender]",
+    folders: tuple[Path, ...],
+    out: Path,
+    weights: list[float],
+    measured: list[dict[str, float]],
+) -> dict[str, Any]:
+    members = zip(models, folders, weights, measured, strict=False)
+    return {
+        "members": [
+            {"folder": str(folder), "model": model.spec.name(), "weight": weight, "valid": values}
+            for model, folder, weight, values in members
+        ],
+        "blend": {"folder": str(out), "valid": measured[-1]},
+    }
+
+
+def _show(
+    folders: tuple[Path, ...],
+    out: Path,
+    weights: list[float],
+    measured: list[dict[str, float]],
+    n_users: int | None,
+    asked: tuple[float, ...] | None,
+) -> None:
+    display = Display()
+    rows = [(*row, *values.values()) for *row, values in zip(
+        [*map(str, folders), "the blend"], [*(f"{weight:.2f}" for weight in weights), ""], measured, strict=True
+    )]  # fmt: skip
+    display.table(("model", ">weight", *(f">{name}" for name in measured[0])), rows)
+    if n_users is not None:
+        display.line(f"\nMeasured on the {n_users:,} validation users.")
+        if not asked:
+            display.line("The weights were chosen on them, so the blend's values are a little too good.")
+    display.line(f"\nSaved in {out}. Next:\n  recsys-ae evaluate {shlex.quote(str(out))}")

@@ -1,0 +1,109 @@
+"""``recsys-ae data describe NAME|PATH``: what is in the data, and what the usual filters would leave."""
+
+import dataclasses
+from datetime import UTC, datetime
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any
+
+from recsys_ae.errors import DataError
+
+from .. import options
+from ..display import Display
+from ..framework import as_command
+from ..param_types import NONE
+from ..source import Source, load, prepare
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from recsys_ae.data.interactions import Interactions
+
+QUANTILES = (0, 25, 50, 75, 100)
+DISTINCT = 20
+"""Ratings of more different values than this are shown in that many classes."""
+
+
+@as_command("describe", [options.data_argument(), options.data_dir(), options.cache(), *options.columns()])
+def command(data: str, **given: Any) -> None:
+    """Describe the data set or file."""
+    source = Source.from_options({"data": data, **given})
+    display = Display()
+    dataset = load(source, cache=given["cache"])
+    found = dataset.interactions
+    _counts(display, source, found)
+    _ratings(display, found)
+    _activity(display, found)
+    try:
+        prepared = prepare(source, dataset)
+    except DataError as error:
+        display.line(f"\nWith the filters that `recsys-ae fit` applies unless told otherwise: {error}")
+        return
+    rows = [(step.name, *step.after) for step in prepared.data.steps]
+    if rows:
+        display.line("\nWith the filters that `recsys-ae fit` applies unless told otherwise:")
+        display.table(("step", ">interactions", ">users", ">items"), rows)
+    if prepared.source.threshold is not None:
+        kept = prepare(dataclasses.replace(source, min_rating=NONE), dataset).data
+        display.line(
+            f"Models that learn from ratings have no threshold: {kept.nnz:,} ratings by {kept.shape[0]:,} users on "
+            f"{kept.shape[1]:,} items."
+        )
+
+
+def _counts(display: Display, source: Source, data: "Interactions") -> None:
+    n_users, n_items = data.shape
+    rows: list[tuple[str, Any]] = [
+        ("data", source.title),
+        ("interactions", data.nnz),
+        ("users", n_users),
+        ("items", n_items),
+        ("density", f"{data.nnz / n_users / n_items:.3%}"),
+    ]
+    for step in data.steps:
+        rows.append((step.name, step.before[0] - step.after[0]))
+    if data.timestamps is None:
+        rows.append(("timestamps", "none"))
+    else:
+        times = data.timestamps[data.timestamps > 0]
+        if len(times):
+            rows.append(("timestamps", f"{_day(times.min())} to {_day(times.max())}"))
+        if len(times) < data.nnz:
+            rows.append(("unknown times", data.nnz - len(times)))
+    display.pairs(rows)
+
+
+def _ratings(display: Display, data: "Interactions") -> None:
+    import numpy as np  # noqa: PLC0415
+
+    values = data.matrix.data
+    display.line()
+    if (values == 1).all():
+        display.line("There are no ratings: every interaction counts 1.")
+        return
+    distinct, counts = np.unique(values, return_counts=True)
+    names = [f"{value:g}" for value in distinct]
+    if len(distinct) > DISTINCT:
+        counts, edges = np.histogram(values, bins=DISTINCT)
+        names = [f"{low:g} to {high:g}" for low, high in pairwise(edges)]
+    rows = [(name, int(count), f"{count / data.nnz:.1%}") for name, count in zip(names, counts, strict=True)]
+    display.table((">rating", ">interactions", ">share"), rows)
+
+
+def _activity(display: Display, data: "Interactions") -> None:
+    import numpy as np  # noqa: PLC0415
+
+    display.line()
+    per_user = np.diff(data.matrix.indptr)
+    per_item = np.bincount(data.matrix.indices, minlength=data.shape[1])
+    rows = [("of a user", *_quantiles(per_user)), ("of an item", *_quantiles(per_item))]
+    display.table(("interactions", ">least", ">25 %", ">median", ">75 %", ">most", ">mean"), rows)
+
+
+def _quantiles(counts: "np.ndarray") -> list[str]:
+    import numpy as np  # noqa: PLC0415
+
+    return [*(f"{value:,.0f}" for value in np.percentile(counts, QUANTILES)), f"{counts.mean():,.1f}"]
+
+
+def _day(seconds: int) -> str:
+    return datetime.fromtimestamp(int(seconds), UTC).date().isoformat()

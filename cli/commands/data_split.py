@@ -1,0 +1,82 @@
+"""``recsys-ae data split NAME|PATH --out DIR``: write a split down, for use elsewhere."""
+
+import dataclasses
+import json
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from recsys_ae.errors import DataError
+
+from .. import options, table_writer
+from ..display import Display
+from ..framework import Option, as_command
+from ..param_types import FILE
+from ..report import show_data
+from ..source import Source, prepare
+
+if TYPE_CHECKING:
+    from scipy.sparse import csr_matrix
+
+    from recsys_ae.data.interactions import Ids
+    from recsys_ae.data.splits.split import Split
+
+DESCRIPTION = "split.json"
+CHUNK = 2**15
+"""Users written at a time."""
+
+PARAMS = [
+    options.data_argument(),
+    Option(["--out"], type=FILE, metavar="DIR", required=True, help="Folder for the files; it must not exist yet."),
+    options.data_dir(),
+    options.cache(),
+    *options.columns(),
+    *options.filters(),
+    *options.splits(),
+]
+
+
+@as_command("split", PARAMS)
+def command(data: str, out: Path, **given: Any) -> None:
+    """Write down how data are divided.
+
+    They are divided as for `fit`, and the parts written as Parquet files with user, item and value:
+    train, and histories and targets of the validation and test users. split.json says how they were made.
+    """
+    if out.exists():
+        raise DataError(f"{out} exists; choose another folder")
+    prepared = prepare(Source.from_options({"data": data, **given}), cache=given["cache"])
+    split = prepared.divide()
+    display = Display()
+    show_data(display, prepared, split)
+    partial = out.with_name(f".{out.name}.partial")
+    try:
+        partial.mkdir(parents=True)
+        _write(split, partial)
+        about = {"fingerprint": split.fingerprint, **dataclasses.asdict(prepared.source)}
+        (partial / DESCRIPTION).write_text(json.dumps(about, indent=2, ensure_ascii=False), encoding="utf-8")
+        partial.rename(out)
+    except OSError as error:
+        raise DataError(f"cannot write {out}: {error.strerror or error}") from error
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+    display.line(f"Written to {out}")
+
+
+def _write(split: "Split", folder: Path) -> None:
+    _write_part(folder / "train.parquet", split.train.matrix, split.train.users, split.train.items)
+    for name, part in (("valid", split.valid), ("test", split.test)):
+        if part is not None:
+            _write_part(folder / f"{name}_histories.parquet", part.histories, part.users, split.train.items)
+            _write_part(folder / f"{name}_targets.parquet", part.targets, part.users, split.train.items)
+
+
+def _write_part(path: Path, matrix: "csr_matrix", users: "Ids", items: "Ids") -> None:
+    import numpy as np  # noqa: PLC0415
+    import pandas as pd  # noqa: PLC0415
+
+    with table_writer.writer(path, overwrite=False) as write:
+        for start in range(0, len(users), CHUNK):
+            part = matrix[start : start + CHUNK]
+            rows = np.repeat(np.arange(start, start + part.shape[0]), np.diff(part.indptr))
+            write(pd.DataFrame({"user": users[rows], "item": items[part.indices], "value": part.data}))

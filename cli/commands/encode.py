@@ -1,0 +1,42 @@
+"""``recsys-ae encode DIR``: turn rows of features into vectors."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from .. import feature_source, options, table_writer
+from ..display import Display
+from ..framework import Option, as_command
+from ..param_types import FILE
+
+PARAMS = [
+    click.Argument(["folder"], metavar="DIR", type=FILE),
+    *options.features(fitted=True),
+    Option(
+        ["--out"], type=FILE, required=True, metavar="FILE", section=options.RUN,
+        help="Where the vectors go: .parquet, .csv, .jsonl, or - for standard output.",
+    ),
+    options.overwrite("a file"),
+    options.device(),
+]  # fmt: skip
+
+
+@as_command("encode", PARAMS)
+def command(folder: Path, out: Path, overwrite: bool, device: str, **given: Any) -> None:
+    """Write the vector of each row of features.
+
+    The autoencoder saved in DIR scales and encodes the rows as it did with those that it was fitted on. The table has
+    the columns item, code 0, code 1, ...
+    """
+    from recsys_ae.features.encoder import FeatureEncoder  # noqa: PLC0415
+
+    table_writer.refuse(out, overwrite=overwrite)
+    model = FeatureEncoder.load(folder, device=device)
+    features = feature_source.read(given, known=[str(name) for name in model.columns], before=model.notes.get("source"))
+    vectors = model.encode(features)
+    with table_writer.writer(out, overwrite=overwrite) as write:
+        write(vectors.frame())
+    feature_source.say(vectors.remarks)
+    if out != table_writer.STANDARD_OUTPUT:
+        Display().line(f"{len(vectors):,} vectors of {vectors.width:,} numbers in {out}")

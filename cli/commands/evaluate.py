@@ -1,0 +1,138 @@
+"""``recsys-ae evaluate DIR``: judge a saved model on the users that its fit did not look at."""
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from recsys_ae.errors import ConfigError, DataError
+
+from .. import mlflow_runs, options, table_writer
+from ..display import Display
+from ..framework import Option, as_command
+from ..param_types import FILE, Names
+from ..report import shown_name
+from ..saved import divided, moved, refuse_rankers, source_of
+
+if TYPE_CHECKING:
+    from recsys_ae.data.splits.split import Holdout, Split
+    from recsys_ae.evaluation import Report
+    from recsys_ae.recommender.recommender import Recommender
+
+    from ..source import Prepared
+
+OUTPUT = "Report"
+METRICS = "Such as recall@20,ndcg@100,mrr@10; rmse and mae of models that learn from ratings, whose default they are."
+PARAMS = [
+    click.Argument(["folder"], metavar="DIR", type=FILE),
+    Option(["--metrics"], type=Names(), metavar="NAMES", section=OUTPUT, help=METRICS),
+    Option(
+        ["--on"],
+        type=click.Choice(["test", "valid"]),
+        default="test",
+        show_default=True,
+        section=OUTPUT,
+        help="Which users.",
+    ),
+    Option(["--json", "as_json"], is_flag=True, section=OUTPUT, help="Print JSON."),
+    Option(
+        ["--per-user"],
+        type=FILE,
+        metavar="FILE",
+        section=OUTPUT,
+        help="Write each user's values (.csv, .parquet or .jsonl).",
+    ),
+    moved(),
+    options.data_dir(),
+    options.cache(),
+    options.device(),
+    options.overwrite("a file"),
+    options.track("Add the report to the MLflow run of the fit, if there is one in your store."),
+    options.tracking_uri(),
+]
+
+
+@as_command("evaluate", PARAMS)
+def command(folder: Path, metrics: tuple[str, ...] | None, on: str, per_user: Path | None, **rest: Any) -> None:
+    """Judge a saved model on its test users.
+
+    The data are read and divided as they were for the fit; another outcome is refused. Only the history that the
+    model is shown is left out of its lists, not what the filters of the fit took away.
+    """
+    from recsys_ae.evaluation import evaluate  # noqa: PLC0415
+    from recsys_ae.recommender.recommender import Recommender  # noqa: PLC0415
+
+    names = _metrics(metrics) if metrics else ()
+    if per_user is not None:
+        table_writer.refuse(per_user, overwrite=rest["overwrite"])
+    model = Recommender.load(folder, device=rest["device"])
+    names = names or _usual(model)
+    _refuse_misfits(model, names)
+    source = source_of(model, folder, rest["data"], rest["data_dir"])
+    prepared, split = divided(model, folder, source, cache=rest["cache"])
+    holdout = split.test if on == "test" else split.valid
+    if holdout is None:
+        raise DataError(f"{folder} was fitted with --split {prepared.source.split}, which leaves nothing for --on {on}")
+    report = evaluate(model, holdout, names, users=holdout.users)
+    references = _references(prepared, split, holdout, names)
+    if per_user is not None:
+        with table_writer.writer(per_user, overwrite=rest["overwrite"]) as write:
+            write(report.values.rename_axis("user").reset_index())
+    _show(report, references, model, as_json=rest["as_json"])
+    if rest["track"]:
+        mlflow_runs.report(model.notes.get("mlflow"), report, on, rest["tracking_uri"])
+
+
+def _metrics(names: tuple[str, ...]) -> tuple[str, ...]:
+    from recsys_ae import metrics  # noqa: PLC0415
+
+    try:
+        return tuple(str(metrics.parse(name)) for name in names)
+    except ConfigError as error:
+        raise click.UsageError(f"--metrics: {error}", click.get_current_context()) from error
+
+
+def _usual(model: "Recommender") -> tuple[str, ...]:
+    """Return the metrics that are usual for what the model learns from."""
+    from recsys_ae import metrics  # noqa: PLC0415
+
+    return metrics.ERRORS if model.spec.reads == "ratings" else metrics.DEFAULT
+
+
+def _refuse_misfits(model: "Recommender", names: tuple[str, ...]) -> None:
+    from recsys_ae.metrics import smaller_is_better  # noqa: PLC0415
+
+    if any(map(smaller_is_better, names)):
+        refuse_rankers(model)
+
+
+def _references(
+    prepared: "Prepared", split: "Split", holdout: "Holdout", names: tuple[str, ...]
+) -> dict[str, dict[str, float]]:
+    """Return what lists can attain, where the truth behind the data is known, and what those of popularity reach."""
+    from recsys_ae.data.synthetic.generate import Synthetic  # noqa: PLC0415
+    from recsys_ae.metrics import smaller_is_better  # noqa: PLC0415
+
+    names = tuple(name for name in names if not smaller_is_better(name))
+    if not isinstance(prepared.sample, Synthetic) or not names:
+        return {}
+    from recsys_ae.evaluation import evaluate  # noqa: PLC0415
+    from recsys_ae.models import Popularity  # noqa: PLC0415
+    from recsys_ae.recommender.recommender import Recommender  # noqa: PLC0415
+
+    oracle = prepared.sample.oracle(holdout.users, split.train.items, prepared.source.threshold)
+    popular = Recommender(Popularity()).fit(split.train)
+    return {"attainable": evaluate(oracle, holdout, names).mean, "popularity": evaluate(popular, holdout, names).mean}
+
+
+def _show(report: "Report", references: dict[str, dict[str, float]], model: "Recommender", *, as_json: bool) -> None:
+    if as_json:
+        found: dict[str, Any] = {"model": shown_name(model), **report.as_dict(), **references}
+        click.echo(json.dumps(found, indent=2, allow_nan=False))
+        return
+    display = Display()
+    display.line(str(report))
+    for name, best in references.get("attainable", {}).items():
+        value, popular = report.mean[name], references["popularity"][name]
+        display.line(f"{name} {value:.2f} of an attainable {best:.2f}; popularity {popular:.2f}")

@@ -1,0 +1,90 @@
+"""``recsys-ae predict DIR --pairs FILE``: the ratings that a saved model predicts for pairs of user and item."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from recsys_ae.errors import DataError
+
+from .. import ids, options, table_writer, user_rows
+from ..display import note
+from ..framework import Option, as_command
+from ..param_types import FILE
+from ..saved import moved, refuse_rankers, source_of, threshold_of
+from ..source import Reading
+from ..user_rows import Audience
+
+if TYPE_CHECKING:
+    from recsys_ae.recommender.recommender import Recommender
+
+CHUNK = 2**17
+"""Ratings written at a time."""
+
+RATINGS = "Ratings"
+PARAMS = [
+    click.Argument(["folder"], metavar="DIR", type=FILE),
+    Option(["--pairs"], type=FILE, metavar="FILE", required=True, section=RATINGS,
+           help="A CSV file with the columns user and item."),
+    Option(["--out"], type=FILE, metavar="FILE", required=True, section=RATINGS,
+           help="A .csv, .jsonl or .parquet file; - is standard output (CSV)."),
+    Option(["--histories"], type=FILE, metavar="FILE", section=RATINGS,
+           help="Ratings of users who may be new; the options below say how to read it. An id that was in the training "
+                "means that user.  [default: the data of the fit]"),
+    moved(),
+    options.data_dir(),
+    options.cache(),
+    *options.columns(),
+    options.overwrite("a file"),
+    options.device(),
+]  # fmt: skip
+
+
+@as_command("predict", PARAMS)
+def command(folder: Path, pairs: Path, out: Path, histories: Path | None, **rest: Any) -> None:
+    """Predict ratings with a saved model.
+
+    The table has the columns user, item and rating, in the order of the pairs. Pairs with a user or an item that is
+    not known are left out.
+    """
+    import numpy as np  # noqa: PLC0415
+    import pandas as pd  # noqa: PLC0415
+
+    from recsys_ae.recommender.recommender import Recommender  # noqa: PLC0415
+
+    table_writer.refuse(out, overwrite=rest["overwrite"])
+    model = Recommender.load(folder, device=rest["device"])
+    refuse_rankers(model)
+    asked = ids.read_columns(pairs, ("user", "item"))
+    if set(asked) != {"user", "item"}:
+        raise DataError(f"{pairs} has no columns user and item; its first line must name them")
+    known = _audience(model, folder, histories, asked["user"], rest)
+    rows, items = ids.positions(known.users, asked["user"]), ids.positions(model.items, asked["item"])
+    for what, places in (("users", rows), ("items", items)):
+        if (places < 0).any():
+            note(f"{pairs}: {int((places < 0).sum()):,} pairs left out: their {what} are not known")
+    both = (rows >= 0) & (items >= 0)
+    users, local = np.unique(rows[both], return_inverse=True)
+    items = items[both]
+    ratings = model.predict(known.histories[users], (local, items), users=known.users[users])
+    found = pd.DataFrame({"user": known.users[users][local], "item": model.items[items], "rating": ratings})
+    with table_writer.writer(out, overwrite=rest["overwrite"]) as write:
+        for start in range(0, max(1, len(found)), CHUNK):
+            write(found[start : start + CHUNK])
+    note(f"{len(found):,} ratings" + (f" in {out}" if str(out) != "-" else ""))
+
+
+def _audience(
+    model: "Recommender", folder: Path, histories: Path | None, users: Sequence[str], rest: Mapping[str, Any]
+) -> Audience:
+    """Return whom the pairs may name; the data of the fit are read only where they are needed."""
+    new = None
+    if histories is not None:
+        reading = Reading(**{name: rest[name] for name in Reading.__dataclass_fields__})
+        new = user_rows.new(histories, reading, threshold_of(model), model, cache=rest["cache"])
+        if (ids.positions(new.users, users) >= 0).all():
+            return new
+    source = source_of(model, folder, rest["data"], rest["data_dir"])
+    of_fit = user_rows.known(source, model.items, cache=rest["cache"], everybody=False)
+    return of_fit if new is None else of_fit.joined(new)

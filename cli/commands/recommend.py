@@ -1,0 +1,157 @@
+"""``recsys-ae recommend DIR``: top-N lists for known and new users, streamed into a file."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from .. import feature_source, ids, options, table_writer, user_rows
+from ..display import counted, note
+from ..framework import Option, as_command
+from ..param_types import FILE
+from ..saved import moved, source_of, threshold_of
+from ..source import Reading
+from ..user_rows import ALL, Audience
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pandas as pd
+    from scipy.sparse import csr_matrix
+
+    from recsys_ae.features.data.features import Features
+    from recsys_ae.recommender.recommender import Recommender
+
+CHUNK = 4096
+"""Users ranked and written at a time."""
+
+LISTS, USERS = "Lists", "Users"
+PARAMS = [
+    click.Argument(["folder"], metavar="DIR", type=FILE),
+    Option(["--out"], type=FILE, metavar="FILE", required=True, section=LISTS,
+           help="A .csv, .jsonl or .parquet file; - is standard output (CSV)."),
+    options.k("Length of a list.", LISTS),
+    Option(["--allow"], type=FILE, metavar="FILE", section=LISTS,
+           help="Recommend only these: item ids, one a line, or a CSV file with columns user and item."),
+    Option(["--deny"], type=FILE, metavar="FILE", section=LISTS, help="Recommend none of these; as --allow."),
+    Option(["--include-seen"], is_flag=True, section=LISTS,
+           help="Recommend what a user has interacted with, too.  [default: no item that they rated, high or low]"),
+    Option(["--cold-items"], multiple=True, metavar="FILE|NAME[:COLUMNS]", section=LISTS,
+           help="Features of items that nobody has touched, of the kind that the model was fitted with "
+                "(--item-vectors); those that the model knows are left out. May be given more than once."),
+    Option(["--only-cold"], is_flag=True, section=LISTS, help="Recommend nothing but these."),
+    Option(["--users"], metavar="all|FILE", section=USERS,
+           help="All users of the data, or those in a file of ids, one a line.  [default: all; with --histories, its]"),
+    Option(["--histories"], type=FILE, metavar="FILE", section=USERS,
+           help="Interactions of users who may be new; the options below say how to read it. "
+                "An id that was in the training means that user."),
+    moved(),
+    options.data_dir(),
+    options.cache(),
+    *options.columns(),
+    options.overwrite("a file"),
+    options.device(),
+]  # fmt: skip
+
+
+@as_command("recommend", PARAMS)
+def command(folder: Path, out: Path, k: int, users: str | None, histories: Path | None, **rest: Any) -> None:
+    """Write top-N lists with a saved model.
+
+    All items that a user has interacted with are left out, whether or not the filters of the fit keep them. Users
+    without any history after these filters get the most popular items. The table has the columns user, rank, item,
+    score and, where titles are known, title.
+    """
+    from recsys_ae.recommender.recommender import Recommender  # noqa: PLC0415
+
+    table_writer.refuse(out, overwrite=rest["overwrite"])
+    model = Recommender.load(folder, device=rest["device"])
+    asked = _audience(model, folder, users, histories, rest)
+    allow, deny = (
+        None if rest[name] is None else user_rows.of_items(rest[name], asked, model.items) for name in ("allow", "deny")
+    )
+    cold = _cold(model, rest)
+    titles, written, unserved = _titles(model), 0, []
+    with table_writer.writer(out, overwrite=rest["overwrite"]) as write, counted("users") as show:
+        for start in range(0, max(1, len(asked.users)), CHUNK):
+            rows = slice(start, start + CHUNK)
+            part = asked.part(rows)
+            found = model.recommend(
+                part.histories,
+                k,
+                users=part.users,
+                exclude_seen=not rest["include_seen"],
+                exclude=None if rest["include_seen"] else part.seen,
+                allow=_rows(allow, rows),
+                deny=_rows(deny, rows),
+                cold_items=cold,
+                only_cold=rest["only_cold"],
+            )
+            frame = model.frame(found, part.users, cold=None if cold is None else cold.ids)
+            write(frame if titles is None else frame.assign(title=titles.reindex(frame["item"]).to_numpy()))
+            written += len(frame)
+            unserved += part.users[found.items[:, 0] < 0].tolist()
+            show(min(start + CHUNK, len(asked.users)), len(asked.users))
+    _say_exceptions(asked, unserved)
+    note(f"{written:,} recommendations for {len(asked.users):,} users" + (f" in {out}" if str(out) != "-" else ""))
+
+
+def _audience(
+    model: "Recommender", folder: Path, users: str | None, histories: Path | None, rest: Mapping[str, Any]
+) -> Audience:
+    """Return the users asked for; the data of the fit are read only where they are needed."""
+
+    def of_fit() -> Audience:
+        source = source_of(model, folder, rest["data"], rest["data_dir"])
+        return user_rows.known(source, model.items, cache=rest["cache"])
+
+    if histories is None:
+        return of_fit() if users in (None, ALL) else of_fit().pick(Path(users))
+    reading = Reading(**{name: rest[name] for name in Reading.__dataclass_fields__})
+    new = user_rows.new(histories, reading, threshold_of(model), model, cache=rest["cache"])
+    if users is None:
+        return new
+    if users == ALL:
+        return of_fit().joined(new)
+    listed = Path(users)
+    return new.pick(listed) if new.has(listed) else of_fit().joined(new).pick(listed)
+
+
+def _say_exceptions(asked: Audience, unserved: list[Any]) -> None:
+    """Say how many users have no history for the model, and which users have no list."""
+    popular = int((asked.histories.getnnz(axis=1) == 0).sum())
+    if popular:
+        note(
+            f"{popular:,} of {len(asked.users):,} users get the most popular items: "
+            "the filters of the fit leave nothing of their histories on items that the model knows"
+        )
+    if unserved:
+        names = ids.named([str(user) for user in unserved])
+        note(f"No list for {len(unserved):,} users, since no item is left for them: {names}")
+
+
+def _cold(model: "Recommender", rest: Mapping[str, Any]) -> "Features | None":
+    """Return the features of the new items, if any are asked for."""
+    if not rest["cold_items"]:
+        if rest["only_cold"]:
+            raise click.UsageError("--only-cold: which items? Name their features by --cold-items")
+        return None
+    features = feature_source.read_all(rest["cold_items"], rest["data_dir"], model.feature_columns)
+    new = features.without(model.items)
+    if len(new) == 0:
+        raise click.UsageError(f"--cold-items: the model knows all {len(features):,} items, so none is new")
+    feature_source.say([*features.remarks, f"{len(new):,} of {len(features):,} items are new to the model"])
+    return new
+
+
+def _rows(filter: "np.ndarray | csr_matrix | None", part: slice) -> "np.ndarray | csr_matrix | None":
+    """Return what a filter says of a part of the users: its rows, or the list for everybody."""
+    return filter[part] if filter is not None and filter.ndim == 2 else filter
+
+
+def _titles(model: "Recommender") -> "pd.Series[Any] | None":
+    """Return the titles by item id, where they are known."""
+    import pandas as pd  # noqa: PLC0415
+
+    titles = model.notes.get("titles")
+    return pd.Series(titles, index=model.items, dtype=object) if titles else None

@@ -1,0 +1,45 @@
+"""``recsys-ae similar DIR ITEM...``: items that a model finds alike."""
+
+from pathlib import Path
+
+import click
+
+from recsys_ae.errors import DataError
+
+from .. import ids, options
+from ..display import Display
+from ..framework import as_command
+from ..param_types import FILE
+
+PARAMS = [
+    click.Argument(["folder"], metavar="DIR", type=FILE),
+    click.Argument(["items"], metavar="ITEM...", nargs=-1, required=True),
+    options.k("How many."),
+    options.device(),
+]
+
+
+@as_command("similar", PARAMS)
+def command(folder: Path, items: tuple[str, ...], k: int, device: str) -> None:
+    """Show the items most like others.
+
+    Items are named by their ids; likeness is what the model saved in DIR has learnt.
+    """
+    from recsys_ae.recommender.recommender import Recommender  # noqa: PLC0415
+
+    model = Recommender.load(folder, device=device)
+    titles = model.notes.get("titles") or []
+    places = ids.positions(model.items, items)
+    for word, place in zip(items, places, strict=True):
+        if place < 0:
+            near = ids.similar_to(word, model.items, titles)
+            raise DataError(f"the model does not know the item {ids.named([word])}{near}")
+    found = model.similar(places, k)
+    display = Display()
+    for row, place in enumerate(places):
+        display.line(f"{chr(10) if row else ''}Like {ids.described(place, model.items, titles)}:")
+        headers = (">rank", "item", *(["title"] if titles else []), ">cosine")
+        display.table(headers, [
+            (rank, str(model.items[one]), *([titles[one]] if titles else []), float(score))
+            for rank, (one, score) in enumerate(zip(found.items[row], found.scores[row], strict=True), start=1)
+        ])  # fmt: skip

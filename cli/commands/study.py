@@ -1,0 +1,197 @@
+"""``recsys-ae study``: compare autoencoders on features of your own, and write one report."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from .. import memory, options
+from ..display import Display, note
+from ..framework import Option, as_command
+from ..mlflow_runs import Tracking
+from ..param_types import FILE, Names, Numbers, Whole
+from ..training import Interrupted, command_line
+
+if TYPE_CHECKING:
+    from recsys_ae.features.study.data import StudyData
+    from recsys_ae.features.study.plan import Plan
+    from recsys_ae.features.study.runner import Advance
+
+STUDY = "Study"
+
+
+def _options() -> list[click.Parameter]:
+    data = (
+        "mnist, sample, or a table (CSV, Parquet), npy, npz, idx file, folder of pictures, ml-1m, ...; behind a colon "
+        "which columns.  [default: as the plan says]"
+    )
+    unlike = "Features with the same columns from elsewhere, to see what becomes of them; may be given more than once."
+    label = "Column with the labels; of images, those beside them are read."
+    steps = "What to do: 1 to 8, tasks, or names such as structure, with commas between.  [default: all]"
+    models = "Only these autoencoders, with commas between; raw stands for the features as they are."
+    latents = "These sizes of the code in place of the plan's, with commas between."
+    seeds = "These seeds in place of the plan's, with commas between."
+    out = "Folder for fits, report.html, report.json and figures; a study there goes on.  [default: studies/<data>]"
+    jobs = "Fits made side by side; with --threads 1 each has a core."
+    precision = click.Choice(["auto", "fp32", "tf32", "bf16", "fp16"])
+    numbers = Numbers(click.INT)
+    return [
+        click.Argument(["config"], metavar="[CONFIG.toml]", type=FILE, required=False),
+        Option(["--preset"], type=click.Choice(["quick", "paper"]), section=STUDY,
+               help="A plan that comes with the package.  [default: quick]"),
+        Option(["--data"], metavar="FILE|NAME[:COLUMNS]", section=options.FEATURES, help=data),
+        Option(["--labels"], metavar="COLUMN", section=options.FEATURES, help=label),
+        Option(["--unlike"], multiple=True, metavar="FILE|NAME[:COLUMNS]", section=options.FEATURES, help=unlike),
+        *options.features()[1:],
+        Option(["--models"], type=Names(), metavar="NAME,...", section=STUDY, help=models),
+        Option(["--latents"], type=numbers, metavar="NUMBER,...", section=STUDY, help=latents),
+        Option(["--seeds"], type=numbers, metavar="NUMBER,...", section=STUDY, help=seeds),
+        Option(["--steps"], type=Names(), metavar="STEP,...", section=STUDY, help=steps),
+        Option(["--out"], type=FILE, metavar="DIR", section=STUDY, help=out),
+        Option(["--dry-run"], is_flag=True, section=STUDY, help="List the fits, and make none."),
+        Option(["--report-only"], is_flag=True, section=STUDY, help="Write the report on what is there; fit nothing."),
+        Option(["--jobs"], type=Whole(1), default=1, show_default=True, section=options.RUN, help=jobs),
+        options.device(),
+        Option(["--precision"], type=precision, default="auto", show_default=True, section=options.RUN,
+               help="Of products."),
+        Option(["--threads"], type=Whole(1), section=options.RUN, help="CPU threads of each fit.  [default: all]"),
+        options.track("Write a run to MLflow, with one in it for each fit: $MLFLOW_TRACKING_URI, else mlflow.db."),
+        Option(["--quiet"], is_flag=True, section=options.RUN, help="Print nothing but warnings and errors."),
+    ]  # fmt: skip
+
+
+@as_command("study", _options())
+def command(**given: Any) -> None:
+    """Compare autoencoders on features, and write one report.
+
+    By eight steps and by what codes are used for: architecture, size of the code, reconstruction, structure, rows
+    unlike those of the training, generation; finding, learning from few labels, noise, anomalies, rare classes. What
+    is done is kept: the same command goes on where it was stopped.
+    """
+    memory.thrifty()
+    plan, source = _plan(given), _source(given)
+    out = given["out"] or Path("studies") / Path(plan.data.partition(":")[0]).stem
+    try:
+        _study(plan, source, out, given)
+    except KeyboardInterrupt:
+        said = f"Interrupted: what was finished is kept in {out}; the same command goes on"
+        raise Interrupted(said) from None
+
+
+def _plan(given: Mapping[str, Any]) -> "Plan":
+    import dataclasses  # noqa: PLC0415
+
+    from recsys_ae.features.study.plan import Plan  # noqa: PLC0415
+
+    if given["config"] is not None and given["preset"] is not None:
+        raise click.UsageError("give a file or --preset, not both", click.get_current_context())
+    plan = Plan.preset(given["preset"] or "quick") if given["config"] is None else Plan.read(given["config"])
+    if given["data"] is not None and given["data"] != plan.data:
+        # What belongs to the plan's own data says nothing of others.
+        plan = dataclasses.replace(plan, data=given["data"], labels=None, unlike=())
+    if given["labels"] is not None:
+        plan = dataclasses.replace(plan, labels=given["labels"])
+    if given["unlike"]:
+        plan = dataclasses.replace(plan, unlike=given["unlike"])
+    return plan.narrowed(
+        steps=given["steps"] or (),
+        models=given["models"] or (),
+        latents=given["latents"] or (),
+        seeds=given["seeds"] or (),
+    )
+
+
+def _source(given: Mapping[str, Any]) -> dict[str, Any]:
+    return {"data_dir": given["data_dir"], "id": given["id_column"], "texts": given["text_columns"] or ()}
+
+
+def _study(plan: "Plan", source: Mapping[str, Any], out: Path, given: Mapping[str, Any]) -> None:
+    from recsys_ae.features.study import folder  # noqa: PLC0415
+    from recsys_ae.features.study.data import StudyData  # noqa: PLC0415
+    from recsys_ae.features.study.report import write_report  # noqa: PLC0415
+    from recsys_ae.features.study.runner import run_study  # noqa: PLC0415
+    from recsys_ae.nn.runtime import Run, resolve  # noqa: PLC0415
+
+    display = Display(quiet=given["quiet"])
+    resolve(given["device"])
+    folder.refuse_foreign(out)
+    data = StudyData.read(
+        plan.data, labels=plan.labels, unlike=plan.unlike, sizes=plan.sizes,
+        data_dir=source["data_dir"], id=source["id"], texts=source["texts"],
+    )  # fmt: skip
+    _show_data(display, plan, data)
+    if given["dry_run"]:
+        _show_fits(display, plan, data)
+        return
+    run = Run(device=given["device"], precision=given["precision"], threads=given["threads"])
+    left_out: list[str] = list(data.remarks)
+    command = command_line()
+    if not given["report_only"]:
+        folder.begin(out, plan, command)
+        with Tracking.of_fit(on=given["track"], name=f"study of {plan.data}") as tracking:
+            tracking.tracker.parameters({"study": plan.title, "data": plan.data, "steps": list(plan.steps)})
+            left_out += run_study(
+                plan, data, out, run=run, jobs=given["jobs"], tell=lambda advance: _tell(display, tracking, advance)
+            )
+            report = write_report(plan, data, out, command=command, left_out=left_out)
+            tracking.study(report)
+        tracking.warn()
+    else:
+        made_by = folder.asked(out)
+        if made_by is None:
+            raise click.UsageError(f"--report-only: there is no study in {out}", click.get_current_context())
+        report = write_report(plan, data, out, command=made_by, left_out=left_out)
+    for remark in dict.fromkeys(left_out):
+        note(f"Note: {remark}")
+    display.line()
+    display.pairs([("report", report.html), ("numbers", report.json), ("figures", report.figures), ("repeat", command)])
+
+
+def _show_data(display: Display, plan: "Plan", data: "StudyData") -> None:
+    n_labels = len(data.labels)
+    display.line(f"{plan.title}: {plan.data}")
+    display.line(
+        f"{len(data.train):,} rows of {data.train.features.width:,} columns to learn from, {len(data.valid):,} to "
+        f"follow the training on, {len(data.test):,} to measure on; {f'{n_labels:,}' if n_labels else 'no'} labels"
+    )
+
+
+def _show_fits(display: Display, plan: "Plan", data: "StudyData") -> None:
+    from recsys_ae.features.study.fits import works  # noqa: PLC0415
+
+    todo, left_out = works(plan, data)
+    display.table(
+        ["model", ">z", ">seed", ">layers", "withheld", "for"],
+        [
+            [work.fit.model, work.fit.latent, work.fit.seed, work.fit.layers, work.fit.withheld, ", ".join(work.steps)]
+            for work in todo
+        ],
+    )
+    display.line(f"\n{len(todo):,} fits. Dry run: nothing is learnt, and nothing written.")
+    for remark in (*data.remarks, *left_out):
+        note(f"Note: {remark}")
+
+
+def _tell(display: Display, tracking: Tracking, advance: "Advance") -> None:
+    outcome = advance.outcome
+    fit = outcome.work.fit
+    words = [f"[{advance.done:>{len(str(advance.total))}}/{advance.total}]", fit.model, f"z={fit.latent}"]
+    words += [f"layers={fit.layers}"] if "architecture" in outcome.work.steps and fit.layers is not None else []
+    words += [f"without {fit.withheld}"] if fit.withheld else []
+    words += [f"seed {fit.seed}"]
+    rmse = outcome.numbers.get("error", {}).get("test_rmse")
+    words += [f"rmse {rmse:.4f}"] if rmse is not None else []
+    words += [f"{outcome.seconds:.1f} s", f"left {_span(advance.left)}" if advance.done < advance.total else ""]
+    display.line(" ".join(words).rstrip())
+    tracking.child(outcome)
+
+
+def _span(seconds: float | None) -> str:
+    """Say how long in words that fit the length."""
+    if seconds is None:
+        return "unknown"
+    minutes = round(seconds / 60)
+    if minutes < 1:
+        return f"{seconds:.0f} s"
+    return f"{minutes // 60} h {minutes % 60} min" if minutes >= 60 else f"{minutes} min"

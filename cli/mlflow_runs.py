@@ -1,0 +1,143 @@
+"""Runs in MLflow: a fit writes one, an evaluation adds its report to it; trouble there is a warning at the end."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any
+
+from recsys_ae.errors import MissingPackageError
+
+from .display import note
+
+if TYPE_CHECKING:
+    from recsys_ae.evaluation import Report
+    from recsys_ae.features.encoder import FeatureEncoder
+    from recsys_ae.features.study.report import StudyReport
+    from recsys_ae.features.study.runner import Outcome
+    from recsys_ae.recommender.recommender import Recommender
+    from recsys_ae.tracking import MLflowTracker, NoTracker
+
+
+class Tracking:
+    """The tracker of a fit, and where its run can be found again."""
+
+    def __init__(self, tracker: "MLflowTracker | NoTracker") -> None:
+        self.tracker = tracker
+
+    @classmethod
+    @contextmanager
+    def of_fit(cls, *, on: bool, name: str) -> Iterator["Tracking"]:
+        """Start a run, unless that is off or MLflow is missing."""
+        from recsys_ae.tracking import MLflowTracker, NoTracker  # noqa: PLC0415
+
+        tracker = None
+        try:
+            tracker = MLflowTracker(run_name=name) if on else None
+        except MissingPackageError as error:
+            note(f"Warning: {error}")
+        if tracker is None:
+            yield cls(NoTracker())
+            return
+        with tracker:
+            yield cls(tracker)
+
+    @property
+    def address(self) -> dict[str, str] | None:
+        """The run's id and store, to be kept beside the model; no store whose address holds a password."""
+        run_id, uri = getattr(self.tracker, "run_id", None), getattr(self.tracker, "uri", "")
+        if run_id is None:
+            return None
+        scheme, separator, file = uri.partition("sqlite:///")
+        if separator:
+            uri = f"{scheme}{separator}{Path(file).absolute()}"
+        return {"run_id": run_id} if "@" in uri else {"run_id": run_id, "uri": uri}
+
+    def warn(self) -> None:
+        """Say what has not reached the store."""
+        _warn(self.tracker)
+
+    def finish(self, model: "Recommender | FeatureEncoder", folder: Path) -> None:
+        """Hand over the loss curve and the saved model."""
+        if hasattr(self.tracker, "picture"):
+            from recsys_ae.metrics import smaller_is_better  # noqa: PLC0415
+
+            monitor = getattr(model.spec, "monitor", None)
+            least = monitor is not None and smaller_is_better(monitor)
+            self.tracker.picture(model.history, monitor=monitor, smaller_is_better=least)
+        self.tracker.artefact(folder)
+
+    def child(self, outcome: "Outcome") -> None:
+        """Write a fit of a study as a run within the study's."""
+        if not hasattr(self.tracker, "child") or not outcome.made:
+            return
+        fit = outcome.work.fit
+        numbers = {
+            f"{measure}/{name}": float(value)
+            for measure, values in outcome.numbers.items()
+            for name, value in values.items()
+            if isinstance(value, int | float) and not isinstance(value, bool)
+        }
+        chosen = {**fit.identity, "latent": fit.latent, "steps": list(outcome.work.steps)}
+        self.tracker.child(outcome.name, parameters=chosen, history=outcome.history, metrics=numbers)
+
+    def study(self, report: "StudyReport") -> None:
+        """Hand over the report of a study."""
+        self.tracker.artefact(report.html)
+        self.tracker.artefact(report.json)
+
+
+def report(address: object, found: "Report", on: str, named: str | None = None) -> None:
+    """Add a report to the run of a fit; nothing where the fit was not tracked.
+
+    The address comes with the model, which anybody may have made: it is compared with the store that the user has
+    named or set, and only that one is connected to.
+    """
+    if address is None:
+        return
+    from recsys_ae.tracking import MLflowTracker, mlflow_stores  # noqa: PLC0415
+
+    refusal = _refusal(address, mlflow_stores.absolute(named) if named else mlflow_stores.own_store())
+    if refusal is not None or not isinstance(address, Mapping):
+        note(f"Warning: the report is not in MLflow: {refusal}")
+        return
+    try:
+        tracker = MLflowTracker(run_id=address["run_id"], uri=named, contained=True if named else None)
+    except MissingPackageError as error:
+        note(f"Warning: {error}")
+        return
+    with tracker, TemporaryDirectory() as folder:
+        tracker.metrics(_numbers(found, on))
+        path = Path(folder) / f"{on}_report.json"
+        path.write_text(found.to_json(), encoding="utf-8")
+        tracker.artefact(path)
+    _warn(tracker)
+
+
+def _refusal(address: object, store: str) -> str | None:
+    """Say why a report does not go to the run that a model names; None: it does."""
+    from recsys_ae.tracking.mlflow_stores import is_plain_id, local_path, same_store, shown  # noqa: PLC0415
+
+    run_id, uri = (address.get("run_id"), address.get("uri")) if isinstance(address, Mapping) else (None, None)
+    if not is_plain_id(run_id) or not isinstance(uri, str | None):
+        return "what the model says of its run is not an address: an id and a store"
+    if uri is not None and not same_store(uri, store):
+        return (
+            f"the model names the store {shown(uri)}, and yours is {shown(store)}; nothing was sent. If you trust "
+            "that store, give its address with --tracking-uri"
+        )
+    file = local_path(store)
+    if file is not None and not file.exists():
+        return f"the run's store {shown(store)} is gone"
+    return None
+
+
+def _numbers(found: "Report", on: str) -> dict[str, float]:
+    """Return the means by metric, and how sure they are."""
+    numbers = {f"{on}/{name}": one.mean for name, one in found.summary.items()}
+    return numbers | {f"{on}/{name}/standard_error": one.standard_error for name, one in found.summary.items()}
+
+
+def _warn(tracker: Any) -> None:
+    if getattr(tracker, "failures", None):
+        note(f"Warning: tracking failed: {'; '.join(tracker.failures)}")

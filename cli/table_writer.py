@@ -1,0 +1,115 @@
+"""Tables written piece by piece: CSV, JSON lines or Parquet by the ending of the name; whole, or not there."""
+
+import os
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any, TypeAlias
+
+import click
+
+from recsys_ae.errors import ArtefactError, MissingPackageError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+STANDARD_OUTPUT = Path("-")
+FORMATS = (".csv", ".jsonl", ".parquet")
+Write: TypeAlias = "Callable[[pd.DataFrame], None]"
+
+
+def refuse(path: Path, *, overwrite: bool) -> None:
+    """Refuse a file that cannot be written; ask before the work, not after it."""
+    if path == STANDARD_OUTPUT:
+        return
+    if path.suffix.lower() not in FORMATS:
+        raise click.UsageError(f"cannot tell the format of {path}; its name must end in {', '.join(FORMATS)}, or be -")
+    if path.is_dir() or (path.exists() and not overwrite):
+        raise ArtefactError(f"{path} exists; choose another name" + ("" if path.is_dir() else ", or pass --overwrite"))
+    if not path.absolute().parent.is_dir():
+        raise ArtefactError(f"cannot write {path}: there is no folder {path.parent}")
+    if not os.access(path.absolute().parent, os.W_OK | os.X_OK):
+        raise ArtefactError(f"cannot write {path}: the folder {path.absolute().parent} is not writable")
+
+
+@contextmanager
+def writer(path: Path, *, overwrite: bool) -> Iterator[Write]:
+    """Give a function that appends a table; the file gets its name when all of it is on the disk.
+
+    All tables have the same columns of the same types.
+    """
+    if path == STANDARD_OUTPUT:
+        with _rows(sys.stdout.buffer, ".csv") as write:
+            yield write
+        sys.stdout.buffer.flush()
+        return
+    from recsys_ae.storage.atomic import whole_file  # noqa: PLC0415
+
+    refuse(path, overwrite=overwrite)
+    with whole_file(path) as partial, partial.open("xb") as file, _rows(file, path.suffix.lower()) as write:
+        yield write
+
+
+@contextmanager
+def _rows(file: IO[bytes], suffix: str) -> Iterator[Write]:
+    if suffix == ".parquet":
+        with _parquet(file) as write:
+            yield write
+    else:
+        yield _Text(file, suffix)
+
+
+class _Text:
+    """CSV with a heading, or JSON lines; in UTF-8."""
+
+    def __init__(self, file: IO[bytes], suffix: str) -> None:
+        self.file, self.suffix, self.started = file, suffix, False
+
+    def __call__(self, frame: "pd.DataFrame") -> None:
+        if self.suffix == ".csv":
+            text = frame.to_csv(index=False, header=not self.started, lineterminator="\n")
+        else:
+            text = frame.to_json(orient="records", lines=True, force_ascii=False)
+        self.started = True
+        self.file.write(text.encode("utf-8", errors="surrogatepass"))
+
+
+@contextmanager
+def _parquet(file: IO[bytes]) -> Iterator[Write]:
+    try:
+        import pyarrow as pa  # noqa: PLC0415
+        from pyarrow import parquet  # noqa: PLC0415
+    except ImportError as error:
+        raise MissingPackageError("writing Parquet needs the package pyarrow; install it, or write .csv") from error
+    opened: list[Any] = []
+
+    def write(frame: "pd.DataFrame") -> None:
+        frame = frame.copy(deep=False)
+        for name in frame:
+            if frame[name].dtype == object:
+                frame[name] = frame[name].map(_as_text)
+        table = pa.Table.from_pandas(frame, preserve_index=False)
+        table = table.replace_schema_metadata().cast(_schema(pa, table.schema))
+        if not opened:
+            opened.append(parquet.ParquetWriter(file, table.schema))
+        opened[0].write_table(table)
+
+    try:
+        yield write
+    finally:
+        for one in opened:
+            one.close()
+
+
+def _as_text(value: Any) -> str | None:
+    """Return a mixed id as text: a column of Parquet has one type."""
+    return value if value is None or isinstance(value, str) else str(value)
+
+
+def _schema(pa: Any, schema: Any) -> Any:
+    """Return the types as every piece has them: a piece of nothing but empty cells would be of none."""
+    plain = [
+        pa.string() if pa.types.is_null(one.type) or pa.types.is_large_string(one.type) else one.type for one in schema
+    ]
+    return pa.schema(list(zip(schema.names, plain, strict=True)))

@@ -1,0 +1,225 @@
+"""Who touched what: a sparse user-item matrix with its ids, and where the rows of it come from."""
+
+import dataclasses
+from dataclasses import dataclass, field
+from typing import Any, Literal, TypeAlias
+
+import numpy as np
+import pandas as pd
+from scipy.sparse import csr_matrix
+
+from recsys_ae.data.parsing import Column, Ids, Series, column_of, ids, ratings, seconds, shown
+from recsys_ae.errors import ConfigError, DataError
+
+__all__ = ["Column", "Duplicates", "Ids", "Interactions", "Series", "Step"]
+
+Duplicates: TypeAlias = Literal["error", "last", "sum"]
+
+
+@dataclass(frozen=True)
+class Step:
+    """One preparation step and what it left: interactions, users and items before and after it."""
+
+    name: str
+    before: tuple[int, int, int]
+    after: tuple[int, int, int]
+
+    def __str__(self) -> str:
+        removed = [b - a for b, a in zip(self.before, self.after, strict=True)]
+        return f"{self.name}: removed {removed[0]:,} interactions, {removed[1]:,} users, {removed[2]:,} items"
+
+
+@dataclass(frozen=True, eq=False)
+class Interactions:
+    """An immutable user-item matrix.
+
+    Attributes
+    ----------
+    matrix
+        ``(n_users, n_items)`` float32 in canonical CSR form (sorted columns, no duplicates): ratings or 1.0.
+    users, items
+        The ids of the rows and columns: sorted where they can be, else in the order of first appearance.
+    timestamps
+        ``(nnz,)`` int64 seconds since 1970, aligned with ``matrix.data``; None where unknown.
+    order
+        ``(nnz,)`` int32, or int64 past 2³¹ interactions, aligned with ``matrix.data``: the position of each
+        interaction in its source. It breaks ties between equal timestamps.
+    steps
+        What was done to the source to get here, in order.
+    """
+
+    matrix: csr_matrix
+    users: Ids
+    items: Ids
+    timestamps: np.ndarray | None = None
+    order: np.ndarray = field(default_factory=lambda: np.empty(0, np.int64))
+    steps: tuple[Step, ...] = ()
+
+    def __post_init__(self) -> None:
+        shape = (len(self.users), len(self.items))
+        if self.matrix.shape != shape:
+            raise DataError(f"the matrix is {self.matrix.shape}, but there are ids for {shape}")
+        if len(self.order) != self.matrix.nnz:
+            object.__setattr__(self, "order", np.arange(self.matrix.nnz, dtype=_index_type(self.matrix.nnz)))
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """``(n_users, n_items)``."""
+        return (len(self.users), len(self.items))
+
+    @property
+    def nnz(self) -> int:
+        """The number of interactions."""
+        return int(self.matrix.nnz)
+
+    @property
+    def counts(self) -> tuple[int, int, int]:
+        """Interactions, users, items."""
+        return (self.nnz, *self.shape)
+
+    @property
+    def rows(self) -> np.ndarray:
+        """``(nnz,)``: the row of each interaction, aligned with ``matrix.data``."""
+        return np.repeat(np.arange(self.shape[0]), np.diff(self.matrix.indptr))
+
+    def __repr__(self) -> str:
+        return f"Interactions({self.nnz:,} by {self.shape[0]:,} users on {self.shape[1]:,} items)"
+
+    @classmethod
+    def from_frame(
+        cls,
+        frame: pd.DataFrame,
+        *,
+        user: Column = "user",
+        item: Column = "item",
+        rating: Column | None = None,
+        timestamp: Column | None = None,
+        duplicates: Duplicates = "error",
+    ) -> "Interactions":
+        """Read one interaction from each row of a table.
+
+        Parameters
+        ----------
+        user, item, rating, timestamp
+            Names, or positions from 0, of the columns. Without ``rating`` every interaction counts 1.0. Timestamps
+            are seconds since 1970, or datetimes.
+        duplicates
+            What to do with a pair that occurs again: refuse, keep the last row, or add the ratings up (with the last
+            row's timestamp).
+
+        Raises
+        ------
+        DataError
+            With the column, row (counted from 1) and value that cannot be used.
+        """
+        if len(frame) == 0:
+            raise DataError("the table has no rows")
+        rows, users = ids(column_of(frame, user, "user"), "user")
+        columns, items = ids(column_of(frame, item, "item"), "item")
+        values = np.ones(len(frame), np.float32)
+        if rating is not None:
+            values = ratings(column_of(frame, rating, "rating"))
+        times = None if timestamp is None else seconds(column_of(frame, timestamp, "timestamp"))
+        return cls.from_arrays(rows, columns, values, users, items, times, duplicates=duplicates)
+
+    @classmethod
+    def from_arrays(
+        cls,
+        rows: np.ndarray,
+        columns: np.ndarray,
+        values: np.ndarray,
+        users: Ids,
+        items: Ids,
+        timestamps: np.ndarray | None = None,
+        *,
+        duplicates: Duplicates = "error",
+    ) -> "Interactions":
+        """Build from aligned arrays of row and column positions, in the order of their source."""
+        if duplicates not in ("error", "last", "sum"):
+            raise ConfigError(f"duplicates = {duplicates!r} is not one of 'error', 'last', 'sum'")
+        key = rows.astype(np.int64) * len(items) + columns
+        order = np.argsort(key, kind="stable")
+        key = key[order]
+        last = np.append(key[1:] != key[:-1], True)[: len(key)]
+        repeated = len(key) - int(last.sum())
+        steps: tuple[Step, ...] = ()
+        if repeated:
+            if duplicates == "error":
+                raise _duplicate(order, key, last, users, items)
+            name = "repeated pairs, last kept" if duplicates == "last" else "repeated pairs, ratings summed"
+            sizes = (len(users), len(items))
+            steps = (Step(name, (len(key), *sizes), (len(key) - repeated, *sizes)),)
+        if repeated and duplicates == "sum":
+            starts = np.append(0, np.flatnonzero(last)[:-1] + 1)
+            data = _summed(values[order], starts)
+        else:
+            data = values[order[last]].astype(np.float32)
+        order = order[last].astype(_index_type(len(key)))
+        indptr = np.append(0, np.cumsum(np.bincount(rows[order], minlength=len(users))))
+        matrix = csr_matrix((data, columns[order], indptr), shape=(len(users), len(items)))
+        times = None if timestamps is None else timestamps[order]
+        return cls(matrix, users, items, times, order, steps)
+
+    def take(self, keep: np.ndarray, *, name: str | None = None) -> "Interactions":
+        """Return the interactions for which the boolean mask ``keep``, ``(nnz,)``, holds; ids stay as they are.
+
+        With ``name`` the step is recorded in ``steps``.
+        """
+        rows = self.rows[keep]
+        indptr = np.append(0, np.cumsum(np.bincount(rows, minlength=self.shape[0])))
+        matrix = csr_matrix((self.matrix.data[keep], self.matrix.indices[keep], indptr), shape=self.shape)
+        times = None if self.timestamps is None else self.timestamps[keep]
+        steps = self.steps
+        if name is not None:
+            steps = (*steps, Step(name, self.counts, (matrix.nnz, *self.shape)))
+        return Interactions(matrix, self.users, self.items, times, self.order[keep], steps)
+
+    def select_users(self, positions: np.ndarray) -> "Interactions":
+        """Return the rows at ``positions``, in that order."""
+        lengths = np.diff(self.matrix.indptr)[positions]
+        indptr = np.append(0, np.cumsum(lengths))
+        starts = self.matrix.indptr[positions].astype(np.int64)
+        source = np.repeat(starts - indptr[:-1], lengths) + np.arange(indptr[-1])
+        matrix = csr_matrix(
+            (self.matrix.data[source], self.matrix.indices[source], indptr), shape=(len(positions), self.shape[1])
+        )
+        times = None if self.timestamps is None else self.timestamps[source]
+        return Interactions(matrix, self.users[positions], self.items, times, self.order[source], self.steps)
+
+    def onto(self, items: Ids) -> "Interactions":
+        """Return the same users on another list of items; interactions with items not in it are dropped.
+
+        ``steps`` says how many went.
+        """
+        target = items.get_indexer(self.items)
+        columns = target[self.matrix.indices]
+        keep = columns >= 0
+        rows, order = self.rows[keep], self.order[keep]
+        times = None if self.timestamps is None else self.timestamps[keep]
+        moved = Interactions.from_arrays(rows, columns[keep], self.matrix.data[keep], self.users, items, times)
+        # from_arrays numbers what it was given; the numbers of the source are restored through them.
+        unknown = Step("items unknown to the model", self.counts, (moved.nnz, self.shape[0], int((target >= 0).sum())))
+        steps = (*self.steps, unknown) if moved.nnz < self.nnz else self.steps
+        return dataclasses.replace(moved, order=order[moved.order], steps=steps)
+
+
+def _summed(values: np.ndarray, starts: np.ndarray) -> np.ndarray:
+    sums = np.add.reduceat(values.astype(np.float64), starts)
+    if np.abs(sums).max() > np.finfo(np.float32).max:
+        raise DataError("the ratings of a repeated pair add up to more than a 32-bit number holds")
+    return sums.astype(np.float32)
+
+
+def _index_type(n: int) -> type[np.signedinteger[Any]]:
+    """Return the smaller integer type that counts to ``n``, as SciPy chooses it for its own indices."""
+    return np.int32 if n <= np.iinfo(np.int32).max else np.int64
+
+
+def _duplicate(order: np.ndarray, key: np.ndarray, last: np.ndarray, users: Ids, items: Ids) -> DataError:
+    first = int(np.argmin(last))
+    user, item = users[key[first] // len(items)], items[key[first] % len(items)]
+    rows = f"{order[first] + 1} and {order[first + 1] + 1}"
+    return DataError(
+        f"user {shown(user)} and item {shown(item)} occur together in rows {rows} "
+        f"({int((~last).sum()):,} repeated pairs); pass duplicates='last' or 'sum' to allow it"
+    )

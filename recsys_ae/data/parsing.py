@@ -1,0 +1,203 @@
+"""One column of a table becomes ids, ratings or seconds, or an error that names the row."""
+
+from collections.abc import Callable
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import numpy as np
+import pandas as pd
+from pandas.api import types
+
+from recsys_ae.data import decimals
+from recsys_ae.errors import DataError
+
+if TYPE_CHECKING:
+    Ids: TypeAlias = pd.Index[Any]
+    Series: TypeAlias = pd.Series[Any]
+else:  # the classes of pandas take no parameters while running
+    Ids, Series = pd.Index, pd.Series
+Column: TypeAlias = str | int
+
+
+def shown(value: object, width: int = 60) -> str:
+    """Return a value as a message shows it: plain (``1``, not ``np.int64(1)``), on one line, not endless."""
+    text = " ".join(repr(value.item() if isinstance(value, np.generic) else value).split())
+    return text if len(text) <= width else f"{text[: width - 4]}...{text[-1]}"
+
+
+def column_of(frame: pd.DataFrame, column: Column, role: str) -> Series:
+    """Return the column of that name, else at that position."""
+    if column in frame.columns:
+        found = frame[column]
+        if isinstance(found, pd.DataFrame):
+            raise DataError(f"the {role} column {shown(column)} occurs {found.shape[1]} times")
+        return found
+    if isinstance(column, int) and 0 <= column < frame.shape[1]:
+        return frame.iloc[:, column]
+    raise DataError(
+        f"there is no column {shown(column)} to read the {role} from; the columns are: {listing(frame.columns)}"
+    )
+
+
+def listing(names: Any, most: int = 30) -> str:
+    """Return names in one line, the first of them where there are very many."""
+    known = [shown(name).strip("'\"") for name in names]
+    rest = f" and {len(known) - most:,} more" if len(known) > most else ""
+    return ", ".join(known[:most]) + rest
+
+
+def refuse(bad: np.ndarray, column: Series, role: str, why: str) -> None:
+    """Raise an error that names the first row, counted from 1, where ``bad`` holds."""
+    if bad.any():
+        row = int(np.argmax(bad))
+        many = int(bad.sum())
+        others = f" ({many:,} such rows)" if many > 1 else ""
+        raise DataError(f"{role} in row {row + 1} {why}: {shown(column.iloc[row])}{others}")
+
+
+def ids(column: Series, role: str) -> tuple[np.ndarray, Ids]:
+    """Return the position of each row's id, ``(n,)`` int64, and the sorted ids: numbers before text."""
+    _refuse_missing(column, role)
+    if isinstance(column.dtype, pd.CategoricalDtype):
+        return _category_ids(column, role)
+    column = decimals.ids_of(column)
+    if column.dtype == object:
+        refuse(~column.map(_is_id).to_numpy(dtype=bool), column, role, "is neither text nor a finite number")
+    elif types.is_float_dtype(column):
+        column = column.astype(np.float64)
+        refuse(~np.isfinite(column.to_numpy()), column, role, "is not finite")
+    elif types.is_bool_dtype(column) or not (types.is_integer_dtype(column) or types.is_string_dtype(column)):
+        raise DataError(f"{role} ids of type {column.dtype} are neither text nor numbers; convert the column first")
+    try:
+        # A bare array of objects: pandas would try to find one type for those of a column.
+        codes, uniques = pd.factorize(column.to_numpy() if column.dtype == object else column, sort=True)
+        return codes.astype(np.int64), _index(np.asarray(uniques))
+    except UnicodeEncodeError:
+        refuse(~column.map(_is_unicode).to_numpy(dtype=bool), column, role, "is not valid Unicode text")
+        raise
+
+
+def numbers(column: Series, role: str) -> np.ndarray:
+    """Return finite numbers, ``(n,)`` float64, from numbers or their text."""
+    _refuse_missing(column, role)
+    if isinstance(column.dtype, pd.CategoricalDtype):
+        return _of_distinct(numbers, column, role)
+    if isinstance(column.dtype, pd.ArrowDtype):
+        column = decimals.numbers_of(column)
+    if types.is_numeric_dtype(column) and not types.is_complex_dtype(column):
+        values = column.to_numpy(dtype=np.float64)
+    elif column.dtype == object or types.is_string_dtype(column):
+        values = np.fromiter(map(_number, column), np.float64, len(column))
+    else:
+        raise DataError(f"the {role} column holds {column.dtype}, not numbers")
+    refuse(np.isnan(values), column, role, "is not a number")
+    refuse(~np.isfinite(values), column, role, "is not finite")
+    return values
+
+
+def ratings(column: Series, role: str = "rating") -> np.ndarray:
+    """Return finite ratings, ``(n,)`` float32."""
+    values = numbers(column, role)
+    refuse(np.abs(values) > np.finfo(np.float32).max, column, role, "is too large for a 32-bit number")
+    return values.astype(np.float32)
+
+
+def seconds(column: Series, role: str = "timestamp") -> np.ndarray:
+    """Return seconds since 1970, ``(n,)`` int64, none negative, from numbers, datetimes or their ISO 8601 text."""
+    _refuse_missing(column, role)
+    if isinstance(column.dtype, pd.CategoricalDtype):
+        return _of_distinct(seconds, column, role)
+    column = decimals.numbers_of(column)
+    if types.is_datetime64_any_dtype(column):
+        moments = pd.to_datetime(column, utc=True).dt.tz_localize(None)
+        found = moments.astype("datetime64[s]").astype("int64").to_numpy()
+    else:
+        try:
+            values = numbers(column, role)
+        except DataError:
+            dates = _dates(column)
+            if dates is None:
+                raise
+            return seconds(dates, role)
+        refuse(np.abs(values) > 2**62, column, role, "is out of range")
+        # Integers are exact beyond 2**53 too.
+        found = column.to_numpy(dtype=np.int64) if types.is_integer_dtype(column) else values.astype(np.int64)
+    refuse(found < 0, column, role, "is negative")
+    return found
+
+
+def _refuse_missing(column: Series, role: str) -> None:
+    refuse(column.isna().to_numpy(dtype=bool), column, role, "is missing")
+
+
+def _of_distinct(convert: Callable[[Series, str], np.ndarray], column: Series, role: str) -> np.ndarray:
+    """Convert the distinct values alone, of which there are fewer than rows."""
+    categories = column.cat.categories
+    try:
+        return convert(pd.Series(categories), role)[column.cat.codes.to_numpy()]
+    except DataError:
+        # Once more row by row, for an error that names the row.
+        return convert(column.astype(categories.dtype), role)
+
+
+def _category_ids(column: Series, role: str) -> tuple[np.ndarray, Ids]:
+    codes = column.cat.codes.to_numpy()
+    categories = column.cat.categories
+    used = np.flatnonzero(np.bincount(codes, minlength=len(categories)))
+    try:
+        positions, found = ids(pd.Series(categories[used]), role)
+    except DataError:
+        return ids(column.astype(categories.dtype), role)
+    target = np.empty(len(categories), np.int64)
+    target[used] = positions
+    return target[codes], found
+
+
+def _dates(column: Series) -> Series | None:
+    """Return the datetimes that the column's text stands for, if all of it does."""
+    if types.infer_dtype(column, skipna=False) != "string":
+        return None
+    dates = pd.to_datetime(column, format="ISO8601", utc=True, errors="coerce")
+    return None if dates.isna().any() else dates
+
+
+def _is_id(value: object) -> bool:
+    if isinstance(value, (float, np.floating)):
+        return bool(np.isfinite(value))
+    return isinstance(value, (str, int, np.integer)) and not isinstance(value, bool)
+
+
+def _is_unicode(value: object) -> bool:
+    try:
+        str(value).encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _number(value: object) -> float:
+    if not isinstance(value, (str, int, float, Decimal, np.integer, np.floating)):
+        return np.nan
+    try:
+        return float(value)
+    except OverflowError:
+        return np.inf
+    except ValueError:
+        return np.nan
+
+
+def _index(values: np.ndarray) -> Ids:
+    """Return an index of one type where the ids are of one type, and of plain Python values where they are mixed."""
+    found: Ids
+    if values.dtype != object:
+        signed = types.is_integer_dtype(values.dtype) and values.dtype != np.uint64
+        found = pd.Index(values.astype(np.int64) if signed else values)
+        return found
+    plain = [value.item() if isinstance(value, np.generic) else value for value in values]
+    for value in plain:
+        if isinstance(value, str):
+            value.encode()  # what cannot be written down is no text
+    large = any(isinstance(value, int) and not -(2**63) <= value < 2**63 for value in plain)
+    mixed = large or len({type(value) for value in plain}) > 1
+    found = pd.Index(plain, dtype=object) if mixed else pd.Index(plain)
+    return found

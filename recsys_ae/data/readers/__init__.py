@@ -1,0 +1,1 @@
+"""Files of interactions: text, Parquet, JSON lines, archives, and the binary cache."""

@@ -1,0 +1,88 @@
+"""Tables of one JSON object a line."""
+
+import json
+from array import array
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from io import TextIOWrapper
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from recsys_ae.data.parsing import Series, shown
+from recsys_ae.data.readers.archives import Source
+from recsys_ae.data.readers.table import Kind
+from recsys_ae.errors import DataError
+
+
+@dataclass(frozen=True)
+class JsonLines:
+    """JSON objects, whose keys name the columns; the first object says which there are.
+
+    They are read one by one: Arrow's reader does not take 1 and "1" in one column, and takes some text for dates.
+    """
+
+    source: Source
+    encoding: str
+    names: tuple[str, ...]
+    described: str = "it holds JSON lines"
+
+    @classmethod
+    def of(cls, source: Source, encoding: str) -> "JsonLines":
+        """Read the names of the columns."""
+        for row in _objects(source, encoding):
+            return cls(source, encoding, tuple(row))
+        raise DataError("the file is empty")
+
+    @property
+    def first(self) -> tuple[str, ...]:
+        """The names of the columns."""
+        return self.names
+
+    def read(self, kinds: Mapping[int, Kind], *, header: bool) -> dict[int, Series]:
+        """Return the columns at these positions as categories."""
+        columns = {position: _Categories() for position in kinds}
+        wanted = [(self.names[position], column) for position, column in columns.items()]
+        for number, row in enumerate(_objects(self.source, self.encoding), 1):
+            for name, column in wanted:
+                value = row.get(name)
+                if isinstance(value, (list, dict, bool)):
+                    raise DataError(f"{name} in row {number} is neither text nor a number: {shown(value)}")
+                column.append(value)
+        return {position: column.series() for position, column in columns.items()}
+
+
+class _Categories:
+    """A growing column of values, each distinct one held once."""
+
+    def __init__(self) -> None:
+        self.codes = array("q")
+        self.known: dict[Any, int] = {}
+
+    def append(self, value: str | float | None) -> None:
+        missing = value is None or value == "" or value != value  # noqa: PLR0124  only NaN differs from itself
+        self.codes.append(-1 if missing else self.known.setdefault(value, len(self.known)))
+
+    def series(self) -> Series:
+        codes = np.frombuffer(self.codes, np.int64)
+        return pd.Series(pd.Categorical.from_codes(codes, pd.Index(list(self.known), dtype=object)))
+
+
+def _objects(source: Source, encoding: str) -> Iterator[dict[str, Any]]:
+    """Yield the object of each line that is not empty."""
+    with source.open() as stream, TextIOWrapper(stream, encoding=encoding) as lines:
+        number = 0
+        for line in lines:
+            text = line.lstrip("\ufeff").strip() if number == 0 else line.strip()
+            if not text:
+                continue
+            number += 1
+            try:
+                row = json.loads(text)
+            except (ValueError, RecursionError):
+                row = None
+            if not isinstance(row, dict):
+                hint = "; a JSON array is not read, write one object a line" if text.startswith("[") else ""
+                raise DataError(f"row {number} is not a JSON object: {shown(text)}{hint}")
+            yield row

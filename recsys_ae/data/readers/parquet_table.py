@@ -1,0 +1,55 @@
+"""Tables in Parquet files."""
+
+import gzip
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from io import BytesIO
+from typing import Any
+
+from recsys_ae.data.parsing import Series, listing
+from recsys_ae.data.readers.archives import Source
+from recsys_ae.data.readers.table import Kind, arrow, arrow_errors, series
+from recsys_ae.errors import DataError
+
+
+@dataclass(frozen=True)
+class ParquetTable:
+    """Columns of a Parquet file, of the types they are stored in; decimals are integers, text or floats."""
+
+    source: Source
+    names: tuple[str, ...]
+    described: str = "it is a Parquet file"
+
+    @classmethod
+    def of(cls, source: Source) -> "ParquetTable":
+        """Read the names of the columns."""
+        with _opened(source) as file:
+            return cls(source, tuple(file.schema_arrow.names))
+
+    @property
+    def first(self) -> tuple[str, ...]:
+        """The names of the columns."""
+        return self.names
+
+    def read(self, kinds: Mapping[int, Kind], *, header: bool) -> dict[int, Series]:
+        """Return the columns at these positions; text as categories."""
+        wanted = [self.names[position] for position in kinds]
+        if any(self.names.count(name) > 1 for name in wanted):
+            raise DataError(f"two columns have the same name: {listing(wanted)}")
+        with _opened(self.source, text=[self.names[p] for p, kind in kinds.items() if kind == "text"]) as file:
+            table = file.read(columns=wanted)
+            table.validate(full=True)  # a damaged file may point outside of itself
+            if table.num_rows == 0:
+                raise DataError("there is no row")
+            return {position: series(table.column(self.names[position]), kind) for position, kind in kinds.items()}
+
+
+@contextmanager
+def _opened(source: Source, text: list[str] | None = None) -> Iterator[Any]:
+    parquet = arrow("pyarrow.parquet")
+    with arrow_errors("the file is not a whole Parquet file"), source.open() as stream:
+        # Reading begins at the end of the file, which a compressed stream does not know before it is read whole.
+        packed = source.member is not None or isinstance(stream, gzip.GzipFile)
+        with parquet.ParquetFile(BytesIO(stream.read()) if packed else stream, read_dictionary=text) as file:
+            yield file

@@ -1,0 +1,1 @@
+"""Splits into training data, validation users and test users."""

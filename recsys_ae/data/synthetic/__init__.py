@@ -1,0 +1,1 @@
+"""Synthetic interactions with a known optimum."""

@@ -1,0 +1,232 @@
+"""A synthetic data set in the shape of MovieLens, whose true preferences are known.
+
+Every user mixes a few latent tastes; every taste has its favourite genres and films. User ``u`` picks item ``i`` with
+
+    P(i | u) = sum_t tastes[u, t] * choice[t, i],    choice[t, i] ~ popularity[i] * exp(appeal[i, t]),
+
+without picking one twice, and rates it by how well it suits the taste, how good it is and how lenient the user is.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from scipy.sparse import csr_matrix
+
+from recsys_ae.data.dataset_info import Dataset
+from recsys_ae.data.interactions import Ids, Interactions
+from recsys_ae.data.synthetic.movie_titles import GENRES, invent_films
+from recsys_ae.data.synthetic.oracle import CELLS, STARS, Oracle, Truth
+from recsys_ae.errors import ConfigError, DataError
+
+N_TASTES = 16
+CONCENTRATION = 0.08  # of the Dirichlet distribution of a user's tastes: most users have one to three
+GENRE_APPEAL, OWN_APPEAL, POPULARITY = 2.5, 1.0, 0.8  # standard deviations of logarithms
+MEAN_RATING, SUITS, QUALITY, LENIENCY, NOISE = 3.5, 0.15, 0.3, 0.35, 0.8  # stars; SUITS per unit of appeal
+ACTIVITY, LEAST = 0.9, 20  # standard deviation of the logarithm of a user's activity, and the least there is
+FIRST, YEARS = 1_262_304_000, 8  # users join in the eight years from 2010-01-01 on
+BLOCK = 500_000  # interactions drawn at a time: bounds the memory
+DENSE = 32  # who picks more than 1/32 of the catalogue picks from all items at once, others one by one
+ROUNDS = 12
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Synthetic(Dataset):
+    """A generated data set with the truth behind it."""
+
+    truth: Truth
+
+    def oracle(self, users: Ids, items: Ids, min_rating: float | None = 4.0) -> Oracle:
+        """Return the ranker that knows the true preferences of these users among these items.
+
+        No model can be expected to do better on a random part of their interactions.
+
+        Parameters
+        ----------
+        users, items
+            The ids of the rows and columns of the histories that it will be asked about.
+        min_rating
+            The lowest rating that counts as a hit; None where every interaction does.
+        """
+        rows = _positions(self.interactions.users, users, "user")
+        return Oracle(self.truth, rows, _positions(self.interactions.items, items, "item"), min_rating)
+
+
+def synthesize(n_users: int = 2_000, n_items: int = 600, n_interactions: int = 100_000, *, seed: int = 0) -> Synthetic:
+    """Generate ratings of one to five stars, with films and timestamps, from a seed.
+
+    The number of interactions comes out within one per cent. Every user has at least 20 where so many were asked for.
+    Time is proportional to the number of interactions; memory beyond the result is bounded.
+
+    Raises
+    ------
+    ConfigError
+        Where there are fewer interactions than users, or more than a quarter of all pairs.
+    """
+    if min(n_users, n_items, seed + 1) < 1:
+        raise ConfigError(f"n_users = {n_users}, n_items = {n_items}, seed = {seed}: expected 1, 1 and 0 or more")
+    if not n_users <= n_interactions <= n_users * n_items // 4:
+        raise ConfigError(
+            f"n_interactions = {n_interactions:,} does not fit {n_users:,} users and {n_items:,} items; expected one "
+            f"a user, {n_users:,}, at least and a quarter of all pairs, {n_users * n_items // 4:,}, at most"
+        )
+    films, tastes, activity, draws = map(np.random.default_rng, np.random.SeedSequence(seed).spawn(4))
+    items, genres = invent_films(n_items, films)
+    truth = _truth(n_users, genres, tastes)
+    counts = _activity(n_users, n_items, n_interactions, activity)
+    users = pd.Index(np.arange(1, n_users + 1))
+    interactions = _draw(truth, counts, users, pd.Index(items.index.to_numpy()), draws)
+    return Synthetic("sample", interactions, items, truth=truth)
+
+
+def _truth(n_users: int, genres: np.ndarray, rng: np.random.Generator) -> Truth:
+    n_items = len(genres)
+    # In double precision, so that rounding to single gives the same numbers on every machine.
+    by_genre = (genres / genres.sum(axis=1, keepdims=True)) @ rng.normal(size=(len(GENRES), N_TASTES))
+    appeal = np.asarray(by_genre * (GENRE_APPEAL / by_genre.std()), np.float32)
+    appeal += OWN_APPEAL * rng.standard_normal(size=(n_items, N_TASTES), dtype=np.float32)
+    popularity = rng.normal(scale=POPULARITY, size=n_items).astype(np.float32)
+    choice = np.exp(appeal + popularity[:, None])
+    choice /= choice.sum(axis=0, dtype=np.float64)
+    return Truth(
+        tastes=rng.dirichlet(np.full(N_TASTES, CONCENTRATION), size=n_users).astype(np.float32),
+        choice=choice,
+        suits=np.float32(SUITS) * (appeal - appeal.mean(axis=0)),
+        quality=rng.normal(scale=QUALITY, size=n_items).astype(np.float32),
+        leniency=rng.normal(scale=LENIENCY, size=n_users).astype(np.float32),
+        noise=NOISE,
+        mean=MEAN_RATING,
+    )
+
+
+def _activity(n_users: int, n_items: int, n_interactions: int, rng: np.random.Generator) -> np.ndarray:
+    """Return how many items each user picks, ``(n_users,)``: a floor and a lognormal rest, half the items at most."""
+    floor, cap = min(LEAST, n_interactions // n_users), max(1, n_items // 2)
+    rest = np.exp(rng.normal(scale=ACTIVITY, size=n_users))
+    wanted = n_interactions - floor * n_users
+    scale = wanted / rest.sum()
+    for _ in range(50):  # what the cap cuts off is given to the others
+        counts: np.ndarray = np.minimum(floor + np.round(scale * rest), cap).astype(np.int64)
+        if counts.sum() >= 0.999 * n_interactions:
+            break
+        scale *= wanted / max(int(counts.sum()) - floor * n_users, 1)
+    return counts
+
+
+def _draw(truth: Truth, counts: np.ndarray, users: Ids, items: Ids, rng: np.random.Generator) -> Interactions:
+    """Draw block by block of users straight into the arrays of the result."""
+    n_items, ends = len(items), np.cumsum(counts)
+    ratings, columns = np.empty(ends[-1], np.float32), np.empty(ends[-1], np.int32)
+    times, order = np.empty(ends[-1], np.int64), np.empty(ends[-1], np.int64)
+    sizes, filled = np.empty(len(counts), np.int64), 0
+    # One table for all tastes: that of taste t runs from t to t + 1.
+    table = np.cumsum(truth.choice.T, axis=1, dtype=np.float64)
+    table = (table / table[:, -1:] + np.arange(N_TASTES)[:, None]).ravel()
+    first = 0
+    while first < len(counts):
+        done = ends[first - 1] if first else 0
+        last = max(first + 1, int(np.searchsorted(ends, done + BLOCK, side="right")))
+        block = np.arange(first, last)
+        row, item = _pick(truth, table, block, counts[block], n_items, rng)
+        part = slice(filled, filled + len(row))
+        expected = _expected_rating(truth, block[row], item)
+        ratings[part] = np.clip(np.rint(expected + NOISE * rng.standard_normal(len(row))), 1, STARS)
+        columns[part] = item
+        times[part], order[part] = _moments(row, rng)
+        order[part] += filled
+        sizes[block] = np.bincount(row, minlength=len(block))
+        filled, first = filled + len(row), last
+    indptr = np.append(0, np.cumsum(sizes))
+    matrix = csr_matrix((ratings[:filled], columns[:filled], indptr), shape=(len(counts), n_items))
+    return Interactions(matrix, users, items, times[:filled], order[:filled])
+
+
+def _pick(
+    truth: Truth, table: np.ndarray, users: np.ndarray, counts: np.ndarray, n_items: int, rng: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return row in the block and item of each pick, sorted by both; no pair occurs twice."""
+    dense = counts * DENSE > n_items
+    keys = [_pick_one_by_one(truth, table, users, np.where(dense, 0, counts), n_items, rng)]
+    step = max(1, CELLS // n_items)
+    for start in range(0, int(dense.sum()), step):
+        rows = np.flatnonzero(dense)[start : start + step]
+        # The first to arrive at rates equal to the probabilities are a weighted draw without replacement.
+        rates = truth.tastes[users[rows]].astype(np.float64) @ truth.choice.T.astype(np.float64)
+        arrivals = np.argsort(rng.standard_exponential(rates.shape) / rates, axis=1)
+        keys.append((rows[:, None] * n_items + arrivals)[np.arange(n_items) < counts[rows, None]])
+    key = np.sort(np.concatenate(keys))
+    return key // n_items, key % n_items
+
+
+def _pick_one_by_one(
+    truth: Truth, table: np.ndarray, users: np.ndarray, counts: np.ndarray, n_items: int, rng: np.random.Generator
+) -> np.ndarray:
+    """Pick with replacement and keep each item's first pick, until every user has enough or a few have tried often."""
+    mixture = np.cumsum(truth.tastes[users], axis=1, dtype=np.float64)
+    mixture = (mixture / mixture[:, -1:] + np.arange(len(users))[:, None]).ravel()
+    finished, key = [], np.empty(0, np.int64)
+    missing = counts
+    for _ in range(ROUNDS):
+        row = np.repeat(np.arange(len(users)), 2 * missing)
+        # One look-up in the users' tables gives the taste, one in the tastes' tables the item.
+        taste = _look_up(mixture, row, N_TASTES, rng)
+        fresh = row * n_items + _look_up(table, taste, n_items, rng)
+        key = np.concatenate([key, fresh])
+        key = key[np.argsort(key // n_items, kind="stable")]
+        key = key[np.sort(np.unique(key, return_index=True)[1])]
+        row = key // n_items
+        found = np.bincount(row, minlength=len(users))
+        place = np.arange(len(key)) - (np.cumsum(found) - found)[row]
+        key = key[place < counts[row]]
+        missing = np.maximum(counts - found, 0) * (found > 0)
+        done = missing[key // n_items] == 0
+        finished.append(key[done])
+        key = key[~done]
+        if len(key) == 0:
+            break
+    return np.concatenate([*finished, key])
+
+
+def _look_up(table: np.ndarray, which: np.ndarray, width: int, rng: np.random.Generator) -> np.ndarray:
+    """Draw from the distributions ``which`` of a table of cumulative ones, each ``width`` wide and one high."""
+    points = which + rng.random(len(which))
+    # In order where the table is larger than a cache: neighbours then need the same part of it.
+    order = np.argsort(points) if len(table) > 1_000_000 else slice(None)
+    found = np.empty(len(points), np.int64)
+    found[order] = np.searchsorted(table, points[order], side="right")
+    # Rounding may carry a number up to the end of its range.
+    np.clip(found - which * width, 0, width - 1, out=found)
+    return found
+
+
+def _expected_rating(truth: Truth, user: np.ndarray, item: np.ndarray) -> np.ndarray:
+    suits = np.einsum("nt,nt->n", truth.tastes[user], truth.suits[item])
+    expected: np.ndarray = truth.mean + suits + truth.quality[item] + truth.leniency[user]
+    return expected
+
+
+def _moments(row: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    """Return seconds since 1970 and the place in the file, where each user's ratings stand together, oldest first.
+
+    Users rate a film every few seconds, with breaks of some weeks between the sessions.
+    """
+    n = len(row)
+    gaps = 1 + np.exp(rng.normal(3, 0.8, size=n)) + (rng.random(n) < 0.02) * rng.exponential(20 * 86_400, size=n)
+    elapsed = np.cumsum(gaps.astype(np.int64))
+    starts = np.flatnonzero(np.append(True, row[1:] != row[:-1]))
+    lengths = np.diff(np.append(starts, n))
+    joined = FIRST + rng.integers(YEARS * 365 * 86_400, size=len(starts))
+    times = elapsed + np.repeat(joined - elapsed[starts], lengths)
+    # The moments are in order; which of a user's items gets which is random.
+    order = np.empty(n, np.int64)
+    order[np.lexsort((rng.random(n), row))] = np.arange(n)
+    return times[order], order
+
+
+def _positions(known: Ids, asked: Ids, role: str) -> np.ndarray:
+    found = known.get_indexer(asked)
+    if (found < 0).any():
+        raise DataError(
+            f"{int((found < 0).sum()):,} {role} ids are not of this data set, such as {asked[found < 0][0]}"
+        )
+    return found

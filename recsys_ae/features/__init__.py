@@ -1,0 +1,1 @@
+"""Item features and the autoencoders that encode them."""

@@ -1,0 +1,1 @@
+"""Item features from tables, genres, texts, images, sequences and arrays."""

@@ -1,0 +1,132 @@
+"""Labels of the rows of features: what a study colours, classifies and retrieves by."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from recsys_ae.data import named
+from recsys_ae.data.dataset_info import default_data_dir
+from recsys_ae.data.parsing import Ids, Series, listing, refuse, shown
+from recsys_ae.data.readers.read import read_table
+from recsys_ae.errors import ConfigError, DataError
+from recsys_ae.features.data import images, movies
+from recsys_ae.features.data.read import divided, id_column
+
+HEADER = 8
+IMAGES, LABELS = "images-idx3", "labels-idx1"
+
+
+def read_labels(source: str, ids: Ids, *, data_dir: Path | None = None, column: str | None = None) -> np.ndarray:
+    """Read the label of each row that `read_features` read from the same source, ``(n,)`` int64 or text.
+
+    Parameters
+    ----------
+    source
+        Of images in an idx file, the file of labels beside it is read, with the numbers as they are published (of
+        EMNIST's letters from 1); of a folder of pictures, the sub-folder's name is the label.
+    ids
+        The ids of the rows, ``(n,)``.
+    data_dir
+        Where named data sets lie.
+    column
+        The column of a table; of films ``genres`` (the default), ``directors`` or ``actors``, of which the first named
+        is the label, and the empty text where none is known.
+
+    Raises
+    ------
+    DataError
+        Where there are no labels, or not one for each row.
+    """
+    place, columns = divided(source)
+    folder = default_data_dir() if data_dir is None else data_dir
+    rows = pd.Index(ids)
+    if place not in images.NAMED and place in named.names():
+        return _of_films(place, rows, folder, column or "genres")
+    path = images.find_named_images(place, folder, *columns) if place in images.NAMED else Path(place)
+    if not path.exists():
+        raise DataError(f"{path}: there is no such file or data set to read labels of")
+    if path.is_dir():
+        return _of_folders(path, rows)
+    if "idx3" in path.name:
+        return _of_idx(path, rows)
+    if path.suffix.lower() in (".npy", ".npz"):
+        raise DataError(f"{path}: an array has no labels; give the vectors and a label in one CSV or Parquet table")
+    return _of_table(path, rows, column)
+
+
+def read_idx_labels(path: Path) -> np.ndarray:
+    """Read an idx file of labels, plain or gzipped, ``(n,)`` int64."""
+    content = images.unpacked(path)
+    if len(content) < HEADER or content[:4] != bytes([0, 0, images.UNSIGNED, 1]):
+        raise DataError(f"{path} is no idx file of labels: expected one dimension of unsigned bytes")
+    n = int.from_bytes(content[4:HEADER], "big")
+    if len(content) != HEADER + n:
+        raise DataError(f"{path} is damaged: {n:,} labels are not {len(content) - HEADER:,} bytes")
+    return np.frombuffer(content, np.uint8, offset=HEADER).astype(np.int64)
+
+
+def _of_idx(path: Path, ids: Ids) -> np.ndarray:
+    if IMAGES not in path.name:
+        raise DataError(f"{path}: the labels' file is not known; call the files …{IMAGES}… and …{LABELS}…")
+    name = path.name.replace(IMAGES, LABELS).removesuffix(".gz")
+    beside = next((one for one in (path.with_name(f"{name}.gz"), path.with_name(name)) if one.is_file()), None)
+    if beside is None:
+        raise DataError(f"{path} has no labels beside it; expected {name}, plain or gzipped")
+    labels = read_idx_labels(beside)
+    n_images = int.from_bytes(images.unpacked(path)[4:HEADER], "big")
+    if len(labels) != n_images:
+        raise DataError(f"{beside} holds {len(labels):,} labels, but {path.name} {n_images:,} images")
+    found: np.ndarray = labels[_places(pd.RangeIndex(n_images), ids, str(path))]
+    return found
+
+
+def _of_folders(folder: Path, ids: Ids) -> np.ndarray:
+    names = pd.Series(ids.astype(str))
+    refuse(~names.str.contains("/").to_numpy(dtype=bool), names, f"{folder}: the picture", "lies in no sub-folder")
+    return names.str.partition("/")[0].to_numpy(dtype=str)
+
+
+def _of_table(path: Path, ids: Ids, column: str | None) -> np.ndarray:
+    table = read_table(path, header=True)
+    table.columns = pd.Index([str(name) for name in table.columns])
+    if column is None:
+        raise ConfigError(f"{path}: which column has the labels? The columns are: {listing(table.columns)}")
+    if column not in table.columns:
+        raise DataError(f"{path}: there is no column {column!r} of labels; the columns are: {listing(table.columns)}")
+    values = table[column]
+    refuse(values.isna().to_numpy(dtype=bool), values, f"{path}: the label {column!r}", "is missing")
+    rows = pd.Index(table[id_column(list(table.columns))].to_numpy())
+    return _plain(values.take(_places(rows, ids, str(path))))
+
+
+def _of_films(name: str, ids: Ids, folder: Path, column: str) -> np.ndarray:
+    items = named.load(name, data_dir=folder).items
+    if items is None:
+        raise DataError(f"nothing is known of the items of {name}, so they have no labels")
+    firsts = movies.first_names(name, column, items, folder)
+    _places(items.index, ids, name)
+    return firsts.reindex(ids).fillna("").to_numpy(dtype=str)
+
+
+def _places(rows: Ids, ids: Ids, where: str) -> np.ndarray:
+    """Return the positions of ids among the rows of the source, all of which must be there."""
+    if not rows.is_unique:
+        raise DataError(f"{where}: the id {shown(rows[rows.duplicated()][0])} has more than one row")
+    places = np.asarray(rows.get_indexer(ids))
+    absent = places < 0
+    if absent.any():
+        raise DataError(
+            f"{where} has no row {shown(ids[int(np.argmax(absent))])}: {int(absent.sum()):,} of {len(ids):,} ids are "
+            f"not among its {len(rows):,} rows; read features and labels from the same source"
+        )
+    return places
+
+
+def _plain(values: Series) -> np.ndarray:
+    """Return whole numbers as int64, and anything else as text."""
+    if isinstance(values.dtype, pd.CategoricalDtype):
+        values = values.astype(values.cat.categories.dtype)
+    if pd.api.types.is_integer_dtype(values.dtype) and (not len(values) or values.max() < 2**63):
+        return values.to_numpy(dtype=np.int64)
+    return values.astype(str).to_numpy(dtype=str)

@@ -1,0 +1,71 @@
+"""Sequences as features: the history of each user, or of each item, in the order of time."""
+
+from collections.abc import Sequence
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+
+from recsys_ae.data import decimals
+from recsys_ae.data.interactions import Interactions
+from recsys_ae.data.parsing import Ids, refuse
+from recsys_ae.errors import DataError
+from recsys_ae.features.data.features import Features
+
+DAY = 86_400
+STEPS = 50
+"""The steps of a history that count, where no number is asked for."""
+
+
+def sequences_of(
+    frame: pd.DataFrame, *, id: str = "item", order: str | None = None, columns: Sequence[str], steps: int
+) -> Features:
+    """Make a sequence of the rows of each id: the last ``steps`` of them, by ``order`` or as they stand."""
+    for name in (id, *columns, *([order] if order else [])):
+        if name not in frame.columns:
+            raise DataError(f"there is no column {name!r}; the columns are: {', '.join(map(str, frame.columns))}")
+        refuse(frame[name].isna().to_numpy(dtype=bool), frame[name], name, "is missing")
+    events = frame[list(columns)].to_numpy(dtype=np.float32)
+    owners, ids = pd.factorize(decimals.ids_of(frame[id]), sort=True)
+    when = np.arange(len(frame)) if order is None else decimals.numbers_of(frame[order]).to_numpy()
+    sorted_by_time = np.lexsort((np.arange(len(frame)), when, owners))
+    return _padded(events[sorted_by_time], owners[sorted_by_time], pd.Index(ids), list(columns), steps)
+
+
+def histories(data: Interactions, *, of: Literal["items", "users"] = "items", steps: int = STEPS) -> Features:
+    """Make a sequence of the last ``steps`` interactions of each item, or each user.
+
+    A step is the rating and the logarithm of one more than the days since the step before.
+    """
+    if data.timestamps is None:
+        raise DataError("histories are sequences in time, but these interactions have no timestamps")
+    coordinates = data.matrix.tocoo()
+    owner = np.asarray(coordinates.col if of == "items" else coordinates.row)
+    order = np.lexsort((data.timestamps, owner))
+    owners, when = owner[order], data.timestamps[order]
+    used, places = np.unique(owners, return_inverse=True)
+    first = np.r_[True, owners[1:] != owners[:-1]]
+    days = np.where(first, 0, np.diff(when, prepend=when[:1])) / DAY
+    events = np.column_stack([coordinates.data[order], np.log1p(days)]).astype(np.float32)
+    ids = (data.items if of == "items" else data.users)[used]
+    return _padded(events, places, ids, ["rating", "log days"], steps)
+
+
+def _padded(events: np.ndarray, owners: np.ndarray, ids: Ids, names: Sequence[Any], steps: int) -> Features:
+    """Cut events ``(m, width)``, sorted by owner, into rows of ``steps`` each, the rest of which is 0."""
+    if steps < 1:
+        raise DataError(f"steps = {steps} must be at least 1")
+    counts = np.bincount(owners, minlength=len(ids))
+    ends = counts.cumsum()
+    lengths = np.minimum(counts, steps)
+    place = np.arange(len(owners)) - (ends - lengths)[owners]  # negative: more than ``steps`` from the end
+    kept = place >= 0
+    rows = np.zeros((len(ids), steps, events.shape[1]), np.float32)
+    rows[owners[kept], place[kept]] = events[kept]
+    columns = pd.Index([f"{name} {step}" for step in range(steps) for name in names])
+    remarks: tuple[str, ...] = ()
+    if (counts > steps).any():
+        remarks = (
+            f"{int((counts > steps).sum()):,} of {len(ids):,} sequences are longer than {steps}: the last count",
+        )
+    return Features(rows.reshape(len(ids), -1), ids, columns, (steps, events.shape[1]), lengths, remarks=remarks)

@@ -1,0 +1,245 @@
+"""The face of every model of features: fit on rows, then turn rows into vectors and back."""
+
+import copy
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import Tensor
+
+from recsys_ae.data.parsing import Ids
+from recsys_ae.errors import ArtefactError, ConfigError, DataError, NotFittedError, UnsupportedError
+from recsys_ae.features import models as autoencoders
+from recsys_ae.features.data.features import Features
+from recsys_ae.features.nn.contract import FeatureAutoencoder, FeatureShape, FeatureSpec, refuse_unbounded
+from recsys_ae.features.nn.reconstruction import chunks, squared_errors, validation
+from recsys_ae.features.nn.rows import FeatureRows
+from recsys_ae.features.nn.scaling import Columns, Scaling
+from recsys_ae.nn.runtime import Run, resolve, seeded
+from recsys_ae.recommender.metadata import facts_of_features
+from recsys_ae.recommender.preflight import check_features
+from recsys_ae.spec.hyper import build, flatten
+from recsys_ae.storage import artefact
+from recsys_ae.storage.artefact import Artefact
+
+KIND = "feature_encoder"
+
+
+class FeatureEncoder:
+    """A model of features: what it is, is its spec; what it has learnt, its scaling and its network.
+
+    A new item is a row like any other: it is scaled as the training rows were.
+    """
+
+    spec: FeatureSpec
+    columns: Ids
+    """What the columns were called that it was fitted on."""
+    form: tuple[int, ...]
+    history: list[dict[str, float]]
+    """What was measured in each epoch."""
+    facts: dict[str, Any]
+    """Circumstances of the fit; ``remarks`` among them are sentences on what was noticed in the features."""
+    notes: dict[str, Any]
+    """What the caller wants kept beside the model; JSON."""
+
+    def __init__(self, spec: FeatureSpec) -> None:
+        self.spec = spec
+        self.columns, self.form = pd.Index([]), ()
+        self.history, self.facts, self.notes = [], {}, {}
+        self._network: FeatureAutoencoder | None = None
+        self._scaling = Scaling(0)
+
+    def __repr__(self) -> str:
+        state = "not fitted" if self._network is None else f"fitted on {len(self.columns):,} columns"
+        return f"FeatureEncoder({self.spec!r}, {state})"
+
+    @property
+    def network(self) -> FeatureAutoencoder:
+        """The fitted network."""
+        if self._network is None:
+            raise NotFittedError(f"this {self.spec.name()} has not been fitted; call fit first")
+        return self._network
+
+    def fit(self, features: Features, *, valid: Features | None = None, run: Run | None = None) -> Self:
+        """Learn from rows of features.
+
+        Parameters
+        ----------
+        valid
+            Rows to choose the best epoch on. Without them the last epoch's weights are kept.
+        run
+            Seed, device, precision, tracker, …; the default is seed 0 on a GPU where there is one.
+        """
+        run = run or Run()
+        shape = FeatureShape(len(features), features.width, features.form)
+        valid = None if valid is None else valid.fitting(features.columns, features.form)
+        check_features(self.spec, features, valid, run)
+        facts = facts_of_features(self.spec, features, valid, run)
+        remarks = (*features.remarks, *Columns.of(features).remarks(features), *self.spec.remarks(shape))
+        run.tracker.parameters({**flatten(self.spec), **facts})
+        started, device = time.perf_counter(), run.torch_device
+        with run.circumstances():
+            scaling = Scaling.of(features, self.spec.scale, bounded=self.spec.bounded).to(device)
+            rows = FeatureRows.of(features, scaling, device)
+            if self.spec.bounded:
+                ends = [(float(part.seen.min()), float(part.seen.max())) for part in chunks(rows)]
+                refuse_unbounded(self.spec, features, min(low for low, _ in ends), max(high for _, high in ends))
+            network = self.spec.build(shape).to(device)
+            measure = None
+            if valid is not None:
+                measure = validation(network, FeatureRows.of(valid, scaling, device), run)
+            history = network.learn(rows, run, measure)
+            if measure is not None and not history:
+                history = [{f"valid/{name}": value for name, value in measure().items()}]
+                run.tracker.metrics(history[0], step=1)
+        facts |= {"remarks": list(remarks), "seconds": round(time.perf_counter() - started, 3)}
+        # Only now, so that a fit that fails leaves what was fitted before whole.
+        self.history, self.facts, self._network, self._scaling = history, facts, network.eval(), scaling
+        self.columns, self.form = features.columns, features.form
+        return self
+
+    def untrained(self, *, seed: int = 0) -> Self:
+        """Return an encoder like this one whose weights are still as they are drawn before training.
+
+        What this one knows that the other one does not, is what it has learnt.
+
+        Raises
+        ------
+        UnsupportedError
+            Of a closed form, which has nothing before it is fitted.
+        """
+        if not any(True for _ in self.network.parameters()):
+            raise UnsupportedError(f"{self.spec.name()} is a closed form: untrained it is nothing")
+        shape = FeatureShape(self.facts["rows"], len(self.columns), self.form)
+        model = copy.copy(self)
+        with seeded(seed):
+            model._network = self.spec.build(shape).to(self._scaling.centre.device).eval()
+        model.history, model.notes = [], {}
+        return model
+
+    def encode(self, features: Features) -> Features:
+        """Return the code of each row, under its id: features again, ``(n, latent)``."""
+        codes = self._mapped(features, self.network.encode)
+        return Features(codes, features.ids, _numbered(codes.shape[1]), remarks=features.remarks)
+
+    def reconstruct(self, features: Features) -> Features:
+        """Return the rows as the model gives them back, in the units of the features.
+
+        Of words it gives the counts in a row whose weights have length 1.
+        """
+        values = self._mapped(features, lambda x: self._scaling.undo(self.network(x)))
+        return Features(values, features.ids, self.columns, self.form, features.lengths)
+
+    def error(self, features: Features) -> float:
+        """Return the root of the mean squared error of the reconstruction, in the units of the features.
+
+        Missing values and padding do not count; of words, the weights count.
+        """
+        sums, counts = self.squared_errors(features)
+        return float(np.sqrt(sums.sum() / counts.sum()))
+
+    def squared_errors(self, features: Features, codes: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
+        """Return of each row the sum of the squared errors of its values, as `error` has them, and their number.
+
+        Parameters
+        ----------
+        codes
+            ``(n, latent)``: what these stand for is compared with the rows, instead of what their own codes do.
+        """
+        if codes is not None and np.shape(codes) != (len(features), self.spec.latent):
+            raise DataError(f"codes of shape {np.shape(codes)} are not ({len(features)}, {self.spec.latent})")
+        rows = self.rows(features)
+        others = None if codes is None else torch.from_numpy(np.array(codes, np.float32, order="C")).to(rows.device)
+        sums, counts = squared_errors(self.network, self._scaling, rows, others)
+        return sums.cpu().numpy(), counts.cpu().numpy()
+
+    def log_likelihood(self, features: Features, *, samples: int = 50, seed: int = 0) -> np.ndarray:
+        """Return log p(x) of each row as the network sees it, ``(n,)``, estimated by importance sampling.
+
+        It grows with the number of samples from the evidence lower bound toward the truth (Burda et al. 2016).
+        """
+        generator = torch.Generator(self._scaling.centre.device).manual_seed(seed)
+        return self._mapped(features, lambda x: self.network.log_likelihood(x, samples, generator))
+
+    def sample(self, n: int, *, seed: int = 0) -> Features:
+        """Draw rows from a generative model."""
+        if n < 1:
+            raise ConfigError(f"n = {n} must be at least 1")
+        device = self._scaling.centre.device
+        with torch.no_grad():
+            codes = self.network.draw(n, torch.Generator(device).manual_seed(seed))
+            values = self._scaling.undo(self.network.decode(codes).float()).cpu().numpy()
+        lengths = np.full(n, self.form[0]) if len(self.form) == 2 else None
+        return Features(values, pd.RangeIndex(n), self.columns, self.form, lengths)
+
+    def decode(self, codes: np.ndarray) -> Features:
+        """Return the rows that codes ``(n, latent)`` stand for: of points between two codes, what lies between them."""
+        codes = np.array(codes, np.float32, order="C")
+        if codes.ndim != 2 or codes.shape[1] != self.spec.latent:
+            raise DataError(f"codes of shape {codes.shape} are not (n, {self.spec.latent})")
+        device = self._scaling.centre.device
+        with torch.no_grad():
+            rows = self.network.decode(torch.from_numpy(codes).to(device)).float()
+            values = self._scaling.undo(rows).cpu().numpy()
+        lengths = np.full(len(codes), self.form[0]) if len(self.form) == 2 else None
+        return Features(values, pd.RangeIndex(len(codes)), self.columns, self.form, lengths)
+
+    def interpolate(self, features: Features, steps: int = 9) -> Features:
+        """Return what lies between two rows: their codes, and ``steps`` in all at equal distances, decoded."""
+        if len(features) != 2 or steps < 2:
+            raise DataError(f"{steps} steps between {len(features):,} rows; expected two rows, and 2 steps or more")
+        first, last = np.asarray(self.encode(features).matrix)
+        shares = np.linspace(0, 1, steps, dtype=np.float32)[:, None]
+        return self.decode((1 - shares) * first + shares * last)
+
+    def save(self, path: str | Path, *, overwrite: bool = False) -> None:
+        """Write the model into a folder: `FeatureEncoder.load` gives an equal spec and equal codes."""
+        state = {f"network.{name}": tensor for name, tensor in self.network.state_dict().items()}
+        state |= {f"scaling.{name}": tensor for name, tensor in self._scaling.state_dict().items()}
+        config = {
+            "model": self.spec.name(),
+            "spec": flatten(self.spec),
+            "shape": [self.facts["rows"], len(self.columns), list(self.form)],
+            "facts": self.facts,
+            "history": self.history,
+        }
+        artefact.write(Path(path), Artefact(config, self.columns, state, self.notes, kind=KIND), overwrite=overwrite)
+
+    @classmethod
+    def load(cls, path: str | Path, *, device: str = "auto") -> Self:
+        """Read a model that was saved on any device."""
+        place = resolve(device)
+        stored = artefact.read(Path(path), place, KIND)
+        try:
+            model = cls(build(autoencoders.spec_class(stored.config["model"]), stored.config["spec"]))
+            rows, width, form = stored.config["shape"]
+            with torch.device("meta"):  # shapes only: what a new network would draw and hold is not needed
+                network, scaling = model.spec.build(FeatureShape(rows, width, tuple(form))), Scaling(width)
+            for part, module in (("network.", network), ("scaling.", scaling)):
+                own = {name.removeprefix(part): one for name, one in stored.state.items() if name.startswith(part)}
+                module.load_state_dict(own, assign=True)
+            model.history, model.facts = stored.config["history"], stored.config["facts"]
+        except (AttributeError, ConfigError, KeyError, TypeError, ValueError, RuntimeError) as error:
+            raise ArtefactError(f"{path} cannot be loaded by this version: {error}") from error
+        model._network, model._scaling, model.columns, model.form = network.eval(), scaling, stored.items, tuple(form)
+        model.notes = dict(stored.notes)
+        return model
+
+    def rows(self, features: Features) -> FeatureRows:
+        """Return the rows as the network reads them, on its device."""
+        self.network.eval()
+        fitting = features.fitting(self.columns, self.form)
+        return FeatureRows.of(fitting, self._scaling, self._scaling.centre.device)
+
+    def _mapped(self, features: Features, use: Callable[[FeatureRows], Tensor]) -> np.ndarray:
+        with torch.no_grad():
+            parts = [use(part).float().cpu().numpy() for part in chunks(self.rows(features))]
+        return np.concatenate(parts) if parts else np.empty((0, self.spec.latent), np.float32)
+
+
+def _numbered(width: int) -> Ids:
+    return pd.Index([f"code {place}" for place in range(width)])

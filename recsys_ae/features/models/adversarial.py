@@ -1,0 +1,116 @@
+"""Adversarial autoencoder: a discriminator learns to tell codes from draws of the prior, and the encoder to fool it.
+
+Makhzani, Shlens, Jaitly, Goodfellow, Frey, "Adversarial Autoencoders", ICLR workshop 2016.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from recsys_ae.errors import ConfigError
+from recsys_ae.features.nn.contract import FeatureShape, TrainedFeatureAutoencoder, TrainedFeatureSpec
+from recsys_ae.features.nn.dense import Activation, Dense, Mirrored
+from recsys_ae.features.nn.likelihoods import Likelihood, mean_of, reconstruction
+from recsys_ae.features.nn.rows import FeatureRows
+from recsys_ae.nn.model import Loss
+from recsys_ae.nn.training.loop import Phase, Step
+from recsys_ae.spec.hyper import hp
+
+
+@dataclass(frozen=True, kw_only=True)
+class Adversarial(TrainedFeatureSpec):
+    """Hyper-parameters of the adversarial autoencoder."""
+
+    hidden: tuple[int, ...] = hp((400,), "widths from the input to the code, mirrored on the way back", low=1)
+    critic: tuple[int, ...] = hp((256, 256), "widths of the discriminator's hidden layers", low=1)
+    prior: Literal["gaussian", "mixture"] = hp(
+        "gaussian", "what codes shall look like: N(0, I), or gaussians whose means stand on a circle in two dimensions"
+    )
+    pace: float = hp(
+        0.1, "learning rate of the encoder's steps against the discriminator, as a share of lr", low=0, high=10
+    )
+    components: int = hp(10, "gaussians of the mixture", low=1)
+    radius: float = hp(4.0, "radius of the mixture's circle, in standard deviations", low=0)
+    activation: Activation = hp("relu", "activation of the hidden layers; the code is linear")
+    likelihood: Likelihood = hp("gaussian", "gaussian: squared error; bernoulli: cross-entropy, for values from 0 to 1")
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.prior == "mixture" and self.latent < 2:
+            raise ConfigError("the circle of a mixture needs two dimensions: latent must be at least 2")
+
+    @property
+    def constrained(self) -> bool:
+        """The prior keeps it from copying."""
+        return True
+
+    def build(self, shape: FeatureShape) -> "AdversarialNetwork":
+        """Make the untrained network."""
+        return AdversarialNetwork(self, shape)
+
+
+class AdversarialNetwork(TrainedFeatureAutoencoder):
+    """A dense autoencoder with a linear, deterministic code, and a discriminator of codes."""
+
+    generative: ClassVar[bool] = True
+
+    def __init__(self, spec: Adversarial, shape: FeatureShape) -> None:
+        super().__init__(spec)
+        self.layers = Mirrored(shape.width, spec.hidden, spec.latent, spec.activation, code="linear")
+        self.discriminator = Dense((spec.latent, *spec.critic, 1), "relu")
+
+    def encode(self, x: FeatureRows) -> Tensor:
+        """Return the code."""
+        return self.layers.encode(x.seen)
+
+    def decode(self, z: Tensor) -> Tensor:
+        """Return what the likelihood expects."""
+        return mean_of(self.spec.likelihood, self.layers.decode(z))
+
+    def draw(self, n: int, generator: torch.Generator) -> Tensor:
+        """Draw codes from the prior."""
+        device = generator.device
+        codes = torch.randn(n, self.spec.latent, device=device, generator=generator)
+        if self.spec.prior == "mixture":
+            which = torch.randint(self.spec.components, (n,), device=device, generator=generator)
+            angles = which * (2 * math.pi / self.spec.components)
+            codes[:, :2] += self.spec.radius * torch.stack([angles.cos(), angles.sin()], dim=1)
+        return codes
+
+    def phases(self) -> Sequence[Phase]:
+        """Reconstruct; tell codes from the prior; fool who does: in this order on each batch (§2)."""
+        return [
+            Phase(self.loss, list(self.layers.parameters())),
+            Phase(self.discrimination, list(self.discriminator.parameters())),
+            Phase(self.generation, list(self.layers.encoder.parameters()), self.spec.pace),
+        ]
+
+    def loss(self, x: FeatureRows, step: Step) -> Loss:
+        """−log p(x | z) but for constants, summed over columns."""
+        target = x.seen
+        output = self.layers.decode(self.layers.encode(target))
+        error = reconstruction(self.spec.likelihood, output, target, x.known).mean()
+        return Loss(error, {"error": error})
+
+    def discrimination(self, x: FeatureRows, step: Step) -> Loss:
+        """−E_p[log D(z)] − E_q[log(1 − D(z))]."""
+        with torch.no_grad():
+            false = self.layers.encode(x.seen)
+        true = self.draw(len(x), step.generator)
+        total = _crossed(self.discriminator(true), 1) + _crossed(self.discriminator(false), 0)
+        return Loss(total, {"discriminator": total})
+
+    def generation(self, x: FeatureRows, step: Step) -> Loss:
+        """−E_q[log D(z)]: what does not saturate where the discriminator is sure."""
+        total = _crossed(self.discriminator(self.layers.encode(x.seen)), 1)
+        return Loss(total, {"generator": total})
+
+
+def _crossed(logits: Tensor, truth: int) -> Tensor:
+    """Return the mean cross-entropy of logits where the answer is 1, or 0."""
+    return functional.softplus(-logits.float() if truth else logits.float()).mean()

@@ -1,0 +1,78 @@
+"""Contractive autoencoder: a code that changes little where the row changes little, by a penalty on its Jacobian.
+
+Rifai, Vincent, Muller, Glorot, Bengio, "Contractive Auto-Encoders: Explicit Invariance During Feature Extraction",
+ICML 2011. With one layer and the gaussian likelihood its output lies in a plane, and no code gives rows back better
+than PCA's (Bourlard and Kamp 1988); the bernoulli likelihood or hidden layers can.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from torch import Tensor, nn
+
+from recsys_ae.features.nn.contract import FeatureShape
+from recsys_ae.features.nn.dense import Mirrored
+from recsys_ae.features.nn.likelihoods import Likelihood, mean_of, reconstruction
+from recsys_ae.features.nn.output_bias import BiasedAutoencoder, BiasedSpec
+from recsys_ae.features.nn.penalties import estimated_jacobian_norm, jacobian_norm
+from recsys_ae.features.nn.rows import FeatureRows
+from recsys_ae.nn.model import Loss
+from recsys_ae.nn.training.loop import Step
+from recsys_ae.spec.hyper import hp
+
+
+@dataclass(frozen=True, kw_only=True)
+class Contractive(BiasedSpec):
+    """Hyper-parameters of the contractive autoencoder; one sigmoid layer with tied weights is the paper's."""
+
+    hidden: tuple[int, ...] = hp((), "widths from the input to the code, mirrored on the way back", low=1)
+    contraction: float = hp(0.1, "weight of the squared norm of the Jacobian", low=0, search=("log", 1e-3, 10))
+    jacobian: Literal["exact", "estimated"] = hp("exact", "whether its norm is computed, or estimated without bias")
+    probes: int = hp(1, "random directions of the estimate", low=1)
+    activation: Literal["sigmoid", "tanh", "relu", "linear"] = hp("sigmoid", "activation of all layers and of the code")
+    likelihood: Likelihood = hp("gaussian", "gaussian: squared error; bernoulli: cross-entropy, for values from 0 to 1")
+    tied: bool = hp(True, "use the encoder's weights, transposed, in the decoder, so that small ones do not help")
+
+    @property
+    def constrained(self) -> bool:
+        """The penalty keeps it from copying."""
+        return self.contraction > 0
+
+    def kept(self, shape: FeatureShape, network: nn.Module) -> int:
+        """Return what the layers give, and the Jacobian between any two of them or what its estimate keeps."""
+        dense = super().kept(shape, network)
+        if self.jacobian == "estimated":
+            return dense * (1 + self.probes)
+        return dense + (2 * self.latent * (shape.width + sum(self.hidden)) if self.hidden else 0)
+
+    def build(self, shape: FeatureShape) -> "ContractiveNetwork":
+        """Make the untrained network."""
+        return ContractiveNetwork(self, shape)
+
+
+class ContractiveNetwork(BiasedAutoencoder):
+    """Dense layers to a code with the same activation, and back."""
+
+    def __init__(self, spec: Contractive, shape: FeatureShape) -> None:
+        super().__init__(spec)
+        self.layers = Mirrored(
+            shape.width, spec.hidden, spec.latent, spec.activation, code=spec.activation, tied=spec.tied
+        )
+
+    def encode(self, x: FeatureRows) -> Tensor:
+        """Return the code."""
+        return self.layers.encode(x.seen)
+
+    def decode(self, z: Tensor) -> Tensor:
+        """Return what the likelihood expects."""
+        return mean_of(self.spec.likelihood, self.layers.decode(z))
+
+    def loss(self, x: FeatureRows, step: Step) -> Loss:
+        """−log p(x | z) + λ ‖∂f/∂x‖²_F (eq. 7)."""
+        spec, target = self.spec, x.seen
+        error = reconstruction(spec.likelihood, self.layers.decode(self.layers.encode(target)), target, x.known).mean()
+        if spec.jacobian == "exact":
+            penalty = jacobian_norm(self.layers.encoder, target)
+        else:
+            penalty = estimated_jacobian_norm(self.layers.encoder, target, spec.probes, step.generator)
+        return Loss(error + spec.contraction * penalty, {"error": error, "jacobian": penalty})

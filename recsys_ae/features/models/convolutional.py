@@ -1,0 +1,132 @@
+"""Convolutional autoencoder: convolutions halve an image, or a row, down to the code, and double it back.
+
+Masci, Meier, Cireşan, Schmidhuber, "Stacked Convolutional Auto-Encoders for Hierarchical Feature Extraction", ICANN
+2011; with the code of a denoising or of a variational autoencoder where that is wanted.
+"""
+
+import math
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from recsys_ae.errors import DataError, UnsupportedError
+from recsys_ae.features.data.features import IMAGE
+from recsys_ae.features.nn.contract import FeatureShape, TrainedFeatureAutoencoder, TrainedFeatureSpec
+from recsys_ae.features.nn.convolution import Doublings, Halvings, halved
+from recsys_ae.features.nn.likelihoods import Likelihood, mean_of, reconstruction
+from recsys_ae.features.nn.rows import FeatureRows
+from recsys_ae.nn import losses
+from recsys_ae.nn.corruption import Corruption, corrupt, gaussian_sample
+from recsys_ae.nn.layers import linear
+from recsys_ae.nn.model import Loss
+from recsys_ae.nn.training.loop import Step
+from recsys_ae.nn.training.schedules import warm_up
+from recsys_ae.spec.hyper import hp
+
+
+@dataclass(frozen=True, kw_only=True)
+class Convolutional(TrainedFeatureSpec):
+    """Hyper-parameters of the convolutional autoencoder."""
+
+    reads: ClassVar[tuple[int, ...]] = (0, IMAGE)
+
+    channels: tuple[int, ...] = hp((16, 32), "channels after each convolution; each halves the sides", low=1)
+    down: Literal["strided", "pooled"] = hp("strided", "what halves: the stride of the convolution, or max-pooling")
+    up: Literal["transposed", "unpooled"] = hp(
+        "transposed", "what doubles: transposed convolutions, or repeated values and convolutions"
+    )
+    code: Literal["plain", "denoising", "variational"] = hp("plain", "what kind of autoencoder it is")
+    corruption: Corruption = hp("masking", "how rows are damaged (denoising)")
+    level: float = hp(
+        0.3, "standard deviation of gaussian noise, or the share of values hit (denoising)", low=0, high=1
+    )
+    beta: float = hp(1.0, "weight of the KL term once it has risen (variational)", low=0)
+    warm_up: float = hp(0.2, "share of the updates over which beta rises from 0 (variational)", low=0, high=1)
+    likelihood: Likelihood = hp("gaussian", "gaussian: squared error; bernoulli: cross-entropy, for values from 0 to 1")
+
+    @property
+    def constrained(self) -> bool:
+        """Noise or the KL term keep it from copying."""
+        return (self.code == "denoising" and self.level > 0) or (self.code == "variational" and self.beta > 0)
+
+    def check(self, shape: FeatureShape) -> None:
+        """Raise if a side is too short to be halved that often."""
+        super().check(shape)
+        sides = shape.form[1:] or (shape.width,)
+        for place, before in enumerate(halved(sides, len(self.channels))[:-1]):
+            if min(before) < 2:
+                size = " × ".join(map(str, sides))
+                raise DataError(
+                    f"{size} cannot be halved {len(self.channels)} times: after {place} times a side is 1; give at "
+                    f"most {place} numbers of channels"
+                )
+
+    def kept(self, shape: FeatureShape, network: nn.Module) -> int:
+        """Return what the convolutions give, on the way down before and after pooling, on the way up repeated, too."""
+        sides = halved(shape.form[1:] or (shape.width,), len(self.channels))
+        areas = [math.prod(one) for one in sides]
+        down = sum(channels * area for channels, area in zip(self.channels, areas[1:], strict=True))
+        above = sum(channels * area for channels, area in zip(self.channels, areas, strict=False))
+        pooled, unpooled = self.down == "pooled", self.up == "unpooled"
+        return (4 + pooled) * down + 2 * (pooled + unpooled) * above + 4 * shape.width + 4 * self.latent
+
+    def build(self, shape: FeatureShape) -> "ConvolutionalNetwork":
+        """Make the untrained network."""
+        return ConvolutionalNetwork(self, shape)
+
+
+class ConvolutionalNetwork(TrainedFeatureAutoencoder):
+    """Convolutions to a dense code and back; columns of a table are one channel in a row."""
+
+    def __init__(self, spec: Convolutional, shape: FeatureShape) -> None:
+        super().__init__(spec)
+        self.form = shape.form or (1, shape.width)
+        channels, sides = (self.form[0], *spec.channels), halved(self.form[1:], len(spec.channels))
+        self.smallest = (channels[-1], *sides[-1])
+        outputs = 2 * spec.latent if spec.code == "variational" else spec.latent
+        self.down = Halvings(channels, len(sides[0]), pooled=spec.down == "pooled")
+        self.to_code = linear(math.prod(self.smallest), outputs)
+        self.from_code = linear(spec.latent, math.prod(self.smallest))
+        self.up = Doublings(channels, sides, unpooled=spec.up == "unpooled")
+
+    def encode(self, x: FeatureRows) -> Tensor:
+        """Return the code, or its mean."""
+        return self._code(x.seen)[:, : self.spec.latent]
+
+    def decode(self, z: Tensor) -> Tensor:
+        """Return what the likelihood expects."""
+        return mean_of(self.spec.likelihood, self._back(z))
+
+    def draw(self, n: int, generator: torch.Generator) -> Tensor:
+        """Draw codes from N(0, I), which those of a variational code are close to."""
+        if self.spec.code != "variational":
+            raise UnsupportedError(f"a {self.spec.code} code is not generative; fit it with code variational")
+        return torch.randn(n, self.spec.latent, device=generator.device, generator=generator)
+
+    def loss(self, x: FeatureRows, step: Step) -> Loss:
+        """−log p(x | z) but for constants, summed over columns; with a variational code + β KL."""
+        spec, target = self.spec, x.seen
+        damaged = corrupt(target, spec.corruption, spec.level, step.generator) if spec.code == "denoising" else target
+        code = self._code(damaged)
+        if spec.code != "variational":
+            error = reconstruction(spec.likelihood, self._back(code), target, x.known).mean()
+            return Loss(error, {"error": error})
+        mean, log_variance = code.float().chunk(2, dim=1)
+        output = self._back(gaussian_sample(mean, log_variance, step.generator))
+        error = reconstruction(spec.likelihood, output, target, x.known).mean()
+        error = error / 2 if spec.likelihood == "gaussian" else error  # of variance 1, but for a constant
+        kl = losses.gaussian_kl(mean, log_variance)
+        beta = warm_up(step.update, spec.warm_up * step.total, spec.beta)
+        return Loss(error + beta * kl, {"error": error, "kl": kl, "beta": beta})
+
+    def _code(self, x: Tensor) -> Tensor:
+        code: Tensor = self.to_code(self.down(x.reshape(-1, *self.form)).flatten(1))
+        return code
+
+    def _back(self, z: Tensor) -> Tensor:
+        small = functional.relu(self.from_code(z)).reshape(-1, *self.smallest)
+        rows: Tensor = self.up(small).flatten(1)
+        return rows

@@ -1,0 +1,113 @@
+"""Deep autoencoder: any number of hidden layers to the code and back, if wanted pretrained layer by layer.
+
+Hinton and Salakhutdinov, "Reducing the dimensionality of data with neural networks", Science 2006; greedy stacking of
+autoencoders: Bengio, Lamblin, Popovici, Larochelle, NeurIPS 2006.
+"""
+
+import dataclasses
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from recsys_ae.features.nn.contract import FeatureShape, TrainedFeatureAutoencoder, TrainedFeatureSpec
+from recsys_ae.features.nn.dense import ACTIVATIONS, Activation, Dense, Mirrored, Transposed, evenly_spaced
+from recsys_ae.features.nn.likelihoods import Likelihood, mean_of, reconstruction
+from recsys_ae.features.nn.rows import FeatureRows
+from recsys_ae.features.nn.scaling import Scaling
+from recsys_ae.nn.model import Loss, Trained, Validate
+from recsys_ae.nn.runtime import Run
+from recsys_ae.nn.training import loop
+from recsys_ae.nn.training.loop import Step
+from recsys_ae.spec.hyper import hp
+from recsys_ae.tracking import NoTracker
+
+
+@dataclass(frozen=True, kw_only=True)
+class Deep(TrainedFeatureSpec):
+    """Hyper-parameters of the deep autoencoder."""
+
+    hidden: tuple[int, ...] = hp(
+        (), "widths from the input to the code, mirrored on the way back; none: by layers", low=1
+    )
+    layers: int = hp(3, "hidden layers on the way to the code, narrower in equal steps, where hidden is empty", low=0)
+    activation: Activation = hp("relu", "activation of the hidden layers; the code is linear")
+    likelihood: Likelihood = hp("gaussian", "gaussian: squared error; bernoulli: cross-entropy, for values from 0 to 1")
+    tied: bool = hp(False, "use the encoder's weights, transposed, in the decoder")
+    pretrain_epochs: int = hp(0, "passes in which each layer first learns alone to give back what it reads", low=0)
+
+    def build(self, shape: FeatureShape) -> "DeepNetwork":
+        """Make the untrained network."""
+        return DeepNetwork(self, shape)
+
+
+class DeepNetwork(TrainedFeatureAutoencoder):
+    """Dense layers with a linear code in the middle."""
+
+    def __init__(self, spec: Deep, shape: FeatureShape) -> None:
+        super().__init__(spec)
+        hidden = spec.hidden or evenly_spaced(shape.width, spec.latent, spec.layers)
+        self.layers = Mirrored(shape.width, hidden, spec.latent, spec.activation, code="linear", tied=spec.tied)
+
+    def encode(self, x: FeatureRows) -> Tensor:
+        """Return the code."""
+        return self.layers.encode(x.seen)
+
+    def decode(self, z: Tensor) -> Tensor:
+        """Return what the likelihood expects."""
+        return mean_of(self.spec.likelihood, self.layers.decode(z))
+
+    def loss(self, x: FeatureRows, step: Step) -> Loss:
+        """−log p(x | z) but for constants, summed over columns."""
+        target = x.seen
+        output = self.layers.decode(self.layers.encode(target))
+        error = reconstruction(self.spec.likelihood, output, target, x.known).mean()
+        return Loss(error, {"error": error})
+
+    def learn(self, rows: FeatureRows, run: Run, validate: Validate | None = None) -> list[dict[str, float]]:
+        """Train layer by layer, if that is wanted, and then all layers at once."""
+        if self.spec.pretrain_epochs:
+            self._pretrain(rows, run)
+        return super().learn(rows, run, validate)
+
+    def _pretrain(self, rows: FeatureRows, run: Run) -> None:
+        quiet = dataclasses.replace(run, tracker=NoTracker(), progress=None)
+        spec = dataclasses.replace(self.spec, epochs=self.spec.pretrain_epochs)
+        for place in range(len(self.layers.encoder.layers)):
+            stage = _Stage(spec, self.layers, place).to(rows.device)
+            loop.train(stage, rows, quiet, None)
+            with torch.no_grad():
+                parts = torch.split(torch.arange(len(rows), device=rows.device), 1024)
+                hidden = torch.cat([stage.up(rows.take(part).seen) for part in parts])
+            rows = FeatureRows(hidden, Scaling(hidden.shape[1]).to(rows.device))
+
+
+class _Stage(Trained):
+    """One layer of the encoder and the one of the decoder that undoes it, which read what the layer below gives."""
+
+    def __init__(self, spec: Deep, layers: Mirrored, place: int) -> None:
+        super().__init__(spec)
+        encoder, decoder = layers.encoder, layers.decoder
+        self.place = place
+        self.layer: Any = encoder.layers[place]
+        back = len(encoder.layers) - 1 - place
+        self.back: Any = decoder.layers[back] if isinstance(decoder, Dense) else None
+        self.bias: Any = decoder.biases[back] if isinstance(decoder, Transposed) else None
+        self.activation = encoder.activations[place]
+        self.output = decoder.activations[back]
+
+    def up(self, x: Tensor) -> Tensor:
+        """Return what the layer gives."""
+        return ACTIVATIONS[self.activation](self.layer(x))
+
+    def loss(self, x: FeatureRows, step: Step) -> Loss:
+        """Return how far off what the layer reads is from what comes back."""
+        target = x.seen
+        hidden = self.up(target)
+        output = (
+            nn.functional.linear(hidden, self.layer.weight.T, self.bias) if self.back is None else self.back(hidden)
+        )
+        likelihood = self.spec.likelihood if self.place == 0 else "gaussian"
+        error = reconstruction(likelihood, ACTIVATIONS[self.output](output), target, x.known).mean()
+        return Loss(error, {"error": error})

@@ -1,0 +1,67 @@
+"""Denoising autoencoder: it reads damaged rows and gives back whole ones, if wanted with codes of both drawn together.
+
+Vincent, Larochelle, Lajoie, Bengio, Manzagol, "Stacked Denoising Autoencoders", JMLR 2010; the encoder's distortion:
+Sanchez Giraldo, "Revisiting denoising auto-encoders".
+"""
+
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from recsys_ae.features.nn.contract import FeatureShape, TrainedFeatureAutoencoder, TrainedFeatureSpec
+from recsys_ae.features.nn.dense import Activation, Mirrored
+from recsys_ae.features.nn.likelihoods import Likelihood, mean_of, reconstruction
+from recsys_ae.features.nn.penalties import encoder_distortion
+from recsys_ae.features.nn.rows import FeatureRows
+from recsys_ae.nn.corruption import Corruption, corrupt
+from recsys_ae.nn.model import Loss
+from recsys_ae.nn.training.loop import Step
+from recsys_ae.spec.hyper import hp
+
+
+@dataclass(frozen=True, kw_only=True)
+class Denoising(TrainedFeatureSpec):
+    """Hyper-parameters of the denoising autoencoder."""
+
+    hidden: tuple[int, ...] = hp((256,), "widths from the input to the code, mirrored on the way back", low=1)
+    corruption: Corruption = hp("masking", "how rows are damaged")
+    level: float = hp(0.3, "standard deviation of gaussian noise, or the share of values that are hit", low=0, high=1)
+    distortion: float = hp(0.0, "weight, 1/λ, of the squared distance of the codes of damaged and whole rows", low=0)
+    activation: Activation = hp("relu", "activation of the hidden layers; the code is linear")
+    likelihood: Likelihood = hp("gaussian", "gaussian: squared error; bernoulli: cross-entropy, for values from 0 to 1")
+    tied: bool = hp(False, "use the encoder's weights, transposed, in the decoder")
+
+    @property
+    def constrained(self) -> bool:
+        """Noise keeps it from copying."""
+        return self.level > 0
+
+    def build(self, shape: FeatureShape) -> "DenoisingNetwork":
+        """Make the untrained network."""
+        return DenoisingNetwork(self, shape)
+
+
+class DenoisingNetwork(TrainedFeatureAutoencoder):
+    """Dense layers to a linear code and back."""
+
+    def __init__(self, spec: Denoising, shape: FeatureShape) -> None:
+        super().__init__(spec)
+        self.layers = Mirrored(shape.width, spec.hidden, spec.latent, spec.activation, code="linear", tied=spec.tied)
+
+    def encode(self, x: FeatureRows) -> Tensor:
+        """Return the code of the rows as they are."""
+        return self.layers.encode(x.seen)
+
+    def decode(self, z: Tensor) -> Tensor:
+        """Return what the likelihood expects."""
+        return mean_of(self.spec.likelihood, self.layers.decode(z))
+
+    def loss(self, x: FeatureRows, step: Step) -> Loss:
+        """E[−log p(x | f(x̃)) + (1/λ) ‖f(x̃) − f(x)‖²] with one damaged x̃ of each row."""
+        spec, target = self.spec, x.seen
+        code = self.layers.encode(corrupt(target, spec.corruption, spec.level, step.generator))
+        error = reconstruction(spec.likelihood, self.layers.decode(code), target, x.known).mean()
+        if not spec.distortion:
+            return Loss(error, {"error": error})
+        distortion = encoder_distortion(self.layers.encode(target), code)
+        return Loss(error + spec.distortion * distortion, {"error": error, "distortion": distortion})

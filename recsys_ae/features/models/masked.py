@@ -1,0 +1,252 @@
+"""Masked autoencoder: most tokens are hidden, attention encodes the others alone, a light decoder guesses the hidden.
+
+He, Chen, Xie, Li, Dollár, Girshick, "Masked Autoencoders Are Scalable Vision Learners", CVPR 2022. The tokens are the
+patches of an image, or the columns of a table.
+"""
+
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+
+import torch
+from torch import Tensor, nn
+
+from recsys_ae.errors import ConfigError, DataError, UnsupportedError
+from recsys_ae.features.data.features import IMAGE
+from recsys_ae.features.nn.attention import Block
+from recsys_ae.features.nn.contract import FeatureShape, TrainedFeatureAutoencoder, TrainedFeatureSpec
+from recsys_ae.features.nn.rows import FeatureRows
+from recsys_ae.nn.layers import linear
+from recsys_ae.nn.model import Loss
+from recsys_ae.nn.training.loop import Step
+from recsys_ae.spec.hyper import hp
+
+MOST = 1024
+"""Tokens in a row; the cost of attention grows with their square."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Masked(TrainedFeatureSpec):
+    """Hyper-parameters of the masked autoencoder."""
+
+    reads: ClassVar[tuple[int, ...]] = (0, IMAGE)
+
+    latent: int = hp(64, "size of the code; of the code mean, of a token, too", low=1, search=("log", 16, 256))
+    code: Literal["mean", "bottleneck"] = hp(
+        "mean",
+        "mean: of all tokens, and the decoder reads tokens; bottleneck: a linear map of tokens, all that it reads",
+    )
+    width: int = hp(64, "size of a token in the encoder (bottleneck)", low=1)
+    whole: float = hp(1.0, "weight of the error of rows of which nothing is hidden (bottleneck)", low=0)
+    ratio: float = hp(0.75, "share of the tokens that is hidden", low=0.05, high=0.95)
+    patch: int = hp(4, "side of a patch (images only)", low=1)
+    depth: int = hp(3, "attention layers of the encoder", low=1)
+    heads: int = hp(4, "attention heads of encoder and decoder", low=1)
+    decoder: int = hp(32, "size of a token in the decoder, which has one layer", low=1)
+    normalise: bool = hp(False, "have the decoder guess each patch less its mean, divided by its deviation")
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        for name in ("latent" if self.code == "mean" else "width", "decoder"):
+            if getattr(self, name) % self.heads:
+                raise ConfigError(f"{name} = {getattr(self, name)} must be a multiple of heads = {self.heads}")
+        if self.code == "bottleneck" and self.normalise:
+            raise ConfigError(
+                "normalise: a code does not hold the mean and deviation of each patch; take the code mean"
+            )
+
+    @property
+    def token(self) -> int:
+        """The size of a token in the encoder."""
+        return self.latent if self.code == "mean" else self.width
+
+    @property
+    def constrained(self) -> bool:
+        """It never sees what it has to give back."""
+        return self.code == "mean" or self.whole == 0
+
+    def check(self, shape: FeatureShape) -> None:
+        """Raise if an image does not fall into patches, or there are too few or too many tokens."""
+        super().check(shape)
+        if shape.form and (shape.form[1] % self.patch or shape.form[2] % self.patch):
+            raise DataError(
+                f"an image of {shape.form[1]} × {shape.form[2]} does not fall into patches of {self.patch} × "
+                f"{self.patch}; choose a patch that divides both sides"
+            )
+        tokens = shape.width // (shape.form[0] * self.patch**2) if shape.form else shape.width
+        if not 2 <= tokens <= MOST:
+            raise DataError(
+                f"{tokens:,} tokens; masked takes 2 to {MOST:,}, and makes one of each column or patch: reduce the "
+                "columns with pca first, or choose another patch"
+            )
+
+    def kept(self, shape: FeatureShape, network: nn.Module) -> int:
+        """Return what attention layers of encoder and decoder keep of each token, 20 numbers for each of its own."""
+        tokens = shape.width // (shape.form[0] * self.patch**2) if shape.form else shape.width
+        seen = tokens * (1 - self.ratio) + tokens * (self.code == "bottleneck" and self.whole > 0)
+        passes = 2 if seen > tokens else 1
+        # A column of a table has weights of its own, which are gathered for each row.
+        own = 0 if shape.form else seen * self.token
+        return round(
+            seen * self.token * 20 * self.depth + own + passes * (tokens * self.decoder * 24 + 4 * shape.width)
+        )
+
+    def build(self, shape: FeatureShape) -> "MaskedNetwork":
+        """Make the untrained network."""
+        return MaskedNetwork(self, shape)
+
+
+class MaskedNetwork(TrainedFeatureAutoencoder):
+    """Tokens with learnt places; in the decoder one learnt token stands for all that are hidden."""
+
+    def __init__(self, spec: Masked, shape: FeatureShape) -> None:
+        super().__init__(spec)
+        self.form = shape.form
+        size = spec.patch**2 * shape.form[0] if shape.form else 1
+        self.n_tokens, self.size = shape.width // size, size
+        self.visible = max(1, self.n_tokens - round(spec.ratio * self.n_tokens))
+        # A column has weights of its own: its numbers mean something else than its neighbour's.
+        own = 1 if shape.form else self.n_tokens
+        self.into = nn.Parameter(torch.empty(own, size, spec.token))
+        self.places = nn.Parameter(torch.empty(self.n_tokens, spec.token))
+        self.blocks = nn.Sequential(*(Block(spec.token, spec.heads) for _ in range(spec.depth)))
+        self.norm = nn.LayerNorm(spec.token)
+        if spec.code == "bottleneck":
+            self.to_code = linear(self.n_tokens * spec.token, spec.latent)
+            self.from_code = linear(spec.latent, self.n_tokens * spec.decoder)
+        else:
+            self.narrow = linear(spec.token, spec.decoder)
+            self.hidden = nn.Parameter(torch.empty(spec.decoder))
+        self.decoder_places = nn.Parameter(torch.empty(self.n_tokens, spec.decoder))
+        self.decoder = nn.Sequential(Block(spec.decoder, spec.heads), nn.LayerNorm(spec.decoder))
+        self.out = nn.Parameter(torch.empty(own, spec.decoder, size))
+        told = [self.into, self.places, self.decoder_places, self.out]
+        for parameter in [*told, self.hidden] if spec.code == "mean" else told:
+            nn.init.trunc_normal_(parameter, std=0.02 if parameter is not self.into else size**-0.5)
+
+    def encode(self, x: FeatureRows) -> Tensor:
+        """Return the code, for which nothing is hidden."""
+        everything = self._everything(x)
+        encoded = self._encoded(self._tokens(x.seen), everything)
+        return self._code(encoded, everything) if self.spec.code == "bottleneck" else encoded.mean(dim=1)
+
+    def decode(self, z: Tensor) -> Tensor:
+        """Return the rows that bottleneck codes stand for; refuse where the decoder reads tokens, not their mean."""
+        if self.spec.code == "mean":
+            raise UnsupportedError(
+                "masked gives rows back from their tokens, not from a code; use reconstruct, or fit it with code "
+                "bottleneck"
+            )
+        return self._rows(self._unfolded(z))
+
+    def forward(self, x: FeatureRows) -> Tensor:
+        """Return rows by way of their bottleneck code, or each token as it is guessed from others.
+
+        Then it is the mean over guesses, none of which saw it: the tokens fall into as many groups as fit beside each
+        other in a row, of the size seen in the training; each group in turn is all that is seen.
+        """
+        if self.spec.code == "bottleneck":
+            return self.decode(self.encode(x))
+        tokens = self._tokens(x.seen)
+        groups = max(2, round(self.n_tokens / self.visible))
+        total, guesses = torch.zeros_like(tokens), torch.zeros(self.n_tokens, 1, device=x.device)
+        for group in range(groups):
+            inside = torch.arange(self.n_tokens, device=x.device) % groups == group
+            seen = inside.nonzero().T.expand(len(x), -1)
+            total += self._guessed(self._encoded(tokens, seen), seen) * (~inside)[:, None]
+            guesses += (~inside)[:, None]
+        rows = total / guesses
+        if self.spec.normalise:  # as the paper's pictures: with the patch's own mean and deviation
+            rows = rows * _deviation(tokens) + tokens.mean(dim=2, keepdim=True)
+        return self._rows(rows)
+
+    def loss(self, x: FeatureRows, step: Step) -> Loss:
+        """Squared error of the hidden tokens, the mean over their values; with a bottleneck + λ that of whole rows."""
+        tokens, known = self._tokens(x.seen), x.known
+        noise = torch.rand(tokens.shape[:2], device=x.device, generator=step.generator)
+        if known is not None:  # what is missing is among the hidden, if these are enough
+            noise = noise + (1 - known)
+        order = noise.argsort(dim=1)
+        seen = order[:, : self.visible]
+        guess = self._guessed(self._encoded(tokens, seen), seen).float()
+        counts = torch.ones_like(noise).scatter(1, seen, 0.0)
+        if known is not None:
+            counts = counts * known
+        errors = (guess - self._target(tokens)).square().mean(dim=2)
+        error = (errors * counts).sum() / counts.sum().clamp_min(1)
+        if self.spec.code == "mean" or not self.spec.whole:
+            return Loss(error, {"error": error})
+        errors = (
+            (self._guessed(self._encoded(tokens, self._everything(x)), self._everything(x)).float() - tokens)
+            .square()
+            .mean(dim=2)
+        )
+        whole = errors.mean() if known is None else (errors * known).sum() / known.sum().clamp_min(1)
+        return Loss(error + self.spec.whole * whole, {"error": error, "whole": whole})
+
+    def _everything(self, x: FeatureRows) -> Tensor:
+        return torch.arange(self.n_tokens, device=x.device).expand(len(x), -1)
+
+    def _target(self, tokens: Tensor) -> Tensor:
+        if not self.spec.normalise:
+            return tokens
+        return (tokens - tokens.mean(dim=2, keepdim=True)) / _deviation(tokens)
+
+    def _tokens(self, x: Tensor) -> Tensor:
+        """Cut rows into tokens, ``(n, tokens, size)``."""
+        if not self.form:
+            return x.unsqueeze(2)
+        (channels, height, width), p = self.form, self.spec.patch
+        cut = x.reshape(-1, channels, height // p, p, width // p, p)
+        return cut.permute(0, 2, 4, 1, 3, 5).reshape(len(x), self.n_tokens, self.size)
+
+    def _rows(self, tokens: Tensor) -> Tensor:
+        """Put tokens together again, ``(n, width)``."""
+        if not self.form:
+            return tokens.squeeze(2)
+        (channels, height, width), p = self.form, self.spec.patch
+        cut = tokens.reshape(-1, height // p, width // p, channels, p, p)
+        return cut.permute(0, 3, 1, 4, 2, 5).reshape(len(tokens), channels * height * width)
+
+    def _encoded(self, tokens: Tensor, seen: Tensor) -> Tensor:
+        """Encode the tokens at ``seen``, ``(n, m)``, alone: ``(n, m, latent)``."""
+        taken = tokens.gather(1, seen.unsqueeze(2).expand(-1, -1, self.size))
+        into = self.into[seen] if len(self.into) > 1 else self.into
+        embedded = _each(taken, into) + self.places[seen]
+        encoded: Tensor = self.norm(self.blocks(embedded))
+        return encoded
+
+    def _guessed(self, encoded: Tensor, seen: Tensor) -> Tensor:
+        """Return what the decoder makes of every token, ``(n, tokens, size)``."""
+        if self.spec.code == "bottleneck":
+            return self._unfolded(self._code(encoded, seen))
+        narrow = self.narrow(encoded)
+        everywhere = self.hidden.to(narrow.dtype).expand(len(seen), self.n_tokens, -1)
+        tokens = everywhere.scatter(1, seen.unsqueeze(2).expand_as(narrow), narrow) + self.decoder_places
+        return self._written(tokens)
+
+    def _code(self, encoded: Tensor, seen: Tensor) -> Tensor:
+        """Return the mean of what each token, by a map of its place, gives to the bottleneck code, ``(n, latent)``."""
+        n, m, width = encoded.shape
+        placed = encoded.new_zeros(n, self.n_tokens, width)
+        placed = placed.scatter(1, seen.unsqueeze(2).expand(-1, -1, width), encoded * (self.n_tokens / m))
+        code: Tensor = self.to_code(placed.flatten(1))
+        return code
+
+    def _unfolded(self, z: Tensor) -> Tensor:
+        """Return what the decoder makes of codes, ``(n, tokens, size)``."""
+        tokens = self.from_code(z).reshape(len(z), self.n_tokens, -1) + self.decoder_places
+        return self._written(tokens)
+
+    def _written(self, tokens: Tensor) -> Tensor:
+        return _each(self.decoder(tokens), self.out)
+
+
+def _each(tokens: Tensor, weights: Tensor) -> Tensor:
+    """Multiply tokens ``(n, m, size)`` by weights of their own, or by those that all share: one large product."""
+    shared = weights.ndim == 3 and len(weights) == 1  # those of a single row have a dimension more
+    return tokens @ weights[0] if shared else (tokens.unsqueeze(2) @ weights).squeeze(2)
+
+
+def _deviation(tokens: Tensor) -> Tensor:
+    """Return the standard deviation of each patch, with the paper's 10⁻⁶ added to the variance."""
+    return (tokens.var(dim=2, keepdim=True) + 1e-6).sqrt()

@@ -1,0 +1,119 @@
+"""PCA: the linear yardstick, in closed form; what any autoencoder of the same code size must beat.
+
+Where columns are few, from the eigenvectors of the covariance; else by a randomised range finder that reads the rows
+in pieces and never makes sparse ones dense as a whole (Halko, Martinsson, Tropp 2011, algorithm 4.4).
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from recsys_ae.errors import DataError
+from recsys_ae.features.nn.contract import FeatureAutoencoder, FeatureShape, FeatureSpec
+from recsys_ae.features.nn.rows import FeatureRows
+from recsys_ae.nn.model import Validate
+from recsys_ae.nn.runtime import Run
+from recsys_ae.spec.hyper import hp
+
+FEW = 2048
+"""Columns up to which the covariance is made."""
+CHUNK = 4096
+
+
+@dataclass(frozen=True, kw_only=True)
+class PCA(FeatureSpec):
+    """Hyper-parameters of PCA."""
+
+    solver: Literal["auto", "covariance", "randomised"] = hp(
+        "auto", f"how the components are found; auto: from the covariance up to {FEW:,} columns"
+    )
+    oversamples: int = hp(10, "directions beside those wanted (randomised only)", low=1)
+    iterations: int = hp(4, "power iterations (randomised only)", low=0)
+
+    @property
+    def constrained(self) -> bool:
+        """As many components as columns are no danger, but exact."""
+        return True
+
+    def check(self, shape: FeatureShape) -> None:
+        """Raise if there are fewer directions than wanted."""
+        super().check(shape)
+        if self.latent > min(shape.n_rows, shape.width):
+            raise DataError(
+                f"latent = {self.latent:,}, but {shape.n_rows:,} rows of {shape.width:,} columns have "
+                f"{min(shape.n_rows, shape.width):,} components at most; make latent smaller"
+            )
+
+    def memory(self, shape: FeatureShape) -> int:
+        """Return the bytes of the covariance, its eigenvectors and their workspace, or of two bases, and of a chunk."""
+        size = min(self.latent + self.oversamples, shape.n_rows, shape.width)
+        few = shape.width <= FEW if self.solver == "auto" else self.solver == "covariance"
+        return 8 * shape.width * (4 * shape.width if few else 4 * size) + 20 * min(CHUNK, shape.n_rows) * shape.width
+
+    def build(self, shape: FeatureShape) -> "PCANetwork":
+        """Make the empty model."""
+        return PCANetwork(self, shape)
+
+
+class PCANetwork(FeatureAutoencoder):
+    """z = V (x − μ) and x̂ = Vᵀz + μ; the rows of V, ``(latent, width)``, are orthonormal, the strongest first."""
+
+    mean: Tensor
+    components: Tensor
+
+    def __init__(self, spec: PCA, shape: FeatureShape) -> None:
+        super().__init__()
+        self.spec = spec
+        self.register_buffer("mean", torch.zeros(shape.width))
+        self.register_buffer("components", torch.zeros(spec.latent, shape.width))
+
+    def encode(self, x: FeatureRows) -> Tensor:
+        """Return the coordinates along the components."""
+        return (x.seen - self.mean) @ self.components.T
+
+    def decode(self, z: Tensor) -> Tensor:
+        """Return the point that has these coordinates."""
+        return z @ self.components + self.mean
+
+    @torch.no_grad()
+    def learn(self, rows: FeatureRows, run: Run, validate: Validate | None = None) -> list[dict[str, float]]:
+        """Find the directions of the largest variance."""
+        total = sum(part.sum(dim=0, dtype=torch.float64) for part in _parts(rows))
+        self.mean.copy_(torch.as_tensor(total) / len(rows))
+        few = rows.width <= FEW if self.spec.solver == "auto" else self.spec.solver == "covariance"
+        found = self._from_covariance(rows) if few else self._randomised(rows, run.generator())
+        # Of the two signs that a component may have, the one whose largest number is positive.
+        largest = found.gather(1, found.abs().argmax(dim=1, keepdim=True))
+        self.components.copy_(found * largest.sign())
+        return []
+
+    def _centred(self, rows: FeatureRows) -> Iterator[Tensor]:
+        for part in _parts(rows):
+            yield (part - self.mean).double()
+
+    def _from_covariance(self, rows: FeatureRows) -> Tensor:
+        covariance = sum(part.T @ part for part in self._centred(rows))
+        _, vectors = torch.linalg.eigh(torch.as_tensor(covariance))
+        found: Tensor = vectors.T.flip(0)[: self.spec.latent]
+        return found
+
+    def _randomised(self, rows: FeatureRows, generator: torch.Generator) -> Tensor:
+        spec = self.spec
+        size = min(spec.latent + spec.oversamples, len(rows), rows.width)
+        basis = torch.randn(rows.width, size, device=rows.device, dtype=torch.float64, generator=generator)
+        for _ in range(spec.iterations + 1):
+            basis = torch.linalg.qr(basis)[0]
+            basis = torch.as_tensor(sum(part.T @ (part @ basis) for part in self._centred(rows)))
+        basis = torch.linalg.qr(basis)[0]
+        small = torch.as_tensor(sum((part @ basis).T @ (part @ basis) for part in self._centred(rows)))
+        _, vectors = torch.linalg.eigh(small)
+        found: Tensor = (basis @ vectors).T.flip(0)[: spec.latent]
+        return found
+
+
+def _parts(rows: FeatureRows) -> Iterator[Tensor]:
+    for positions in torch.split(torch.arange(len(rows), device=rows.device), CHUNK):
+        yield rows.take(positions).seen

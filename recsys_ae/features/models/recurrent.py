@@ -1,0 +1,124 @@
+"""Recurrent autoencoder: an LSTM or GRU reads a sequence into a code, and another gives it back from its end.
+
+Srivastava, Mansimov, Salakhutdinov, "Unsupervised Learning of Video Representations using LSTMs", ICML 2015, §2.
+"""
+
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal
+
+import torch
+from torch import Tensor, nn
+from torch.nn.utils.rnn import pack_padded_sequence
+
+from recsys_ae.features.data.features import SEQUENCE
+from recsys_ae.features.nn.contract import FeatureShape, TrainedFeatureAutoencoder, TrainedFeatureSpec
+from recsys_ae.features.nn.likelihoods import Likelihood, mean_of, reconstruction
+from recsys_ae.features.nn.rows import FeatureRows
+from recsys_ae.nn.layers import linear
+from recsys_ae.nn.model import Loss
+from recsys_ae.nn.training.loop import Step
+from recsys_ae.spec.hyper import hp
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recurrent(TrainedFeatureSpec):
+    """Hyper-parameters of the recurrent autoencoder."""
+
+    reads: ClassVar[tuple[int, ...]] = (SEQUENCE,)
+
+    cell: Literal["lstm", "gru"] = hp("lstm", "what reads and writes")
+    hidden: int = hp(128, "size of the state of reader and writer", low=1, search=("log", 32, 512))
+    bidirectional: bool = hp(False, "a second reader reads from the end, and the code is made of both states")
+    repeated: bool = hp(False, "the decoder reads the code at every step, too, and not only starts from it")
+    conditional: bool = hp(False, "the decoder reads the step that it should have written last, or has written")
+    likelihood: Likelihood = hp("gaussian", "gaussian: squared error; bernoulli: cross-entropy, for values from 0 to 1")
+    clip_norm: float = hp(1.0, "scale a gradient down to this Euclidean norm; 0 leaves it", low=0)
+
+    def kept(self, shape: FeatureShape, network: nn.Module) -> int:
+        """Return the numbers of all steps: of each unit its gates before and after, and its states, as on a CPU."""
+        steps, width = shape.form
+        units = (2 + self.bidirectional) * self.hidden * (22 if self.cell == "lstm" else 12)
+        return steps * (units + (5 + self.bidirectional) * width + self.repeated * self.latent)
+
+    def build(self, shape: FeatureShape) -> "RecurrentNetwork":
+        """Make the untrained network."""
+        return RecurrentNetwork(self, shape)
+
+
+class RecurrentNetwork(TrainedFeatureAutoencoder):
+    """The encoder's last state becomes the code, and the code the decoder's first state; the end is written first."""
+
+    def __init__(self, spec: Recurrent, shape: FeatureShape) -> None:
+        super().__init__(spec)
+        self.steps, self.width = shape.form
+        kind: Any = nn.LSTM if spec.cell == "lstm" else nn.GRU
+        self.reader = kind(self.width, spec.hidden, batch_first=True, bidirectional=spec.bidirectional)
+        self.to_code = linear(spec.hidden * (1 + spec.bidirectional), spec.latent)
+        self.from_code = linear(spec.latent, spec.hidden)
+        self.writer = kind(self.width + spec.latent * spec.repeated, spec.hidden, batch_first=True)
+        self.output = linear(spec.hidden, self.width)
+
+    def encode(self, x: FeatureRows) -> Tensor:
+        """Return the code of each sequence; what is behind its last step is never read."""
+        return self._code(x.seen.reshape(-1, self.steps, self.width), self._lengths(x))
+
+    def decode(self, z: Tensor) -> Tensor:
+        """Return sequences of full length, their first step first."""
+        written = mean_of(self.spec.likelihood, self._written(z, None))
+        return written.flip(1).flatten(1)
+
+    def forward(self, x: FeatureRows) -> Tensor:
+        """Return sequences as long as those that are read."""
+        return self.decode_as(self.encode(x), x)
+
+    def decode_as(self, z: Tensor, x: FeatureRows) -> Tensor:
+        """Return sequences that end where those of x do, with 0 behind."""
+        written = mean_of(self.spec.likelihood, self._written(z, None))
+        back = backwards(written, self._lengths(x)).flatten(1)
+        return back if x.inside is None else back * x.inside
+
+    def loss(self, x: FeatureRows, step: Step) -> Loss:
+        """−log p of the steps, the last one first, but for constants; padding has no part in it."""
+        sequence, lengths = x.seen.reshape(-1, self.steps, self.width), self._lengths(x)
+        target = backwards(sequence, lengths)
+        written = self._written(self._code(sequence, lengths), target if self.spec.conditional else None)
+        error = reconstruction(self.spec.likelihood, written.flatten(1), target.flatten(1), x.inside).mean()
+        return Loss(error, {"error": error})
+
+    def _lengths(self, x: FeatureRows) -> Tensor:
+        return x.steps_inside.sum(dim=1)
+
+    def _code(self, sequence: Tensor, lengths: Tensor) -> Tensor:
+        packed = pack_padded_sequence(sequence, lengths.cpu(), batch_first=True, enforce_sorted=False)
+        _, state = self.reader(packed)
+        last = state[0] if self.spec.cell == "lstm" else state  # (directions, n, hidden)
+        code: Tensor = self.to_code(last.transpose(0, 1).flatten(1))
+        return code
+
+    def _written(self, z: Tensor, taught: Tensor | None) -> Tensor:
+        """Write all steps, ``(n, steps, width)``; ``taught``: what a conditional decoder is told of the last step."""
+        first = torch.tanh(self.from_code(z))[None]
+        state: Any = (first, torch.zeros_like(first)) if self.spec.cell == "lstm" else first
+        nothing = z.new_zeros(len(z), 1, self.width)
+        if taught is not None or not self.spec.conditional:
+            known = nothing.expand(-1, self.steps, -1) if taught is None else taught
+            read = torch.cat([nothing, known[:, :-1]], dim=1)
+            found: Tensor = self.output(self.writer(self._beside(z, read), state)[0])
+            return found
+        last, steps = nothing, []
+        for _ in range(self.steps):
+            hidden, state = self.writer(self._beside(z, last), state)
+            steps.append(self.output(hidden))
+            last = mean_of(self.spec.likelihood, steps[-1])
+        return torch.cat(steps, dim=1)
+
+    def _beside(self, z: Tensor, read: Tensor) -> Tensor:
+        """Put the code beside what the decoder reads, if it is told it at every step."""
+        return torch.cat([read, z[:, None].expand(-1, read.shape[1], -1)], dim=2) if self.spec.repeated else read
+
+
+def backwards(sequence: Tensor, lengths: Tensor) -> Tensor:
+    """Turn each sequence ``(steps, width)`` round within its length; padding stays behind it."""
+    places = torch.arange(sequence.shape[1], device=sequence.device)
+    source = torch.where(places < lengths[:, None], lengths[:, None] - 1 - places, places)
+    return sequence.gather(1, source[:, :, None].expand_as(sequence))

@@ -1,0 +1,84 @@
+"""Sparse autoencoder: a code of which little is active, by a KL penalty, an L1 penalty, or by keeping the k largest.
+
+KL: Ng, "Sparse autoencoder", CS294A 2011; top-k: Makhzani and Frey, "k-Sparse Autoencoders", ICLR 2014.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from torch import Tensor
+
+from recsys_ae.errors import ConfigError
+from recsys_ae.features.nn import penalties
+from recsys_ae.features.nn.contract import FeatureShape
+from recsys_ae.features.nn.dense import Activation, Mirrored
+from recsys_ae.features.nn.likelihoods import Likelihood, mean_of, reconstruction
+from recsys_ae.features.nn.output_bias import BiasedAutoencoder, BiasedSpec
+from recsys_ae.features.nn.rows import FeatureRows
+from recsys_ae.nn.model import Loss
+from recsys_ae.nn.training.loop import Step
+from recsys_ae.spec.hyper import hp
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sparse(BiasedSpec):
+    """Hyper-parameters of the sparse autoencoder; those of the KL penalty are Ng's."""
+
+    latent: int = hp(196, "size of the code, which may be larger than a row", low=1, search=("log", 32, 1024))
+    hidden: tuple[int, ...] = hp((), "widths from the input to the code, mirrored on the way back", low=1)
+    sparsity: Literal["kl", "l1", "top-k"] = hp("kl", "what keeps the code sparse")
+    rho: float = hp(0.05, "share of the time that a unit of the code is active (kl)", low=1e-6, high=0.999)
+    weight: float = hp(3.0, "weight of the penalty (kl, l1)", low=0, search=("log", 1e-3, 10))
+    k: int = hp(16, "numbers of a code that are kept (top-k)", low=1)
+    activation: Activation = hp("sigmoid", "activation of the hidden layers and, unless top-k, of the code")
+    likelihood: Likelihood = hp("gaussian", "gaussian: squared error; bernoulli: cross-entropy, for values from 0 to 1")
+    l2: float = hp(5e-5, "adds l2 times the sum of all squared weights (not biases) to the loss", low=0)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.sparsity == "kl" and self.activation != "sigmoid":
+            raise ConfigError(
+                f"activation = {self.activation!r}: the kl penalty compares activations from 0 to 1; use sigmoid, or "
+                "the sparsity l1 or top-k"
+            )
+
+    @property
+    def constrained(self) -> bool:
+        """Sparsity keeps it from copying."""
+        return True
+
+    def build(self, shape: FeatureShape) -> "SparseNetwork":
+        """Make the untrained network."""
+        return SparseNetwork(self, shape)
+
+
+class SparseNetwork(BiasedAutoencoder):
+    """Dense layers to a sparse code and back."""
+
+    def __init__(self, spec: Sparse, shape: FeatureShape) -> None:
+        super().__init__(spec)
+        code = "linear" if spec.sparsity == "top-k" else spec.activation
+        self.layers = Mirrored(shape.width, spec.hidden, spec.latent, spec.activation, code=code)
+
+    def encode(self, x: FeatureRows) -> Tensor:
+        """Return the code; of top-k all but the largest are 0."""
+        return self._code(x.seen)
+
+    def decode(self, z: Tensor) -> Tensor:
+        """Return what the likelihood expects."""
+        return mean_of(self.spec.likelihood, self.layers.decode(z))
+
+    def loss(self, x: FeatureRows, step: Step) -> Loss:
+        """½‖x − x̂‖² (or the cross-entropy) + β Σ_j KL(ρ ‖ ρ̂_j), or λ Σ_j |h_j|, mean over rows."""
+        spec, target = self.spec, x.seen
+        code = self._code(target)
+        error = reconstruction(spec.likelihood, self.layers.decode(code), target, x.known).mean()
+        error = error / 2 if spec.likelihood == "gaussian" else error
+        if spec.sparsity == "top-k":
+            return Loss(error, {"error": error})
+        penalty = penalties.kl_sparsity(code, spec.rho) if spec.sparsity == "kl" else penalties.l1_activity(code)
+        return Loss(error + spec.weight * penalty, {"error": error, "penalty": penalty})
+
+    def _code(self, x: Tensor) -> Tensor:
+        code = self.layers.encode(x)
+        return penalties.top_k(code, self.spec.k) if self.spec.sparsity == "top-k" else code

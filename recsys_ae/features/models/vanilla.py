@@ -1,0 +1,55 @@
+"""Vanilla autoencoder: one hidden layer, which is the code; linear it spans the subspace of PCA.
+
+Rumelhart, Hinton, Williams 1986; Baldi and Hornik, "Neural networks and principal component analysis", 1989. With the
+gaussian likelihood its output lies in a plane, so that no activation of the one layer gives rows back better than PCA
+does (Bourlard and Kamp 1988); the bernoulli likelihood can.
+"""
+
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from recsys_ae.features.nn.contract import FeatureShape
+from recsys_ae.features.nn.dense import Activation, Mirrored
+from recsys_ae.features.nn.likelihoods import Likelihood, mean_of, reconstruction
+from recsys_ae.features.nn.output_bias import BiasedAutoencoder, BiasedSpec
+from recsys_ae.features.nn.rows import FeatureRows
+from recsys_ae.nn.model import Loss
+from recsys_ae.nn.training.loop import Step
+from recsys_ae.spec.hyper import hp
+
+
+@dataclass(frozen=True, kw_only=True)
+class Vanilla(BiasedSpec):
+    """Hyper-parameters of the vanilla autoencoder."""
+
+    activation: Activation = hp("sigmoid", "activation of the hidden layer")
+    likelihood: Likelihood = hp("gaussian", "gaussian: squared error; bernoulli: cross-entropy, for values from 0 to 1")
+    tied: bool = hp(False, "use the encoder's weights, transposed, in the decoder")
+
+    def build(self, shape: FeatureShape) -> "VanillaNetwork":
+        """Make the untrained network."""
+        return VanillaNetwork(self, shape)
+
+
+class VanillaNetwork(BiasedAutoencoder):
+    """z = φ(Wx + b), and a linear layer back; behind it a sigmoid for the bernoulli likelihood."""
+
+    def __init__(self, spec: Vanilla, shape: FeatureShape) -> None:
+        super().__init__(spec)
+        self.layers = Mirrored(shape.width, (), spec.latent, spec.activation, code=spec.activation, tied=spec.tied)
+
+    def encode(self, x: FeatureRows) -> Tensor:
+        """Return the hidden layer."""
+        return self.layers.encode(x.seen)
+
+    def decode(self, z: Tensor) -> Tensor:
+        """Return what the likelihood expects."""
+        return mean_of(self.spec.likelihood, self.layers.decode(z))
+
+    def loss(self, x: FeatureRows, step: Step) -> Loss:
+        """−log p(x | z) but for constants, summed over columns."""
+        target = x.seen
+        output = self.layers.decode(self.layers.encode(target))
+        error = reconstruction(self.spec.likelihood, output, target, x.known).mean()
+        return Loss(error, {"error": error})

@@ -1,0 +1,142 @@
+"""The contract of a model of features: rows in, codes out, rows again."""
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import ClassVar, NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from recsys_ae.errors import DataError, UnsupportedError
+from recsys_ae.features.data.features import FORMS, IMAGE, SEQUENCE, Features, Form
+from recsys_ae.features.nn.rows import FeatureRows
+from recsys_ae.features.nn.scaling import Scale
+from recsys_ae.nn.model import Identity, Trained, Training, Validate
+from recsys_ae.nn.runtime import Run
+from recsys_ae.spec.hyper import hp
+
+
+class FeatureShape(NamedTuple):
+    """The size of the training features, and what a row is (`Features.form`)."""
+
+    n_rows: int
+    width: int
+    form: Form
+
+
+@dataclass(frozen=True, kw_only=True)
+class FeatureSpec(Identity, ABC):
+    """The hyper-parameters of a model of features."""
+
+    reads: ClassVar[tuple[int, ...]] = (0, SEQUENCE, IMAGE)
+    """How many dimensions a row may have; of a table's, none."""
+
+    latent: int = hp(64, "size of the code", low=1, search=("log", 8, 256))
+    scale: Scale = hp("auto", "how columns are scaled; auto goes by what they hold and by the likelihood")
+
+    @abstractmethod
+    def build(self, shape: FeatureShape) -> "FeatureAutoencoder":
+        """Make the untrained network."""
+
+    @property
+    def bounded(self) -> bool:
+        """Whether values must lie between 0 and 1, as the bernoulli likelihood wants them."""
+        return getattr(self, "likelihood", "gaussian") == "bernoulli"
+
+    @property
+    def constrained(self) -> bool:
+        """Whether something else than a small code keeps the model from learning the identity."""
+        return False
+
+    def memory(self, shape: FeatureShape) -> int:
+        """Return the bytes that a closed form needs beside the features; 0 says nothing."""
+        return 0
+
+    def check(self, shape: FeatureShape) -> None:
+        """Raise if the model cannot read such rows."""
+        if len(shape.form) not in self.reads:
+            read = " or ".join(FORMS[one] for one in self.reads)
+            raise DataError(f"{self.name()} reads {read}, but these features are {FORMS[len(shape.form)]}")
+
+    def remarks(self, shape: FeatureShape) -> tuple[str, ...]:
+        """Say what the user should know before such rows are learnt from."""
+        if self.latent < shape.width or self.constrained:
+            return ()
+        return (
+            f"the code has {self.latent:,} numbers and a row {shape.width:,}: {self.name()} can learn to copy its "
+            "input; make latent smaller, or take denoising or sparse",
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainedFeatureSpec(Training, FeatureSpec):
+    """The hyper-parameters of a model of features that is trained by gradient descent."""
+
+    epochs: int = hp(100, "passes over the training rows", low=1)
+    batch_size: int = hp(128, "rows in an update", low=1, search=("log", 32, 1024))
+    monitor: str = hp("rmse", "what is measured on validation rows that decides which weights are kept")
+
+    def kept(self, shape: FeatureShape, network: nn.Module) -> int:
+        """Return how many numbers of each row of a batch wait for the gradient, at most.
+
+        By default these are what dense layers read and give, of tied weights on the way back, too.
+        """
+        ways = 2 if getattr(self, "tied", False) else 1
+        return ways * sum(sum(weight.shape) for weight in network.parameters() if weight.ndim > 1)
+
+
+class FeatureAutoencoder(nn.Module, ABC):
+    """A network that knows tensors only: values as the network sees them, codes, and values again."""
+
+    generative: ClassVar[bool] = False
+    """Whether codes can be drawn from a prior."""
+
+    @abstractmethod
+    def encode(self, x: FeatureRows) -> Tensor:
+        """Return the codes of the rows, ``(n, latent)``, without noise."""
+
+    @abstractmethod
+    def decode(self, z: Tensor) -> Tensor:
+        """Return the rows that codes stand for, ``(n, width)``."""
+
+    def decode_as(self, z: Tensor, x: FeatureRows) -> Tensor:
+        """Return the rows that codes stand for, each as long as that of x at its place, where lengths differ."""
+        return self.decode(z)
+
+    def forward(self, x: FeatureRows) -> Tensor:
+        """Return the rows as the network gives them back."""
+        return self.decode(self.encode(x))
+
+    @abstractmethod
+    def learn(self, rows: FeatureRows, run: Run, validate: Validate | None = None) -> list[dict[str, float]]:
+        """Fit to the rows; return what was measured in each epoch (nothing for a closed form)."""
+
+    def measures(self, x: FeatureRows, generator: torch.Generator) -> dict[str, Tensor]:
+        """Return what validation measures beside the error, ``(n,)`` each; nothing by default."""
+        return {}
+
+    def draw(self, n: int, generator: torch.Generator) -> Tensor:
+        """Draw codes from the prior, ``(n, latent)``."""
+        raise UnsupportedError(
+            f"{type(self).__module__.rpartition('.')[2]} is not generative; use variational or adversarial"
+        )
+
+    def log_likelihood(self, x: FeatureRows, samples: int, generator: torch.Generator) -> Tensor:
+        """Return an estimate of log p(x), ``(n,)``, that gets better with the number of samples."""
+        raise UnsupportedError(f"{type(self).__module__.rpartition('.')[2]} has no likelihood; use variational")
+
+
+class TrainedFeatureAutoencoder(Trained, FeatureAutoencoder):
+    """An autoencoder of features that learns by gradient descent."""
+
+    def __init__(self, spec: TrainedFeatureSpec) -> None:
+        super().__init__(spec)
+
+
+def refuse_unbounded(spec: FeatureSpec, features: Features, low: float, high: float) -> None:
+    """Raise if the bernoulli likelihood would be asked about values outside 0 to 1."""
+    if spec.bounded and (low < 0 or high > 1):
+        raise DataError(
+            f"the bernoulli likelihood needs values from 0 to 1, and scaled by {spec.scale!r} these {len(features):,} "
+            f"rows go from {low:.4g} to {high:.4g}; use scale min-max (--scale min-max), or the gaussian likelihood"
+        )

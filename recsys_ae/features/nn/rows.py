@@ -1,0 +1,116 @@
+"""Rows of features on one device; a batch of them is dense and scaled."""
+
+import dataclasses
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+import torch
+from scipy.sparse import csr_matrix
+from torch import Tensor
+
+from recsys_ae.features.data.features import Features
+from recsys_ae.features.nn.scaling import Scaling
+from recsys_ae.nn.rows import Rows, canonical
+
+
+@dataclass(frozen=True, eq=False)
+class FeatureRows:
+    """Rows of features as they were read, and what makes of them what a network sees.
+
+    Attributes
+    ----------
+    source
+        ``(n, width)`` float32 with NaN for what is missing, or the same as sparse rows.
+    scaling
+        How values become what the network sees.
+    form
+        As that of ``Features``.
+    lengths
+        ``(n,)`` int64 for sequences.
+    holes
+        Whether anything is missing.
+    """
+
+    source: Tensor | Rows
+    scaling: Scaling
+    form: tuple[int, ...] = ()
+    lengths: Tensor | None = None
+    holes: bool = False
+
+    @classmethod
+    def of(cls, features: Features, scaling: Scaling, device: torch.device) -> Self:
+        """Put features on a device."""
+        values = features.matrix
+        if isinstance(values, csr_matrix):
+            source: Tensor | Rows = Rows.from_matrix(canonical(values), device)
+        else:
+            source = torch.from_numpy(np.require(values, np.float32, "W")).to(device)
+        holes = bool(np.isnan(values.data if isinstance(values, csr_matrix) else values).any())
+        lengths = (
+            None if features.lengths is None else torch.from_numpy(np.array(features.lengths, np.int64)).to(device)
+        )
+        return cls(source, scaling, features.form, lengths, holes)
+
+    def __len__(self) -> int:
+        return len(self.source)
+
+    @property
+    def device(self) -> torch.device:
+        """Where the rows are."""
+        return self.source.device
+
+    @property
+    def width(self) -> int:
+        """The number of columns."""
+        return self.source.shape[1] if isinstance(self.source, Tensor) else self.source.width
+
+    def take(self, positions: Tensor) -> Self:
+        """Return the rows at ``positions``, in that order."""
+        source = self.source[positions] if isinstance(self.source, Tensor) else self.source.take(positions)
+        lengths = None if self.lengths is None else self.lengths[positions]
+        return dataclasses.replace(self, source=source, lengths=lengths)
+
+    def batches(self, size: int, generator: torch.Generator) -> Iterator[Self]:
+        """Yield all rows in random order, ``size`` at a time."""
+        order = torch.randperm(len(self), generator=generator, device=self.device)
+        for positions in torch.split(order, size):
+            yield self.take(positions)
+
+    def dense(self) -> Tensor:
+        """``(n, width)``: the values as they were read."""
+        if isinstance(self.source, Tensor):
+            return self.source
+        table = torch.zeros(len(self), self.width, device=self.device)
+        table[self.source.row_of_entry, self.source.indices.long()] = self.source.values
+        return table
+
+    @property
+    def seen(self) -> Tensor:
+        """``(n, width)``: what the network sees; missing values are the mean of their column, padding is 0."""
+        seen: Tensor = self.scaling(self.dense(), holes=self.holes)
+        inside = self.inside
+        return seen if inside is None else seen * inside
+
+    @property
+    def inside(self) -> Tensor | None:
+        """``(n, width)``: 1 for the steps of a sequence, 0 for padding; None where rows are no sequences."""
+        if self.lengths is None:
+            return None
+        width = self.form[1]
+        return self.steps_inside.repeat_interleave(width, dim=1).float()
+
+    @property
+    def steps_inside(self) -> Tensor:
+        """``(n, steps)`` bool: which steps are none of the padding."""
+        if self.lengths is None:
+            return torch.ones(len(self), self.form[0], dtype=torch.bool, device=self.device)
+        return torch.arange(self.form[0], device=self.device) < self.lengths[:, None]
+
+    @property
+    def known(self) -> Tensor | None:
+        """``(n, width)``: 1 for values, 0 for what is missing or padding; None where all are values."""
+        if self.holes:
+            return (~self.dense().isnan()).float()
+        return self.inside

@@ -1,0 +1,49 @@
+"""The folder of a study: what it was asked, the fits, and the report."""
+
+import dataclasses
+import json
+from pathlib import Path
+from typing import Any
+
+from recsys_ae.errors import ArtefactError
+from recsys_ae.features.study.plan import Plan
+from recsys_ae.features.study.store import write_text
+
+STUDY = "study.json"
+
+
+def refuse_foreign(out: Path) -> None:
+    """Raise if a folder holds something else than a study; ask before the work."""
+    if not out.exists():
+        return
+    if not out.is_dir():
+        raise ArtefactError(f"{out} is not a folder; choose another for the study")
+    if any(out.iterdir()) and not (out / STUDY).is_file():
+        raise ArtefactError(f"{out} holds no study, so none is written into it; choose another folder")
+
+
+def begin(out: Path, plan: Plan, command: str) -> None:
+    """Write down what the study is asked to do."""
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ArtefactError(f"cannot write {out}: {error.strerror or error}") from error
+    text = json.dumps({"command": command, "plan": as_json(plan)}, indent=1, default=list)
+    write_text(out / STUDY, text + "\n")
+
+
+def asked(out: Path) -> str | None:
+    """Return the command that a study was made by; None where there is none."""
+    path = out / STUDY
+    if not path.is_file():
+        return None
+    try:
+        return str(json.loads(path.read_text(encoding="utf-8"))["command"])
+    except (ValueError, KeyError, TypeError) as error:
+        raise ArtefactError(f"{path} is damaged: {error}; delete it") from error
+
+
+def as_json(plan: Plan) -> dict[str, Any]:
+    """Return a plan as JSON can hold it."""
+    found: dict[str, Any] = json.loads(json.dumps(dataclasses.asdict(plan), default=dict))
+    return found

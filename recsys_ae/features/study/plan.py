@@ -1,0 +1,196 @@
+"""What a study compares: read from a TOML file, or one of the presets that come with the package."""
+
+import dataclasses
+import tomllib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+from typing import Any, Self
+
+from recsys_ae.errors import ConfigError
+from recsys_ae.features import models as autoencoders
+from recsys_ae.features.study.tasks import STEPS, named
+from recsys_ae.spec import hyper
+from recsys_ae.spec.hyper import hp, nearest
+
+RAW = "raw"
+"""The features as they are, in the place of a model's code."""
+PRESETS = ("quick", "paper")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Checked:
+    """Values whose types and bounds are checked."""
+
+    def __post_init__(self) -> None:
+        hyper.validate(self)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sizes(Checked):
+    """How much of the data is used for what, and what is measured."""
+
+    train: int = hp(0, "training rows, drawn once; 0: all there are", low=0)
+    valid: int = hp(2000, "rows put aside to follow the training on, but never more than a tenth", low=1)
+    test: int = hp(0, "test rows; 0: all there are", low=0)
+    structure: int = hp(2000, "test rows whose neighbourhoods in the code are measured", low=20)
+    k: int = hp(7, "neighbours that the measures of structure look at", low=1)
+    map: int = hp(1500, "test rows on a map of the code", low=20)
+    map_latents: tuple[int, ...] = hp((2, 40, 100), "sizes of the code that a map is drawn of", low=1)
+    picture_latents: tuple[int, ...] = hp((2, 10, 40, 100), "sizes of the code whose pictures are shown", low=1)
+    shares: tuple[float, ...] = hp((0.0, 0.1, 0.2, 0.4, 0.6, 0.8, 1.0), "perturbations of the code", low=0, high=1)
+    noise: tuple[float, ...] = hp((0.0, 0.1, 0.2, 0.3, 0.5), "standard deviations of noise on the rows", low=0)
+    labelled: tuple[float, ...] = hp((0.001, 0.01, 0.05, 0.1), "shares of labels that pretraining is given", low=0)
+    made: int = hp(1000, "rows that are made to judge a generative model by", low=20)
+    pool: int = hp(0, "rows with labels that neighbours are looked for in, and a classifier learns from; 0: all", low=0)
+    queries: int = hp(1000, "test rows that neighbours are looked for of; 0: all", low=0)
+    rare: int = hp(100, "members of the largest class of the verifier; each further class has fewer; 0: all", low=0)
+    minima: tuple[int, ...] = hp((0, 10, 25, 50), "class sizes up to which the verifier's rare classes are filled")
+    repeats: int = hp(3, "draws of the labels, of the verifier's pairs and of the classes that are withheld", low=1)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Group(Checked):
+    """Fits that are made for the same steps: each model with each size of the code and each seed."""
+
+    steps: tuple[str, ...] = hp((), "what they are for")
+    models: tuple[str, ...] = hp((), "autoencoders, and raw for the features as they are")
+    latents: tuple[int, ...] = hp((10,), "sizes of the code", low=1)
+    seeds: tuple[int, ...] = hp((0,), "what the training is drawn with", low=0)
+    layers: tuple[int, ...] = hp((), "hidden layers, narrower in equal steps; none: as the settings say", low=0)
+    withhold: tuple[str, ...] = hp((), "labels of which one is left out of each training; each: every one")
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        object.__setattr__(self, "steps", named(self.steps))
+        for model in self.models:
+            if model != RAW and model not in autoencoders.names():
+                raise ConfigError(f"there is no autoencoder {model!r}{nearest(model, (*autoencoders.names(), RAW))}")
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A study.
+
+    Attributes
+    ----------
+    title, data, labels, unlike
+        What it is called; the features; the column with the labels; features unlike them.
+    steps
+        What is done.
+    settings, models
+        Hyper-parameters of every model that has them, and those of each model.
+    groups
+        The fits, the most valuable first.
+    summary
+        The size of the code that the summary compares models at.
+    """
+
+    title: str
+    data: str
+    labels: str | None
+    unlike: tuple[str, ...]
+    steps: tuple[str, ...]
+    settings: Mapping[str, Any]
+    models: Mapping[str, Mapping[str, Any]]
+    groups: tuple[Group, ...]
+    sizes: Sizes
+    summary: int
+
+    @classmethod
+    def read(cls, path: Path) -> Self:
+        """Read a TOML file."""
+        try:
+            text = path.read_text(encoding="utf-8")
+        except OSError as error:
+            raise ConfigError(f"{path}: {error.strerror}") from error
+        except UnicodeDecodeError as error:
+            raise ConfigError(f"{path} is not TOML: {error}") from error
+        return cls._of_text(text, str(path))
+
+    @classmethod
+    def preset(cls, name: str) -> Self:
+        """Return a plan that comes with the package."""
+        if name not in PRESETS:
+            raise ConfigError(f"there is no preset {name!r}{nearest(name, PRESETS)}")
+        text = files("recsys_ae.features.study").joinpath("presets", f"{name}.toml").read_text(encoding="utf-8")
+        return cls._of_text(text, f"preset {name}")
+
+    @classmethod
+    def _of_text(cls, text: str, source: str) -> Self:
+        try:
+            return cls._of(tomllib.loads(text))
+        except tomllib.TOMLDecodeError as error:
+            raise ConfigError(f"{source} is not TOML: {error}") from error
+        except ConfigError as error:
+            raise ConfigError(f"{source}: {error}") from error
+
+    @classmethod
+    def _of(cls, content: Mapping[str, Any]) -> Self:
+        known = ("title", "data", "labels", "unlike", "steps", "summary", "sizes", "settings", "models", "fits")
+        for name in content:
+            if name not in known:
+                raise ConfigError(f"there is no entry {name!r}{nearest(name, known)}")
+        if not content.get("fits"):
+            raise ConfigError("there are no fits; give at least one [[fits]] with models, latents and steps")
+        models = content.get("models", {})
+        for name, settings in models.items():
+            _refuse_unknown(name, settings)
+        groups = tuple(hyper.build(Group, group) for group in content["fits"])
+        latents = [latent for group in groups for latent in group.latents]
+        return cls(
+            title=str(content.get("title", "A study of autoencoders")),
+            data=str(content.get("data", "sample")),
+            labels=content.get("labels"),
+            unlike=tuple(content.get("unlike", ())),
+            steps=named(map(str, content.get("steps", STEPS))),
+            settings=content.get("settings", {}),
+            models=models,
+            groups=groups,
+            sizes=hyper.build(Sizes, content.get("sizes", {})),
+            summary=int(content.get("summary", max(latents))),
+        )
+
+    def narrowed(
+        self,
+        *,
+        steps: Iterable[str] = (),
+        models: Sequence[str] = (),
+        latents: Sequence[int] = (),
+        seeds: Sequence[int] = (),
+    ) -> Self:
+        """Return the plan with only these steps and models, and these sizes of the code and seeds in all fits.
+
+        A model that no group has joins the first group that is not about the depth or withheld labels.
+        """
+        wanted = named(steps) or self.steps
+        groups = [dataclasses.replace(g, steps=tuple(s for s in g.steps if s in wanted)) for g in self.groups]
+        if latents:
+            groups = [dataclasses.replace(group, latents=tuple(latents)) for group in groups]
+        if seeds:
+            groups = [dataclasses.replace(group, seeds=tuple(seeds)) for group in groups]
+        if models:
+            there = {model for group in groups for model in group.models}
+            new = tuple(model for model in models if model not in there)
+            home = next((i for i, g in enumerate(groups) if not g.layers and not g.withhold), 0)
+            groups = [
+                dataclasses.replace(
+                    g, models=(*(m for m in g.models if m in models or m == RAW), *(new if i == home else ()))
+                )
+                for i, g in enumerate(groups)
+            ]
+        groups = [group for group in groups if group.steps and group.models]
+        if not groups:
+            raise ConfigError(f"no fit of the plan is for {', '.join(wanted)} with these models")
+        summary = self.summary if not latents or self.summary in latents else max(latents)
+        return dataclasses.replace(self, steps=wanted, groups=tuple(groups), summary=summary)
+
+
+def _refuse_unknown(model: str, settings: Mapping[str, Any]) -> None:
+    """Refuse a setting that a model does not have; ``layers`` stands for widths in equal steps."""
+    spec = autoencoders.spec_class(model)
+    known = {one.name for one in hyper.describe(spec)} | {"layers"}
+    for name in settings:
+        if name not in known:
+            raise ConfigError(f"{model} has no hyper-parameter {name!r}{nearest(name, sorted(known))}")

@@ -1,0 +1,178 @@
+"""Charts by matplotlib, as SVG whose text stays text, and as PNG: labelled axes, intervals, colours for all eyes."""
+
+import io
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from recsys_ae.errors import MissingPackageError
+from recsys_ae.features.study.report.parts import Picture
+from recsys_ae.features.study.results import Mean
+
+COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#555555", "#8c510a", "#5e3c99", "#000000")
+"""Okabe and Ito's, without the yellow that is hard to see on white; then further ones."""
+MARKERS = "os^Dv<>PXdp*h"
+"""More than there are colours, so that the eleventh line shares its colour but not its marker with the first."""
+DASHES = ("-", "--", "-.", ":")
+GREY = "#595959"
+PLAIN: dict[Any, Any] = {
+    "font.size": 9, "font.family": "sans-serif", "svg.fonttype": "none", "svg.hashsalt": "recsys_ae", "axes.grid": True,
+    "grid.color": "#e3e3e3", "axes.edgecolor": GREY, "axes.spines.top": False, "axes.spines.right": False,
+    "axes.axisbelow": True, "legend.frameon": False, "legend.fontsize": 8, "lines.linewidth": 1.5,
+    "lines.markersize": 4, "text.parse_math": False,
+}  # fmt: skip
+WIDTH, HEIGHT = 4.6, 3.3
+LONG = 16
+"""Letters from which on names stand two in a row beneath a chart."""
+USUAL, ROW = 4, 0.17
+"""Rows of names that there is room for, and inches that each further one makes a chart higher."""
+METADATA = {"Date": None, "Creator": "recsys_ae"}
+
+
+@dataclass(frozen=True)
+class Line:
+    """Values over x, and half the width of an interval where there is one."""
+
+    name: str
+    x: Sequence[float]
+    y: Sequence[float]
+    half: Sequence[float | None]
+    style: int
+
+    @classmethod
+    def of(cls, name: str, curve: Iterable[tuple[float, Mean]], style: int) -> "Line":
+        """Take a curve of means."""
+        points = list(curve)
+        return cls(name, [x for x, _ in points], [m.mean for _, m in points], [m.half for _, m in points], style)
+
+
+def chart(
+    name: str,
+    lines: Sequence[Line],
+    *,
+    x: str,
+    y: str,
+    caption: str,
+    log: bool = False,
+    log_y: bool = False,
+    flat: Mapping[str, float] | None = None,
+    note: str = "",
+) -> Picture | None:
+    """Draw lines over x; ``flat`` are values that do not depend on it. None where there is nothing to draw.
+
+    ``log`` and ``log_y`` make the axes logarithmic, the second one only where all values are above 0.
+    """
+    lines = [line for line in lines if len(line.x)]
+    if not lines:
+        return None
+    names = [line.name for line in lines] + list(flat or {})
+    columns = min(len(names), 3 if max(map(len, names)) < LONG else 2)
+    more = max(0, math.ceil(len(names) / columns) - USUAL)
+    with drawing(height=HEIGHT + more * ROW) as (figure, save):
+        from matplotlib.ticker import NullFormatter, NullLocator  # noqa: PLC0415
+
+        axes = figure.subplots()
+        for line in lines:
+            _draw(axes, line)
+        for place, (label, value) in enumerate((flat or {}).items()):
+            axes.axhline(value, color=GREY, linestyle=DASHES[1 + place % 3], linewidth=1.2, label=label)
+        if log:
+            axes.set_xscale("log")
+            ends = [end for line in lines for end in (min(line.x), max(line.x))]
+            axes.set_xticks(_ticks(min(ends), max(ends)))
+            axes.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
+            axes.xaxis.set_minor_locator(NullLocator())
+        axes.set_xlabel(x)
+        axes.set_ylabel(y)
+        if log_y and min(value for line in lines for value in line.y) > 0:
+            axes.set_yscale("log")
+            axes.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
+            axes.yaxis.set_minor_formatter(NullFormatter())
+        else:
+            axes.set_ylim(*_limits(lines, list((flat or {}).values())))
+        figure.legend(loc="outside lower center", ncols=columns)
+        svg, png = save()
+    alt = f"{y} over {x}. {told(lines)}{note}"
+    return Picture(name, caption, alt, svg, png)
+
+
+def _ticks(low: float, high: float) -> list[float]:
+    """Return 1, 2 and 5 times powers of ten between two numbers; at least the two themselves."""
+    powers = range(math.floor(math.log10(low)), math.floor(math.log10(high)) + 1)
+    found = [step * 10.0**power for power in powers for step in (1, 2, 5)]
+    inside = [tick for tick in found if low * 0.999 <= tick <= high * 1.001]
+    return inside if len(inside) > 1 else sorted({low, high})
+
+
+def _limits(lines: Sequence[Line], flat: Sequence[float]) -> tuple[float, float]:
+    """Return the ends of the axis: all values, and as much of the intervals as leaves the values a third of it."""
+    values = [value for line in lines for value in line.y] + list(flat)
+    wide = [
+        value + sign * half
+        for line in lines
+        for value, half in zip(line.y, line.half, strict=True)
+        if half is not None
+        for sign in (-1, 1)
+    ]
+    low, high = min(values), max(values)
+    span = high - low or abs(high) or 1.0
+    low, high = max(min([low, *wide]), low - span), min(max([high, *wide]), high + span)
+    return low - 0.05 * span, high + 0.05 * span
+
+
+def told(lines: Sequence[Line]) -> str:
+    """Say what lines show, for who does not see them."""
+    said = []
+    for line in lines:
+        ends = f"{line.y[0]:.3g} at {line.x[0]:g}"
+        if len(line.x) > 1:
+            ends += f" to {line.y[-1]:.3g} at {line.x[-1]:g}"
+        said.append(f"{line.name}: {ends}.")
+    return " ".join(said)
+
+
+def _draw(axes: Any, line: Line) -> None:
+    colour, marker = COLOURS[line.style % len(COLOURS)], MARKERS[line.style % len(MARKERS)]
+    dash = DASHES[(line.style // len(COLOURS)) % len(DASHES)]
+    axes.plot(line.x, line.y, color=colour, marker=marker, linestyle=dash, label=line.name)
+    has = [place for place, half in enumerate(line.half) if half is not None]
+    if has:
+        x, y = np.take(line.x, has), np.take(line.y, has)
+        half = np.array([line.half[place] for place in has], float)
+        axes.errorbar(x, y, half, fmt="none", ecolor=colour, elinewidth=1, capsize=2)
+
+
+class drawing:  # noqa: N801  used like a function
+    """A context with a figure in the house style, and what turns it into SVG and PNG."""
+
+    def __init__(self, width: float = WIDTH, height: float = HEIGHT) -> None:
+        try:
+            import matplotlib as mpl  # noqa: PLC0415
+            from matplotlib.backends.backend_agg import FigureCanvasAgg  # noqa: PLC0415
+            from matplotlib.figure import Figure  # noqa: PLC0415
+        except ImportError as error:
+            raise MissingPackageError("the report of a study needs the package matplotlib; install it") from error
+        self._style = mpl.rc_context(PLAIN)
+        with self._style:
+            self.figure = Figure(figsize=(width, height), dpi=150, layout="constrained")
+            FigureCanvasAgg(self.figure)
+        self._style = mpl.rc_context(PLAIN)
+
+    def __enter__(self) -> tuple[Any, Any]:
+        """Give the figure, and the function that saves it."""
+        self._style.__enter__()
+        return self.figure, self._saved
+
+    def __exit__(self, *error: Any) -> None:
+        """Give matplotlib's settings back."""
+        self._style.__exit__(*error)
+
+    def _saved(self) -> tuple[str, bytes]:
+        svg, png = io.StringIO(), io.BytesIO()
+        self.figure.savefig(svg, format="svg", metadata=METADATA)
+        self.figure.savefig(png, format="png")
+        text = svg.getvalue()
+        return text[text.index("<svg") :], png.getvalue()

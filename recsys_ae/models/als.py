@@ -1,0 +1,114 @@
+"""ALS: matrix factorisation of confidences by alternating least squares, fitted by the package implicit.
+
+Hu, Koren, Volinsky, "Collaborative Filtering for Implicit Feedback Datasets", ICDM 2008. Only the items' factors are
+kept: every user, known or new, is the closed-form solution for the history that is given.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from recsys_ae.errors import TrainingError
+from recsys_ae.models import _implicit
+from recsys_ae.nn.linear.least_squares import solve
+from recsys_ae.nn.model import ALL, Autoencoder, Shape, Spec, Validate
+from recsys_ae.nn.rows import Rows
+from recsys_ae.nn.runtime import Run
+from recsys_ae.nn.threads import usable_threads
+from recsys_ae.spec.hyper import hp
+
+
+@dataclass(frozen=True, kw_only=True)
+class ALS(Spec):
+    """Hyper-parameters of ALS."""
+
+    latent: int = hp(256, "number of factors", low=1, search=("log", 32, 1024))
+    l2: float = hp(50.0, "L2 penalty on the factors of each user and item", low=0, search=("log", 0.1, 200))
+    alpha: float = hp(
+        5.0, "confidence in an interaction per unit of its value, where none has 1", low=0.01, search=("log", 1, 100)
+    )
+    iterations: int = hp(10, "alternations between users and items", low=1, search=("int", 5, 30))
+
+    def build(self, shape: Shape) -> "ALSNetwork":
+        """Make a model whose factors are still 0."""
+        return ALSNetwork(self, shape)
+
+
+class ALSNetwork(Autoencoder):
+    """score = V s with the items' factors V, ``(n_items, latent)``, and the s that explains a history best."""
+
+    item_factors: Tensor
+    gram: Tensor
+
+    def __init__(self, spec: ALS, shape: Shape) -> None:
+        super().__init__()
+        self.spec = spec
+        self.register_buffer("item_factors", torch.zeros(shape.width, spec.latent))
+        self.register_buffer("gram", torch.zeros(spec.latent, spec.latent, dtype=torch.float64))
+
+    def encode(self, x: Rows) -> Tensor:
+        """Return s = (VᵀCV + λI)⁻¹ VᵀCp (eq. 4), in double precision.
+
+        As in implicit the confidence c is α·value where something happened, with the preference p = 1, and 1 elsewhere,
+        with p = 0. The paper has 1 + α·value, which is the same with another α where all values are 1. A value below 0
+        is a dislike: p = 0 with the confidence of its size.
+        """
+        confidence = self.spec.alpha * x.values.double()
+        s = solve(x, self.item_factors, confidence.abs() - 1, confidence.clamp_min(0), self._base())
+        return s.to(self.item_factors.dtype)
+
+    def _base(self) -> Tensor:
+        """Return VᵀV + λI."""
+        return self.gram + self.spec.l2 * torch.eye(self.spec.latent, dtype=self.gram.dtype, device=self.gram.device)
+
+    def decode(self, z: Tensor, items: slice = ALL) -> Tensor:
+        """Return the products with the items' factors."""
+        return z @ self.item_factors[items].T
+
+    def learn(self, rows: Rows, run: Run, validate: Validate | None = None) -> list[dict[str, float]]:
+        """Alternate between users and items, each by three steps of conjugate gradients from where they were.
+
+        Each row's factors come from one thread, in one order: the number of threads changes nothing but the time.
+        """
+        with _implicit.needed("implicit", "als"):
+            from implicit.cpu.als import AlternatingLeastSquares  # noqa: PLC0415
+            from implicit.recommender_base import ModelFitError  # noqa: PLC0415
+        spec = self.spec
+        with _implicit.one_blas_thread():
+            model = AlternatingLeastSquares(
+                factors=spec.latent,
+                regularization=spec.l2,
+                alpha=spec.alpha,
+                iterations=spec.iterations,
+                num_threads=usable_threads(run.threads),
+                random_state=run.seed,
+            )
+            try:
+                report = _implicit.reporting(run, spec.iterations, len(rows))
+                model.fit(_implicit.matrix(rows), show_progress=False, callback=report)
+            except ModelFitError as error:
+                raise TrainingError("the factors are not finite: scale the values down, or raise l2") from error
+        self.item_factors = torch.from_numpy(model.item_factors).to(rows.device)
+        self.gram = self.item_factors.double().T @ self.item_factors.double()
+        self._refuse_singular()
+        return []
+
+    def _refuse_singular(self) -> None:
+        base = self._base()
+        factor, failed = torch.linalg.cholesky_ex(base)
+        rounding = 64 * torch.finfo(base.dtype).eps * base.diagonal()
+        if failed or (factor.diagonal().square() <= rounding).any():
+            raise TrainingError(f"l2 = {self.spec.l2:g} is too small to solve for the factors of a user; raise it")
+
+    def item_weights(self) -> Tensor:
+        """Return the items' factors."""
+        return self.item_factors
+
+    def score_new(self, x: Rows, z: Tensor, weights: Tensor) -> Tensor:
+        """Return the products with such factors."""
+        return z @ weights.T
+
+    def item_vectors(self) -> Tensor:
+        """Return the items' factors."""
+        return self.item_factors

@@ -1,0 +1,230 @@
+"""AutoRec: an autoencoder of an item's or a user's ratings, which learns from the observed ratings only.
+
+Sedhain, Menon, Sanner, Xie, "AutoRec: Autoencoders Meet Collaborative Filtering", WWW 2015.
+"""
+
+from abc import abstractmethod
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import torch
+from torch import Tensor
+from torch.autograd.function import once_differentiable
+from torch.linalg import vector_norm
+from torch.nn import functional
+
+from recsys_ae.nn.layers import SparseLinear, linear, sparse_product
+from recsys_ae.nn.linear import least_squares, sampled_products
+from recsys_ae.nn.model import ALL, Loss, Shape, TrainedAutoencoder, TrainedSpec, Validate
+from recsys_ae.nn.rows import Rows
+from recsys_ae.nn.runtime import Run
+from recsys_ae.nn.training.loop import Step
+from recsys_ae.nn.training.optimizers import BatchOptimizer
+from recsys_ae.nn.training.schedules import Schedule
+from recsys_ae.spec.hyper import hp
+
+LEAST_RIDGE = 1e-6
+"""Keeps equations solvable where nothing is penalised: the bias never is, and l2 may be 0."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class AutoRec(TrainedSpec):
+    """Hyper-parameters of AutoRec: item-based, of the size and with the activation that the paper found best.
+
+    A rating of 0 that is stored is a rating like any other; what is not stored is not observed.
+    """
+
+    reads = "ratings"
+
+    orientation: Literal["item", "user"] = hp("item", "whose ratings are a row: item is I-AutoRec, user U-AutoRec")
+    latent: int = hp(500, "size of the code", low=1, search=("log", 64, 1024))
+    activation: Literal["sigmoid", "identity"] = hp("sigmoid", "what the code goes through")
+    default: float = hp(
+        3.0, "rating predicted without training ratings of the user or item; 3 suits ratings from 1 to 5"
+    )
+    epochs: int = hp(50, "passes over the training rows", low=1)
+    batch_size: int = hp(256, "rows (items or users) in an update; all where there are fewer", low=1)
+    optimizer: BatchOptimizer = hp(  # type: ignore[assignment]  # others than most models have
+        "adam", "how the weights follow their gradient; rprop and lbfgs need a batch of all rows"
+    )
+    lr: float = hp(5e-3, "learning rate; of rprop the first step; 1 suits lbfgs", low=0, search=("log", 1e-3, 2e-2))
+    lr_schedule: Schedule = hp("linear", "how the learning rate falls over the run")
+    l2: float = hp(
+        300.0,
+        "adds l2 / 2 times the sum of all squared weights (not biases) to the sum of an epoch's squared errors",
+        low=0,
+        search=("log", 10, 1000),
+    )
+    monitor: str = hp("rmse", "metric on the validation ratings that decides which weights are kept")
+
+    def batch_memory(self, shape: Shape) -> int:
+        """Return 0: only the outputs at observed entries are computed."""
+        return 0
+
+    def build(self, shape: Shape) -> "AutoRecNetwork":
+        """Make the untrained network."""
+        return (ItemNetwork if self.orientation == "item" else UserNetwork)(self, shape)
+
+
+class AutoRecNetwork(TrainedAutoencoder):
+    """h(r) = W g(V r + μ) + b (eq. 1), where r are the ratings of a row, and 0 where there is none.
+
+    Scores are those of users for items in either orientation: a user's code is a vector, a bias, and 1, or 0 for a
+    user of whom nothing is known; items have vectors and biases, too.
+    """
+
+    rated: Tensor
+    extent: Tensor
+
+    def __init__(self, spec: AutoRec, shape: Shape, n_rows: int, width: int) -> None:
+        super().__init__(spec)
+        self.n_rows = n_rows
+        self.encoder = SparseLinear(width, spec.latent)
+        self.decoder = linear(spec.latent, width)
+        self.register_buffer("rated", torch.zeros(shape.width, dtype=torch.bool))  # items that have training ratings
+        self.register_buffer("extent", torch.zeros(2))  # the lowest and the highest training rating
+
+    @abstractmethod
+    def items(self) -> tuple[Tensor, Tensor]:
+        """Return the items' vectors and biases, ``(n_items, latent)`` and ``(n_items,)``."""
+
+    def code(self, x: Rows) -> Tensor:
+        """Return g(V r + μ), ``(n, latent)``."""
+        return self._activated(self.encoder(x))
+
+    def _activated(self, hidden: Tensor) -> Tensor:
+        return hidden.sigmoid() if self.spec.activation == "sigmoid" else hidden
+
+    def loss(self, x: Rows, step: Step) -> Loss:
+        """Σ (r − h(r))² over the observed ratings + λ/2 (‖W‖² + ‖V‖²) (eq. 2), of the penalty the batch's share."""
+        v, squares_of_v = _Penalised.apply(self.encoder.weight)  # type: ignore[no-untyped-call]
+        w, squares_of_w = _Penalised.apply(self.decoder.weight)  # type: ignore[no-untyped-call]
+        code = self._activated(sparse_product(x, v) + self.encoder.bias)
+        predicted = sampled_products.products(code, w, x) + self.decoder.bias[x.indices]
+        error = (predicted - x.values).square().sum()
+        penalty = 0.5 * self.spec.l2 * len(x) / self.n_rows * (squares_of_v + squares_of_w)
+        return Loss(error + penalty, {"squared_error": error, "penalty": penalty})
+
+    def weight_decay(self) -> float:
+        """Return 0: the loss holds the penalty."""
+        return 0.0
+
+    def decode(self, z: Tensor, items: slice = ALL) -> Tensor:
+        """Return predicted ratings as they come, without bounds, so that none are equal that need not be."""
+        vectors, biases = (side[items] for side in self.items())
+        scores = torch.addmm(biases, z[:, :-2], vectors.T) + z[:, -2:-1]
+        return torch.where(self.rated[items], scores, self.spec.default)
+
+    def item_weights(self) -> Tensor:
+        """Return the items' vectors and biases side by side."""
+        vectors, biases = self.items()
+        return torch.cat([vectors, biases[:, None]], dim=1)
+
+    def score_new(self, x: Rows, z: Tensor, weights: Tensor) -> Tensor:
+        """Return what ratings items with such vectors and biases would get."""
+        return torch.addmm(weights[:, -1], z[:, :-2], weights[:, :-1].T) + z[:, -2:-1]
+
+    def rate(self, z: Tensor, rows: Tensor, items: Tensor) -> Tensor:
+        """Return predicted ratings inside the bounds of the training ratings."""
+        vectors, biases = self.items()
+        scores = sampled_products.pairs(z[:, :-2], vectors, rows, items) + biases[items] + z[rows, -2]
+        known = self.rated[items] & (z[rows, -1] > 0)
+        return torch.where(known, scores, self.spec.default).clamp(*self.extent)
+
+
+class _Penalised(torch.autograd.Function):
+    """A weight and the sum of its squares, whose gradients meet in the memory of the first.
+
+    The gradient of a norm makes several more tensors of the weight's size, which cost as much as the products.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, weight: Tensor) -> tuple[Tensor, Tensor]:
+        ctx.save_for_backward(weight)
+        return weight.view_as(weight), vector_norm(weight).square()
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, of_weight: Tensor, of_squares: Tensor) -> Tensor:
+        (weight,) = ctx.saved_tensors
+        return of_weight.addcmul_(weight, 2 * of_squares)
+
+
+class UserNetwork(AutoRecNetwork):
+    """U-AutoRec: a row is a user, known or new."""
+
+    def __init__(self, spec: AutoRec, shape: Shape) -> None:
+        super().__init__(spec, shape, n_rows=shape.n_rows, width=shape.width)
+
+    def settle(self, rows: Rows) -> None:
+        """Note which items have ratings, and of what size ratings are."""
+        self.rated.copy_(torch.bincount(rows.indices, minlength=rows.width) > 0)
+        self.extent.copy_(torch.stack(rows.values.aminmax()))
+
+    def encode(self, x: Rows) -> Tensor:
+        """Return g(V r + μ) as the users' vectors; their bias is 0."""
+        known = (x.lengths > 0).unsqueeze(1)
+        return torch.cat([self.code(x), torch.zeros_like(known), known], dim=1)
+
+    def item_tables(self) -> list[Tensor]:
+        """Return V and W; of I-AutoRec, whose rows are items, no weights belong to items."""
+        return [self.encoder.weight, self.decoder.weight]
+
+    def items(self) -> tuple[Tensor, Tensor]:
+        """Return the weights and biases of the output."""
+        return self.decoder.weight, self.decoder.bias
+
+    def item_vectors(self) -> Tensor:
+        """Return the weights of the output."""
+        return self.decoder.weight
+
+
+class ItemNetwork(AutoRecNetwork):
+    """I-AutoRec: a row is an item, and each training user has weights of the output, which are the user's vector.
+
+    A new user's are what the training would end at while all else stays: a ridge regression on the items' codes.
+    """
+
+    knows_users = True
+    codes: Tensor
+    active: Tensor
+
+    def __init__(self, spec: AutoRec, shape: Shape) -> None:
+        super().__init__(spec, shape, n_rows=shape.width, width=shape.n_rows)
+        self.register_buffer("codes", torch.zeros(shape.width, spec.latent))
+        self.register_buffer("active", torch.zeros(shape.n_rows, dtype=torch.bool))  # users who have training ratings
+
+    def learn(self, rows: Rows, run: Run, validate: Validate | None = None) -> list[dict[str, float]]:
+        """Train on the items' rows."""
+        return super().learn(rows.transposed(), run, validate)
+
+    def settle(self, rows: Rows) -> None:
+        """Keep the code of each item, note which items and users have ratings, and of what size ratings are."""
+        self.codes.copy_(self.code(rows))
+        self.rated.copy_(rows.lengths > 0)
+        self.active.copy_(torch.bincount(rows.indices, minlength=rows.width) > 0)
+        self.extent.copy_(torch.stack(rows.values.aminmax()))
+
+    def encode(self, x: Rows) -> Tensor:
+        """Return the output weights of training users, whatever their rows, and those that fit the rows of others."""
+        own = x.positions.clamp_min(0)
+        z = torch.cat([self.decoder.weight[own], self.decoder.bias[own, None], torch.ones_like(own)[:, None]], dim=1)
+        new = ((x.positions < 0) | ~self.active[own]).nonzero().squeeze(1)
+        return z.index_copy(0, new, self._fitted(x.take(new))) if len(new) else z
+
+    def _fitted(self, x: Rows) -> Tensor:
+        """Return the w and b of least Σ (r − w·z − b)² + λ/2 ‖w‖² over each row's ratings."""
+        codes = functional.pad(self.codes, (0, 1), value=1.0)
+        ridge = torch.full((codes.shape[1],), self.spec.l2 / 2, dtype=torch.float64, device=codes.device)
+        ridge[-1] = 0
+        base = torch.diag(ridge.clamp_min(LEAST_RIDGE))
+        fitted = least_squares.solve(x, codes, torch.ones_like(x.values), x.values, base)
+        return torch.cat([fitted, (x.lengths > 0).unsqueeze(1)], dim=1).float()
+
+    def items(self) -> tuple[Tensor, Tensor]:
+        """Return the items' codes; their biases are 0."""
+        return self.codes, self.codes.new_zeros(len(self.codes))
+
+    def item_vectors(self) -> Tensor:
+        """Return the items' codes less their mean, which alone would make all items alike."""
+        return self.codes - self.codes.mean(dim=0)

@@ -1,0 +1,231 @@
+"""Blend: a weighted mix of the scores of several models, its weights chosen on the validation users.
+
+Fox, Shaw, "Combination of Multiple Searches", TREC-2 1994 (sums of normalised scores);
+Cormack, Clarke, Büttcher, "Reciprocal Rank Fusion Outperforms Condorcet and Individual Rank Learning Methods", SIGIR
+2009 (``scale = "rank"``).
+"""
+
+import dataclasses
+import hashlib
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from recsys_ae import metrics
+from recsys_ae.errors import ConfigError, UnsupportedError
+from recsys_ae.nn.model import ALL, Autoencoder, Shape, Spec, Validate
+from recsys_ae.nn.rows import Rows
+from recsys_ae.nn.runtime import Run, free_memory
+from recsys_ae.ranking.score_fusion import SCALES, Scale, best_weights
+from recsys_ae.spec import text as hyper_text
+from recsys_ae.spec.hyper import hp
+from recsys_ae.tracking import NoTracker
+
+
+@dataclass(frozen=True, kw_only=True)
+class Blend(Spec):
+    """Hyper-parameters of a blend. Its members are text, so that it is saved, logged and typed like any other model."""
+
+    members: tuple[str, ...] = hp(
+        ("ease", "mult_dae"),
+        "models, each with its settings after a blank; lists have / inside: 'ease l2=200,mult_dae hidden=600/200'",
+    )
+    weights: tuple[float, ...] = hp((), "weight of each member; without any they are chosen on validation users", low=0)
+    scale: Scale = hp("standard", "compare scores in standard deviations from each user's mean, or 1 / (60 + rank)")
+    monitor: str = hp("ndcg@100", "metric on the validation users that the weights are chosen by")
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        members = tuple(map(text_of, self.specs))  # one way to write each, so that equal blends are equal
+        object.__setattr__(self, "members", members)
+        if len(members) < 2:
+            raise ConfigError(f"members = {members!r} is no blend; name at least two models")
+        if self.weights and len(self.weights) != len(members):
+            raise ConfigError(f"there are {len(self.weights)} weights for {len(members)} members; give one for each")
+        if self.weights and not any(self.weights):
+            raise ConfigError(f"weights = {self.weights!r} leave no member; one must be above 0")
+        if metrics.smaller_is_better(self.monitor):
+            raise ConfigError(f"monitor = {self.monitor!r} is an error of ratings, and a blend ranks; use ndcg@100")
+
+    @property
+    def specs(self) -> tuple[Spec, ...]:
+        """The hyper-parameters of the members."""
+        return tuple(map(_spec_of, self.members))
+
+    @property
+    def monitors(self) -> tuple[str, ...]:
+        """All metrics that decide about something: the blend's own, and those of members that are trained."""
+        return self.monitor, *(spec.monitor for spec in self.specs if hasattr(spec, "monitor"))
+
+    def build(self, shape: Shape) -> "BlendNetwork":
+        """Make the untrained members, each as it would be alone with the same seed."""
+        members = []
+        for spec in self.specs:
+            with torch.random.fork_rng(devices=[]):
+                members.append(spec.build(shape))
+        return network_of(self, members)
+
+    def memory(self, shape: Shape) -> int:
+        """Return what all members need, since all are kept."""
+        return sum(spec.memory(shape) for spec in self.specs)
+
+
+def text_of(spec: Spec) -> str:
+    """Return a model as it stands in ``members``."""
+    return f"{spec.name()} {hyper_text.write(spec)}".rstrip()
+
+
+def _spec_of(text: str) -> Spec:
+    from recsys_ae import models  # noqa: PLC0415  the folder of the models, which this one is in
+
+    name, settings = [*text.split(maxsplit=1), "", ""][:2]
+    try:
+        cls = models.spec_class(name)
+        if cls is Blend:
+            raise ConfigError("a blend is no member of another; name its members here")
+        if cls.reads != "interactions":
+            raise ConfigError("predicted ratings are no ranking; blend models that rank")
+        return hyper_text.read(cls, settings)
+    except ConfigError as error:
+        raise ConfigError(f"member {text!r}: {error}") from error
+
+
+def network_of(spec: Blend, members: Sequence[Autoencoder]) -> "BlendNetwork":
+    """Put networks together that are already there."""
+    kind = _KnowingBlendNetwork if any(member.knows_users for member in members) else BlendNetwork
+    return kind(spec, members)
+
+
+class BlendNetwork(Autoencoder):
+    """score = Σ_m w_m · scaled(score_m), where ``scaled`` makes the scores of all members comparable."""
+
+    weights: Tensor
+
+    def __init__(self, spec: Blend, members: Sequence[Autoencoder]) -> None:
+        super().__init__()
+        self.spec = spec
+        self.members = nn.ModuleList(members)
+        self.register_buffer("weights", torch.full((len(members),), 1 / len(members), dtype=torch.float64))
+        self._alone: int | None = None
+        self._kept: _Kept | None = None
+
+    @property
+    def networks(self) -> list[Autoencoder]:
+        """The members."""
+        return [member for member in self.members if isinstance(member, Autoencoder)]
+
+    def encode(self, x: Rows) -> Tensor:
+        """Return the mixed scores: what stands between input and output is the output itself."""
+        if self._alone is not None:
+            scores: Tensor = self.members[self._alone](x).float()
+            return scores
+        mixed = torch.zeros(len(x), x.width, device=x.device)
+        mark = b"" if self._kept is None else _mark(x)
+        for place, weight in enumerate(self.weights.tolist()):
+            if weight:
+                mixed.add_(self._scaled(place, x, mark), alpha=weight)
+        return mixed
+
+    def _scaled(self, place: int, x: Rows, mark: bytes) -> Tensor:
+        def scaled() -> Tensor:
+            return SCALES[self.spec.scale](self.networks[place](x).float())
+
+        return scaled() if self._kept is None else self._kept.found(place, mark, scaled)
+
+    def decode(self, z: Tensor, items: slice = ALL) -> Tensor:
+        """Return the columns asked for."""
+        return z[:, items]
+
+    def learn(self, rows: Rows, run: Run, validate: Validate | None = None) -> list[dict[str, float]]:
+        """Fit one member after the other, then weigh them. Each is validated alone, and keeps its best epoch."""
+        specs = self.spec.specs
+        for place, spec in enumerate(specs):
+            if spec in specs[:place]:
+                raise ConfigError(
+                    f"{self.spec.members[place]!r} is a member twice, and would be the same model twice; fit it apart "
+                    "with another seed, and blend the fitted models"
+                )
+        silent = dataclasses.replace(run, tracker=NoTracker())  # their epochs are not the blend's
+        for place, member in enumerate(self.networks):
+            self._alone = place
+            try:
+                member.learn(rows, silent, validate)
+            finally:
+                self._alone = None
+        self.weigh(validate)
+        run.tracker.parameters({"blend_weights": self.weights.tolist()})
+        return []
+
+    def weigh(self, validate: Validate | None) -> None:
+        """Take the weights that were asked for; without, the best by the monitor; without validation, equal ones."""
+        weights = self.spec.weights or (1.0,) * len(self.members)
+        if validate is not None and not self.spec.weights:
+            weights = self._best(validate)
+        self._take(weights)
+
+    def _best(self, validate: Validate) -> tuple[float, ...]:
+        def measured(weights: tuple[float, ...]) -> float:
+            self._take(weights)
+            return validate()[self.spec.monitor]
+
+        # The members need to be asked once only, as far as there is room for what they say.
+        free = free_memory(self.weights.device)
+        self._kept = _Kept(room=(2**32 if free is None else free) // 4)
+        try:
+            return best_weights(measured, len(self.members))
+        finally:
+            self._kept = None
+
+    def _take(self, weights: tuple[float, ...]) -> None:
+        self.weights.copy_(torch.tensor(weights, dtype=torch.float64) / sum(weights))
+
+    def item_vectors(self) -> Tensor:
+        """Return the members' vectors side by side: the cosine of two is the weighted mean of the members' cosines.
+
+        Members that know no likeness between items are left out.
+        """
+        parts = []
+        for member, weight in zip(self.networks, self.weights.tolist(), strict=True):
+            with suppress(UnsupportedError):
+                if weight:
+                    parts.append(functional.normalize(member.item_vectors().detach(), dim=1) * weight**0.5)
+        if not parts:
+            raise UnsupportedError("no member of this blend knows a likeness between items; use another model")
+        return torch.cat(parts, dim=1)
+
+
+class _KnowingBlendNetwork(BlendNetwork):
+    """A blend with a member that has learnt something of each training user."""
+
+    knows_users: ClassVar[bool] = True
+
+
+class _Kept:
+    """Scores of rows that are asked for again and again, as long as there is room for them."""
+
+    def __init__(self, room: int) -> None:
+        self.room = room
+        self.scores: dict[tuple[int, bytes], Tensor] = {}
+
+    def found(self, place: int, mark: bytes, make: Callable[[], Tensor]) -> Tensor:
+        """Return the scores of a member, made now if they are not there."""
+        if (place, mark) in self.scores:
+            return self.scores[place, mark]
+        made = make()
+        if made.nbytes <= self.room:
+            self.scores[place, mark] = made
+            self.room -= made.nbytes
+        return made
+
+
+def _mark(x: Rows) -> bytes:
+    """Return what tells rows apart: a hash of all that a member sees of them."""
+    digest = hashlib.sha256()
+    for part in (x.positions, x.indptr, x.indices, x.values):
+        digest.update(part.cpu().numpy().data)
+    return digest.digest()

@@ -1,0 +1,117 @@
+"""BPR: matrix factorisation that ranks what a user touched above what not, fitted by the package implicit.
+
+Rendle, Freudenthaler, Gantner, Schmidt-Thieme, "BPR: Bayesian Personalized Ranking from Implicit Feedback", UAI 2009.
+As implicit does it, the items to be ranked below are drawn by popularity, where the paper draws all alike.
+"""
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from recsys_ae.errors import TrainingError
+from recsys_ae.models import _implicit
+from recsys_ae.nn.model import ALL, Autoencoder, Shape, Spec, Validate
+from recsys_ae.nn.rows import Rows
+from recsys_ae.nn.runtime import Run
+from recsys_ae.spec.hyper import hp
+
+ACCURACY = 1e-4
+"""How far from the best vector a user's may be, relative to where the search for it starts."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class BPR(Spec):
+    """Hyper-parameters of BPR."""
+
+    latent: int = hp(128, "number of factors", low=1, search=("log", 16, 512))
+    l2: float = hp(0.005, "decay of the factors in each update", low=0, search=("log", 1e-4, 0.1))
+    lr: float = hp(0.05, "learning rate", low=0, search=("log", 5e-3, 0.2))
+    iterations: int = hp(50, "updates, in multiples of the number of interactions", low=1, search=("int", 10, 200))
+    user_l2: float = hp(
+        0.3, "L2 penalty on a user's vector, against the mean over the history", low=1e-3, search=("log", 0.01, 1)
+    )
+
+    def build(self, shape: Shape) -> "BPRNetwork":
+        """Make a model whose factors are still 0."""
+        return BPRNetwork(self, shape)
+
+
+class BPRNetwork(Autoencoder):
+    """score = V s + b with the items' factors V, ``(n_items, latent)``, and biases b, and a user's vector s.
+
+    The vectors that training users get are not kept. Items to be ranked below are drawn by popularity, so that these
+    vectors rank down what is popular; vectors found anew from the history rank better, for training users, too.
+    """
+
+    item_factors: Tensor
+    item_bias: Tensor
+
+    def __init__(self, spec: BPR, shape: Shape) -> None:
+        super().__init__()
+        self.spec = spec
+        self.register_buffer("item_factors", torch.zeros(shape.width, spec.latent))
+        self.register_buffer("item_bias", torch.zeros(shape.width))
+
+    def encode(self, x: Rows) -> Tensor:
+        """Return the s of the largest mean of ln softmax(V s + b) over the history, less λ/2 ‖s‖².
+
+        Accelerated gradient steps (Nesterov 2004, 2.2.11). The curvature lies between λ and L: that of ln Σ exp is the
+        variance of an item's factors under the softmax, at most the square of their largest distance from a centre.
+        """
+        factors, l2 = self.item_factors, self.spec.user_l2
+        present = (x.values != 0).to(factors.dtype)
+        counts = x.with_values(present).sums().clamp_min(1)
+        mean = x.with_values(present / counts[x.row_of_entry]).product(factors)
+        steepest = float((factors - factors.mean(dim=0)).square().sum(dim=1).max()) + l2
+        root = math.sqrt(steepest / l2)
+        momentum = (root - 1) / (root + 1)
+        s, ahead = torch.zeros_like(mean), torch.zeros_like(mean)
+        for _ in range(math.ceil(-math.log(ACCURACY) * root)):
+            expected = torch.softmax(self.decode(ahead), dim=1) @ factors
+            before, s = s, ahead + (mean - expected - l2 * ahead) / steepest
+            ahead = s + momentum * (s - before)
+        return s
+
+    def decode(self, z: Tensor, items: slice = ALL) -> Tensor:
+        """Return the products with the items' factors, plus the biases."""
+        return torch.addmm(self.item_bias[items], z, self.item_factors[items].T)
+
+    def learn(self, rows: Rows, run: Run, validate: Validate | None = None) -> list[dict[str, float]]:
+        """Descend on −ln σ(s·v_i + b_i − s·v_j − b_j) for drawn i, touched, and j, untouched (fig. 4).
+
+        On one thread always: more would write over each other's updates, in an order that no seed decides.
+        """
+        with _implicit.needed("implicit", "bpr"):
+            from implicit.cpu.bpr import BayesianPersonalizedRanking  # noqa: PLC0415
+            from implicit.recommender_base import ModelFitError  # noqa: PLC0415
+        spec = self.spec
+        model = BayesianPersonalizedRanking(
+            factors=spec.latent,
+            learning_rate=spec.lr,
+            regularization=spec.l2,
+            iterations=spec.iterations,
+            num_threads=1,
+            random_state=run.seed,
+        )
+        try:
+            report = _implicit.reporting(run, spec.iterations, len(rows))
+            model.fit(_implicit.matrix(rows), show_progress=False, callback=report)
+        except ModelFitError as error:
+            raise TrainingError(f"the factors are not finite: lower lr = {spec.lr:g}") from error
+        learnt = torch.from_numpy(model.item_factors).to(rows.device)
+        self.item_factors, self.item_bias = learnt[:, :-1].contiguous(), learnt[:, -1].contiguous()
+        return []
+
+    def item_weights(self) -> Tensor:
+        """Return the items' factors and biases side by side."""
+        return torch.cat([self.item_factors, self.item_bias[:, None]], dim=1)
+
+    def score_new(self, x: Rows, z: Tensor, weights: Tensor) -> Tensor:
+        """Return the products with such factors, plus the biases."""
+        return torch.addmm(weights[:, -1], z, weights[:, :-1].T)
+
+    def item_vectors(self) -> Tensor:
+        """Return the items' factors."""
+        return self.item_factors

@@ -1,0 +1,138 @@
+"""BSPM: blurring and sharpening filters on the graph of users and items, a linear autoencoder without training.
+
+Choi, Hong, Park, Cho, "Blurring-Sharpening Process Models for Collaborative Filtering", SIGIR 2023; here both blurrings
+are merged before the sharpening, as in their BSPM-EM. Without sharpening it is GF-CF (Shen, Wu, Zhang, Shan, Zhang,
+Letaief, Li, "How Powerful is Graph Convolution for Recommendation?", CIKM 2021).
+"""
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import torch
+from torch import Tensor
+
+from recsys_ae.nn.linear.singular import right_singular
+from recsys_ae.nn.model import ALL, Autoencoder, Shape, Spec, Validate
+from recsys_ae.nn.rows import Rows
+from recsys_ae.nn.runtime import Run
+from recsys_ae.spec.hyper import hp
+
+CELLS = 2**24
+"""Numbers of a dense signal on the users or the items held at a time: 64 MiB."""
+
+ORDERS = {"euler": 1, "rk4": 4}
+"""How many terms of the exponential series a step of the solver has."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class BSPM(Spec):
+    """Hyper-parameters of BSPM; the defaults are its authors' for Gowalla."""
+
+    latent: int = hp(448, "singular vectors that the ideal low-pass filter keeps", low=1, search=("log", 32, 1024))
+    idl_beta: float = hp(0.2, "weight of the ideal low-pass filter beside the blurring", low=0, search=("linear", 0, 1))
+    sharpening: float = hp(2.5, "T_s: how long the scores are sharpened; 0: GF-CF", low=0, search=("linear", 0, 3))
+    steps: int = hp(1, "K_s: steps of the sharpening's solver", low=1)
+    solver: Literal["euler", "rk4"] = hp("rk4", "how the sharpening is solved")
+
+    def build(self, shape: Shape) -> "BSPMNetwork":
+        """Make a model of a graph without edges."""
+        return BSPMNetwork(self, shape)
+
+
+class BSPMNetwork(Autoencoder):
+    """score = r (P̃ + β D^-½ V Vᵀ D^½) q(P̃) with P̃ = R̃ᵀR̃, of which only the sparse R̃ is ever held.
+
+    R̃ is the training matrix, each entry divided by the roots of its row's and its column's sum; D holds the columns'
+    sums, V the right singular vectors of R̃, and the polynomial q is what the solver makes of dr/dt = −r P̃.
+    """
+
+    indptr: Tensor
+    indices: Tensor
+    values: Tensor
+    roots: Tensor
+    singular: Tensor
+    vectors: Tensor
+
+    def __init__(self, spec: BSPM, shape: Shape) -> None:
+        super().__init__()
+        self.spec = spec
+        self.register_buffer("indptr", torch.zeros(shape.n_rows + 1, dtype=torch.int32))
+        self.register_buffer("indices", torch.zeros(0, dtype=torch.int32))
+        self.register_buffer("values", torch.zeros(0))
+        self.register_buffer("roots", torch.zeros(shape.width))
+        self.register_buffer("singular", torch.zeros(spec.latent))
+        self.register_buffer("vectors", torch.zeros(shape.width, spec.latent))
+        self._columns: Rows | None = None
+        self.register_load_state_dict_pre_hook(_make_room)  # type: ignore[no-untyped-call]
+
+    def encode(self, x: Rows) -> Tensor:
+        """Return the scores: what stands between input and output is the output itself."""
+        scores = self.roots.new_empty(len(x), x.width)
+        size = max(1, CELLS // max(len(self.indptr), x.width))
+        for start in range(0, len(x), size):
+            part = x.take(torch.arange(start, min(len(x), start + size), device=x.device))
+            scores[start : start + size] = self._sharpened(self._blurred(part)).T
+        return scores
+
+    def decode(self, z: Tensor, items: slice = ALL) -> Tensor:
+        """Return the columns asked for."""
+        return z[:, items]
+
+    def learn(self, rows: Rows, run: Run, validate: Validate | None = None) -> list[dict[str, float]]:
+        """Normalise the rows and find their singular vectors."""
+        user_roots, self.roots = rows.sums().sqrt(), rows.column_sums().sqrt()
+        values = rows.values * _inverse(user_roots)[rows.row_of_entry] * _inverse(self.roots)[rows.indices]
+        self.indptr, self.indices, self.values = rows.indptr.clone(), rows.indices.clone(), values
+        self._columns = None
+        graph, columns = self._graph()
+        self.singular, self.vectors = right_singular(graph, columns, self.spec.latent, run.generator())
+        return []
+
+    def item_vectors(self) -> Tensor:
+        """Return V Σ, whose products are the best approximation of P̃ of their length."""
+        return self.vectors * self.singular
+
+    def _graph(self) -> tuple[Rows, Rows]:
+        """Return R̃ and its transpose, which is made once for each R̃ and device."""
+        users = torch.arange(len(self.indptr) - 1, device=self.values.device)
+        rows = Rows(self.indptr, self.indices, self.values, len(self.roots), users)
+        if self._columns is None or self._columns.device != rows.device:
+            self._columns = rows.transposed()
+        return rows, self._columns
+
+    def _filtered(self, signal: Tensor) -> Tensor:
+        """Return P̃ · signal, ``(n_items, n)``."""
+        rows, columns = self._graph()
+        return columns.product(rows.product(signal))
+
+    def _blurred(self, x: Rows) -> Tensor:
+        """Return what an Euler step of length 1 makes of both blurrings, merged, ``(n_items, n)``."""
+        signal = self.roots.new_zeros(x.width, len(x))
+        signal[x.indices, x.row_of_entry] = x.values
+        low = x.with_values(x.values * _inverse(self.roots)[x.indices]).product(self.vectors)
+        # In this order the bits of the product do not depend on where in memory the vectors lie.
+        ideal = (low @ self.vectors.T).mul_(self.spec.idl_beta * self.roots)
+        return self._filtered(signal).add_(ideal.T)
+
+    def _sharpened(self, signal: Tensor) -> Tensor:
+        """Follow dr/dt = −r P̃ until T_s; since that is linear, each step is the start of the exponential series."""
+        length = self.spec.sharpening / self.spec.steps
+        for _ in range(self.spec.steps if length else 0):
+            term = signal
+            for order in range(1, ORDERS[self.spec.solver] + 1):
+                term = self._filtered(term).mul_(-length / order)
+                signal.add_(term)
+        return signal
+
+
+def _inverse(roots: Tensor) -> Tensor:
+    """Return 1 / roots, and 0 where there is nothing."""
+    return torch.where(roots > 0, 1 / roots, 0)
+
+
+def _make_room(network: Any, state: dict[str, Tensor], prefix: str, *_: Any) -> None:
+    """Give the buffers the size of what is to be loaded: how many edges a graph has is not known before."""
+    for name in ("indices", "values"):
+        if (loaded := state.get(prefix + name)) is not None:
+            setattr(network, name, torch.empty_like(loaded, device=getattr(network, name).device))
+    network._columns = None

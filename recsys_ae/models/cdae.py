@@ -1,0 +1,145 @@
+"""CDAE: a denoising autoencoder with a vector for each user, trained on what he touched and as much that he did not.
+
+Wu, DuBois, Zheng, Ester, "Collaborative Denoising Auto-Encoders for Top-N Recommender Systems", WSDM 2016.
+"""
+
+import math
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from recsys_ae.nn.corruption import drop_entries
+from recsys_ae.nn.layers import SparseLinear, affine_with_bias
+from recsys_ae.nn.linear import sampled_products
+from recsys_ae.nn.model import ALL, Loss, Shape, TrainedAutoencoder, TrainedSpec
+from recsys_ae.nn.rows import Rows
+from recsys_ae.nn.softmax.sampling import negatives
+from recsys_ae.nn.training.loop import Step
+from recsys_ae.spec.hyper import hp
+
+
+@dataclass(frozen=True, kw_only=True)
+class CDAE(TrainedSpec):
+    """Hyper-parameters of CDAE.
+
+    The paper updates by AdaGrad after each user. Its steps shrink with the gradient, and a mean over a batch leaves a
+    user's own vector a small one; Adam's do not, so that the vectors are learnt, too.
+    """
+
+    latent: int = hp(50, "size of the code", low=1, search=("log", 16, 512))
+    variant: Literal["m1", "m2", "m3", "m4"] = hp(
+        "m4", "sigmoid code: m3, m4, else linear; logistic loss: m2, m4, else squared"
+    )
+    tied: bool = hp(False, "let the output weights be the input weights")
+    dropout: float = hp(
+        0.5, "share of a row's entries that are dropped; 1 leaves the user's vector alone", low=0, high=1,
+        search=("linear", 0, 1),
+    )  # fmt: skip
+    negatives: int = hp(5, "untouched items drawn for each touched one, anew at every visit", low=0)
+    l2: float = hp(
+        0.01, "lambda: adds half of it times the squares of all that a row touches, biases too", low=0,
+        search=("log", 1e-4, 1),
+    )  # fmt: skip
+    epochs: int = hp(50, "passes over the training rows", low=1)
+    batch_size: int = hp(100, "rows in an update", low=1, search=("log", 32, 1024))
+    lr: float = hp(1e-2, "learning rate", low=0, search=("log", 1e-3, 1e-1))
+
+    def batch_memory(self, shape: Shape) -> int:
+        """Return 0: only the outputs at observed entries are computed."""
+        return 0
+
+    def build(self, shape: Shape) -> "CDAENetwork":
+        """Make the untrained network."""
+        return CDAENetwork(self, shape)
+
+
+class CDAENetwork(TrainedAutoencoder):
+    """y_ui = f(W'_i · z_u + b'_i) with the code z_u = h(Σ_{i ∈ x_u} W_i + V_u + b)."""
+
+    knows_users: ClassVar[bool] = True
+    mean_user: Tensor
+
+    def __init__(self, spec: CDAE, shape: Shape) -> None:
+        super().__init__(spec)
+        self.input = SparseLinear(shape.width, spec.latent)
+        self.users = nn.Parameter(torch.empty(shape.n_rows, spec.latent))
+        self.output = None if spec.tied else nn.Parameter(torch.empty(shape.width, spec.latent))
+        self.bias = nn.Parameter(torch.empty(shape.width))
+        self.register_buffer("mean_user", torch.zeros(spec.latent))
+        limit = 4 * math.sqrt(6 / (shape.width + spec.latent))
+        for parameter in self.parameters():
+            within = limit if parameter.ndim > 1 else 0.0
+            nn.init.uniform_(parameter, -within, within)
+
+    def encode(self, x: Rows) -> Tensor:
+        """Return z of whole rows; a new user has the mean of the training users' vectors."""
+        known = (x.positions >= 0).unsqueeze(1)
+        users = torch.where(known, self.users[x.positions.clamp_min(0)], self.mean_user)
+        # An input that is always dropped has untrained weights, so it is not read here either.
+        return self._code(x.with_values(torch.full_like(x.values, self.spec.dropout < 1)), users)
+
+    def decode(self, z: Tensor, items: slice = ALL) -> Tensor:
+        """Return W' z + b', also where f is a sigmoid: the order is the same, and large scores do not tie."""
+        return functional.linear(z, self.item_vectors()[items], self.bias[items])
+
+    def loss(self, x: Rows, step: Step) -> Loss:
+        """Return the mean over the rows of Σ_{i ∈ O_u ∪ S_u} ℓ(y_ui, ŷ_ui) and of the penalty."""
+        touched = x.with_values(torch.ones_like(x.values))
+        read = drop_entries(touched, self.spec.dropout, step.generator)
+        drawn = negatives(x, self.spec.negatives, step.generator)
+        users = functional.embedding(x.positions, self.users)
+        z = self._code(read, users)
+        error = (self._error(z, touched, 1.0) + self._error(z, drawn, 0.0)) / len(x)
+        penalty = self.spec.l2 / 2 * self._squares(users, read, touched.column_sums() + drawn.column_sums()) / len(x)
+        return Loss(error + penalty, {"error": error, "penalty": penalty})
+
+    def settle(self, rows: Rows) -> None:
+        """Take the mean of the vectors of all users who touched something."""
+        self.mean_user.copy_(self.users[rows.positions[rows.lengths > 0]].mean(dim=0))
+
+    def weight_decay(self) -> float:
+        """Return 0: the loss holds the penalty itself."""
+        return 0.0
+
+    def item_tables(self) -> list[Tensor]:
+        """Return W and W', which are one where they are tied."""
+        return [self.input.weight] if self.output is None else [self.input.weight, self.output]
+
+    def item_weights(self) -> Tensor:
+        """Return W' and b' side by side."""
+        return torch.cat([self.item_vectors(), self.bias[:, None]], dim=1)
+
+    def score_new(self, x: Rows, z: Tensor, weights: Tensor) -> Tensor:
+        """Return W' z + b' of items with such weights."""
+        return affine_with_bias(z, weights)
+
+    def item_vectors(self) -> Tensor:
+        """Return the output weights W'."""
+        return self.input.weight if self.output is None else self.output
+
+    def _code(self, x: Rows, users: Tensor) -> Tensor:
+        before: Tensor = self.input(x) + users
+        return torch.sigmoid(before) if self.spec.variant in ("m3", "m4") else before
+
+    def _error(self, z: Tensor, at: Rows, target: float) -> Tensor:
+        """Sum (y − ŷ)² or −y log σ(ŷ) − (1 − y) log(1 − σ(ŷ)) over the entries, y the same for all."""
+        found = sampled_products.products(z, self.item_vectors(), at) + self.bias[at.indices]
+        if self.spec.variant in ("m1", "m3"):
+            return (found - target).square().sum()
+        return functional.softplus(found * (1 - 2 * target)).sum()
+
+    def _squares(self, users: Tensor, read: Rows, visits: Tensor) -> Tensor:
+        """Sum the squares of what each row of the batch touches, as often as it is touched.
+
+        For each row: V_u, b, W'_i and b'_i of each item of O_u ∪ S_u, and W_i of each item that was not dropped. Tied
+        weights count once, since what is read is in O_u.
+        """
+        output = (visits * (self.item_vectors().square().sum(dim=1) + self.bias.square())).sum()
+        rows = users.square().sum() + len(users) * self.input.bias.square().sum()
+        if self.output is None:
+            return output + rows
+        reads = read.with_values((read.values != 0).to(read.values.dtype)).column_sums()
+        return output + rows + (reads * self.input.weight.square().sum(dim=1)).sum()

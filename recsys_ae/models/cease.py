@@ -1,0 +1,71 @@
+"""CEASE: collective EASE, to which features of the items are further rows beside the users.
+
+Jeunen, Van Balen, Goethals, "Closed-Form Models for Collaborative Filtering with Side-Information", RecSys 2020.
+"""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+from recsys_ae.cold_start.item_features import ItemFeatures, dense
+from recsys_ae.features.nn.rows import FeatureRows
+from recsys_ae.nn.linear import cooccurrence, gram
+from recsys_ae.nn.model import Shape, Spec, Validate
+from recsys_ae.nn.rows import Rows
+from recsys_ae.nn.runtime import Run
+from recsys_ae.spec.hyper import hp
+
+
+@dataclass(frozen=True, kw_only=True)
+class CEASE(Spec):
+    """Hyper-parameters of CEASE."""
+
+    l2: float = hp(500.0, "lambda: L2 penalty on the item-item weights", low=0, search=("log", 10, 10_000))
+    weight: float = hp(100.0, "how much a feature counts where a user counts 1", low=0, search=("log", 1, 10_000))
+    dtype: gram.Dtype = hp("float64", "precision of the matrix inversion")
+
+    def build(self, shape: Shape) -> "CEASENetwork":
+        """Make a model whose weights are still 0."""
+        return CEASENetwork(self, shape)
+
+    def memory(self, shape: Shape) -> int:
+        """Return the bytes of the matrix that is inverted, of its inverse and of the weights."""
+        return gram.matrix_memory(shape.width, self.dtype) + gram.itemsize(self.dtype) * shape.width**2
+
+
+class CEASENetwork(gram.ItemItem):
+    """score = x · B. What is new has a column of B, too: that which its features alone ask for."""
+
+    learns_from_features: ClassVar[bool] = True
+    from_features: Tensor
+
+    def __init__(self, spec: CEASE, shape: Shape) -> None:
+        super().__init__(shape.width)
+        self.spec = spec
+        self.register_buffer("from_features", torch.zeros(shape.width, shape.features))
+
+    def start_from(self, items: ItemFeatures, generator: torch.Generator) -> None:
+        """Keep the features, ``(n_items, width)``, until they are learnt from; items without any have zeros."""
+        self.from_features = items.spread(items.dense())
+
+    def learn(self, rows: Rows, run: Run, validate: Validate | None = None) -> list[dict[str, float]]:
+        """B_ij = −P_ij / P_jj with P = (XᵀX + ω TᵀT + λI)⁻¹, where the rows of T are the features (eq. 6).
+
+        An item with the features t that nobody has touched adds a column of zeros to X. Its column of B is the ridge
+        regression of its features on those of all others: (XᵀX + ω TᵀT + λI)⁻¹ ω Tᵀ t.
+        """
+        spec, features = self.spec, self.from_features
+        self.weights = features.new_empty(0)  # the matrix to come needs the room
+        matrix = cooccurrence.gram(rows, getattr(torch, spec.dtype))
+        exact = features.to(matrix.dtype)
+        matrix.addmm_(exact, exact.T, alpha=spec.weight)
+        inverse = gram.inverse(matrix, gram.penalties(matrix.diagonal(), spec.l2), spec.l2)
+        self.from_features = (spec.weight * (inverse @ exact)).float()
+        self.weights = gram.without_self(inverse)
+        return []
+
+    def weights_of(self, features: FeatureRows) -> Tensor:
+        """Return the columns of B that features ask for, as rows."""
+        return dense(features) @ self.from_features.T

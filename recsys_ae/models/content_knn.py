@@ -1,0 +1,91 @@
+"""Content kNN: an item's score is the sum of its likeness, by features, to the items of the history.
+
+The baseline ItemKNN-CBF of Ferrari Dacrema, Boglio, Cremonesi, Jannach, "A Troubling Analysis of Reproducibility and
+Progress in Recommender Systems Research", TOIS 2021, which is better there than the published hybrid models.
+"""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+import torch
+from scipy.sparse import coo_matrix
+from torch import Tensor
+
+from recsys_ae.cold_start.item_features import ItemFeatures, dense
+from recsys_ae.features.nn.rows import FeatureRows
+from recsys_ae.nn.linear.neighbors import Neighbors
+from recsys_ae.nn.model import Shape, Spec, Validate
+from recsys_ae.nn.rows import Rows
+from recsys_ae.nn.runtime import Run
+from recsys_ae.spec.hyper import hp
+
+CHUNK = 512
+"""Items whose likeness to all others is held at a time."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ContentKNN(Spec):
+    """Hyper-parameters of content kNN."""
+
+    neighbors: int = hp(100, "how many most similar items are kept of each item", low=1, search=("log", 5, 1000))
+    shrink: float = hp(
+        0.0,
+        "added to the product of two items' lengths, so that short ones are less alike",
+        low=0,
+        search=("linear", 0, 10),
+    )
+
+    def build(self, shape: Shape) -> "ContentKNNNetwork":
+        """Make a model in which no item has a neighbour."""
+        return ContentKNNNetwork(self, shape)
+
+
+class ContentKNNNetwork(Neighbors):
+    """S_ij = f_i · f_j / (‖f_i‖ ‖f_j‖ + shrink) of scaled features f, where that is above 0."""
+
+    learns_from_features: ClassVar[bool] = True
+    features: Tensor
+
+    def __init__(self, spec: ContentKNN, shape: Shape) -> None:
+        super().__init__(shape.width, spec.neighbors)
+        self.spec = spec
+        self.register_buffer("features", torch.zeros(shape.width, shape.features))
+
+    def start_from(self, items: ItemFeatures, generator: torch.Generator) -> None:
+        """Keep the features, ``(n_items, width)``; items without any have zeros, and are like no other."""
+        self.features = items.spread(items.dense())
+
+    def learn(self, rows: Rows, run: Run, validate: Validate | None = None) -> list[dict[str, float]]:
+        """Compare each item with all others; who touched them does not count."""
+        parts = []
+        for places in torch.split(torch.arange(len(self.features), device=rows.device), CHUNK):
+            values, others = self._nearest(self.features[places], self.neighbors.shape[1] + 1)
+            parts.append((places.repeat_interleave(others.shape[1]), others.flatten(), values.flatten()))
+        row, column, value = (torch.cat(part).cpu().numpy() for part in zip(*parts, strict=True))
+        n = len(self.features)
+        self.keep(coo_matrix((value.astype(np.float64), (row, column)), shape=(n, n)))
+        return []
+
+    def weights_of(self, features: FeatureRows) -> Tensor:
+        """Return how alike new items are to each item, ``(m, n_items)``: 0 but for the nearest."""
+        values, others = self._nearest(dense(features), self.neighbors.shape[1])
+        weights = values.new_zeros(len(values), len(self.features))
+        return weights.scatter_(1, others, values.clamp_min(0))
+
+    def item_weights(self) -> Tensor:
+        """Return the columns of S, as rows."""
+        n = len(self.neighbors)
+        weights = self.similarities.new_zeros(n, n)
+        return weights.scatter_add_(1, self.neighbors.long(), self.similarities).T
+
+    def score_new(self, x: Rows, z: Tensor, weights: Tensor) -> Tensor:
+        """Return x · Wᵀ, W being further columns of S."""
+        return x.product(weights.T.contiguous())
+
+    def _nearest(self, features: Tensor, k: int) -> tuple[Tensor, Tensor]:
+        """Return the largest similarities to the items of the training, and which items these are, ``(n, k)`` each."""
+        lengths = features.norm(dim=1, keepdim=True) * self.features.norm(dim=1)
+        alike = (features @ self.features.T) / (lengths + self.spec.shrink).clamp_min(1e-12)
+        values, others = alike.topk(min(k, alike.shape[1]), dim=1)
+        return values, others

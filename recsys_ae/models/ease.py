@@ -1,0 +1,41 @@
+"""EASE: a linear autoencoder without self-loops, in closed form.
+
+Steck, "Embarrassingly Shallow Autoencoders for Sparse Data", WWW 2019.
+"""
+
+from dataclasses import dataclass
+
+from recsys_ae.nn.linear.gram import Dtype, ItemItem, solve_memory
+from recsys_ae.nn.model import Shape, Spec, Validate
+from recsys_ae.nn.rows import Rows
+from recsys_ae.nn.runtime import Run
+from recsys_ae.spec.hyper import hp
+
+
+@dataclass(frozen=True, kw_only=True)
+class EASE(Spec):
+    """Hyper-parameters of EASE."""
+
+    l2: float = hp(500.0, "lambda: L2 penalty on the item-item weights", low=0, search=("log", 10, 10_000))
+    dtype: Dtype = hp("float64", "precision of the matrix inversion")
+
+    def build(self, shape: Shape) -> "EASENetwork":
+        """Make a model whose weights are still 0."""
+        return EASENetwork(self, shape)
+
+    def memory(self, shape: Shape) -> int:
+        """Return the bytes of the matrix that is inverted, and of the weights."""
+        return solve_memory(shape.n_rows, shape.width, self.dtype, self.l2)
+
+
+class EASENetwork(ItemItem):
+    """score = x · B."""
+
+    def __init__(self, spec: EASE, shape: Shape) -> None:
+        super().__init__(shape.width)
+        self.spec = spec
+
+    def learn(self, rows: Rows, run: Run, validate: Validate | None = None) -> list[dict[str, float]]:
+        """B_ij = −P_ij / P_jj with P = (XᵀX + λI)⁻¹ (eq. 8)."""
+        self.solve(rows, self.spec.dtype, self.spec.l2)
+        return []

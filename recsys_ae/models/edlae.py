@@ -1,0 +1,210 @@
+"""EDLAE: a linear autoencoder that learns from what dropout took away, in closed form.
+
+Steck, "Autoencoders that don't overfit towards the Identity", NeurIPS 2020. Of full rank it is EASE with a penalty that
+grows with an item's popularity; of low rank it alternates between two factors under a constraint on the diagonal.
+
+The discounts and the scaling are not the paper's: they are 0 by default.
+"""
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from recsys_ae.errors import ConfigError
+from recsys_ae.nn.linear import cooccurrence, gram
+from recsys_ae.nn.model import ALL, Autoencoder, Shape, Spec, Validate
+from recsys_ae.nn.rows import Rows
+from recsys_ae.nn.runtime import Run
+from recsys_ae.spec.hyper import hp
+
+UNSTABLE = 3.0
+"""Where diag(UVᵀ) is so many times as far from β as it was at its nearest, the updates have begun to diverge."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class EDLAE(Spec):
+    """Hyper-parameters of EDLAE; the defaults are the paper's for MovieLens-20M at full rank."""
+
+    l2: float = hp(300.0, "lambda: L2 penalty on the item-item weights", low=0, search=("log", 10, 10_000))
+    dropout: float = hp(
+        0.33,
+        "share of a row's entries that is dropped, to be restored from the others",
+        low=0,
+        high=0.99,
+        search=("linear", 0, 0.9),
+    )
+    user_discount: float = hp(
+        0.0,
+        "full rank: a user counts 1 / (number of items) to this power; 0: all alike, as in the paper",
+        low=0,
+        high=2,
+        search=("linear", 0, 1),
+    )
+    scaling: float = hp(
+        0.0,
+        "full rank: divide items by their length to this power, as MRF does, and scale back; 0: the paper",
+        low=0,
+        high=2,
+        search=("linear", 0, 1),
+    )
+    popularity_discount: float = hp(
+        0.0,
+        "full rank: divide an item's scores by its number of users to this power; 0: the paper",
+        low=0,
+        high=1,
+        search=("linear", 0, 0.5),
+    )
+    rank: int = hp(0, "rank of the item-item weights; 0: full rank", low=0)
+    omega: float = hp(500.0, "low rank: strength of the constraint on the diagonal", low=0, search=("log", 50, 5000))
+    iterations: int = hp(5, "low rank: updates of both factors, at most", low=1, search=("int", 2, 20))
+    dtype: gram.Dtype = hp("float64", "precision in which the equations are solved")
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.rank and (self.user_discount or self.scaling or self.popularity_discount):
+            raise ConfigError("user_discount, scaling and popularity_discount are for full rank; set rank = 0")
+
+    def build(self, shape: Shape) -> "EDLAENetwork | LowRankNetwork":
+        """Make a model whose weights are still 0."""
+        return LowRankNetwork(self, shape) if self.rank else EDLAENetwork(self, shape)
+
+    def memory(self, shape: Shape) -> int:
+        """Return the bytes of the matrix that is factorised, and of the weights or what else has the rank."""
+        if not self.rank:
+            return gram.solve_memory(shape.n_rows, shape.width, self.dtype, self.l2)
+        sides = (8 * shape.width + 2 * shape.n_rows) * min(self.rank, shape.width)
+        return gram.itemsize(self.dtype) * shape.width**2 + gram.itemsize("float64") * sides
+
+
+class EDLAENetwork(gram.ItemItem):
+    """score = x · B."""
+
+    def __init__(self, spec: EDLAE, shape: Shape) -> None:
+        super().__init__(shape.width)
+        self.spec = spec
+
+    def learn(self, rows: Rows, run: Run, validate: Validate | None = None) -> list[dict[str, float]]:
+        """B_ij = −P_ij / P_jj with P = (XᵀX + diag(Λ))⁻¹ and Λ = λ + p/(1 − p) · diag(XᵀX) (eq. 8 and 9)."""
+        spec = self.spec
+        self.solve(
+            rows,
+            spec.dtype,
+            spec.l2,
+            spec.dropout,
+            user_discount=spec.user_discount,
+            scaling=spec.scaling,
+            popularity_discount=spec.popularity_discount,
+        )
+        return []
+
+
+class LowRankNetwork(Autoencoder):
+    """score = x · U · Vᵀ with U and V, ``(n_items, rank)``; the columns of V are orthonormal."""
+
+    inputs: Tensor
+    outputs: Tensor
+
+    def __init__(self, spec: EDLAE, shape: Shape) -> None:
+        super().__init__()
+        self.spec = spec
+        size = shape.width, min(spec.rank, shape.width)
+        self.register_buffer("inputs", torch.zeros(size))
+        self.register_buffer("outputs", torch.zeros(size))
+
+    def encode(self, x: Rows) -> Tensor:
+        """Return x · U."""
+        return x.product(self.inputs)
+
+    def decode(self, z: Tensor, items: slice = ALL) -> Tensor:
+        """Return z · Vᵀ."""
+        return z @ self.outputs[items].T
+
+    def item_weights(self) -> Tensor:
+        """Return V."""
+        return self.outputs
+
+    def score_new(self, x: Rows, z: Tensor, weights: Tensor) -> Tensor:
+        """Return z · Wᵀ."""
+        return z @ weights.T
+
+    def item_vectors(self) -> Tensor:
+        """Return U, whose inner products are those of the rows of U · Vᵀ, since V is orthonormal."""
+        return self.inputs
+
+    def learn(self, rows: Rows, run: Run, validate: Validate | None = None) -> list[dict[str, float]]:
+        """Alternate between V, U and the diagonal (ADMM; the paper's supplement).
+
+        The published updates come near a solution and then leave it, after few where Ω is large beside diag(XᵀX). So
+        they end where diag(UVᵀ) moves away from β, and with validation users the best by ndcg@100 is kept.
+        """
+        start = torch.randn(self.inputs.shape, dtype=torch.float64, device=rows.device, generator=run.generator())
+        factors, smallest = _Factors(rows, self.spec, 1e-4 * start), math.inf
+        kept, best = (self.inputs, self.outputs), -math.inf
+        history: list[dict[str, float]] = []
+        for iteration in range(1, self.spec.iterations + 1):
+            gap = factors.update()
+            if not gap <= UNSTABLE * smallest:
+                break
+            smallest = min(smallest, gap)
+            self.inputs, self.outputs = factors.u.float(), factors.v.float()
+            measured = {"diagonal_gap": gap}
+            if validate is not None:
+                measured |= {f"valid/{name}": value for name, value in validate().items()}
+            quality = measured.get("valid/ndcg@100", float(iteration))
+            if quality > best:
+                kept, best = (self.inputs, self.outputs), quality
+            history.append(measured)
+            run.tracker.metrics(measured, step=iteration)
+        self.inputs, self.outputs = kept
+        return history
+
+
+class _Factors:
+    """U and V, the diagonal β that U · Vᵀ is to have, its multiplier γ, and what their updates need.
+
+    G = XᵀX is never held: products with it go through the rows. The one matrix of all pairs of items is the Cholesky
+    factor of G + diag(Λ), the only thing in single precision where that is asked for.
+    """
+
+    def __init__(self, rows: Rows, spec: EDLAE, u: Tensor) -> None:
+        matrix = cooccurrence.gram(rows, getattr(torch, spec.dtype))
+        self.rows, self.columns = rows, rows.transposed()
+        self.diagonal = matrix.diagonal().to(u.dtype, copy=True)
+        penalty = gram.penalties(self.diagonal.to(matrix.dtype), spec.l2, spec.dropout)  # Λ
+        self.strength = penalty.to(u.dtype) + spec.omega  # Ω
+        self.share = (self.diagonal + spec.omega).clamp_min(torch.finfo(u.dtype).tiny)  # diag(G) + Ω − Λ
+        self.factor = gram.factor(matrix, penalty, spec.l2)
+        self.beta, self.gamma = torch.zeros_like(self.diagonal), torch.zeros_like(self.diagonal)
+        self.u, self.v, self.gu = u, u, self._gram(u)
+
+    def update(self) -> float:
+        """Update V, U, β and γ, in this order; return the mean of |diag(UVᵀ) − β|.
+
+        With H = G · diag(1 + β) + diag(Ω(β − γ)): V spans what HᵀU does, and U = (G + diag(Λ))⁻¹ H V (VᵀV)⁻¹. The
+        paper has V = HᵀU (UᵀAU)⁻¹. But U · Vᵀ is the same for all V that span the same, so V is made orthonormal.
+        """
+        scale, shift = (1 + self.beta)[:, None], (self.strength * (self.beta - self.gamma))[:, None]
+        self.v = torch.linalg.qr(scale * self.gu + shift * self.u).Q
+        self.u = self._solved(self._gram(scale * self.v) + shift * self.v)
+        self.gu = self._gram(self.u)
+        return self._constrain()
+
+    def _gram(self, right: Tensor) -> Tensor:
+        return self.columns.product(self.rows.product(right))
+
+    def _solved(self, right: Tensor) -> Tensor:
+        """Return (G + diag(Λ))⁻¹ · right."""
+        half = torch.linalg.solve_triangular(self.factor, right.to(self.factor.dtype), upper=False)
+        solution: Tensor = torch.linalg.solve_triangular(self.factor.T, half, upper=True)
+        return solution.to(right.dtype)
+
+    def _constrain(self) -> float:
+        """β = max(0, (diag(GUVᵀ) − diag(G) + Ω(d + γ)) / (diag(G) + ω)) with d = diag(UVᵀ), then γ += d − β."""
+        d = (self.u * self.v).sum(dim=1)
+        error = (self.gu * self.v).sum(dim=1) - self.diagonal
+        self.beta = ((error + self.strength * (d + self.gamma)) / self.share).clamp_min(0)
+        gap = d - self.beta
+        self.gamma += gap
+        return float(gap.abs().mean())

@@ -1,0 +1,79 @@
+"""ELSA: a linear autoencoder whose item-item weights have low rank and no self-loops, learnt by gradient descent.
+
+Vančura, Alves, Kasalický, Kordík, "Scalable Linear Shallow Autoencoder for Collaborative Filtering", RecSys 2022.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from recsys_ae.nn.layers import sparse_product
+from recsys_ae.nn.model import ALL, Loss, Shape, TrainedAutoencoder, TrainedSpec
+from recsys_ae.nn.rows import Rows
+from recsys_ae.nn.training.loop import Step
+from recsys_ae.nn.training.optimizers import Optimizer
+from recsys_ae.spec.hyper import hp
+
+
+@dataclass(frozen=True, kw_only=True)
+class ELSA(TrainedSpec):
+    """Hyper-parameters of ELSA; the defaults are the paper's, and ``relu`` that of its authors' package."""
+
+    latent: int = hp(800, "size of an item's vector, the rank of the weights", low=1, search=("log", 64, 2048))
+    relu: bool = hp(False, "cut negative outputs off in the loss, as in the code behind the paper's results")
+    epochs: int = hp(10, "passes over the training rows", low=1)
+    batch_size: int = hp(32, "rows in an update", low=1, search=("log", 16, 1024))
+    optimizer: Optimizer = hp("nadam", "how the weights follow their gradient")
+    lr: float = hp(0.1, "learning rate", low=0, search=("log", 1e-3, 1))
+
+    def build(self, shape: Shape) -> "ELSANetwork":
+        """Make the untrained network."""
+        return ELSANetwork(self, shape)
+
+
+class ELSANetwork(TrainedAutoencoder):
+    """score = x · (AAᵀ − I); the rows of A, ``(n_items, latent)``, have length 1, so that no item predicts itself."""
+
+    def __init__(self, spec: ELSA, shape: Shape) -> None:
+        super().__init__(spec)
+        self.vectors = nn.Parameter(torch.empty(shape.width, spec.latent))
+        nn.init.xavier_uniform_(self.vectors)
+
+    def encode(self, x: Rows) -> Tensor:
+        """Return x · (AAᵀ − I): the output itself, since x has its part in it."""
+        unit = self.item_vectors()
+        output = (sparse_product(x, unit) @ unit.T).float()
+        return output.index_put((x.row_of_entry, x.indices.long()), -x.values, accumulate=True)
+
+    def decode(self, z: Tensor, items: slice = ALL) -> Tensor:
+        """Return the columns asked for."""
+        return z[:, items]
+
+    def loss(self, x: Rows, step: Step) -> Loss:
+        """1 − cos(x, x · (AAᵀ − I)): half the squared distance of the two after both are scaled to length 1."""
+        output = self.encode(x)
+        if self.spec.relu:
+            output = functional.relu(output)
+        rows, target = x.row_of_entry, x.normalised()
+        lengths = output.norm(dim=1).clamp_min(1e-8)
+        cosines = target.values * output[rows, x.indices.long()] / lengths[rows]
+        error = 1 - cosines.sum() / len(x)
+        return Loss(error, {"error": error})
+
+    def item_tables(self) -> list[Tensor]:
+        """Return A before its rows are given length 1."""
+        return [self.vectors]
+
+    def item_weights(self) -> Tensor:
+        """Return the rows of A, of length 1."""
+        return self.item_vectors()
+
+    def score_new(self, x: Rows, z: Tensor, weights: Tensor) -> Tensor:
+        """Return x · AWᵀ."""
+        return sparse_product(x, self.item_vectors()) @ weights.T
+
+    def item_vectors(self) -> Tensor:
+        """Return the rows of A."""
+        return functional.normalize(self.vectors, dim=1)

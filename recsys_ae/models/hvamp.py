@@ -1,0 +1,138 @@
+"""H+Vamp (Gated): a variational autoencoder with two latents, gated layers and a prior that is learnt.
+
+Kim, Suh, "Enhancing VAEs for Collaborative Filtering: Flexible Priors & Gating Mechanisms", RecSys 2019. The VampPrior
+is Tomczak & Welling, "VAE with a VampPrior", AISTATS 2018.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from recsys_ae.nn import losses
+from recsys_ae.nn.corruption import drop_entries, gaussian_sample
+from recsys_ae.nn.layers import Gated, affine_with_bias, columns, linear, start_by_fan_in, with_bias
+from recsys_ae.nn.model import ALL, Loss, Shape, TrainedAutoencoder, TrainedSpec
+from recsys_ae.nn.rows import Rows
+from recsys_ae.nn.training.loop import Step
+from recsys_ae.nn.training.optimizers import Optimizer
+from recsys_ae.nn.training.schedules import warm_up
+from recsys_ae.spec.hyper import hp
+
+
+@dataclass(frozen=True, kw_only=True)
+class HVamp(TrainedSpec):
+    """Hyper-parameters of H+Vamp (Gated); the defaults are the authors' command for Netflix.
+
+    They anneal over the first 100 of 400 epochs, and stop after 50 without a better result.
+    """
+
+    latent: int = hp(200, "size of each of the two codes", low=1, search=("log", 32, 512))
+    width: int = hp(600, "width of the hidden layers", low=1, search=("log", 64, 2048))
+    pseudo_inputs: int = hp(1000, "number of learnt rows that make the prior", low=1, search=("log", 100, 2000))
+    likelihood: Literal["bernoulli", "multinomial"] = hp("bernoulli", "how the items of a row are distributed")
+    dropout: float = hp(0.5, "share of a row's entries that are dropped", low=0, high=0.99, search=("linear", 0, 0.9))
+    beta: float = hp(0.3, "weight of the KL term once annealed", low=0, search=("linear", 0, 1))
+    anneal: float = hp(0.25, "share of the updates over which beta rises from 0", low=0, high=1)
+    epochs: int = hp(400, "passes over the training rows", low=1)
+    batch_size: int = hp(200, "rows in an update", low=1, search=("log", 64, 4096))
+    optimizer: Optimizer = hp("adam_norm_grad", "how the weights follow their gradient")
+    lr: float = hp(5e-4, "learning rate", low=0, search=("log", 1e-4, 1e-2))
+
+    def build(self, shape: Shape) -> "HVampNetwork":
+        """Make the untrained network."""
+        return HVampNetwork(self, shape)
+
+
+class HVampNetwork(TrainedAutoencoder):
+    """q(z₂ | x) q(z₁ | x, z₂) for p(z₂) p(z₁ | z₂) p(x | z₁, z₂), on input on the unit sphere."""
+
+    def __init__(self, spec: HVamp, shape: Shape) -> None:
+        super().__init__(spec)
+        items, width, latent = shape.width, spec.width, spec.latent
+        self.z2_of_x = nn.Sequential(Gated(items, width, sparse=True), Gated(width, width), Gaussian(width, latent))
+        self.z1_of_x, self.z1_of_z2 = Gated(items, width, sparse=True), Gated(latent, width)
+        self.z1_of_both = nn.Sequential(Gated(2 * width, width), Gaussian(width, latent))
+        self.z1_prior = nn.Sequential(Gated(latent, width), Gated(width, width), Gaussian(width, latent))
+        self.x_of_z1, self.x_of_z2, self.x_of_both = Gated(latent, width), Gated(latent, width), Gated(2 * width, width)
+        self.output = linear(width, items)
+        start_by_fan_in(self, normal=True)
+        self.pseudo_inputs = nn.Parameter(torch.empty(spec.pseudo_inputs, items))
+        nn.init.normal_(self.pseudo_inputs, mean=0.05, std=0.01)
+
+    def encode(self, x: Rows) -> Tensor:
+        """Return the means of z₁ and z₂ side by side, without noise or dropout; that of z₁ is given that of z₂."""
+        clean = x.normalised()
+        z2, _ = self.z2_of_x(clean)
+        z1, _ = self._z1(clean, z2)
+        return torch.cat([z1, z2], dim=1)
+
+    def decode(self, z: Tensor, items: slice = ALL) -> Tensor:
+        """Return the logits of p(x | z₁, z₂)."""
+        return columns(self.output, self._hidden(z), items)
+
+    def loss(self, x: Rows, step: Step) -> Loss:
+        """E_q[−log p(x | z₁, z₂)] + β E_q[log q(z₁, z₂ | x) − log p(z₁, z₂)] with one sample of each code."""
+        clean, rate, draws = x.normalised(), self.spec.dropout, step.generator
+        mean2, log_variance2 = self.z2_of_x(drop_entries(clean, rate, draws))
+        z2 = gaussian_sample(mean2, log_variance2, draws)
+        mean1, log_variance1 = self._z1(drop_entries(clean, rate, draws), z2)
+        z1 = gaussian_sample(mean1, log_variance1, draws)
+        likelihood = losses.bernoulli if self.spec.likelihood == "bernoulli" else losses.multinomial
+        nll = likelihood(self.decode(torch.cat([z1, z2], dim=1)), x)
+        density = losses.gaussian_log_density
+        kl1 = (density(z1, mean1, log_variance1) - density(z1, *self.z1_prior(z2))).sum(dim=1)
+        kl2 = density(z2, mean2, log_variance2).sum(dim=1) - losses.mixture_log_density(z2, *self._components(draws))
+        kl = (kl1 + kl2).mean()
+        beta = warm_up(step.update, self.spec.anneal * step.total, self.spec.beta)
+        return Loss(nll + beta * kl, {"nll": nll, "kl": kl, "kl2": kl2.mean(), "beta": beta})
+
+    def item_tables(self) -> list[Tensor]:
+        """Return the weights of both first layers, but not of their gates, and of the output."""
+        return [self.z2_of_x.get_parameter("0.value.weight"), self.z1_of_x.value.weight, self.output.weight]
+
+    def item_weights(self) -> Tensor:
+        """Return the output layer's weights and biases."""
+        return with_bias(self.output)
+
+    def score_new(self, x: Rows, z: Tensor, weights: Tensor) -> Tensor:
+        """Return the logits of items with such weights."""
+        return affine_with_bias(self._hidden(z), weights)
+
+    def item_vectors(self) -> Tensor:
+        """Return the output layer's weights."""
+        return self.output.weight
+
+    def _hidden(self, z: Tensor) -> Tensor:
+        z1, z2 = z.chunk(2, dim=1)
+        hidden: Tensor = self.x_of_both(torch.cat([self.x_of_z1(z1), self.x_of_z2(z2)], dim=1))
+        return hidden
+
+    def _z1(self, x: Rows, z2: Tensor) -> tuple[Tensor, Tensor]:
+        """Return q(z₁ | x, z₂)."""
+        hidden = torch.cat([self.z1_of_x(x), self.z1_of_z2(z2)], dim=1)
+        mean, log_variance = self.z1_of_both(hidden)
+        return mean, log_variance
+
+    def _components(self, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+        """Return q(z₂ | u_k) of the pseudo-inputs, which are dropped from like rows but not normalised."""
+        rate, inputs = self.spec.dropout, self.pseudo_inputs.clamp(0, 1)
+        if rate > 0:
+            drawn = torch.rand(inputs.shape, device=inputs.device, generator=generator)
+            inputs = inputs * (drawn >= rate) / (1 - rate)
+        means, log_variances = self.z2_of_x(inputs)
+        return means, log_variances
+
+
+class Gaussian(nn.Module):
+    """The mean and the log-variance of a normal distribution, the latter between −12 and 4."""
+
+    def __init__(self, inputs: int, latent: int) -> None:
+        super().__init__()
+        self.mean, self.log_variance = linear(inputs, latent), linear(inputs, latent)
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Map ``(n, inputs)`` to two tensors ``(n, latent)``."""
+        return self.mean(x), functional.hardtanh(self.log_variance(x), -12, 4)

@@ -1,0 +1,68 @@
+"""Item kNN: an item's score is the sum of its similarities to the history, with the package implicit.
+
+Sarwar, Karypis, Konstan, Riedl, "Item-Based Collaborative Filtering Recommendation Algorithms", WWW 2001; Deshpande,
+Karypis, "Item-Based Top-N Recommendation Algorithms", TOIS 2004.
+"""
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+from scipy.sparse import csr_matrix
+
+from recsys_ae.models import _implicit
+from recsys_ae.nn.linear.neighbors import Neighbors
+from recsys_ae.nn.model import Shape, Spec, Validate
+from recsys_ae.nn.rows import Rows
+from recsys_ae.nn.runtime import Run
+from recsys_ae.nn.threads import usable_threads
+from recsys_ae.spec.hyper import hp
+
+
+@dataclass(frozen=True, kw_only=True)
+class ItemKNN(Spec):
+    """Hyper-parameters of item kNN."""
+
+    weighting: Literal["cosine", "tfidf", "bm25"] = hp("cosine", "how a user's interaction counts before items meet")
+    neighbors: int = hp(100, "how many most similar items are kept of each item", low=1, search=("log", 10, 1000))
+    k1: float = hp(1.2, "bm25: from which value on more of it counts little", low=0, search=("log", 0.1, 100))
+    b: float = hp(0.75, "bm25: how much an item's popularity counts against it", low=0, high=1,
+                  search=("linear", 0, 1))  # fmt: skip
+
+    def build(self, shape: Shape) -> "ItemKNNNetwork":
+        """Make a model in which no item has a neighbour."""
+        return ItemKNNNetwork(self, shape)
+
+
+class ItemKNNNetwork(Neighbors):
+    """An item's neighbours are those that the same users touched."""
+
+    def __init__(self, spec: ItemKNN, shape: Shape) -> None:
+        super().__init__(shape.width, spec.neighbors)
+        self.spec = spec
+
+    def learn(self, rows: Rows, run: Run, validate: Validate | None = None) -> list[dict[str, float]]:
+        """Weigh the interactions, multiply XᵀX row by row, and keep of each row what is largest."""
+        with _implicit.needed("implicit", "item_knn"):
+            from implicit import nearest_neighbours as implicit  # noqa: PLC0415
+        found = implicit.all_pairs_knn(
+            _weighted(_implicit.matrix(rows), self.spec, implicit),
+            self.neighbors.shape[1] + 1,  # one more, since an item is most similar to itself
+            show_progress=False,
+            num_threads=usable_threads(run.threads),
+        )
+        self.keep(found)
+        return []
+
+
+def _weighted(matrix: csr_matrix, spec: ItemKNN, implicit: Any) -> csr_matrix:
+    """Return the weighted users × items in double precision."""
+    items = matrix.T.astype(np.float64)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        if spec.weighting == "bm25":
+            weighted = implicit.bm25_weight(items, spec.k1, spec.b)
+        else:
+            weighted = implicit.normalize(implicit.tfidf_weight(items) if spec.weighting == "tfidf" else items)
+    # 0 / 0: an item that only users have who count nothing, since they have all items but one.
+    weighted.data = np.nan_to_num(weighted.data)
+    return csr_matrix(weighted.T)

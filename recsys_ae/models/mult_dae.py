@@ -1,0 +1,76 @@
+"""Mult-DAE: a denoising autoencoder with a multinomial likelihood.
+
+Liang, Krishnan, Hoffman, Jebara, "Variational Autoencoders for Collaborative Filtering", WWW 2018.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from recsys_ae.nn.corruption import drop_entries
+from recsys_ae.nn.layers import SparseEncoder, affine_with_bias, with_bias
+from recsys_ae.nn.model import ALL, Loss, Shape, TrainedAutoencoder
+from recsys_ae.nn.rows import Rows
+from recsys_ae.nn.softmax.output import Decoder, SoftmaxSpec
+from recsys_ae.nn.training.loop import Step
+from recsys_ae.spec.hyper import hp
+
+
+@dataclass(frozen=True, kw_only=True)
+class MultDAE(SoftmaxSpec):
+    """Hyper-parameters of Mult-DAE; the defaults are those of the paper's [items → 200 → items]."""
+
+    latent: int = hp(200, "size of the code", low=1, search=("log", 32, 1024))
+    hidden: tuple[int, ...] = hp((), "widths from the input to the code, mirrored on the way back", low=1)
+    dropout: float = hp(0.5, "share of a row's entries that are dropped", low=0, high=0.99, search=("linear", 0, 0.9))
+    l2: float = hp(2e-5, "adds l2 times the sum of all squared weights to the loss", low=0, search=("log", 1e-6, 1e-3))
+
+    def build(self, shape: Shape) -> "MultDAENetwork":
+        """Make the untrained network."""
+        return MultDAENetwork(self, shape)
+
+
+class MultDAENetwork(TrainedAutoencoder):
+    """Input on the unit sphere, tanh layers, a softmax over all items."""
+
+    def __init__(self, spec: MultDAE, shape: Shape) -> None:
+        super().__init__(spec)
+        widths = (*spec.hidden, spec.latent)
+        self.encoder = SparseEncoder(shape.width, widths, rowwise=spec.samples > 0)
+        self.decoder = Decoder(widths[::-1], shape.width, spec.samples)
+
+    def encode(self, x: Rows) -> Tensor:
+        """Return z = tanh(W x / ‖x‖ + b), through as many layers as there are."""
+        return torch.tanh(self.encoder(x.normalised()))
+
+    def decode(self, z: Tensor, items: slice = ALL) -> Tensor:
+        """Return the logits of the multinomial (eq. 1)."""
+        logits: Tensor = self.decoder(z, items)
+        return logits
+
+    def begin(self, rows: Rows) -> None:
+        """Count the items, for a sampled softmax."""
+        self.decoder.output.prepare(rows)
+
+    def loss(self, x: Rows, step: Step) -> Loss:
+        """−Σ_i x_i log π_i(z) with z from the corrupted row (eq. 2)."""
+        corrupted = drop_entries(x.normalised(), self.spec.dropout, step.generator)
+        nll = self.decoder.nll(torch.tanh(self.encoder(corrupted)), x, step.generator)
+        return Loss(nll, {"nll": nll})
+
+    def item_tables(self) -> list[Tensor]:
+        """Return the weights of the input and of the output layer."""
+        return [self.encoder.input.weight, self.decoder.output.weight]
+
+    def item_weights(self) -> Tensor:
+        """Return the output layer's weights and biases."""
+        return with_bias(self.decoder.output)
+
+    def score_new(self, x: Rows, z: Tensor, weights: Tensor) -> Tensor:
+        """Return the logits of items with such weights."""
+        return affine_with_bias(self.decoder.hidden(z), weights)
+
+    def item_vectors(self) -> Tensor:
+        """Return the output layer's weights."""
+        return self.decoder.output.weight

@@ -1,0 +1,87 @@
+"""Mult-VAE: a variational autoencoder with a multinomial likelihood and an annealed KL term.
+
+Liang, Krishnan, Hoffman, Jebara, "Variational Autoencoders for Collaborative Filtering", WWW 2018.
+"""
+
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from recsys_ae.nn import losses
+from recsys_ae.nn.corruption import drop_entries, gaussian_sample
+from recsys_ae.nn.layers import SparseEncoder, affine_with_bias, with_bias
+from recsys_ae.nn.model import ALL, Loss, Shape, TrainedAutoencoder
+from recsys_ae.nn.rows import Rows
+from recsys_ae.nn.softmax.output import Decoder, SoftmaxSpec
+from recsys_ae.nn.training.loop import Step
+from recsys_ae.nn.training.schedules import warm_up
+from recsys_ae.spec.hyper import hp
+
+
+@dataclass(frozen=True, kw_only=True)
+class MultVAE(SoftmaxSpec):
+    """Hyper-parameters of Mult-VAE; the defaults are the paper's.
+
+    The paper anneals over 40,000 of the 46,800 updates that it trains on ML-20M; as a share of the run this holds for
+    data and batches of every size.
+    """
+
+    latent: int = hp(200, "size of the code", low=1, search=("log", 32, 1024))
+    hidden: tuple[int, ...] = hp((600,), "widths from the input to the code, mirrored on the way back", low=1)
+    dropout: float = hp(0.5, "share of a row's entries that are dropped", low=0, high=0.99, search=("linear", 0, 0.9))
+    beta: float = hp(0.2, "weight of the KL term once annealed", low=0, search=("linear", 0, 1))
+    anneal: float = hp(40_000 / 46_800, "share of the updates over which beta rises from 0", low=0, high=1)
+
+    def build(self, shape: Shape) -> "MultVAENetwork":
+        """Make the untrained network."""
+        return MultVAENetwork(self, shape)
+
+
+class MultVAENetwork(TrainedAutoencoder):
+    """Input on the unit sphere, tanh layers, a gaussian code, a softmax over all items."""
+
+    def __init__(self, spec: MultVAE, shape: Shape) -> None:
+        super().__init__(spec)
+        self.encoder = SparseEncoder(shape.width, (*spec.hidden, 2 * spec.latent), rowwise=spec.samples > 0)
+        self.decoder = Decoder((spec.latent, *spec.hidden[::-1]), shape.width, spec.samples)
+
+    def encode(self, x: Rows) -> Tensor:
+        """Return the mean of q(z | x), without noise or dropout."""
+        mean: Tensor = self.encoder(x.normalised()).chunk(2, dim=1)[0]
+        return mean
+
+    def decode(self, z: Tensor, items: slice = ALL) -> Tensor:
+        """Return the logits of the multinomial (eq. 1)."""
+        logits: Tensor = self.decoder(z, items)
+        return logits
+
+    def begin(self, rows: Rows) -> None:
+        """Count the items, for a sampled softmax."""
+        self.decoder.output.prepare(rows)
+
+    def loss(self, x: Rows, step: Step) -> Loss:
+        """E_q[−log p(x | z)] + β KL(q(z | x) ‖ N(0, I)) with one sample of z (eq. 5)."""
+        corrupted = drop_entries(x.normalised(), self.spec.dropout, step.generator)
+        mean, log_variance = self.encoder(corrupted).chunk(2, dim=1)
+        z = gaussian_sample(mean, log_variance, step.generator)
+        nll = self.decoder.nll(z, x, step.generator)
+        kl = losses.gaussian_kl(mean, log_variance)
+        beta = warm_up(step.update, self.spec.anneal * step.total, self.spec.beta)
+        return Loss(nll + beta * kl, {"nll": nll, "kl": kl, "beta": beta})
+
+    def item_tables(self) -> list[Tensor]:
+        """Return the weights of the input and of the output layer."""
+        first = self.encoder.input.weight
+        return [first if self.spec.hidden else first[:, : self.spec.latent], self.decoder.output.weight]
+
+    def item_weights(self) -> Tensor:
+        """Return the output layer's weights and biases."""
+        return with_bias(self.decoder.output)
+
+    def score_new(self, x: Rows, z: Tensor, weights: Tensor) -> Tensor:
+        """Return the logits of items with such weights."""
+        return affine_with_bias(self.decoder.hidden(z), weights)
+
+    def item_vectors(self) -> Tensor:
+        """Return the output layer's weights."""
+        return self.decoder.output.weight

@@ -1,0 +1,47 @@
+"""Popularity: everybody gets the items that most training users have touched."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from recsys_ae.errors import UnsupportedError
+from recsys_ae.nn.model import ALL, Autoencoder, Shape, Spec, Validate
+from recsys_ae.nn.rows import Rows
+from recsys_ae.nn.runtime import Run
+
+
+@dataclass(frozen=True, kw_only=True)
+class Popularity(Spec):
+    """Popularity has no hyper-parameters."""
+
+    def build(self, shape: Shape) -> "PopularityNetwork":
+        """Make a model that has counted nothing yet."""
+        return PopularityNetwork(shape)
+
+
+class PopularityNetwork(Autoencoder):
+    """An autoencoder with an empty code: its output is one bias for each item."""
+
+    counts: Tensor
+
+    def __init__(self, shape: Shape) -> None:
+        super().__init__()
+        self.register_buffer("counts", torch.zeros(shape.width))
+
+    def encode(self, x: Rows) -> Tensor:
+        """Return nothing of each row, ``(n, 0)``."""
+        return self.counts.new_empty(len(x), 0)
+
+    def decode(self, z: Tensor, items: slice = ALL) -> Tensor:
+        """Return the counts for each row."""
+        return self.counts[items].repeat(len(z), 1)
+
+    def learn(self, rows: Rows, run: Run, validate: Validate | None = None) -> list[dict[str, float]]:
+        """Count the training rows that contain each item."""
+        self.counts = rows.with_values((rows.values != 0).float()).column_sums()
+        return []
+
+    def item_vectors(self) -> Tensor:
+        """Refuse: a count says nothing of likeness."""
+        raise UnsupportedError("popularity knows no likeness between items; use another model for similar items")

@@ -1,0 +1,162 @@
+"""RecVAE: a variational autoencoder whose encoder is held near its former self, trained in turn with a linear decoder.
+
+Shenbin, Alekseev, Tutubalina, Malykh, Nikolenko, "RecVAE: A New Variational Autoencoder for Top-N Recommendations with
+Implicit Feedback", WSDM 2020.
+"""
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from recsys_ae.nn import losses
+from recsys_ae.nn.corruption import drop_entries, gaussian_sample
+from recsys_ae.nn.layers import DenselySummed, affine_with_bias, columns, linear, start_by_fan_in, with_bias
+from recsys_ae.nn.model import ALL, Loss, Shape, TrainedAutoencoder, Validate
+from recsys_ae.nn.rows import Rows
+from recsys_ae.nn.runtime import Run
+from recsys_ae.nn.softmax.output import SoftmaxOutput, SoftmaxSpec
+from recsys_ae.nn.training.loop import Step
+from recsys_ae.spec.hyper import hp
+
+STANDARD, OLD, WIDE = 3 / 20, 3 / 4, 1 / 10
+"""Weights of the composite prior's parts, as in the authors' code."""
+WIDE_LOG_VARIANCE = 10.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class RecVAE(SoftmaxSpec):
+    """Hyper-parameters of RecVAE; the defaults are the paper's for ML-20M.
+
+    ``epochs`` counts passes over the training rows: the paper's 50 epochs, each of three passes that train the encoder
+    and one that trains the decoder, are 200. The paper's gamma is 0.0035 for Netflix and 0.01 for the Million Songs.
+    """
+
+    latent: int = hp(200, "size of the code", low=1, search=("log", 32, 1024))
+    width: int = hp(600, "width of the encoder's layers", low=1, search=("log", 64, 2048))
+    layers: int = hp(5, "number of the encoder's layers", low=1, search=("int", 1, 7))
+    ln_eps: float = hp(1e-5, "what layer normalisation adds to the variance; 0.1 in the authors' later code", low=0)
+    dropout: float = hp(
+        0.5, "share of a row's entries dropped while the encoder learns", low=0, high=0.99, search=("linear", 0, 0.9)
+    )
+    gamma: float = hp(0.005, "weight of a row's KL term for each of its entries", low=0, search=("log", 1e-3, 2e-2))
+    encoder_epochs: int = hp(3, "passes in a row that train the encoder", low=1)
+    decoder_epochs: int = hp(1, "passes after them that train the decoder", low=1)
+    lr: float = hp(5e-4, "learning rate", low=0, search=("log", 1e-4, 1e-2))
+
+    def build(self, shape: Shape) -> "RecVAENetwork":
+        """Make the untrained network."""
+        return RecVAENetwork(self, shape)
+
+
+class RecVAENetwork(TrainedAutoencoder):
+    """Input on the unit sphere, densely summed layers, a gaussian code, a softmax linear in it over all items."""
+
+    _rows: Rows
+
+    def __init__(self, spec: RecVAE, shape: Shape) -> None:
+        super().__init__(spec)
+        hidden = DenselySummed(
+            shape.width, spec.width, spec.layers, sparse=True, rowwise=spec.samples > 0, eps=spec.ln_eps
+        )
+        self.encoder = nn.Sequential(hidden, linear(spec.width, 2 * spec.latent))
+        self.decoder = SoftmaxOutput(spec.latent, shape.width, spec.samples)
+        start_by_fan_in(self)
+        self.trains_encoder = True
+        self._old = torch.empty(0)  # no buffer, since only training needs it
+
+    def encode(self, x: Rows) -> Tensor:
+        """Return the mean of q(z | x), without noise or dropout."""
+        mean: Tensor = self.encoder(x.normalised()).chunk(2, dim=1)[0]
+        return mean
+
+    def decode(self, z: Tensor, items: slice = ALL) -> Tensor:
+        """Return the logits of the multinomial."""
+        return columns(self.decoder, z, items)
+
+    def begin(self, rows: Rows) -> None:
+        """Count the items, for a sampled softmax."""
+        self.decoder.prepare(rows)
+
+    def begin_epoch(self, epoch: int) -> None:
+        """Let the encoder learn, or the decoder (§ Alternating training).
+
+        Whenever the encoder is done, what it says of each training row is kept: the codes that the decoder learns from,
+        and the old posterior of the encoder's next passes. So the former run no encoder, and the latter no old one.
+        """
+        place = (epoch - 1) % (self.spec.encoder_epochs + self.spec.decoder_epochs)
+        self.trains_encoder = place < self.spec.encoder_epochs
+        self.decoder.requires_grad_(not self.trains_encoder)
+        if epoch == 1 or place == self.spec.encoder_epochs:
+            self._old = self._posteriors()
+
+    def loss(self, x: Rows, step: Step) -> Loss:
+        """E_q[−log p(x | z)] + γ Σ_i x_i KL(q(z | x) ‖ p(z | φ_old, x)) with one sample of z for both terms.
+
+        The decoder learns from whole rows, and without the KL term, which does not depend on it.
+        """
+        old = self._old[x.positions]
+        mean, log_variance = (self._read(x, step) if self.trains_encoder else old).chunk(2, dim=1)
+        z = gaussian_sample(mean, log_variance, step.generator)
+        nll = self.decoder.nll(z, x, step.generator)
+        if not self.trains_encoder:
+            return Loss(nll, {"nll": nll})
+        log_prior = composite_prior(z, *old.chunk(2, dim=1))
+        kl = (losses.gaussian_log_density(z, mean, log_variance) - log_prior).sum(dim=1)
+        return Loss(nll + self.spec.gamma * (x.sums() * kl).mean(), {"nll": nll, "kl": kl.mean()})
+
+    def learn(self, rows: Rows, run: Run, validate: Validate | None = None) -> list[dict[str, float]]:
+        """Train encoder and decoder in turn; afterwards nothing is frozen and no posterior is kept."""
+        self._rows = rows
+        history = super().learn(rows, run, validate)
+        del self._rows
+        self._old = torch.empty(0)
+        self.requires_grad_(True)
+        return history
+
+    def _read(self, x: Rows, step: Step) -> Tensor:
+        """Return mean and log-variance of q(z | x) from what dropout leaves of the rows."""
+        posterior: Tensor = self.encoder(drop_entries(x.normalised(), self.spec.dropout, step.generator))
+        return posterior
+
+    @torch.no_grad()
+    def _posteriors(self) -> Tensor:
+        """Return mean and log-variance of q(z | x) of all training rows, ``(n_rows, 2 * latent)``."""
+        rows = self._rows
+        result = torch.empty(len(rows), 2 * self.spec.latent, device=rows.device)
+        for positions in torch.split(torch.arange(len(rows), device=rows.device), self.spec.batch_size):
+            result[positions] = self.encoder(rows.take(positions).normalised())
+        return result
+
+    def item_tables(self) -> list[Tensor]:
+        """Return the weights of the encoder's first layer and of the decoder."""
+        return [self.encoder.get_parameter("0.input.weight"), self.decoder.weight]
+
+    def item_weights(self) -> Tensor:
+        """Return the decoder's weights and biases."""
+        return with_bias(self.decoder)
+
+    def score_new(self, x: Rows, z: Tensor, weights: Tensor) -> Tensor:
+        """Return the logits of items with such weights."""
+        return affine_with_bias(z, weights)
+
+    def item_vectors(self) -> Tensor:
+        """Return the decoder's weights."""
+        return self.decoder.weight
+
+
+def composite_prior(z: Tensor, old_mean: Tensor, old_log_variance: Tensor) -> Tensor:
+    """Return log p(z | φ_old, x) of each dimension (§ Composite prior).
+
+    A mixture of the standard normal, of what the encoder said before these passes, and of a normal so wide that it is
+    all but flat.
+    """
+    zero = torch.zeros((), device=z.device)
+    parts = [
+        math.log(STANDARD) + losses.gaussian_log_density(z, zero, zero),
+        math.log(OLD) + losses.gaussian_log_density(z, old_mean, old_log_variance),
+        math.log(WIDE) + losses.gaussian_log_density(z, zero, zero + WIDE_LOG_VARIANCE),
+    ]
+    density: Tensor = torch.logsumexp(torch.stack(parts), dim=0)
+    return density

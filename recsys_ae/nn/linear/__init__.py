@@ -1,0 +1,1 @@
+"""Closed forms and sparse linear algebra."""

@@ -1,0 +1,161 @@
+"""Linear autoencoders of the items, in closed form: the regularised Gram matrix and what is solved with it.
+
+All of it happens in the memory of the one matrix: at 40,000 items each copy would be 6 GiB in single precision.
+"""
+
+from typing import Literal, TypeAlias
+
+import torch
+from torch import Tensor
+
+from recsys_ae.errors import TrainingError
+from recsys_ae.nn.linear import cholesky, cooccurrence, dual
+from recsys_ae.nn.model import ALL, Autoencoder
+from recsys_ae.nn.rows import Rows
+
+Dtype: TypeAlias = Literal["float64", "float32"]
+
+
+class ItemItem(Autoencoder):
+    """score = x · B with the item-item weights B, ``(n_items, n_items)``, whose diagonal is 0."""
+
+    weights: Tensor
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.register_buffer("weights", torch.zeros(width, width))
+
+    def encode(self, x: Rows) -> Tensor:
+        """Return x · B: what stands between input and output is the output itself."""
+        return x.product(self.weights)
+
+    def decode(self, z: Tensor, items: slice = ALL) -> Tensor:
+        """Return the columns asked for."""
+        return z[:, items]
+
+    def item_weights(self) -> Tensor:
+        """Return the columns of B, as rows."""
+        return self.weights.T
+
+    def score_new(self, x: Rows, z: Tensor, weights: Tensor) -> Tensor:
+        """Return x · Wᵀ, W being further columns."""
+        return x.product(weights.T.contiguous())
+
+    def item_vectors(self) -> Tensor:
+        """Return what each item says about all others, a row of B."""
+        return self.weights
+
+    def solve(
+        self,
+        rows: Rows,
+        dtype: Dtype,
+        l2: float,
+        dropout: float = 0.0,
+        *,
+        user_discount: float = 0.0,
+        scaling: float = 0.0,
+        popularity_discount: float = 0.0,
+    ) -> None:
+        """Minimise ‖X − XB‖² + Σ_ij Λ_i B_ij² under a diagonal of 0, with the Λ of `penalties`.
+
+        Parameters
+        ----------
+        user_discount
+            A user's row counts as often as the −``user_discount`` power of the number of its entries says, on average
+            once.
+        scaling
+            Items are divided by the root of diag(XᵀX) to this power, and B is scaled back (Steck, "Markov Random
+            Fields for Collaborative Filtering", NeurIPS 2019): Λ_i then grows with an item's popularity.
+        popularity_discount
+            In the end the column of an item is divided by its number of entries to this power.
+        """
+        self.weights = rows.values.new_empty(0)  # the matrix to come needs the room
+        counts = _touched(rows).column_sums().clamp_min(1)
+        if user_discount:
+            rows = _discounted(rows, user_discount)
+        if scaling:
+            rows, scales = _scaled(rows, scaling)
+        if _dual(len(rows), rows.width, dtype, l2):
+            squares = rows.with_values(rows.values.double().square()).column_sums()
+            self.weights = dual.solve(rows, penalties(squares, l2, dropout))
+        else:
+            gram = cooccurrence.gram(rows, getattr(torch, dtype))
+            self.weights = without_self(inverse(gram, penalties(gram.diagonal(), l2, dropout), l2))
+        if scaling:
+            self.weights.mul_(scales.unsqueeze(1)).div_(scales)
+        if popularity_discount:
+            self.weights.div_(counts**popularity_discount)
+
+
+def _touched(rows: Rows) -> Rows:
+    """Return 1 for each entry that is not 0."""
+    return rows.with_values((rows.values != 0).to(rows.values.dtype))
+
+
+def _discounted(rows: Rows, power: float) -> Rows:
+    """Multiply each row by the root of its weight: the −``power`` power of its length, over the mean of all."""
+    lengths = _touched(rows).sums()
+    weights = lengths.clamp_min(1) ** -power
+    weights /= weights[lengths > 0].mean()
+    return rows.with_values(rows.values * weights.sqrt()[rows.row_of_entry])
+
+
+def _scaled(rows: Rows, power: float) -> tuple[Rows, Tensor]:
+    """Multiply each column by its scale, ``(width,)``: its length, relative to a mean one, to the power −``power``."""
+    squares = rows.with_values(rows.values.square()).column_sums()
+    scales = torch.where(squares > 0, squares / squares[squares > 0].mean(), 1) ** (-power / 2)
+    return rows.with_values(rows.values * scales[rows.indices]), scales
+
+
+def penalties(squares: Tensor, l2: float, dropout: float = 0.0) -> Tensor:
+    """Return Λ = λ + p/(1 − p) · diag(XᵀX), ``(n_items,)``, given diag(XᵀX).
+
+    The second term is what dropping each input with probability p adds to the expectation of a squared loss.
+    """
+    return l2 + squares * (dropout / (1 - dropout))
+
+
+def factor(gram: Tensor, penalty: Tensor, l2: float) -> Tensor:
+    """Overwrite XᵀX by the lower triangular L of XᵀX + diag(Λ) = LLᵀ and return it."""
+    gram.diagonal().add_(penalty)
+    # Of the pivot of an item that others determine nothing is left but rounding, which may be above 0.
+    rounding = 64 * torch.finfo(gram.dtype).eps * gram.diagonal()
+    if not (cholesky.factorise(gram) and (gram.diagonal().square() >= rounding).all()):
+        raise TrainingError(f"l2 = {l2:g} is too small to invert the items' Gram matrix; raise it")
+    return gram
+
+
+def inverse(gram: Tensor, penalty: Tensor, l2: float) -> Tensor:
+    """Overwrite XᵀX by (XᵀX + diag(Λ))⁻¹ and return it."""
+    cholesky.invert_factorised(factor(gram, penalty, l2))
+    return gram
+
+
+def without_self(inverse: Tensor) -> Tensor:
+    """Overwrite P by −P_ij / P_jj and a diagonal of 0, and return that as float32 (Steck 2019, eq. 8)."""
+    weights = inverse.div_(-inverse.diagonal()).float()
+    return weights.fill_diagonal_(0)
+
+
+def itemsize(dtype: Dtype) -> int:
+    """Return the bytes of a number."""
+    return torch.finfo(getattr(torch, dtype)).bits // 8
+
+
+def solve_memory(n_rows: int, width: int, dtype: Dtype, l2: float) -> int:
+    """Return the bytes that `ItemItem.solve` holds: the matrix, which in single precision becomes the weights.
+
+    Where there are few users it holds what `dual.solve` does.
+    """
+    if _dual(n_rows, width, dtype, l2):
+        return dual.memory(n_rows, width)
+    return matrix_memory(width, dtype)
+
+
+def matrix_memory(width: int, dtype: Dtype) -> int:
+    """Return the bytes of the matrix of all pairs of items, and of the weights where they are another."""
+    return width**2 * (itemsize(dtype) + (0 if dtype == "float32" else itemsize("float32")))
+
+
+def _dual(n_rows: int, width: int, dtype: Dtype, l2: float) -> bool:
+    return dual.is_cheaper(n_rows, width, l2, itemsize(dtype))

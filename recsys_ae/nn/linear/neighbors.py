@@ -1,0 +1,82 @@
+"""Items scored by the neighbours of what is in a history, of which each item keeps the nearest."""
+
+import numpy as np
+import torch
+from scipy.sparse import coo_matrix
+from torch import Tensor
+
+from recsys_ae.errors import UnsupportedError
+from recsys_ae.nn.model import ALL, Autoencoder
+from recsys_ae.nn.rows import Rows
+from recsys_ae.nn.runtime import free_memory
+
+CELLS = 2**22
+"""Similarities added to scores at a time: 48 MiB with their places."""
+
+
+class Neighbors(Autoencoder):
+    """score = x · S with the item-item similarities S, of which each row keeps the largest.
+
+    No item is its own neighbour: what somebody has seen is scored by the rest of the history, as in EASE.
+    """
+
+    neighbors: Tensor
+    similarities: Tensor
+
+    def __init__(self, width: int, size: int) -> None:
+        super().__init__()
+        shape = width, min(size, width - 1)
+        self.register_buffer("neighbors", torch.zeros(shape, dtype=torch.int32))
+        self.register_buffer("similarities", torch.zeros(shape))
+
+    def encode(self, x: Rows) -> Tensor:
+        """Return x · S, at the cost of history × neighbours."""
+        scores = self.similarities.new_zeros(len(x) * x.width)
+        starts = x.row_of_entry * x.width
+        size = max(1, CELLS // max(1, self.neighbors.shape[1]))
+        for start in range(0, len(x.values), size):
+            part = slice(start, start + size)
+            items = x.indices[part]
+            places = starts[part, None] + self.neighbors[items]
+            scores.scatter_add_(0, places.view(-1), (x.values[part, None] * self.similarities[items]).view(-1))
+        return scores.view(len(x), x.width)
+
+    def decode(self, z: Tensor, items: slice = ALL) -> Tensor:
+        """Return the columns asked for."""
+        return z[:, items]
+
+    def keep(self, found: coo_matrix) -> None:
+        """Keep of similarities between all items, ``(n_items, n_items)``, those of each one's nearest others."""
+        device = self.neighbors.device
+        self.neighbors, self.similarities = (
+            torch.from_numpy(part).to(device) for part in _table(found, self.neighbors.shape[1])
+        )
+
+    def item_vectors(self) -> Tensor:
+        """Return the rows of S, dense, each item being as similar to itself as to its nearest neighbour."""
+        n = len(self.neighbors)
+        free = free_memory(self.neighbors.device)
+        if free is not None and 4 * n * n > free // 2:
+            raise UnsupportedError(
+                f"items are compared by all their similarities, which takes {4 * n * n / 2**30:,.1f} GiB for "
+                f"{n:,} items, and {free / 2**30:,.1f} GiB are free; use another model for similar items"
+            )
+        vectors = torch.zeros(n, n, device=self.neighbors.device)
+        vectors.scatter_add_(1, self.neighbors.long(), self.similarities)
+        vectors.diagonal().copy_(vectors.amax(dim=1))
+        return vectors
+
+
+def _table(found: coo_matrix, size: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return for each item its most similar others and how similar they are, ``(n_items, size)``; zeros fill up."""
+    others = (found.row != found.col) & (found.data > 0)
+    row, column, value = found.row[others], found.col[others], found.data[others]
+    order = np.lexsort((column, -value, row))
+    row, column, value = row[order], column[order], value[order]
+    rank = np.arange(len(row)) - np.searchsorted(row, row)
+    kept = rank < size
+    neighbors = np.zeros((found.shape[0], size), np.int32)
+    similarities = np.zeros((found.shape[0], size), np.float32)
+    neighbors[row[kept], rank[kept]] = column[kept]
+    similarities[row[kept], rank[kept]] = value[kept]
+    return neighbors, similarities

@@ -1,0 +1,73 @@
+"""The largest singular values of sparse rows and what belongs to them, without a dense items × items matrix.
+
+Musco, Musco, "Randomized Block Krylov Methods for Stronger and Faster Approximate Singular Value Decomposition",
+NeurIPS 2015.
+"""
+
+import torch
+from torch import Tensor
+
+from recsys_ae.nn.linear.cooccurrence import gram
+from recsys_ae.nn.rows import Rows
+
+BLOCK = 32
+"""Vectors that are multiplied at a time. Fewer reach further with the same basis; more make faster products."""
+
+
+def right_singular(rows: Rows, columns: Rows, k: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+    """Return the ``k`` largest singular values of X, ``(k,)`` float32, and V, ``(width, k)``, largest first.
+
+    Where X has a lower rank, zeros fill up. A basis as large as the matrix makes the result exact; a smaller one leaves
+    an error that vanishes quickly except among the very last of the ``k``.
+
+    Parameters
+    ----------
+    rows, columns
+        X and `Rows.transposed` of it.
+    """
+    size = BLOCK * -(-(4 * k + 256) // BLOCK)
+    shorter = min(len(rows), rows.width)
+    if rows.width == shorter <= size:
+        squares, vectors = torch.linalg.eigh(gram(rows, torch.float64))
+    elif shorter <= size:
+        squares, left = torch.linalg.eigh(gram(columns, torch.float64))
+        vectors = columns.product(left) / squares.clamp_min(torch.finfo(squares.dtype).tiny).sqrt()
+    else:
+        squares, vectors = _krylov(rows, columns, size, generator)
+    squares, vectors = squares.flip(0)[:k], vectors.flip(1)[:, :k]
+    rounding = 64 * torch.finfo(torch.float32).eps * squares[:1]
+    kept = squares > rounding
+    values, result = rows.values.new_zeros(k), rows.values.new_zeros(rows.width, k)
+    values[: len(kept)] = torch.where(kept, squares, 0).sqrt()
+    result[:, : len(kept)] = torch.where(kept, vectors, 0)
+    return values, result
+
+
+def _krylov(rows: Rows, columns: Rows, size: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+    """Return the eigenvalues of XᵀX on the span of Ω, XᵀXΩ, (XᵀX)²Ω, … for a random Ω, ascending, and the vectors."""
+    basis = rows.values.new_empty(size, rows.width).T
+    inner = rows.values.new_zeros(size, size)
+
+    def drawn() -> Tensor:
+        return torch.randn(rows.width, BLOCK, generator=generator, device=rows.device)
+
+    block = torch.linalg.qr(drawn()).Q
+    for first in range(0, size, BLOCK):
+        own = slice(first, first + BLOCK)
+        basis[:, own] = block
+        before = basis[:, : own.stop]
+        image = columns.product(rows.product(block.contiguous()))
+        inner[: own.stop, own] = before.T @ image
+        rounding = torch.finfo(image.dtype).eps * image.norm()
+        image -= before @ inner[: own.stop, own]
+        if image.norm() < 64 * rounding:  # all that products can reach is in the basis
+            size = own.stop
+            break
+        # Where fewer directions than a block are left, the rest is random rather than the dust of rounding.
+        image += drawn() * (rounding / rows.width**0.5)
+        # Once more, since what is left may be small beside what was taken away.
+        image = torch.linalg.qr(image).Q
+        image -= before @ (before.T @ image)
+        block = torch.linalg.qr(image).Q
+    squares, vectors = torch.linalg.eigh(inner[:size, :size].double(), UPLO="U")
+    return squares, basis[:, :size] @ vectors.to(basis.dtype)

@@ -1,0 +1,1 @@
+"""Full and sampled softmax over the items."""

@@ -1,0 +1,167 @@
+"""The loss of a softmax over all items, or estimated by a sample of them.
+
+Both are computed beside their gradients, so that no more logits are held at a time than must be.
+"""
+
+from dataclasses import replace
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.autograd.function import once_differentiable
+
+from recsys_ae.nn.layers import affine, rows_of
+from recsys_ae.nn.linear import sampled_products
+from recsys_ae.nn.losses import multinomial_in_place
+from recsys_ae.nn.rows import Rows
+
+CELLS = 2**25
+"""Logits held at a time, 128 MiB in single precision; of a batch with more, some rows are taken at a time."""
+
+
+def multinomial(hidden: Tensor, weight: Tensor, bias: Tensor, targets: Rows, cells: int = CELLS) -> Tensor:
+    """Return `losses.multinomial` of the logits W h + b, of which at most ``cells`` are held at a time.
+
+    ``hidden`` is ``(n, d)``, ``weight`` ``(n_items, d)`` and ``bias`` ``(n_items,)``.
+    """
+    dtype = _product_dtype(hidden.device)
+    with torch.autocast(hidden.device.type, enabled=False):
+        loss: Tensor = _Multinomial.apply(hidden, weight, bias, targets, dtype, cells)  # type: ignore[no-untyped-call]
+    return loss
+
+
+class _Multinomial(torch.autograd.Function):
+    @staticmethod
+    def forward(
+        ctx: Any, hidden: Tensor, weight: Tensor, bias: Tensor, targets: Rows, dtype: torch.dtype, cells: int
+    ) -> Tensor:
+        for_hidden, for_weight, for_bias, *_ = ctx.needs_input_grad
+        given, table = hidden.to(dtype), weight.to(dtype)
+        of_hidden = torch.empty_like(given) if for_hidden else None
+        of_weight: Tensor | None = None
+        of_bias: Tensor | None = None
+        total = bias.new_zeros(())
+        for part, rows in targets.parts(max(1, cells // len(weight))):
+            cost, slope = multinomial_in_place(affine(given[part], table, bias).float(), rows)
+            total += cost
+            if for_bias:
+                summed = slope.sum(dim=0)
+                of_bias = summed if of_bias is None else of_bias.add_(summed)
+            slope = slope.to(dtype)
+            if of_hidden is not None:
+                torch.mm(slope, table, out=of_hidden[part])
+            if for_weight:
+                of_weight = _plus_product(of_weight, slope.T, given[part])
+        ctx.gradients, ctx.dtype, ctx.n = (of_hidden, of_weight, of_bias), hidden.dtype, len(targets)
+        loss: Tensor = total / ctx.n
+        return loss
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
+        # Scaled only now: divided by n and by what a half-precision run is scaled by, they might have come to nothing.
+        scale = gradient / ctx.n
+        of_hidden, *others = (None if one is None else one.mul_(scale) for one in ctx.gradients)
+        ctx.gradients = None
+        return None if of_hidden is None else of_hidden.to(ctx.dtype), *others, None, None, None
+
+
+def sampled_multinomial(
+    hidden: Tensor, weight: Tensor, bias: Tensor, targets: Rows, drawn: Tensor, chances: Tensor
+) -> Tensor:
+    """Estimate `multinomial` from each row's own items and a sample of all items, the same for all rows.
+
+    The sum of the exponentials is that of a row's own items, and of the sample's others each divided by its chance to
+    be drawn, which is right on average (Jean et al. 2015, eq. 8, with inclusion probabilities). The gradients of the
+    weights are sparse tensors of the rows that took part.
+
+    Parameters
+    ----------
+    drawn, chances
+        ``(m,)``: distinct columns that ascend, and the probability with which each was drawn.
+    """
+    dtype = _product_dtype(hidden.device)
+    with torch.autocast(hidden.device.type, enabled=False):
+        loss: Tensor = _Sampled.apply(hidden, weight, bias, targets, (drawn, chances), dtype)  # type: ignore[no-untyped-call]
+    return loss
+
+
+class _Sampled(torch.autograd.Function):
+    @staticmethod
+    def forward(
+        ctx: Any,
+        hidden: Tensor,
+        weight: Tensor,
+        bias: Tensor,
+        targets: Rows,
+        sample: tuple[Tensor, Tensor],
+        dtype: torch.dtype,
+    ) -> Tensor:
+        drawn, chances = sample
+        given, table = hidden.to(dtype), weight.index_select(0, drawn).to(dtype)
+        own = sampled_products.products(hidden.float(), weight, targets) + bias[targets.indices]
+        others = _without_own(affine(given, table, bias[drawn] - chances.log()).float(), targets, drawn)
+        total, slope_own, slope = _sampled_in_place(own, others, targets)
+        entries = targets.with_values(slope_own)
+        for_hidden, for_weight, for_bias, *_ = ctx.needs_input_grad
+        ctx.of_hidden = (slope.to(dtype) @ table).float() + entries.product(weight) if for_hidden else None
+        ctx.touched, ctx.of_weight, ctx.of_bias = None, None, None
+        if for_weight or for_bias:
+            ctx.touched, places = torch.unique(torch.cat([drawn, targets.indices]), return_inverse=True)
+            at_drawn, at_own = places[: len(drawn)], places[len(drawn) :]
+        if for_weight:
+            local = replace(entries, indices=at_own.to(torch.int32), width=len(ctx.touched))
+            ctx.of_weight = local.transposed().product(hidden.float())
+            ctx.of_weight.index_add_(0, at_drawn, (slope.to(dtype).T @ given).float())
+        if for_bias:
+            ctx.of_bias = bias.new_zeros(len(ctx.touched)).index_add_(0, at_own, slope_own)
+            ctx.of_bias.index_add_(0, at_drawn, slope.sum(dim=0))
+        ctx.n, ctx.dtype, ctx.shapes = len(targets), hidden.dtype, (weight.shape, bias.shape)
+        loss: Tensor = total / ctx.n
+        return loss
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
+        scale = gradient / ctx.n
+        of_hidden = None if ctx.of_hidden is None else ctx.of_hidden.mul_(scale).to(ctx.dtype)
+        of_weights = (
+            None if values is None else rows_of(shape, ctx.touched, values.mul_(scale))
+            for shape, values in zip(ctx.shapes, (ctx.of_weight, ctx.of_bias), strict=True)
+        )
+        ctx.of_hidden = None
+        return of_hidden, *of_weights, None, None, None
+
+
+def _without_own(logits: Tensor, targets: Rows, drawn: Tensor) -> Tensor:
+    """Strike out of each row's logits of the sample what is among its own items, which count already."""
+    places = torch.searchsorted(drawn, targets.indices.long()).clamp_max(len(drawn) - 1)
+    strike = torch.where(drawn[places] == targets.indices, -torch.inf, 0.0)
+    logits.view(-1).index_add_(0, targets.row_of_entry * len(drawn) + places, strike)
+    return logits
+
+
+def _sampled_in_place(own: Tensor, others: Tensor, targets: Rows) -> tuple[Tensor, Tensor, Tensor]:
+    """Return the loss, summed over the rows, and its gradients by both kinds of logits, which are overwritten."""
+    rows = targets.row_of_entry
+    top = others.amax(dim=1).scatter_reduce_(0, rows, own, "amax")
+    cost = -(targets.values * own).sum()
+    own, others = own.sub_(top[rows]).exp_(), others.sub_(top.unsqueeze(1)).exp_()
+    sums = others.sum(dim=1).index_add_(0, rows, own)
+    lengths = targets.sums()
+    scale = lengths / sums
+    cost += (lengths * (top + sums.log())).sum()
+    return cost, own.mul_(scale[rows]).sub_(targets.values), others.mul_(scale.unsqueeze(1))
+
+
+def _product_dtype(device: torch.device) -> torch.dtype:
+    """Return the type that matrix products are computed in."""
+    mixed = torch.is_autocast_enabled(device.type)
+    return torch.get_autocast_dtype(device.type) if mixed else torch.float32
+
+
+def _plus_product(total: Tensor | None, left: Tensor, right: Tensor) -> Tensor:
+    """Add a product to a sum in single precision, which the first product begins."""
+    if total is None:
+        return (left @ right).float()
+    return total.addmm_(left, right) if left.dtype is torch.float32 else total.add_(left @ right)

@@ -1,0 +1,96 @@
+"""A softmax over all items, the output of many models, trained on all items or on a sample of them."""
+
+import itertools
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from recsys_ae.errors import ConfigError
+from recsys_ae.nn.layers import columns, initialise, linear
+from recsys_ae.nn.model import Shape, TrainedSpec
+from recsys_ae.nn.rows import Rows
+from recsys_ae.nn.softmax.losses import CELLS, multinomial, sampled_multinomial
+from recsys_ae.nn.softmax.sampling import Sampler
+from recsys_ae.spec.hyper import hp
+
+
+@dataclass(frozen=True, kw_only=True)
+class SoftmaxSpec(TrainedSpec):
+    """What every model with a softmax over the items can be told."""
+
+    samples: int = hp(
+        0,
+        "items drawn by popularity for each batch, which stand for all others in the softmax; an update then changes "
+        "the weights of these and of the batch's own items only, so that its cost does not grow with the catalogue; "
+        "0: all items",
+        low=0,
+    )
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.samples and self.optimizer not in ("adam", "adam_norm_grad"):
+            raise ConfigError(
+                f"optimizer = {self.optimizer!r} cannot update the few items of samples = {self.samples:,} alone; use "
+                "optimizer = 'adam', or samples = 0"
+            )
+        if self.samples and self.pull:
+            raise ConfigError(
+                f"pull = {self.pull:g} moves all items, and samples = {self.samples:,} a few; set one of them to 0"
+            )
+
+    def batch_memory(self, shape: Shape) -> int:
+        """Return the bytes of the logits that are held at a time."""
+        n, columns = min(self.batch_size, shape.n_rows), shape.width
+        if 0 < self.samples < columns:
+            return 4 * n * self.samples
+        return 4 * min(n * columns, max(CELLS, columns))
+
+
+class SoftmaxOutput(nn.Linear):
+    """The output layer; ``weight`` is ``(n_items, inputs)``, a row for each item.
+
+    Parameters
+    ----------
+    samples
+        How many items stand for all in the loss; 0, or as many as there are, is the loss over all.
+    """
+
+    def __init__(self, inputs: int, outputs: int, samples: int = 0) -> None:
+        super().__init__(inputs, outputs)
+        initialise(self)
+        self.samples = samples if samples < outputs else 0
+        self.rowwise = self.samples > 0
+        self.sampler: Sampler | None = None
+
+    def prepare(self, rows: Rows) -> None:
+        """Learn from the training rows how popular the items are, if a sample of them is to be drawn."""
+        if self.samples:
+            self.sampler = Sampler(torch.bincount(rows.indices, minlength=rows.width), self.samples)
+
+    def nll(self, hidden: Tensor, targets: Rows, generator: torch.Generator) -> Tensor:
+        """−Σ_i x_i log softmax(W h + b)_i, mean over rows (Liang et al. 2018, eq. 2), or its estimate by a sample."""
+        if not self.samples:
+            return multinomial(hidden, self.weight, self.bias, targets)
+        if self.sampler is None:
+            raise RuntimeError("a sampled loss needs prepare() before it")
+        return sampled_multinomial(hidden, self.weight, self.bias, targets, *self.sampler.draw(generator))
+
+
+class Decoder(nn.Module):
+    """Linear layers of these widths with tanh after each, and a softmax over the items."""
+
+    def __init__(self, widths: Sequence[int], outputs: int, samples: int = 0) -> None:
+        super().__init__()
+        pairs = itertools.pairwise(widths)
+        self.hidden = nn.Sequential(*(layer for pair in pairs for layer in (linear(*pair), nn.Tanh())))
+        self.output = SoftmaxOutput(widths[-1], outputs, samples)
+
+    def forward(self, z: Tensor, items: slice = slice(None)) -> Tensor:
+        """Map ``(n, widths[0])`` codes to the logits of ``items``."""
+        return columns(self.output, self.hidden(z), items)
+
+    def nll(self, z: Tensor, targets: Rows, generator: torch.Generator) -> Tensor:
+        """Return the loss of codes, mean over rows; see `SoftmaxOutput.nll`."""
+        return self.output.nll(self.hidden(z), targets, generator)

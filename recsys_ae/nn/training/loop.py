@@ -1,0 +1,224 @@
+"""The one training loop."""
+
+import math
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor, nn
+
+from recsys_ae import metrics
+from recsys_ae.errors import ConfigError, TrainingError
+from recsys_ae.nn.runtime import Progress, Run
+from recsys_ae.nn.training.averaging import RunningAverage
+from recsys_ae.nn.training.batching import Rows
+from recsys_ae.nn.training.optimizers import optimizer
+from recsys_ae.nn.training.schedules import decay
+
+if TYPE_CHECKING:
+    from recsys_ae.nn.model import Loss, Trained, TrainedSpec
+
+
+@dataclass(frozen=True)
+class Phase:
+    """One of the losses that take turns on each batch, with an optimizer of its own for the parameters it moves.
+
+    ``pace`` is its share of the learning rate.
+    """
+
+    loss: Callable[[Any, "Step"], "Loss"]
+    parameters: Sequence[nn.Parameter]
+    pace: float = 1.0
+
+
+@dataclass(frozen=True)
+class Step:
+    """Where in the training an update stands, and its source of noise.
+
+    ``update`` counts from 0; ``total`` is the number of updates of the whole run.
+    """
+
+    update: int
+    total: int
+    generator: torch.Generator
+
+
+def train(
+    network: "Trained", rows: Rows, run: Run, validate: Callable[[], dict[str, float]] | None
+) -> list[dict[str, float]]:
+    """Fit a network on shuffled batches; with ``validate`` the best weights are put back at the end.
+
+    Returns the losses, seconds, rows per second and validation metrics of each epoch.
+    """
+    spec: TrainedSpec = network.spec
+    network.begin(rows)
+    total = spec.epochs * math.ceil(len(rows) / spec.batch_size)
+    updates = _Updates(network, run, total, network.phases(), run.generator())
+    best = _Best(network)
+    history: list[dict[str, float]] = []
+    for epoch in range(1, spec.epochs + 1):
+        started = time.perf_counter()
+        network.begin_epoch(epoch)
+        measured = _epoch(updates, rows, run, epoch, history[-1] if history else {})
+        seconds = time.perf_counter() - started
+        measured |= {"seconds": seconds, "rows_per_second": len(rows) / seconds}
+        if validate is not None:
+            with updates.average.applied():
+                _settle(network, rows)
+                measured |= {f"valid/{name}": value for name, value in validate().items()}
+                best.offer(_monitored(measured, spec.monitor), epoch)
+        history.append(measured)
+        run.tracker.metrics(measured, step=epoch)
+        if validate is not None and spec.patience and epoch - best.epoch >= spec.patience:
+            break
+    updates.average.exchange()
+    if validate is None:
+        _settle(network, rows)
+    best.put_back()
+    return history
+
+
+@torch.no_grad()
+def _settle(network: "Trained", rows: Rows) -> None:
+    network.eval()
+    network.settle(rows)
+
+
+def _epoch(updates: "_Updates", rows: Rows, run: Run, epoch: int, last: dict[str, float]) -> dict[str, float]:
+    """Update once on each batch; return the mean of each part of the loss over the rows."""
+    spec: TrainedSpec = updates.network.spec
+    updates.network.train()
+    before, done = updates.done, 0
+    recorded: list[tuple[dict[str, Tensor | float], int]] = []
+    for batch in rows.batches(spec.batch_size, updates.generator):
+        recorded.append((updates.step(batch), len(batch)))
+        done += len(batch)
+        if run.progress is not None:
+            run.progress(Progress(epoch, spec.epochs, done, len(rows), last))
+    sizes = torch.tensor([size for _, size in recorded], dtype=torch.float64)
+    parts = {name: _column([parts[name] for parts, _ in recorded]) for name in recorded[0][0]}
+    _refuse_not_finite(parts["loss"], before, epoch, run)
+    return {name: float((values * sizes).sum() / len(rows)) for name, values in parts.items()}
+
+
+def _column(values: Sequence[Tensor | float]) -> Tensor:
+    """Return numbers of the batches of an epoch on the CPU, for which a GPU is waited for only now."""
+    if all(isinstance(value, Tensor) for value in values):
+        return torch.stack([torch.as_tensor(value).detach() for value in values]).double().cpu()
+    return torch.tensor([float(value) for value in values], dtype=torch.float64)
+
+
+class _Best:
+    """The weights of the best epoch so far, in memory that is claimed once."""
+
+    def __init__(self, network: nn.Module) -> None:
+        self.network, self.value, self.epoch = network, -math.inf, 0
+        self.state: dict[str, Tensor] = {}
+
+    def offer(self, value: float, epoch: int) -> None:
+        """Keep the network's weights if no earlier epoch was as good."""
+        if not value > self.value:  # so that NaN is no better than anything
+            return
+        self.value, self.epoch = value, epoch
+        for name, tensor in self.network.state_dict().items():
+            if name in self.state:
+                self.state[name].copy_(tensor)
+            else:
+                self.state[name] = tensor.clone()
+
+    def put_back(self) -> None:
+        """Give the network the weights that were kept, if any."""
+        if self.state:
+            self.network.load_state_dict(self.state)
+
+
+class _Updates:
+    """The optimiser's side of training: everything that changes from update to update."""
+
+    def __init__(
+        self, network: "Trained", run: Run, total: int, phases: Sequence[Phase], generator: torch.Generator
+    ) -> None:
+        spec: TrainedSpec = network.spec
+        self.network, self.run, self.total, self.done = network, run, total, 0
+        self.generator, self.phase = generator, phases[0]
+        self.then = _Updates(network, run, total, phases[1:], generator) if len(phases) > 1 else None
+        weights = [p for p in self.phase.parameters if p.ndim > 1]
+        others = [p for p in self.phase.parameters if p.ndim <= 1]
+        groups = [{"params": weights, "weight_decay": network.weight_decay()}, {"params": others, "weight_decay": 0.0}]
+        self.optimiser: Any = optimizer(spec.optimizer, groups, spec.lr)
+        self.average = RunningAverage(network, spec.average)
+        self.scaler = torch.amp.GradScaler(run.torch_device.type, enabled=run.dtype is torch.float16)
+
+    def step(self, batch: Rows) -> dict[str, Tensor | float]:
+        """Descend once; return the total loss first, then its parts."""
+        network, spec = self.network, self.network.spec
+        for group in self.optimiser.param_groups:
+            group["lr"] = spec.lr * self.phase.pace * decay(spec.lr_schedule, self.done, self.total)
+        step = Step(self.done, self.total, self.generator)
+        if spec.optimizer == "lbfgs":
+            loss = self._searched(batch, step)
+        else:
+            loss = self._loss_and_gradient(batch, step)
+            self.scaler.step(self.optimiser)
+            self.scaler.update()
+        network.zero_grad()  # now rather than later: validation and the best weights need room, too
+        network.after_step()
+        self.done += 1
+        self.average.update(self.done)
+        further = self.then.step(batch) if self.then is not None else {}
+        return {"loss": loss.total, **loss.parts, **{name: part for name, part in further.items() if name != "loss"}}
+
+    def _loss_and_gradient(self, batch: Rows, step: Step) -> "Loss":
+        spec = self.network.spec
+        with self.run.autocast():
+            loss = self.network.penalised(self.phase.loss(batch, step))
+        torch.autograd.backward(self.scaler.scale(loss.total))
+        if spec.clip_norm:
+            self.scaler.unscale_(self.optimiser)
+            _clip_norm(self.phase.parameters, spec.clip_norm)
+        return loss
+
+    def _searched(self, batch: Rows, step: Step) -> "Loss":
+        """Let an optimiser that searches along a line ask for the loss as often as it likes; return the first."""
+        asked: list[Loss] = []
+
+        def closure() -> Tensor:
+            self.optimiser.zero_grad()
+            asked.append(self._loss_and_gradient(batch, step))
+            return asked[-1].total
+
+        self.optimiser.step(closure)
+        return asked[0]
+
+
+def _clip_norm(parameters: Sequence[nn.Parameter], largest: float) -> None:
+    """Scale the gradient down to this Euclidean norm; it may be sparse in part, which PyTorch's own does not take."""
+    gradients = [p.grad for p in parameters if p.grad is not None]
+    values = [g.coalesce()._values() if g.is_sparse else g for g in gradients]
+    scale = (largest / (nn.utils.get_total_norm(values) + 1e-6)).clamp(max=1.0)
+    for gradient in gradients:
+        gradient.mul_(scale)
+
+
+def _monitored(measured: dict[str, float], monitor: str) -> float:
+    """Return what decides, such that more is better."""
+    if f"valid/{monitor}" not in measured:
+        raise ConfigError(f"monitor = {monitor!r} is not among what validation measures: {', '.join(measured)}")
+    value = measured[f"valid/{monitor}"]
+    return -value if metrics.smaller_is_better(monitor) else value
+
+
+def _refuse_not_finite(losses: Tensor, before: int, epoch: int, run: Run) -> None:
+    bad = (~losses.isfinite()).nonzero()
+    if len(bad) == 0:
+        return
+    first = int(bad[0])
+    if first == 0 and before == 0:
+        cause = "the first loss already, so the input or the starting weights are to blame: look for huge values"
+    elif run.dtype is torch.float16:
+        cause = "fp16 overflows above 65,504: use precision bf16 or fp32, or lower lr"
+    else:
+        cause = "most likely the learning rate is too high: lower lr, or set clip_norm"
+    raise TrainingError(f"the loss is {float(losses[first])} at update {before + first + 1} (epoch {epoch}); {cause}")

@@ -1,0 +1,51 @@
+"""The optimizers that networks may be trained with."""
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any, Literal, TypeAlias
+
+import torch
+
+from recsys_ae.nn.training.adam import Adam
+
+Optimizer: TypeAlias = Literal["adam", "adam_norm_grad", "nadam", "adagrad"]
+BatchOptimizer: TypeAlias = Literal["adam", "rprop", "lbfgs"]
+"""Those for a loss without noise on all rows at once, or on large batches."""
+
+MOMENTS = {"adam": 2, "adam_norm_grad": 2, "nadam": 2, "adagrad": 1, "rprop": 2, "lbfgs": 22}
+"""Numbers that an optimizer keeps for each weight."""
+
+Groups: TypeAlias = Sequence[dict[str, Any]]
+
+
+def optimizer(name: str, groups: Groups, lr: float) -> Any:
+    """Make an optimizer for groups of parameters, each with its own ``weight_decay``.
+
+    ``adam_norm_grad`` divides the gradient of each tensor by its Euclidean norm first, as the authors of H+Vamp do.
+    ``adagrad`` divides by 1 + √G rather than √G (Wu et al. 2016). ``rprop`` and ``lbfgs`` take no weight decay; a step
+    of ``lbfgs`` is up to 20 iterations along strong-Wolfe lines from the last 10 gradients.
+    """
+    groups = [group for group in groups if group["params"]]
+    return _MADE[name](groups, lr=lr)
+
+
+def _rprop(groups: Groups, lr: float) -> Any:
+    return torch.optim.Rprop(_without_decay(groups), lr=lr, step_sizes=(1e-9, 50))
+
+
+def _lbfgs(groups: Groups, lr: float) -> Any:
+    return torch.optim.LBFGS(_without_decay(groups), lr=lr, history_size=10, line_search_fn="strong_wolfe")
+
+
+def _without_decay(groups: Groups) -> list[torch.Tensor]:
+    return [parameter for group in groups for parameter in group["params"]]
+
+
+_MADE: dict[str, Callable[..., Any]] = {
+    "adam": Adam,
+    "adam_norm_grad": partial(Adam, unit_gradients=True),
+    "nadam": torch.optim.NAdam,
+    "adagrad": partial(torch.optim.Adagrad, eps=1.0),
+    "rprop": _rprop,
+    "lbfgs": _lbfgs,
+}

@@ -1,0 +1,1 @@
+"""From scores to top-N lists."""

@@ -1,0 +1,206 @@
+"""The best items of each row, found in chunks: users × items is never held."""
+
+import itertools
+from collections.abc import Callable, Iterator, Sequence
+from typing import TypeAlias
+
+import numpy as np
+import torch
+from scipy.sparse import csr_matrix
+from torch import Tensor
+
+from recsys_ae import metrics
+from recsys_ae.data.splits.split import Holdout
+from recsys_ae.errors import DataError
+from recsys_ae.nn.model import Autoencoder
+from recsys_ae.nn.rows import Rows, canonical
+from recsys_ae.ranking.candidates import Candidates
+from recsys_ae.ranking.chunks import cells_on, in_chunks, rows_of
+from recsys_ae.ranking.top_k import best_keys, top_k, unpack
+
+NOTHING = -1
+"""Stands in a list where no item is left to recommend."""
+
+STRANGER = -1
+"""The position of a user who was not in the training."""
+
+Entries: TypeAlias = tuple[Tensor, Tensor]
+"""The rows and columns of a sparse matrix's entries."""
+
+
+@torch.inference_mode()
+def rank(
+    network: Autoencoder,
+    histories: csr_matrix,
+    k: int,
+    *,
+    candidates: Candidates,
+    fallback: Tensor,
+    positions: np.ndarray | None = None,
+    cells: int | None = None,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the ``k`` best items of each row and their scores, ``(n, k)`` int64 and float32, best first.
+
+    Equal scores are ordered by the items' position. A row without history is scored by ``fallback``, ``(n_items,)``.
+    ``positions`` are the rows' places in the training matrix, −1 for users who are not in it; None: nobody is.
+    Where fewer than ``k`` items may be recommended a list ends in `NOTHING` with score −inf. ``cells`` scores are held
+    at a time, as many as the device has room for unless given.
+    """
+    n, n_items = histories.shape
+    k = min(k, n_items)
+    items, scores = np.full((n, k), NOTHING, np.int64), np.full((n, k), -np.inf, np.float32)
+
+    def work(chunk: slice, cells: int) -> None:
+        some, known = histories[chunk], None if positions is None else positions[chunk]
+        restrict = _restriction(candidates, chunk, fallback.device)
+        best: Tensor | None = None
+        for block, values in score_blocks(network, some, fallback, known, cells):
+            restrict(values, block)
+            best = best_keys(values, k, block.start, best)
+        if best is not None:
+            scores[chunk], items[chunk] = unpack(best)
+
+    cells = cells or cells_on(fallback.device)
+    in_chunks(n, rows_of(n_items, cells), cells, work)
+    items[np.isneginf(scores)] = NOTHING
+    return items, scores
+
+
+@torch.inference_mode()
+def score_blocks(
+    network: Autoencoder,
+    histories: csr_matrix,
+    fallback: Tensor,
+    positions: np.ndarray | None = None,
+    cells: int | None = None,
+) -> Iterator[tuple[slice, Tensor]]:
+    """Yield blocks of items and the scores of all rows on them, ``(n, block)`` float32 of their own, without gaps."""
+    n, n_items = histories.shape
+    device = fallback.device
+    network.eval()
+    rows = Rows.from_matrix(histories, device, np.full(n, STRANGER) if positions is None else positions)
+    empty = (rows.lengths == 0).nonzero().squeeze(1)
+    codes = network.encode(rows)
+    for block in _slices(0, n_items, max(1, (cells or cells_on(device)) // max(1, n))):
+        values = network.decode(codes, block).float().contiguous()
+        if len(empty):
+            values[empty] = fallback[block]
+        yield block, values
+
+
+def _restriction(candidates: Candidates, chunk: slice, device: torch.device) -> Callable[[Tensor, slice], None]:
+    """Return a function that writes −inf over the scores, on a block of items, of what a chunk of rows may not get."""
+    allowed = None if candidates.allowed is None else _entries(candidates.allowed, chunk, device)
+    denied = [_entries(matrix, chunk, device) for matrix in candidates.denied]
+    to_all = None if candidates.denied_to_all is None else torch.from_numpy(candidates.denied_to_all).to(device)
+
+    def restrict(scores: Tensor, block: slice) -> None:
+        flat = scores.view(-1)
+        if allowed is not None:
+            places = _places(allowed, block)
+            kept = flat[places]
+            flat.fill_(-torch.inf)
+            flat[places] = kept
+        for entries in denied:
+            flat.index_fill_(0, _places(entries, block), -torch.inf)
+        if to_all is not None:
+            scores.masked_fill_(to_all[block], -torch.inf)
+
+    return restrict
+
+
+def _entries(matrix: csr_matrix, chunk: slice, device: torch.device) -> Entries:
+    """Return the rows and columns of a matrix's entries in a chunk of rows."""
+    bounds = matrix.indptr[chunk.start : chunk.stop + 1]
+    rows = np.repeat(np.arange(len(bounds) - 1), np.diff(bounds))
+    columns = matrix.indices[bounds[0] : bounds[-1]].astype(np.int64)
+    return torch.from_numpy(rows).to(device), torch.from_numpy(columns).to(device)
+
+
+def _places(entries: Entries, block: slice) -> Tensor:
+    """Return where the entries on a block of columns stand in that block, counted row by row."""
+    rows, columns = entries
+    width, columns = block.stop - block.start, columns - block.start
+    inside = (columns >= 0) & (columns < width)
+    places: Tensor = (rows * width + columns)[inside]
+    return places
+
+
+def _slices(start: int, stop: int, size: int) -> Iterator[slice]:
+    for one in range(start, stop, size):
+        yield slice(one, min(stop, one + size))
+
+
+@torch.inference_mode()
+def most_alike(vectors: Tensor, asked: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return the ``k`` items whose vectors have the largest cosine with each asked item's, without itself."""
+    norms = vectors.norm(dim=1).clamp_min(torch.finfo(vectors.dtype).tiny)
+    k = min(k, len(vectors) - 1)
+    items, scores = np.empty((len(asked), k), np.int64), np.empty((len(asked), k), np.float32)
+
+    def work(chunk: slice, _cells: int) -> None:
+        places = torch.from_numpy(asked[chunk]).to(vectors.device)
+        cosine = (vectors[places] / norms[places].unsqueeze(1)) @ vectors.T / norms
+        cosine[torch.arange(len(places)), places] = -torch.inf
+        scores[chunk], items[chunk] = top_k(cosine, k)
+
+    cells = cells_on(vectors.device)
+    in_chunks(len(asked), max(1, cells // len(vectors)), cells, work)
+    return items, scores
+
+
+@torch.inference_mode()
+def predict(
+    network: Autoencoder,
+    histories: csr_matrix,
+    pairs: tuple[np.ndarray, np.ndarray],
+    positions: np.ndarray | None = None,
+) -> np.ndarray:
+    """Return the predicted rating of each pair of a row and an item, ``(m,)`` float32."""
+    network.eval()
+    device = next(itertools.chain(network.parameters(), network.buffers())).device
+    rows, items = pairs
+    order = np.argsort(rows, kind="stable")
+    found, ordered = np.empty(len(rows), np.float32), rows[order]
+
+    def work(chunk: slice, _cells: int) -> None:
+        own = order[slice(*np.searchsorted(ordered, (chunk.start, chunk.stop)))]
+        known = np.full(chunk.stop - chunk.start, STRANGER) if positions is None else positions[chunk]
+        codes = network.encode(Rows.from_matrix(histories[chunk], device, known))
+        local = torch.from_numpy(rows[own] - chunk.start).to(device)
+        found[own] = network.rate(codes, local, torch.from_numpy(items[own]).to(device)).float().cpu().numpy()
+
+    cells = cells_on(device)
+    in_chunks(histories.shape[0], rows_of(histories.shape[1], cells), cells, work)
+    return found
+
+
+def validation(
+    network: Autoencoder,
+    fallback: Tensor,
+    holdout: Holdout,
+    names: Sequence[str],
+    positions: np.ndarray | None = None,
+) -> Callable[[], dict[str, float]]:
+    """Return a function that measures these metrics of the network, as it then is, on the users held out."""
+    if holdout.targets.nnz == 0:
+        raise DataError("the validation users have no targets to find; hold some of their items out")
+    lists = [name for name in names if not metrics.smaller_is_better(name)]
+    errors = [name for name in names if metrics.smaller_is_better(name)]
+    k = max((metrics.parse(name).k for name in lists), default=0)
+    histories, targets = canonical(holdout.histories), holdout.targets
+    candidates = Candidates(denied=(histories,))
+    pairs = np.repeat(np.arange(targets.shape[0]), np.diff(targets.indptr)), targets.indices.astype(np.int64)
+
+    def measure() -> dict[str, float]:
+        measured = {}
+        if lists:
+            top, _ = rank(network, histories, k, candidates=candidates, fallback=fallback, positions=positions)
+            values = metrics.per_user(top, targets, lists)
+            measured = {name: float(np.nanmean(values[name])) for name in lists}
+        if errors:
+            predicted = predict(network, histories, pairs, positions)
+            measured |= {name: metrics.error(name, predicted, targets.data) for name in errors}
+        return measured
+
+    return measure

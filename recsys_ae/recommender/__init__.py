@@ -1,0 +1,1 @@
+"""The `Recommender`: fit, recommend, save and load."""

@@ -1,0 +1,102 @@
+"""Blending models that are already fitted."""
+
+import time
+from collections.abc import Sequence
+
+import pandas as pd
+
+from recsys_ae.data.parsing import shown
+from recsys_ae.data.splits.split import Holdout
+from recsys_ae.errors import DataError
+from recsys_ae.models.blend import Blend, network_of, text_of
+from recsys_ae.ranking.rank import validation
+from recsys_ae.ranking.score_fusion import Scale
+from recsys_ae.recommender.preflight import refuse_other_items
+from recsys_ae.recommender.recommender import Recommender
+
+
+def blend(
+    models: Sequence[Recommender],
+    valid: Holdout | None = None,
+    *,
+    scale: Scale = "standard",
+    weights: Sequence[float] = (),
+    monitor: str = "ndcg@100",
+) -> Recommender:
+    """Return the weighted mix of models fitted on the same data, as one model; the models stay as they are.
+
+    Parameters
+    ----------
+    valid
+        Users to choose the weights on. What is measured on them afterwards is a little too good.
+    scale
+        ``standard`` mixes scores in standard deviations from each user's mean, ``rank`` mixes 1 / (60 + rank).
+    weights
+        The weight of each model; without any they are chosen on ``valid``, and are equal without that.
+    monitor
+        The metric that they are chosen by.
+
+    Raises
+    ------
+    DataError
+        If the models do not know the same items in the same order, were not trained on the same interactions, or
+        are on several devices.
+
+    Notes
+    -----
+    The blend holds the networks of the models, not copies of them. Its facts are those of the first, with the facts
+    of each in ``facts["members"]``.
+    """
+    started = time.perf_counter()
+    networks = [model.network for model in models]  # each must be fitted
+    spec = Blend(
+        members=tuple(text_of(model.spec) for model in models), weights=tuple(weights), scale=scale, monitor=monitor
+    )
+    first, *others = models
+    for place, model in enumerate(others, start=2):
+        _refuse_misfit(model, f"model {place} ({model.spec.name()})", first)
+    blended = Recommender(spec)
+    blended.items, blended._popularity = first.items, first._popularity
+    blended.users = next((model.users for model in models if len(model.users)), pd.Index([]))
+    network = blended._network = network_of(spec, networks).eval()
+    network.weights = network.weights.to(first._popularity.device)
+    measure = None
+    if valid is not None:
+        refuse_other_items(valid, len(first.items))
+        positions = blended.users.get_indexer(valid.users)
+        measure = validation(network, first._popularity, valid, blended._monitors(), positions)
+    network.weigh(measure)
+    if measure is not None:
+        blended.history = [{f"valid/{name}": value for name, value in measure().items()}]
+    blended.facts = {
+        **first.facts,
+        "model": spec.name(),
+        "split_fingerprint": None if valid is None else valid.fingerprint,
+        "seconds": round(sum(model.facts["seconds"] for model in models) + time.perf_counter() - started, 3),
+        "members": [model.facts for model in models],
+    }
+    return blended
+
+
+def _refuse_misfit(model: Recommender, name: str, first: Recommender) -> None:
+    """Raise if a model cannot be mixed with the first, and say where they differ."""
+    origin = f"model 1 ({first.spec.name()})"
+    if len(model.items) != len(first.items):
+        raise DataError(
+            f"{name} knows {len(model.items):,} items and {origin} {len(first.items):,}; fit both on the same split"
+        )
+    if not model.items.equals(first.items):
+        place = next(i for i, (one, own) in enumerate(zip(first.items, model.items, strict=True)) if one != own)
+        raise DataError(
+            f"the items of {name} and of {origin} differ first at position {place:,}: {shown(model.items[place])} and "
+            f"{shown(first.items[place])}; fit both on the same split"
+        )
+    if model.facts["train_fingerprint"] != first.facts["train_fingerprint"]:
+        raise DataError(
+            f"{name} was fitted on the interactions {model.facts['train_fingerprint']} and {origin} on "
+            f"{first.facts['train_fingerprint']}: users, items or values differ; fit both on the same split"
+        )
+    if model._popularity.device != first._popularity.device:
+        raise DataError(
+            f"{name} is on {model._popularity.device} and {origin} on {first._popularity.device}; load both on one"
+        )

@@ -1,0 +1,1 @@
+"""Hyper-parameters: declaration, text form and the registry of models."""

@@ -1,0 +1,76 @@
+"""Hyper-parameters as a line of text, for places that hold text only: ``latent=64 hidden=600/200 lr=0.01``."""
+
+import dataclasses
+import typing
+from types import NoneType, UnionType
+from typing import Any, TypeVar
+
+from recsys_ae.errors import ConfigError
+from recsys_ae.spec.hyper import Hyper, build, describe
+
+T = TypeVar("T")
+NONE, BETWEEN = "none", "/"
+BOOLS = {"yes": True, "no": False}
+
+
+def read(cls: type[T], text: str) -> T:
+    """Make a configuration from ``name=value`` with blanks between; what is not named keeps its default.
+
+    The values of a tuple stand with ``/`` between them, and an empty one is ``name=``; ``yes`` and ``no`` are Booleans,
+    and ``none`` is nothing where nothing is allowed.
+    """
+    known = {hyper.name: hyper for hyper in describe(cls)}
+    values: dict[str, Any] = {}
+    for word in text.split():
+        written, given, value = word.partition("=")
+        name = written.replace("-", "_")
+        if not given:
+            raise ConfigError(f"{word!r} is no setting; write name=value, with blanks between several")
+        if name in values:
+            raise ConfigError(f"{name} is given twice")
+        values[name] = _value(known[name], known[name].type, value) if name in known else value
+    return build(cls, values)
+
+
+def write(config: Any) -> str:
+    """Return the text that `read` makes an equal configuration from; defaults are left out."""
+    values = ((field.name, getattr(config, field.name), field.default) for field in dataclasses.fields(config))
+    text = " ".join(f"{name}={_text(value)}" for name, value, default in values if value != default)
+    try:
+        kept = read(type(config), text) == config
+    except ConfigError:
+        kept = False
+    if not kept:
+        raise ConfigError(f"{config!r} cannot be written as text: a value holds a blank or {BETWEEN!r}")
+    return text
+
+
+def _value(hyper: Hyper, kind: Any, text: str) -> Any:
+    origin, arguments = typing.get_origin(kind), typing.get_args(kind)
+    if origin in (typing.Union, UnionType):
+        (kind,) = (one for one in arguments if one is not NoneType)
+        return None if text == NONE else _value(hyper, kind, text)
+    if origin is tuple:
+        return tuple(_value(hyper, arguments[0], part) for part in text.split(BETWEEN)) if text else ()
+    if kind is bool:
+        if text not in BOOLS:
+            raise ConfigError(f"{hyper.name} = {text!r} must be yes or no")
+        return BOOLS[text]
+    if kind in (int, float):
+        try:
+            return kind(text)
+        except ValueError as error:
+            what = "a whole number" if kind is int else "a number"
+            several = f", with {BETWEEN} between several" if typing.get_origin(hyper.type) is tuple else ""
+            raise ConfigError(f"{hyper.name} = {text!r} must be {what}{several}") from error
+    return text
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, tuple):
+        return BETWEEN.join(map(_text, value))
+    if value is None:
+        return NONE
+    if isinstance(value, bool):
+        return next(word for word, meant in BOOLS.items() if meant is value)
+    return f"{value:g}" if isinstance(value, float) and float(f"{value:g}") == value else str(value)

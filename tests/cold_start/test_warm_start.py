@@ -1,0 +1,148 @@
+"""Item tables that begin with item vectors."""
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from torch import Tensor
+
+from recsys_ae import models
+from recsys_ae.cold_start import warm_start
+from recsys_ae.cold_start.item_features import ItemFeatures
+from recsys_ae.errors import ConfigError
+from recsys_ae.features.data.features import Features
+from recsys_ae.nn.model import Shape
+from recsys_ae.nn.runtime import Run
+from recsys_ae.recommender.recommender import Recommender
+from tests.models.blocks import block_of, features, small, training_data
+
+CPU = torch.device("cpu")
+TABLES = {
+    "autorec": 0, "cdae": 2, "elsa": 1, "hvamp": 3, "macrid_vae": 2, "mult_dae": 2, "mult_vae": 2, "recvae": 2,
+    "vasp": 3,
+}  # fmt: skip
+"""How many item tables the neural models have; the rows of item-based AutoRec are items themselves."""
+
+
+def some(n: int, width: int, n_items: int = 12) -> ItemFeatures:
+    values = np.random.default_rng(0).normal(size=(n, width)).astype(np.float32)
+    items = pd.RangeIndex(n_items)
+    return ItemFeatures.of(Features(values, items[2 : 2 + n], pd.RangeIndex(width)), items, CPU)
+
+
+def cosines(x: Tensor) -> Tensor:
+    x = torch.nn.functional.normalize(x, dim=1)
+    return x @ x.T
+
+
+@pytest.mark.parametrize("name", TABLES)
+def test_every_neural_model_has_its_item_tables(name: str) -> None:
+    network = small(name).build(Shape(60, 32))
+    tables = network.item_tables()
+    assert len(tables) == TABLES[name]
+    assert all(table.shape[0] == 32 for table in tables)
+    assert len({table.data_ptr() for table in tables}) == len(tables)
+    assert {table.data_ptr() for table in tables} <= {one.data_ptr() for one in network.parameters()}
+
+
+@pytest.mark.parametrize("name", ["macrid_vae", "mult_vae"])
+def test_a_code_s_mean_begins_with_the_vectors_and_its_variance_as_usual(name: str) -> None:
+    network = small(name, hidden=()).build(Shape(60, 12))
+    weight = network.get_parameter("encoder.input.weight")
+    before = weight.detach().clone()
+    first, last = network.item_tables()
+    network.start_from(some(10, 4), torch.Generator().manual_seed(0))
+    assert torch.equal(weight[:, 8:], before[:, 8:])
+    assert not torch.equal(weight[:, :8], before[:, :8])
+    torch.testing.assert_close(first[2:], last[2:])
+    first.sum().backward()
+    assert weight.grad is not None
+
+
+def test_no_neural_model_is_forgotten() -> None:
+    trained = {name for name in models.names() if hasattr(models.spec_class(name), "pull")}
+    assert trained == set(TABLES)
+    assert len(small("autorec", orientation="user").build(Shape(60, 32)).item_tables()) == 2
+    assert len(small("cdae", tied=True).build(Shape(60, 32)).item_tables()) == 1
+
+
+@pytest.mark.parametrize("width", [3, 6, 20])
+def test_items_begin_as_far_from_each_other_as_their_vectors(width: int) -> None:
+    items, table = some(9, 6), torch.randn(12, width, generator=torch.Generator().manual_seed(1))
+    before = table.clone()
+    warm_start.start([table], items, torch.Generator().manual_seed(0))
+    vectors = items.dense() - items.dense().mean(dim=0)
+    if width < 6:  # the largest principal components: no others keep more
+        left, values, _ = torch.linalg.svd(vectors, full_matrices=False)
+        vectors = left[:, :width] * values[:width]
+    torch.testing.assert_close(cosines(table[2:11]), cosines(vectors), rtol=1e-4, atol=1e-4)
+    assert torch.equal(table[:2], before[:2])
+    assert torch.equal(table[11:], before[11:])
+    torch.testing.assert_close(table[2:11].square().sum(dim=1).mean(), torch.tensor(1.0))
+
+
+def test_tables_of_one_width_begin_alike() -> None:
+    first, second = torch.randn(12, 5), 10 * torch.randn(12, 5)
+    warm_start.start([first, second], some(12 - 2, 4), torch.Generator().manual_seed(0))
+    assert torch.equal(first[2:], second[2:])
+
+
+def test_items_that_are_alike_are_predicted_from_each_other_before_any_training() -> None:
+    data = training_data()
+    blocks = block_of(data)
+    network = small("mult_dae").build(Shape(*data.shape))
+    items = ItemFeatures.of(features(data.items, blocks), data.items, CPU)
+    network.start_from(items, torch.Generator().manual_seed(0))
+    model = Recommender(small("mult_dae"))
+    model._network, model.items, model._popularity = network.eval(), data.items, torch.ones(32)
+    found, _ = model.recommend(training_data(seed=5).onto(data.items).matrix[::15], k=3)
+    assert (blocks[found] == np.arange(4)[:, None]).mean() > 0.9
+
+
+def test_a_pull_keeps_items_where_they_began() -> None:
+    data = training_data()
+    vectors = features(data.items, block_of(data))
+
+    def moved(pull: float) -> float:
+        spec = small("mult_dae", pull=pull, epochs=20)
+        model = Recommender(spec).fit(data, item_vectors=vectors, run=Run(device="cpu"))
+        with Run(device="cpu").circumstances():
+            began = spec.build(Shape(*data.shape))
+            began.start_from(ItemFeatures.of(vectors, data.items, CPU), Run(device="cpu").generator())
+        pairs = zip(model.network.item_tables(), began.item_tables(), strict=True)
+        return sum(float((one - other).detach().square().sum()) for one, other in pairs)
+
+    free, pulled = moved(0.0), moved(10.0)
+    assert pulled < free / 20
+    spec = small("mult_dae", pull=10.0, epochs=2)
+    history = Recommender(spec).fit(data, item_vectors=vectors, run=Run(device="cpu")).history
+    assert history[0]["distance"] > 0
+
+
+def test_the_cost_of_a_pull_is_the_squared_distance() -> None:
+    table, items = torch.nn.Parameter(torch.randn(12, 3)), some(4, 3)
+    anchors = warm_start.Anchors([table], items)
+    assert float(anchors.cost([table]).detach()) == 0
+    with torch.no_grad():
+        table += 2
+    cost = anchors.cost([table])
+    assert float(cost.detach()) == pytest.approx(4 * 3 * 4)
+    cost.backward()
+    expected = torch.zeros(12, 3)
+    expected[2:6] = 4
+    torch.testing.assert_close(table.grad, expected)
+
+
+def test_a_pull_to_nothing_and_of_few_items_is_refused() -> None:
+    with pytest.raises(ConfigError, match="pull = 1 has nothing to pull to: give item_vectors"):
+        Recommender(small("mult_dae", pull=1.0)).fit(training_data(), run=Run(device="cpu"))
+    with pytest.raises(ConfigError, match="pull = 1 moves all items, and samples = 10 a few"):
+        small("mult_dae", pull=1.0, samples=10)
+
+
+def test_one_seed_gives_one_start() -> None:
+    data = training_data()
+    vectors = features(data.items, block_of(data))
+    spec = small("mult_vae", epochs=2)
+    first, second = (Recommender(spec).fit(data, item_vectors=vectors, run=Run(device="cpu", seed=3)) for _ in range(2))
+    assert all(torch.equal(a, b) for a, b in zip(first.network.parameters(), second.network.parameters(), strict=True))

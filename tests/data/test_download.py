@@ -1,0 +1,229 @@
+"""Downloads are whole and right, or not there; a server on this machine stands in for the publishers."""
+
+import gc
+import hashlib
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from dataclasses import replace
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+
+from recsys_ae.data import dataset_info, download
+from recsys_ae.data.dataset_info import Info, Remote
+from recsys_ae.errors import ConfigError, DataError, MissingPackageError
+
+CONTENT = bytes(range(256)) * 4_000
+MD5 = hashlib.md5(CONTENT).hexdigest()
+
+
+# The HTTP library leaves the socket of a failed answer to the garbage collector.
+pytestmark = pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning")
+
+
+@pytest.fixture(autouse=True)
+def _sockets_are_collected_here() -> Iterator[None]:
+    yield
+    gc.collect()
+
+
+class Publisher:
+    """What the server answers: the body and the promised length of each path."""
+
+    def __init__(self) -> None:
+        self.bodies: dict[str, tuple[bytes, int]] = {}
+        self.asked: list[str] = []
+        self.address = ""
+
+    def offer(self, path: str, body: bytes, promised: int | None = None) -> str:
+        self.bodies[f"/{path}"] = (body, len(body) if promised is None else promised)
+        return f"{self.address}/{path}"
+
+
+@pytest.fixture
+def publisher(monkeypatch: pytest.MonkeyPatch) -> Iterator[Publisher]:
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    offered = Publisher()
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            offered.asked.append(self.path)
+            if self.path not in offered.bodies:
+                self.send_error(404)
+                return
+            body, promised = offered.bodies[self.path]
+            self.send_response(200)
+            self.send_header("Content-Length", str(promised))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, format: str, *args: object) -> None:
+            """Say nothing."""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        offered.address = f"http://127.0.0.1:{server.server_port}"
+        threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
+        yield offered
+        server.shutdown()
+
+
+def everything_in(folder: Path) -> list[str]:
+    return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*"))
+
+
+def offered_info(publisher: Publisher, checksum: str | None = f"md5:{MD5}") -> Info:
+    remote = Remote(publisher.offer("ml-1m.zip", CONTENT), "ml-1m.zip", checksum)
+    return replace(dataset_info.info("ml-1m"), files=(remote,))
+
+
+def test_a_download_arrives_whole_and_tells_its_progress(publisher: Publisher, tmp_path: Path) -> None:
+    told: list[tuple[int, int]] = []
+    remote = Remote(publisher.offer("a.zip", CONTENT), "folder/a.zip", f"md5:{MD5}")
+    download.download(remote, tmp_path, progress=lambda done, total: told.append((done, total)))
+    assert (tmp_path / "folder/a.zip").read_bytes() == CONTENT
+    assert everything_in(tmp_path) == ["folder", "folder/a.zip"]
+    done = [one for one, _ in told]
+    assert len(told) > 2
+    assert done == sorted(done)
+    assert told[-1] == (len(CONTENT), len(CONTENT))
+    assert {total for _, total in told} == {len(CONTENT)}
+
+
+def test_a_file_with_a_wrong_checksum_is_thrown_away(publisher: Publisher, tmp_path: Path) -> None:
+    remote = Remote(publisher.offer("a.zip", CONTENT + b"!"), "a.zip", f"md5:{MD5}")
+    with pytest.raises(DataError, match=f"is not what its publisher describes.* instead of {MD5}.*by hand to"):
+        download.download(remote, tmp_path)
+    assert everything_in(tmp_path) == []
+
+
+def test_a_file_that_breaks_off_is_thrown_away(publisher: Publisher, tmp_path: Path) -> None:
+    remote = Remote(publisher.offer("a.zip", CONTENT[:1000], promised=len(CONTENT)), "a.zip", f"md5:{MD5}")
+    with pytest.raises(DataError, match=r"a\.zip (could not be downloaded|is not what)"):
+        download.download(remote, tmp_path)
+    assert everything_in(tmp_path) == []
+
+
+def test_a_failed_download_leaves_the_old_file(publisher: Publisher, tmp_path: Path) -> None:
+    (tmp_path / "a.zip").write_bytes(b"old")
+    remote = Remote(publisher.offer("a.zip", b"new"), "a.zip", f"md5:{MD5}")
+    with pytest.raises(DataError):
+        download.download(remote, tmp_path)
+    assert (tmp_path / "a.zip").read_bytes() == b"old"
+    assert everything_in(tmp_path) == ["a.zip"]
+
+
+def test_a_missing_file_says_what_to_download_where(publisher: Publisher, tmp_path: Path) -> None:
+    remote = Remote(f"{publisher.address}/gone.zip", "gone.zip", f"md5:{MD5}")
+    with pytest.raises(DataError, match=r"gone\.zip could not be downloaded \(404.*by hand to .*gone\.zip") as caught:
+        download.download(remote, tmp_path)
+    assert "\n" not in str(caught.value)
+    assert everything_in(tmp_path) == []
+
+
+def test_no_network_is_one_line(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    # Port 1 refuses connections.
+    remote = Remote("http://127.0.0.1:1/a.zip", "a.zip", f"md5:{MD5}")
+    with pytest.raises(DataError, match="could not be downloaded") as caught:
+        download.download(remote, tmp_path)
+    assert "\n" not in str(caught.value)
+    assert len(str(caught.value)) < 600
+
+
+def test_a_folder_that_cannot_be_made_is_a_data_error(publisher: Publisher, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+    remote = Remote(publisher.offer("a.zip", CONTENT), "a.zip", f"md5:{MD5}")
+    with pytest.raises(DataError, match="could not be downloaded"):
+        download.download(remote, tmp_path / "file")
+    assert publisher.asked == []
+
+
+@pytest.mark.parametrize("sidecar", [f"MD5 (a.zip) = {MD5}\n", f"{MD5.upper()}  a.zip\n"])
+def test_a_set_that_changes_is_checked_against_its_published_md5(
+    publisher: Publisher, tmp_path: Path, sidecar: str
+) -> None:
+    publisher.offer("a.zip.md5", sidecar.encode())
+    download.download(Remote(publisher.offer("a.zip", CONTENT), "a.zip", None), tmp_path)
+    assert everything_in(tmp_path) == ["a.zip"]
+    with pytest.raises(DataError, match="is not what its publisher describes"):
+        download.download(Remote(publisher.offer("a.zip", b"other"), "a.zip", None), tmp_path)
+    assert (tmp_path / "a.zip").read_bytes() == CONTENT
+
+
+def test_a_published_md5_that_is_none_is_refused(publisher: Publisher, tmp_path: Path) -> None:
+    publisher.offer("a.zip.md5", b"<html>sorry</html>")
+    with pytest.raises(DataError, match="holds no MD5"):
+        download.download(Remote(publisher.offer("a.zip", CONTENT), "a.zip", None), tmp_path)
+    assert everything_in(tmp_path) == []
+
+
+def test_fetching_shows_size_and_licence_once(
+    publisher: Publisher, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    about = offered_info(publisher)
+    monkeypatch.setattr(download, "info", lambda name: about)
+    said: list[str] = []
+    assert download.fetch("ml-1m", tmp_path, announce=said.append) == tmp_path / "ml-1m.zip"
+    assert download.fetch("ml-1m", tmp_path, announce=said.append) == tmp_path / "ml-1m.zip"
+    assert publisher.asked == ["/ml-1m.zip"]
+    assert len(said) == 1
+    assert "5.9 MB" in said[0]
+    assert "no redistribution" in said[0]
+    assert about.files[0].url in said[0]
+
+
+def test_fetching_goes_to_the_default_folder(
+    publisher: Publisher, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    about = offered_info(publisher)
+    monkeypatch.setattr(download, "info", lambda name: about)
+    monkeypatch.setenv("RECSYS_AE_DATA", str(tmp_path / "named"))
+    assert download.fetch("ml-1m") == tmp_path / "named/ml-1m.zip"
+
+
+def test_a_set_of_two_files_is_fetched_into_its_folder(
+    publisher: Publisher, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    known = dataset_info.info("gowalla").files
+    files = tuple(replace(remote, url=publisher.offer(remote.path, CONTENT), checksum=f"md5:{MD5}") for remote in known)
+    about = replace(dataset_info.info("gowalla"), files=files)
+    monkeypatch.setattr(download, "info", lambda name: about)
+    assert download.fetch("gowalla", tmp_path) == tmp_path / "gowalla"
+    assert everything_in(tmp_path) == ["gowalla", "gowalla/test.txt", "gowalla/train.txt"]
+
+
+def test_the_sample_is_not_downloaded() -> None:
+    with pytest.raises(ConfigError, match="generated"):
+        download.fetch("sample")
+
+
+def test_without_pooch_the_message_names_it(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setitem(sys.modules, "pooch", None)
+    with pytest.raises(MissingPackageError, match="pooch"):
+        download.fetch("ml-1m", tmp_path)
+    assert everything_in(tmp_path) == []
+
+
+def test_pooch_is_imported_only_by_a_download() -> None:
+    code = "import sys, recsys_ae.data.named; sys.exit('pooch' in sys.modules or 'torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+@pytest.mark.parametrize("name", [name for name in dataset_info.names() if name != "sample"])
+def test_every_download_has_a_checksum_a_size_and_a_licence(name: str) -> None:
+    about = dataset_info.info(name)
+    assert (about.size > 0) == bool(about.files)
+    assert bool(about.by_hand) != bool(about.files)
+    assert about.page.startswith(("https://", "http://millionsongdataset.com/"))
+    assert about.licence
+    for remote in about.files:
+        assert remote.url.startswith("https://")
+        if remote.checksum is None:
+            assert name.startswith("ml-latest")
+        else:
+            algorithm, digest = remote.checksum.split(":")
+            assert len(digest) == hashlib.new(algorithm).digest_size * 2
+            assert int(digest, 16) >= 0

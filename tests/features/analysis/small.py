@@ -1,0 +1,27 @@
+"""A small encoder, fitted once, on rows that a few numbers describe."""
+
+import functools
+
+import numpy as np
+import pandas as pd
+
+from recsys_ae import FeatureEncoder, Features, Run
+from recsys_ae.features import models as autoencoders
+from recsys_ae.spec.hyper import build
+
+
+def rows(n: int = 120, seed: int = 0, width: int = 9, *, classes: int = 3) -> tuple[Features, np.ndarray]:
+    """Return rows about one centre for each of some classes, and their labels."""
+    rng, centres = np.random.default_rng(seed), np.random.default_rng(99)
+    labels = rng.integers(0, classes, n)
+    means, directions = centres.normal(size=(classes, width)) * 3, centres.normal(size=(2, width))
+    values = means[labels] + rng.normal(size=(n, 2)) @ directions + 0.1 * rng.normal(size=(n, width))
+    return Features(values, pd.RangeIndex(n), pd.RangeIndex(width)), labels
+
+
+@functools.cache
+def encoder(name: str = "pca", latent: int = 3) -> FeatureEncoder:
+    """Return the one model that tests share which only read it."""
+    chosen = {"latent": latent} | ({} if name == "pca" else {"epochs": 30, "lr": 1e-2})
+    spec = build(autoencoders.spec_class(name), chosen)
+    return FeatureEncoder(spec).fit(rows()[0], run=Run(device="cpu"))

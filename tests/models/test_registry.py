@@ -1,0 +1,62 @@
+"""The folder is the registry."""
+
+import json
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+from recsys_ae import models
+from recsys_ae.errors import ConfigError
+from recsys_ae.nn.model import Spec
+from recsys_ae.spec.hyper import build, describe, flatten
+
+FOLDER = Path(models.__file__).parent
+
+
+def test_every_file_of_the_folder_is_a_model() -> None:
+    assert models.names() == tuple(sorted(path.stem for path in FOLDER.glob("*.py") if not path.stem.startswith("_")))
+    assert {"ease", "mult_dae", "mult_vae", "popularity"} <= set(models.names())
+
+
+@pytest.mark.parametrize("name", models.names())
+def test_every_model_has_a_class_of_hyper_parameters_that_knows_its_name(name: str) -> None:
+    cls = models.spec_class(name)
+    assert issubclass(cls, Spec)
+    assert cls.name() == name
+    assert models.spec_class(name.replace("_", "-")) is cls
+    assert getattr(models, cls.__name__) is cls
+    assert cls() == build(cls, json.loads(json.dumps(flatten(cls()))))
+
+
+@pytest.mark.parametrize("name", models.names())
+def test_every_model_and_every_hyper_parameter_says_what_it_is(name: str) -> None:
+    assert len(models.summary(name).splitlines()[0]) > 20
+    for one in describe(models.spec_class(name)):
+        assert len(one.help) > 10, one.name
+        if one.search is not None:
+            kind, low, high = one.search
+            assert kind in ("log", "linear", "int")
+            assert low < high
+            assert one.low is None or low >= one.low
+            assert one.high is None or high <= one.high
+            assert kind != "log" or low > 0
+
+
+def test_an_unknown_model_suggests_the_nearest() -> None:
+    with pytest.raises(
+        ConfigError, match=r"there is no model 'mult-vea'; did you mean 'mult_vae'\? known: .*\bease, .*mult_d"
+    ):
+        models.spec_class("mult-vea")
+    with pytest.raises(ConfigError, match=r"there is no model '\.\./os'; known: .*\bease"):
+        models.spec_class("../os")
+
+
+def test_a_class_has_one_name_and_a_module_keeps_its_own() -> None:
+    for wrong in ("Ease", "multvae", "MULTVAE", "nothing", "mult_vae_"):
+        with pytest.raises(AttributeError, match=f"has no attribute '{wrong}'"):
+            getattr(models, wrong)
+    from recsys_ae.models import ease, popularity
+
+    assert isinstance(ease, ModuleType)
+    assert isinstance(popularity, ModuleType)

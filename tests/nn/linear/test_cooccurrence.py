@@ -1,0 +1,79 @@
+"""XᵀX is the same by every route: dense blocks or sparse products, whatever the blocks and the threads."""
+
+import numpy as np
+import pytest
+import torch
+from scipy.sparse import csr_matrix
+
+from recsys_ae.nn.linear import cooccurrence
+from recsys_ae.nn.linear.cooccurrence import gram
+from recsys_ae.nn.threads import cpu_threads
+from tests.nn.small import matrix, rows_of
+
+DATA = matrix(60, 12, seed=2, density=0.3)
+DENSE = DATA.toarray().astype(np.float64)
+GRAM = DENSE.T @ DENSE
+
+every_dtype = pytest.mark.parametrize("dtype", [torch.float64, torch.float32])
+
+
+@pytest.fixture(params=["dense blocks", "sparse products"])
+def either_route(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cooccurrence, "DENSE", np.inf if request.param == "dense blocks" else 0)
+
+
+@pytest.mark.usefixtures("either_route")
+@pytest.mark.parametrize("threads", [1, 2])
+@pytest.mark.parametrize(("cells", "part"), [(1, 1), (12, 7), (95, 7), (300, 60), (2**22, 2**13)])
+@every_dtype
+def test_counts_are_exact_whatever_the_blocks_and_the_threads(
+    dtype: torch.dtype, cells: int, part: int, threads: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cooccurrence, "CELLS", cells)
+    monkeypatch.setattr(cooccurrence, "PART", part)
+    with cpu_threads(threads):
+        found = gram(rows_of(DATA), dtype)
+    assert found.dtype == dtype
+    assert found.is_contiguous()
+    np.testing.assert_array_equal(found.numpy(), GRAM)
+
+
+@pytest.mark.usefixtures("either_route")
+def test_it_is_computed_in_the_precision_asked_for() -> None:
+    """A third squared and summed is not rounded to single precision on the way."""
+    thirds = csr_matrix(np.full((7, 2), 1 / 3, np.float32))
+    expected = 7 * float(np.float32(1 / 3)) ** 2
+    assert gram(rows_of(thirds), torch.float64)[0, 1].item() == pytest.approx(expected, rel=1e-15)
+
+
+@pytest.mark.usefixtures("either_route")
+def test_rows_are_weighted_by_the_root_of_their_weight() -> None:
+    weights = np.random.default_rng(0).integers(1, 4, 60) ** 2
+    given = rows_of(DATA)
+    weighted = given.with_values(given.values * torch.from_numpy(np.sqrt(weights)).float()[given.row_of_entry])
+    np.testing.assert_allclose(gram(weighted, torch.float64).numpy(), (DENSE.T * weights) @ DENSE, rtol=1e-12)
+
+
+@pytest.mark.usefixtures("either_route")
+def test_the_same_threads_give_the_same_bits() -> None:
+    """Rows with values that round are added in one order."""
+    given = matrix(400, 90, seed=4, density=0.2)
+    given.data = np.random.default_rng(1).normal(size=given.nnz).astype(np.float32)
+    found = [gram(rows_of(given)) for _ in range(3)]
+    assert torch.equal(found[0], found[1])
+    assert torch.equal(found[0], found[2])
+    exact = given.astype(np.float64).T @ given.astype(np.float64)
+    assert np.linalg.norm(found[0].numpy() - exact) < 1e-6 * np.linalg.norm(exact.toarray())
+
+
+@pytest.mark.usefixtures("either_route")
+@pytest.mark.parametrize("n", [0, 3])
+def test_of_nothing_it_is_zero(n: int) -> None:
+    assert gram(rows_of(csr_matrix(np.zeros((n, 7), np.float32)))).tolist() == np.zeros((7, 7)).tolist()
+
+
+def test_rows_that_are_long_beside_the_width_meet_dense_blocks() -> None:
+    """Each row of k entries costs k² multiplications of one kind or k · width / 2 of the other."""
+    assert cooccurrence._long(csr_matrix(np.ones((5, 12), np.float32)))
+    assert cooccurrence._long(csr_matrix((np.ones(100), np.arange(100), [0, 100]), shape=(1, 3999)))
+    assert not cooccurrence._long(csr_matrix((np.ones(100), np.arange(100), [0, 100]), shape=(1, 4001)))
