@@ -26,7 +26,7 @@ def thrifty() -> None:
     _give_back_from(READING)
 
 
-def settle() -> None:
+def finalize() -> None:
     """Give back what is free, and from now on only what is not needed again at once; call before the training."""
     gc.collect()
     libc = _glibc()

@@ -73,7 +73,7 @@ def show_fit(display: Display, model: "Recommender", out: Path) -> None:
         rows += [("weight", f"{weight:.2f}  {member}") for weight, member in parts]
     seconds = [measured["seconds"] for measured in model.history if "seconds" in measured]
     each = f", {sum(seconds) / len(seconds):.3f} s per epoch" if seconds else ""
-    rows.append(("time", f"{model.facts['seconds']:.1f} s{each}"))
+    rows.append(("time", f"{model.metadata['seconds']:.1f} s{each}"))
     peak = memory.peak()
     if peak is not None:
         rows.append(("memory", f"{peak / 2**20:,.0f} MiB at its peak"))
@@ -99,7 +99,7 @@ def typed_name(spec: type["Spec"]) -> str:
 
 def monitor(spec: "Spec") -> str:
     """Return the metric that says which epoch is best."""
-    return str(getattr(spec, "monitor", "rmse" if spec.reads == "ratings" else "ndcg@100"))
+    return str(getattr(spec, "monitor", "rmse" if spec.feedback == "explicit" else "ndcg@100"))
 
 
 def _kept(model: "Recommender") -> tuple[int, Mapping[str, float]] | None:

@@ -54,7 +54,7 @@ def _fit(spec_class: type["Spec"], given: Mapping[str, Any], saved: list[Path]) 
     out = given["out"] or Path("models") / f"{source.title}-{spec.name().replace('_', '-')}"
     if not given["dry_run"]:
         refuse_to_write(out, overwrite=given["overwrite"])
-    run = circumstances(given)
+    run = run_settings(given)
     prepared = prepare(source, cache=given["cache"])
     split = prepared.divide()
     show_data(display, prepared, split)
@@ -78,7 +78,7 @@ def _fit(spec_class: type["Spec"], given: Mapping[str, Any], saved: list[Path]) 
     # What no model learns from makes room for the training.
     train, valid = dataclasses.replace(split.train, timestamps=None), split.valid
     del prepared, split
-    memory.settle()
+    memory.finalize()
     with (
         Tracking.of_fit(on=given["track"], name=out.name) as tracking,
         epochs(quiet=given["quiet"], monitor=monitor(spec)) as progress,
@@ -91,7 +91,7 @@ def _fit(spec_class: type["Spec"], given: Mapping[str, Any], saved: list[Path]) 
         model.save(out, overwrite=given["overwrite"])
         saved.append(out)
         tracking.finish(model, out)
-    feature_source.say(model.facts.get("remarks", ()))
+    feature_source.say(model.metadata.get("remarks", ()))
     show_fit(display, model, out)
     tracking.warn()
 
@@ -106,7 +106,7 @@ def chosen(spec_class: type[Chosen], given: Mapping[str, Any]) -> Chosen:
 
 def _threshold(spec_class: type["Spec"], given: float | str) -> float | str:
     """Return the rating threshold, which a model that learns from ratings cannot have."""
-    if spec_class.reads != "ratings":
+    if spec_class.feedback != "explicit":
         return given
     if not isinstance(given, str):
         raise click.UsageError(
@@ -116,7 +116,7 @@ def _threshold(spec_class: type["Spec"], given: float | str) -> float | str:
     return NONE
 
 
-def circumstances(given: Mapping[str, Any]) -> "Run":
+def run_settings(given: Mapping[str, Any]) -> "Run":
     """Return the circumstances; a device that is not there is refused now, before anything is read."""
     from recsys_ae.nn.runtime import Run, resolve  # noqa: PLC0415
 

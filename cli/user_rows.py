@@ -91,7 +91,7 @@ def new(path: Path, reading: Reading, threshold: float | None, model: "Recommend
     """
     data = liked = reading.read(path, cache=cache)
     rated = bool((data.matrix.data != 1).any())
-    if model.spec.reads == "ratings" and not rated:
+    if model.spec.feedback == "explicit" and not rated:
         note(f"{path}: every rating is 1; if they stand in a column, name it with --rating-column")
     if threshold is not None and rated:
         from recsys_ae.data.filters import MinRating  # noqa: PLC0415

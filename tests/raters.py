@@ -6,7 +6,7 @@ from typing import ClassVar, Literal
 import torch
 from torch import Tensor
 
-from recsys_ae.nn.model import ALL, Autoencoder, Shape, Spec, Validate
+from recsys_ae.nn.model import ALL, Model, Shape, Spec, Validate
 from recsys_ae.nn.rows import Rows
 from recsys_ae.nn.runtime import Run
 from recsys_ae.spec.hyper import hp
@@ -23,7 +23,7 @@ class Means(Spec):
         return MeansNetwork(self, shape)
 
 
-class MeansNetwork(Autoencoder):
+class MeansNetwork(Model):
     """New users are taken for average, whatever their history."""
 
     knows_users = True

@@ -97,7 +97,7 @@ def _usual(model: "Recommender") -> tuple[str, ...]:
     """Return the metrics that are usual for what the model learns from."""
     from recsys_ae import metrics  # noqa: PLC0415
 
-    return metrics.ERRORS if model.spec.reads == "ratings" else metrics.DEFAULT
+    return metrics.ERRORS if model.spec.feedback == "explicit" else metrics.DEFAULT
 
 
 def _refuse_misfits(model: "Recommender", names: tuple[str, ...]) -> None:

@@ -47,7 +47,7 @@ class Fit(click.Group):
             )
         memory.thrifty()
         spec = models.spec_class(name)
-        params = [*hyper_options.options(spec), *shared(rated=spec.reads == "ratings")]
+        params = [*hyper_options.options(spec), *shared(rated=spec.feedback == "explicit")]
         return Command(cmd_name, callback=partial(training.fit, spec), params=list(params), help=models.summary(name))
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:

@@ -15,7 +15,7 @@ from ..framework import Command, Option, suggestion
 from ..mlflow_runs import Tracking
 from ..param_types import Share
 from ..report import show_memory
-from ..training import Interrupted, chosen, circumstances, command_line
+from ..training import Interrupted, chosen, command_line, run_settings
 
 if TYPE_CHECKING:
     from recsys_ae.features.data.features import Features
@@ -90,7 +90,7 @@ def _pretrain(spec_class: type["FeatureSpec"], given: Mapping[str, Any], saved: 
     out = given["out"] or Path("models") / f"features-{typed}"
     if not given["dry_run"]:
         refuse_to_write(out, overwrite=given["overwrite"])
-    run = circumstances(given)
+    run = run_settings(given)
     features = feature_source.read(given)
     train, valid = _divided(features, given["valid_share"], run.seed)
     display.line(
@@ -114,7 +114,7 @@ def _pretrain(spec_class: type["FeatureSpec"], given: Mapping[str, Any], saved: 
         model.save(out, overwrite=given["overwrite"])
         saved.append(out)
         tracking.finish(model, out)
-    feature_source.say(model.facts["remarks"])
+    feature_source.say(model.metadata["remarks"])
     _show(display, model, out, valid)
     tracking.warn()
 
@@ -135,7 +135,7 @@ def _show(display: Display, model: "FeatureEncoder", out: Path, valid: "Features
     if valid is not None:
         rows.append(("validation", f"rmse {model.error(valid):.4f} in the units of the features"))
     rows += [
-        ("time", f"{model.facts['seconds']:.1f} s"),
+        ("time", f"{model.metadata['seconds']:.1f} s"),
         ("saved", out),
         ("repeat", model.notes["command"]),
     ]

@@ -77,8 +77,8 @@ def fit(
         model = Recommender(spec).fit(base, run=run)
         report = evaluate(model, holdout, ["rmse", "mae"], users=holdout.users)
         tracker.metrics({f"test/{name}": value for name, value in report.mean.items()})
-        found |= {"split": model.facts["train_fingerprint"], "report": report.as_dict()}
-    return found | {"seconds": model.facts["seconds"], "history": model.history}
+        found |= {"split": model.metadata["train_fingerprint"], "report": report.as_dict()}
+    return found | {"seconds": model.metadata["seconds"], "history": model.history}
 
 
 def published(data_dir: str | None, fold: str) -> tuple[Interactions, Interactions]:

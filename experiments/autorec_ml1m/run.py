@@ -70,7 +70,7 @@ def fit(
     spec = AutoRec(**chosen)
     model = Recommender(spec).fit(split.train, valid=split.valid, run=Run(seed=seed, device="cpu", tracker=tracker))
     found: dict[str, Any] = {"spec": flatten(spec), "seed": seed, "split": split.fingerprint}
-    found |= {"seconds": model.facts["seconds"], "threads": model.facts["threads"], "history": model.history}
+    found |= {"seconds": model.metadata["seconds"], "threads": model.metadata["threads"], "history": model.history}
     if not select:
         report = evaluate(model, split.test, ["rmse", "mae"], users=split.test.users)
         tracker.metrics({f"test/{name}": value for name, value in report.mean.items()})

@@ -68,7 +68,7 @@ def coded(folder: Path, out: Path, threads: int) -> Features:
     features = read_features(f"{NAME}:{COLUMNS}", data_dir=folder)
     if (out / "model").is_dir():
         model = FeatureEncoder.load(out / "model", device="cpu")
-        if model.spec == SPEC and model.facts["train_fingerprint"] == features.fingerprint:
+        if model.spec == SPEC and model.metadata["train_fingerprint"] == features.fingerprint:
             return model.encode(features)
     model = FeatureEncoder(SPEC).fit(features, run=Run(seed=SEED, device="cpu", threads=threads))
     model.save(out / "model", overwrite=True)

@@ -16,7 +16,7 @@ from yardstick import memory as yardstick_memory
 
 from recsys_ae import Interactions, Recommender, Run
 from recsys_ae.models._implicit import one_blas_thread
-from recsys_ae.nn.model import TrainedSpec
+from recsys_ae.nn.model import TrainableSpec
 from recsys_ae.nn.runtime import free_memory
 
 PATIENCE = 5  # a fit that cannot be stopped is begun if it takes at most this many times the seconds of a row
@@ -48,7 +48,9 @@ def yardstick(spec: Any, matrix: csr_matrix, device: torch.device) -> Yardstick 
     )
 
 
-def by_gradient(spec: TrainedSpec, train: Interactions, run: Run, budget: float) -> tuple[Recommender, dict[str, Any]]:
+def by_gradient(
+    spec: TrainableSpec, train: Interactions, run: Run, budget: float
+) -> tuple[Recommender, dict[str, Any]]:
     """Time passes over all users, or over as many as the seconds allow, in turn with the yardstick's.
 
     A lap is one pass; with RecVAE a whole cycle, of three for its encoder and one for its decoder.
@@ -75,7 +77,7 @@ def by_gradient(spec: TrainedSpec, train: Interactions, run: Run, budget: float)
     return model, found
 
 
-def passes(spec: TrainedSpec, epochs: int, train: Interactions, run: Run, laps: Laps) -> Recommender:
+def passes(spec: TrainableSpec, epochs: int, train: Interactions, run: Run, laps: Laps) -> Recommender:
     """Fit a number of epochs, and report them."""
     spec = dataclasses.replace(spec, epochs=epochs)
     return Recommender(spec).fit(train, run=dataclasses.replace(run, progress=laps))
@@ -97,7 +99,7 @@ def whole(spec: Any, train: Interactions, run: Run, budget: float) -> tuple[Reco
             model = Recommender(spec).fit(train, run=dataclasses.replace(run, progress=laps))
         except EnoughError:
             break
-        own.append(model.facts["seconds"])
+        own.append(model.metadata["seconds"])
         if rival is not None:
             others.append(seconds_of(partial(rival, spec.iterations), device))
     found: dict[str, Any] = _iterations(laps, train)

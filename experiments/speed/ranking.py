@@ -23,7 +23,7 @@ from recsys_ae.evaluation.estimate import estimate
 from recsys_ae.models._implicit import one_blas_thread
 from recsys_ae.models.ease import EASE
 from recsys_ae.models.mult_vae import MultVAE
-from recsys_ae.nn.model import Autoencoder, Shape
+from recsys_ae.nn.model import Model, Shape
 from recsys_ae.nn.rows import Rows, canonical
 from recsys_ae.ranking.candidates import Candidates
 from recsys_ae.ranking.rank import rank
@@ -59,7 +59,7 @@ def matched(matrix: csr_matrix, rounds: int) -> dict[str, float]:
     fallback, candidates = torch.zeros(n_items), Candidates.of(matrix)
     rng = np.random.default_rng(0)
 
-    def lists(network: Autoencoder) -> Callable[[], Any]:
+    def lists(network: Model) -> Callable[[], Any]:
         return lambda: rank(network, matrix, K, candidates=candidates, fallback=fallback)
 
     vae, ease = (spec.build(Shape(n, n_items)).eval() for spec in (MultVAE(), EASE()))

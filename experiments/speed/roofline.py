@@ -99,7 +99,7 @@ def work(spec: Any, rows: Rows, distinct: int) -> Work | None:
 
 def _layers(spec: Any, rows: Rows, distinct: int, encoder: Sequence[int], decoder: Sequence[int]) -> Layers:
     """Return the layers; with a sampled softmax only the rows that an update needs are computed and updated."""
-    samples = getattr(spec, "samples", 0)
+    samples = getattr(spec, "sampled_items", 0)
     if not samples:
         return Layers(rows.width, encoder, decoder, *3 * [rows.width])
     columns, outputs = (min(rows.width, samples + n) for n in (round(rows.entries), distinct))

@@ -17,7 +17,7 @@ from timing import EnoughError, Laps, after_updates, peak_mib
 
 from recsys_ae import Interactions, Recommender, Run
 from recsys_ae.models import spec_class
-from recsys_ae.nn.model import Spec, TrainedSpec
+from recsys_ae.nn.model import Spec, TrainableSpec
 from recsys_ae.nn.runtime import free_memory
 from recsys_ae.spec.text import read
 
@@ -73,7 +73,7 @@ def _refuse_more_than(free: int | None) -> None:
 def _memory(row: Row, data: shapes.Data) -> dict[str, Any]:
     """Fit to all rows until the most memory has been claimed: three updates, an iteration, or a whole closed form."""
     loaded, spec = peak_mib(), row.spec
-    enough = after_updates(3 if isinstance(spec, TrainedSpec) else 1)
+    enough = after_updates(3 if isinstance(spec, TrainableSpec) else 1)
     with contextlib.suppress(EnoughError):
         Recommender(spec).fit(data.train, run=dataclasses.replace(row.run, progress=enough))
     return {"loaded_mib": loaded, **_peak(row)}
@@ -110,7 +110,7 @@ def _times(row: Row, data: shapes.Data) -> dict[str, Any]:
     measured: dict[str, Any] = {"source": data.source, "users": rows.n, "items": rows.width, "rates": rates}
     measured |= {"interactions": train.nnz, "threads": torch.get_num_threads(), "spec": repr(spec)}
     bound = least.bound(rates) if least else 0.0
-    if isinstance(spec, TrainedSpec):
+    if isinstance(spec, TrainableSpec):
         model, found = fits.by_gradient(spec, train, run, row.seconds)
     elif not hasattr(spec, "iterations") and bound > fits.PATIENCE * row.seconds:
         reason = f"takes {bound:,.0f} s at least; it is begun with --seconds {bound / fits.PATIENCE:,.0f} or more"
@@ -142,7 +142,7 @@ def _profile(row: Row, data: shapes.Data) -> dict[str, Any]:
     from torch.profiler import ProfilerActivity, profile  # noqa: PLC0415  slow to import
 
     spec, cuda = row.spec, row.run.torch_device.type == "cuda"
-    if not isinstance(spec, TrainedSpec):
+    if not isinstance(spec, TrainableSpec):
         return {"profile": f"{spec.name()} has no updates"}
     profiler = profile(activities=[ProfilerActivity.CPU, *([ProfilerActivity.CUDA] if cuda else [])])
     turns = iter((profiler.start, profiler.stop))

@@ -29,7 +29,7 @@ from row import Row, measure  # noqa: E402
 from table import table  # noqa: E402
 
 from recsys_ae.errors import ConfigError, RecsysError  # noqa: E402
-from recsys_ae.nn.model import TrainedSpec  # noqa: E402
+from recsys_ae.nn.model import TrainableSpec  # noqa: E402
 from recsys_ae.nn.runtime import resolve  # noqa: E402
 
 SHAPES, DEVICES, PRECISIONS = "ml-1m,ml-20m,netflix,million", "cpu", "fp32"
@@ -101,7 +101,7 @@ def _rows(parser: argparse.ArgumentParser, arguments: argparse.Namespace) -> lis
             for model in arguments.models:
                 for device, precision in on:
                     row = Row(shape, model, device, precision, file, *rest)
-                    if not isinstance(row.spec, TrainedSpec):  # it computes in a precision of its own
+                    if not isinstance(row.spec, TrainableSpec):  # it computes in a precision of its own
                         row = dataclasses.replace(row, precision="own")
                     rows[_title(row)] = row
     except ConfigError as error:

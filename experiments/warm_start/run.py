@@ -147,7 +147,7 @@ class Study:
         run = Run(seed=task.seed, device="cpu", threads=1)
         model = Recommender(spec).fit(train, valid=self.split.valid, item_vectors=self._vectors(task, train), run=run)
         curve = [epoch[f"valid/{METRIC}"] for epoch in model.history]
-        found = {"users": train.shape[0], "validation": curve, "seconds": model.facts["seconds"]}
+        found = {"users": train.shape[0], "validation": curve, "seconds": model.metadata["seconds"]}
         if not self.select:
             values = evaluate(model, self.split.test, [METRIC], n_resamples=2).values  # noqa: PD011  a report's own
             found |= {"test users": values.index.tolist(), "test": values[METRIC].tolist()}
@@ -169,7 +169,7 @@ class Study:
         if not file.exists():
             encoder = FeatureEncoder(build(spec_class(name), told)).fit(self.features, run=Run(device="cpu", threads=1))
             encoder.encode(self.features).frame().to_parquet(file)
-            print(f"{name} {told}: {encoder.facts['seconds']:.0f} s", file=sys.stderr, flush=True)
+            print(f"{name} {told}: {encoder.metadata['seconds']:.0f} s", file=sys.stderr, flush=True)
         return Features.from_frame(pd.read_parquet(file))
 
 

@@ -95,7 +95,7 @@ def fitted(
             found = {
                 "spec": flatten(encoder.spec),
                 "validation": encoder.error(valid),
-                "seconds": encoder.facts["seconds"],
+                "seconds": encoder.metadata["seconds"],
                 "history": encoder.history,
                 "machine": machine(),
             }

@@ -14,7 +14,7 @@ from recsys_ae.data.interactions import Ids
 from recsys_ae.features.data.features import Features, Form
 from recsys_ae.features.nn.rows import FeatureRows
 from recsys_ae.features.nn.scaling import Columns, Scaling
-from recsys_ae.nn.model import Autoencoder
+from recsys_ae.nn.model import Model
 from recsys_ae.nn.rows import Rows, canonical
 from recsys_ae.nn.runtime import Run
 
@@ -41,14 +41,14 @@ class ColdStart:
     map: ItemMap | None
 
     @classmethod
-    def learn(cls, network: Autoencoder, rows: Rows, start: "Start", generator: torch.Generator) -> Self:
+    def learn(cls, network: Model, rows: Rows, start: "Start", generator: torch.Generator) -> Self:
         """Learn the map from the items of a training that have features; ``rows`` are the training's."""
         items, own = start.items, network.learns_from_features
         found = None if own else ItemMap.learn(network, rows, items, generator)
         return cls(start.columns, items.rows.form, items.rows.scaling, found)
 
     @torch.no_grad()
-    def weights(self, network: Autoencoder, features: Features) -> Tensor:
+    def weights(self, network: Model, features: Features) -> Tensor:
         """Return the weights of items with these features, ``(m, p)``."""
         rows = FeatureRows.of(features.fitting(self.columns, self.form), self.scaling, self.scaling.centre.device)
         if self.map is None:
@@ -90,12 +90,12 @@ class Start:
     fingerprint: str
 
     @property
-    def facts(self) -> dict[str, Any]:
+    def metadata(self) -> dict[str, Any]:
         """What is written down beside the model: JSON."""
         return {"item_vectors": self.fingerprint, "remarks": list(self.remarks)}
 
 
-def begin(network: Autoencoder, features: Features | None, items: Ids, run: Run) -> Start | None:
+def begin(network: Model, features: Features | None, items: Ids, run: Run) -> Start | None:
     """Let a network begin with features of its items, where there are some.
 
     Raises
@@ -116,9 +116,9 @@ def begin(network: Autoencoder, features: Features | None, items: Ids, run: Run)
     return dataclasses.replace(start, remarks=(*start.remarks, remark))
 
 
-def known(network: Autoencoder, features: Features, items: Ids, device: torch.device) -> Start:
+def known(network: Model, features: Features, items: Ids, device: torch.device) -> Start:
     """Return the features of a network's items, if it can make use of them."""
-    if type(network).score_new is Autoencoder.score_new:
+    if type(network).score_new is Model.score_new:
         network.item_weights()  # which says why
     own = features.of(items)
     remarks = (*own.remarks, *Columns.of(own).remarks(own))

@@ -5,12 +5,12 @@ import dataclasses
 import torch
 from torch import Tensor
 
-from recsys_ae.nn.model import ALL, Autoencoder, Validate
+from recsys_ae.nn.model import ALL, Model, Validate
 from recsys_ae.nn.rows import Rows
 from recsys_ae.nn.runtime import Run
 
 
-class Extended(Autoencoder):
+class Extended(Model):
     """The items of a network, and behind them others of which only the weights are known.
 
     Rows have columns for both; those of the others are empty, since nobody has touched them.
@@ -21,7 +21,7 @@ class Extended(Autoencoder):
         ``(m, p)``, as ``item_weights`` of the network has them for its own items.
     """
 
-    def __init__(self, network: Autoencoder, n_items: int, weights: Tensor) -> None:
+    def __init__(self, network: Model, n_items: int, weights: Tensor) -> None:
         super().__init__()
         self.network, self.n_items, self.weights = network, n_items, weights
 

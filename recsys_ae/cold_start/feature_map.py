@@ -5,7 +5,7 @@ from torch import Tensor, nn
 
 from recsys_ae.cold_start.item_features import ItemFeatures, dense
 from recsys_ae.features.nn.rows import FeatureRows
-from recsys_ae.nn.model import Autoencoder
+from recsys_ae.nn.model import Model
 from recsys_ae.nn.rows import Rows
 
 STRENGTHS = tuple(10 ** (power / 2) for power in range(-8, 9))
@@ -40,7 +40,7 @@ class ItemMap(nn.Module):
 
     @classmethod
     @torch.no_grad()
-    def learn(cls, network: Autoencoder, rows: Rows, items: ItemFeatures, generator: torch.Generator) -> "ItemMap":
+    def learn(cls, network: Model, rows: Rows, items: ItemFeatures, generator: torch.Generator) -> "ItemMap":
         """Fit to a trained network.
 
         For each strength every item is predicted from all others (leave-one-out of a ridge regression, in closed form).
@@ -90,7 +90,7 @@ def _decomposed(x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
 class _Judge:
     """The mean squared difference of scores from those by the weights that were learnt."""
 
-    def __init__(self, network: Autoencoder, rows: Rows, weights: Tensor, generator: torch.Generator) -> None:
+    def __init__(self, network: Model, rows: Rows, weights: Tensor, generator: torch.Generator) -> None:
         network.eval()
         order = torch.randperm(len(rows), generator=generator, device=rows.device)
         self.network, self.rows = network, rows.take(order[:JUDGES])

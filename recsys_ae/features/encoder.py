@@ -20,7 +20,7 @@ from recsys_ae.features.nn.reconstruction import chunks, squared_errors, validat
 from recsys_ae.features.nn.rows import FeatureRows
 from recsys_ae.features.nn.scaling import Columns, Scaling
 from recsys_ae.nn.runtime import Run, resolve, seeded
-from recsys_ae.recommender.metadata import facts_of_features
+from recsys_ae.recommender.metadata import feature_metadata
 from recsys_ae.recommender.preflight import check_features
 from recsys_ae.spec.hyper import build, flatten
 from recsys_ae.storage import artefact
@@ -41,7 +41,7 @@ class FeatureEncoder:
     form: tuple[int, ...]
     history: list[dict[str, float]]
     """What was measured in each epoch."""
-    facts: dict[str, Any]
+    metadata: dict[str, Any]
     """Circumstances of the fit; ``remarks`` among them are sentences on what was noticed in the features."""
     notes: dict[str, Any]
     """What the caller wants kept beside the model; JSON."""
@@ -49,7 +49,7 @@ class FeatureEncoder:
     def __init__(self, spec: FeatureSpec) -> None:
         self.spec = spec
         self.columns, self.form = pd.Index([]), ()
-        self.history, self.facts, self.notes = [], {}, {}
+        self.history, self.metadata, self.notes = [], {}, {}
         self._network: FeatureAutoencoder | None = None
         self._scaling = Scaling(0)
 
@@ -78,11 +78,11 @@ class FeatureEncoder:
         shape = FeatureShape(len(features), features.width, features.form)
         valid = None if valid is None else valid.fitting(features.columns, features.form)
         check_features(self.spec, features, valid, run)
-        facts = facts_of_features(self.spec, features, valid, run)
+        metadata = feature_metadata(self.spec, features, valid, run)
         remarks = (*features.remarks, *Columns.of(features).remarks(features), *self.spec.remarks(shape))
-        run.tracker.parameters({**flatten(self.spec), **facts})
+        run.tracker.parameters({**flatten(self.spec), **metadata})
         started, device = time.perf_counter(), run.torch_device
-        with run.circumstances():
+        with run.settings():
             scaling = Scaling.of(features, self.spec.scale, bounded=self.spec.bounded).to(device)
             rows = FeatureRows.of(features, scaling, device)
             if self.spec.bounded:
@@ -96,9 +96,9 @@ class FeatureEncoder:
             if measure is not None and not history:
                 history = [{f"valid/{name}": value for name, value in measure().items()}]
                 run.tracker.metrics(history[0], step=1)
-        facts |= {"remarks": list(remarks), "seconds": round(time.perf_counter() - started, 3)}
+        metadata |= {"remarks": list(remarks), "seconds": round(time.perf_counter() - started, 3)}
         # Only now, so that a fit that fails leaves what was fitted before whole.
-        self.history, self.facts, self._network, self._scaling = history, facts, network.eval(), scaling
+        self.history, self.metadata, self._network, self._scaling = history, metadata, network.eval(), scaling
         self.columns, self.form = features.columns, features.form
         return self
 
@@ -114,7 +114,7 @@ class FeatureEncoder:
         """
         if not any(True for _ in self.network.parameters()):
             raise UnsupportedError(f"{self.spec.name()} is a closed form: untrained it is nothing")
-        shape = FeatureShape(self.facts["rows"], len(self.columns), self.form)
+        shape = FeatureShape(self.metadata["rows"], len(self.columns), self.form)
         model = copy.copy(self)
         with seeded(seed):
             model._network = self.spec.build(shape).to(self._scaling.centre.device).eval()
@@ -203,8 +203,8 @@ class FeatureEncoder:
         config = {
             "model": self.spec.name(),
             "spec": flatten(self.spec),
-            "shape": [self.facts["rows"], len(self.columns), list(self.form)],
-            "facts": self.facts,
+            "shape": [self.metadata["rows"], len(self.columns), list(self.form)],
+            "facts": self.metadata,
             "history": self.history,
         }
         artefact.write(Path(path), Artefact(config, self.columns, state, self.notes, kind=KIND), overwrite=overwrite)
@@ -222,7 +222,7 @@ class FeatureEncoder:
             for part, module in (("network.", network), ("scaling.", scaling)):
                 own = {name.removeprefix(part): one for name, one in stored.state.items() if name.startswith(part)}
                 module.load_state_dict(own, assign=True)
-            model.history, model.facts = stored.config["history"], stored.config["facts"]
+            model.history, model.metadata = stored.config["history"], stored.config["facts"]
         except (AttributeError, ConfigError, KeyError, TypeError, ValueError, RuntimeError) as error:
             raise ArtefactError(f"{path} cannot be loaded by this version: {error}") from error
         model._network, model._scaling, model.columns, model.form = network.eval(), scaling, stored.items, tuple(form)

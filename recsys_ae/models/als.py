@@ -12,7 +12,7 @@ from torch import Tensor
 from recsys_ae.errors import TrainingError
 from recsys_ae.models import _implicit
 from recsys_ae.nn.linear.least_squares import solve
-from recsys_ae.nn.model import ALL, Autoencoder, Shape, Spec, Validate
+from recsys_ae.nn.model import ALL, Model, Shape, Spec, Validate
 from recsys_ae.nn.rows import Rows
 from recsys_ae.nn.runtime import Run
 from recsys_ae.nn.threads import usable_threads
@@ -35,7 +35,7 @@ class ALS(Spec):
         return ALSNetwork(self, shape)
 
 
-class ALSNetwork(Autoencoder):
+class ALSNetwork(Model):
     """score = V s with the items' factors V, ``(n_items, latent)``, and the s that explains a history best."""
 
     item_factors: Tensor

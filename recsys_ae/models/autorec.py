@@ -15,7 +15,7 @@ from torch.nn import functional
 
 from recsys_ae.nn.layers import SparseLinear, linear, sparse_product
 from recsys_ae.nn.linear import least_squares, sampled_products
-from recsys_ae.nn.model import ALL, Loss, Shape, TrainedAutoencoder, TrainedSpec, Validate
+from recsys_ae.nn.model import ALL, Loss, Shape, TrainableModel, TrainableSpec, Validate
 from recsys_ae.nn.rows import Rows
 from recsys_ae.nn.runtime import Run
 from recsys_ae.nn.training.loop import Step
@@ -28,13 +28,13 @@ LEAST_RIDGE = 1e-6
 
 
 @dataclass(frozen=True, kw_only=True)
-class AutoRec(TrainedSpec):
+class AutoRec(TrainableSpec):
     """Hyper-parameters of AutoRec: item-based, of the size and with the activation that the paper found best.
 
     A rating of 0 that is stored is a rating like any other; what is not stored is not observed.
     """
 
-    reads = "ratings"
+    feedback = "explicit"
 
     orientation: Literal["item", "user"] = hp("item", "whose ratings are a row: item is I-AutoRec, user U-AutoRec")
     latent: int = hp(500, "size of the code", low=1, search=("log", 64, 1024))
@@ -66,7 +66,7 @@ class AutoRec(TrainedSpec):
         return (ItemNetwork if self.orientation == "item" else UserNetwork)(self, shape)
 
 
-class AutoRecNetwork(TrainedAutoencoder):
+class AutoRecNetwork(TrainableModel):
     """h(r) = W g(V r + μ) + b (eq. 1), where r are the ratings of a row, and 0 where there is none.
 
     Scores are those of users for items in either orientation: a user's code is a vector, a bias, and 1, or 0 for a
@@ -156,7 +156,7 @@ class UserNetwork(AutoRecNetwork):
     def __init__(self, spec: AutoRec, shape: Shape) -> None:
         super().__init__(spec, shape, n_rows=shape.n_rows, width=shape.width)
 
-    def settle(self, rows: Rows) -> None:
+    def finalize(self, rows: Rows) -> None:
         """Note which items have ratings, and of what size ratings are."""
         self.rated.copy_(torch.bincount(rows.indices, minlength=rows.width) > 0)
         self.extent.copy_(torch.stack(rows.values.aminmax()))
@@ -198,7 +198,7 @@ class ItemNetwork(AutoRecNetwork):
         """Train on the items' rows."""
         return super().learn(rows.transposed(), run, validate)
 
-    def settle(self, rows: Rows) -> None:
+    def finalize(self, rows: Rows) -> None:
         """Keep the code of each item, note which items and users have ratings, and of what size ratings are."""
         self.codes.copy_(self.code(rows))
         self.rated.copy_(rows.lengths > 0)

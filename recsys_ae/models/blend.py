@@ -18,7 +18,7 @@ from torch.nn import functional
 
 from recsys_ae import metrics
 from recsys_ae.errors import ConfigError, UnsupportedError
-from recsys_ae.nn.model import ALL, Autoencoder, Shape, Spec, Validate
+from recsys_ae.nn.model import ALL, Model, Shape, Spec, Validate
 from recsys_ae.nn.rows import Rows
 from recsys_ae.nn.runtime import Run, free_memory
 from recsys_ae.ranking.score_fusion import SCALES, Scale, best_weights
@@ -88,25 +88,25 @@ def _spec_of(text: str) -> Spec:
         cls = models.spec_class(name)
         if cls is Blend:
             raise ConfigError("a blend is no member of another; name its members here")
-        if cls.reads != "interactions":
+        if cls.feedback != "implicit":
             raise ConfigError("predicted ratings are no ranking; blend models that rank")
         return hyper_text.read(cls, settings)
     except ConfigError as error:
         raise ConfigError(f"member {text!r}: {error}") from error
 
 
-def network_of(spec: Blend, members: Sequence[Autoencoder]) -> "BlendNetwork":
+def network_of(spec: Blend, members: Sequence[Model]) -> "BlendNetwork":
     """Put networks together that are already there."""
     kind = _KnowingBlendNetwork if any(member.knows_users for member in members) else BlendNetwork
     return kind(spec, members)
 
 
-class BlendNetwork(Autoencoder):
+class BlendNetwork(Model):
     """score = Σ_m w_m · scaled(score_m), where ``scaled`` makes the scores of all members comparable."""
 
     weights: Tensor
 
-    def __init__(self, spec: Blend, members: Sequence[Autoencoder]) -> None:
+    def __init__(self, spec: Blend, members: Sequence[Model]) -> None:
         super().__init__()
         self.spec = spec
         self.members = nn.ModuleList(members)
@@ -115,9 +115,9 @@ class BlendNetwork(Autoencoder):
         self._kept: _Kept | None = None
 
     @property
-    def networks(self) -> list[Autoencoder]:
+    def networks(self) -> list[Model]:
         """The members."""
-        return [member for member in self.members if isinstance(member, Autoencoder)]
+        return [member for member in self.members if isinstance(member, Model)]
 
     def encode(self, x: Rows) -> Tensor:
         """Return the mixed scores: what stands between input and output is the output itself."""

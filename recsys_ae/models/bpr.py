@@ -12,7 +12,7 @@ from torch import Tensor
 
 from recsys_ae.errors import TrainingError
 from recsys_ae.models import _implicit
-from recsys_ae.nn.model import ALL, Autoencoder, Shape, Spec, Validate
+from recsys_ae.nn.model import ALL, Model, Shape, Spec, Validate
 from recsys_ae.nn.rows import Rows
 from recsys_ae.nn.runtime import Run
 from recsys_ae.spec.hyper import hp
@@ -38,7 +38,7 @@ class BPR(Spec):
         return BPRNetwork(self, shape)
 
 
-class BPRNetwork(Autoencoder):
+class BPRNetwork(Model):
     """score = V s + b with the items' factors V, ``(n_items, latent)``, and biases b, and a user's vector s.
 
     The vectors that training users get are not kept. Items to be ranked below are drawn by popularity, so that these

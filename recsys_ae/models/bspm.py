@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from recsys_ae.nn.linear.singular import right_singular
-from recsys_ae.nn.model import ALL, Autoencoder, Shape, Spec, Validate
+from recsys_ae.nn.model import ALL, Model, Shape, Spec, Validate
 from recsys_ae.nn.rows import Rows
 from recsys_ae.nn.runtime import Run
 from recsys_ae.spec.hyper import hp
@@ -39,7 +39,7 @@ class BSPM(Spec):
         return BSPMNetwork(self, shape)
 
 
-class BSPMNetwork(Autoencoder):
+class BSPMNetwork(Model):
     """score = r (P̃ + β D^-½ V Vᵀ D^½) q(P̃) with P̃ = R̃ᵀR̃, of which only the sparse R̃ is ever held.
 
     R̃ is the training matrix, each entry divided by the roots of its row's and its column's sum; D holds the columns'

@@ -14,7 +14,7 @@ from torch.nn import functional
 from recsys_ae.nn.corruption import drop_entries
 from recsys_ae.nn.layers import SparseLinear, affine_with_bias
 from recsys_ae.nn.linear import sampled_products
-from recsys_ae.nn.model import ALL, Loss, Shape, TrainedAutoencoder, TrainedSpec
+from recsys_ae.nn.model import ALL, Loss, Shape, TrainableModel, TrainableSpec
 from recsys_ae.nn.rows import Rows
 from recsys_ae.nn.softmax.sampling import negatives
 from recsys_ae.nn.training.loop import Step
@@ -22,7 +22,7 @@ from recsys_ae.spec.hyper import hp
 
 
 @dataclass(frozen=True, kw_only=True)
-class CDAE(TrainedSpec):
+class CDAE(TrainableSpec):
     """Hyper-parameters of CDAE.
 
     The paper updates by AdaGrad after each user. Its steps shrink with the gradient, and a mean over a batch leaves a
@@ -56,7 +56,7 @@ class CDAE(TrainedSpec):
         return CDAENetwork(self, shape)
 
 
-class CDAENetwork(TrainedAutoencoder):
+class CDAENetwork(TrainableModel):
     """y_ui = f(W'_i · z_u + b'_i) with the code z_u = h(Σ_{i ∈ x_u} W_i + V_u + b)."""
 
     knows_users: ClassVar[bool] = True
@@ -96,7 +96,7 @@ class CDAENetwork(TrainedAutoencoder):
         penalty = self.spec.l2 / 2 * self._squares(users, read, touched.column_sums() + drawn.column_sums()) / len(x)
         return Loss(error + penalty, {"error": error, "penalty": penalty})
 
-    def settle(self, rows: Rows) -> None:
+    def finalize(self, rows: Rows) -> None:
         """Take the mean of the vectors of all users who touched something."""
         self.mean_user.copy_(self.users[rows.positions[rows.lengths > 0]].mean(dim=0))
 

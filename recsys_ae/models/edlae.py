@@ -14,7 +14,7 @@ from torch import Tensor
 
 from recsys_ae.errors import ConfigError
 from recsys_ae.nn.linear import cooccurrence, gram
-from recsys_ae.nn.model import ALL, Autoencoder, Shape, Spec, Validate
+from recsys_ae.nn.model import ALL, Model, Shape, Spec, Validate
 from recsys_ae.nn.rows import Rows
 from recsys_ae.nn.runtime import Run
 from recsys_ae.spec.hyper import hp
@@ -100,7 +100,7 @@ class EDLAENetwork(gram.ItemItem):
         return []
 
 
-class LowRankNetwork(Autoencoder):
+class LowRankNetwork(Model):
     """score = x · U · Vᵀ with U and V, ``(n_items, rank)``; the columns of V are orthonormal."""
 
     inputs: Tensor

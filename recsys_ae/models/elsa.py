@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from recsys_ae.nn.layers import sparse_product
-from recsys_ae.nn.model import ALL, Loss, Shape, TrainedAutoencoder, TrainedSpec
+from recsys_ae.nn.model import ALL, Loss, Shape, TrainableModel, TrainableSpec
 from recsys_ae.nn.rows import Rows
 from recsys_ae.nn.training.loop import Step
 from recsys_ae.nn.training.optimizers import Optimizer
@@ -18,7 +18,7 @@ from recsys_ae.spec.hyper import hp
 
 
 @dataclass(frozen=True, kw_only=True)
-class ELSA(TrainedSpec):
+class ELSA(TrainableSpec):
     """Hyper-parameters of ELSA; the defaults are the paper's, and ``relu`` that of its authors' package."""
 
     latent: int = hp(800, "size of an item's vector, the rank of the weights", low=1, search=("log", 64, 2048))
@@ -33,7 +33,7 @@ class ELSA(TrainedSpec):
         return ELSANetwork(self, shape)
 
 
-class ELSANetwork(TrainedAutoencoder):
+class ELSANetwork(TrainableModel):
     """score = x · (AAᵀ − I); the rows of A, ``(n_items, latent)``, have length 1, so that no item predicts itself."""
 
     def __init__(self, spec: ELSA, shape: Shape) -> None:

@@ -14,7 +14,7 @@ from torch.nn import functional
 from recsys_ae.nn import losses
 from recsys_ae.nn.corruption import drop_entries, gaussian_sample
 from recsys_ae.nn.layers import Gated, affine_with_bias, columns, linear, start_by_fan_in, with_bias
-from recsys_ae.nn.model import ALL, Loss, Shape, TrainedAutoencoder, TrainedSpec
+from recsys_ae.nn.model import ALL, Loss, Shape, TrainableModel, TrainableSpec
 from recsys_ae.nn.rows import Rows
 from recsys_ae.nn.training.loop import Step
 from recsys_ae.nn.training.optimizers import Optimizer
@@ -23,7 +23,7 @@ from recsys_ae.spec.hyper import hp
 
 
 @dataclass(frozen=True, kw_only=True)
-class HVamp(TrainedSpec):
+class HVamp(TrainableSpec):
     """Hyper-parameters of H+Vamp (Gated); the defaults are the authors' command for Netflix.
 
     They anneal over the first 100 of 400 epochs, and stop after 50 without a better result.
@@ -46,7 +46,7 @@ class HVamp(TrainedSpec):
         return HVampNetwork(self, shape)
 
 
-class HVampNetwork(TrainedAutoencoder):
+class HVampNetwork(TrainableModel):
     """q(z₂ | x) q(z₁ | x, z₂) for p(z₂) p(z₁ | z₂) p(x | z₁, z₂), on input on the unit sphere."""
 
     def __init__(self, spec: HVamp, shape: Shape) -> None:

@@ -19,7 +19,7 @@ from torch.nn import functional
 from recsys_ae.nn import losses
 from recsys_ae.nn.corruption import drop_entries
 from recsys_ae.nn.layers import SparseEncoder, initialise, sparse_product
-from recsys_ae.nn.model import ALL, Loss, Shape, TrainedAutoencoder, TrainedSpec
+from recsys_ae.nn.model import ALL, Loss, Shape, TrainableModel, TrainableSpec
 from recsys_ae.nn.rows import Rows
 from recsys_ae.nn.training.loop import Step
 from recsys_ae.nn.training.schedules import warm_up
@@ -30,7 +30,7 @@ SHORTEST = 1e-6
 
 
 @dataclass(frozen=True, kw_only=True)
-class MacridVAE(TrainedSpec):
+class MacridVAE(TrainableSpec):
     """Hyper-parameters of MacridVAE; the defaults are those of the authors' code."""
 
     concepts: int = hp(7, "K: concepts that the items are sorted into", low=1, search=("int", 2, 20))
@@ -47,7 +47,7 @@ class MacridVAE(TrainedSpec):
         return MacridVAENetwork(self, shape)
 
 
-class MacridVAENetwork(TrainedAutoencoder):
+class MacridVAENetwork(TrainableModel):
     """Item vectors h_i and prototypes m_k, compared by cosines; an encoder with item vectors of its own."""
 
     def __init__(self, spec: MacridVAE, shape: Shape) -> None:

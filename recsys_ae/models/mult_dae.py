@@ -10,7 +10,7 @@ from torch import Tensor
 
 from recsys_ae.nn.corruption import drop_entries
 from recsys_ae.nn.layers import SparseEncoder, affine_with_bias, with_bias
-from recsys_ae.nn.model import ALL, Loss, Shape, TrainedAutoencoder
+from recsys_ae.nn.model import ALL, Loss, Shape, TrainableModel
 from recsys_ae.nn.rows import Rows
 from recsys_ae.nn.softmax.output import Decoder, SoftmaxSpec
 from recsys_ae.nn.training.loop import Step
@@ -31,14 +31,14 @@ class MultDAE(SoftmaxSpec):
         return MultDAENetwork(self, shape)
 
 
-class MultDAENetwork(TrainedAutoencoder):
+class MultDAENetwork(TrainableModel):
     """Input on the unit sphere, tanh layers, a softmax over all items."""
 
     def __init__(self, spec: MultDAE, shape: Shape) -> None:
         super().__init__(spec)
         widths = (*spec.hidden, spec.latent)
-        self.encoder = SparseEncoder(shape.width, widths, rowwise=spec.samples > 0)
-        self.decoder = Decoder(widths[::-1], shape.width, spec.samples)
+        self.encoder = SparseEncoder(shape.width, widths, rowwise=spec.sampled_items > 0)
+        self.decoder = Decoder(widths[::-1], shape.width, spec.sampled_items)
 
     def encode(self, x: Rows) -> Tensor:
         """Return z = tanh(W x / ‖x‖ + b), through as many layers as there are."""

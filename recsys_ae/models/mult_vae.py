@@ -10,7 +10,7 @@ from torch import Tensor
 from recsys_ae.nn import losses
 from recsys_ae.nn.corruption import drop_entries, gaussian_sample
 from recsys_ae.nn.layers import SparseEncoder, affine_with_bias, with_bias
-from recsys_ae.nn.model import ALL, Loss, Shape, TrainedAutoencoder
+from recsys_ae.nn.model import ALL, Loss, Shape, TrainableModel
 from recsys_ae.nn.rows import Rows
 from recsys_ae.nn.softmax.output import Decoder, SoftmaxSpec
 from recsys_ae.nn.training.loop import Step
@@ -37,13 +37,13 @@ class MultVAE(SoftmaxSpec):
         return MultVAENetwork(self, shape)
 
 
-class MultVAENetwork(TrainedAutoencoder):
+class MultVAENetwork(TrainableModel):
     """Input on the unit sphere, tanh layers, a gaussian code, a softmax over all items."""
 
     def __init__(self, spec: MultVAE, shape: Shape) -> None:
         super().__init__(spec)
-        self.encoder = SparseEncoder(shape.width, (*spec.hidden, 2 * spec.latent), rowwise=spec.samples > 0)
-        self.decoder = Decoder((spec.latent, *spec.hidden[::-1]), shape.width, spec.samples)
+        self.encoder = SparseEncoder(shape.width, (*spec.hidden, 2 * spec.latent), rowwise=spec.sampled_items > 0)
+        self.decoder = Decoder((spec.latent, *spec.hidden[::-1]), shape.width, spec.sampled_items)
 
     def encode(self, x: Rows) -> Tensor:
         """Return the mean of q(z | x), without noise or dropout."""

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from recsys_ae.errors import UnsupportedError
-from recsys_ae.nn.model import ALL, Autoencoder, Shape, Spec, Validate
+from recsys_ae.nn.model import ALL, Model, Shape, Spec, Validate
 from recsys_ae.nn.rows import Rows
 from recsys_ae.nn.runtime import Run
 
@@ -20,7 +20,7 @@ class Popularity(Spec):
         return PopularityNetwork(shape)
 
 
-class PopularityNetwork(Autoencoder):
+class PopularityNetwork(Model):
     """An autoencoder with an empty code: its output is one bias for each item."""
 
     counts: Tensor

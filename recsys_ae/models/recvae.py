@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from recsys_ae.nn import losses
 from recsys_ae.nn.corruption import drop_entries, gaussian_sample
 from recsys_ae.nn.layers import DenselySummed, affine_with_bias, columns, linear, start_by_fan_in, with_bias
-from recsys_ae.nn.model import ALL, Loss, Shape, TrainedAutoencoder, Validate
+from recsys_ae.nn.model import ALL, Loss, Shape, TrainableModel, Validate
 from recsys_ae.nn.rows import Rows
 from recsys_ae.nn.runtime import Run
 from recsys_ae.nn.softmax.output import SoftmaxOutput, SoftmaxSpec
@@ -50,7 +50,7 @@ class RecVAE(SoftmaxSpec):
         return RecVAENetwork(self, shape)
 
 
-class RecVAENetwork(TrainedAutoencoder):
+class RecVAENetwork(TrainableModel):
     """Input on the unit sphere, densely summed layers, a gaussian code, a softmax linear in it over all items."""
 
     _rows: Rows
@@ -58,10 +58,10 @@ class RecVAENetwork(TrainedAutoencoder):
     def __init__(self, spec: RecVAE, shape: Shape) -> None:
         super().__init__(spec)
         hidden = DenselySummed(
-            shape.width, spec.width, spec.layers, sparse=True, rowwise=spec.samples > 0, eps=spec.ln_eps
+            shape.width, spec.width, spec.layers, sparse=True, rowwise=spec.sampled_items > 0, eps=spec.ln_eps
         )
         self.encoder = nn.Sequential(hidden, linear(spec.width, 2 * spec.latent))
-        self.decoder = SoftmaxOutput(spec.latent, shape.width, spec.samples)
+        self.decoder = SoftmaxOutput(spec.latent, shape.width, spec.sampled_items)
         start_by_fan_in(self)
         self.trains_encoder = True
         self._old = torch.empty(0)  # no buffer, since only training needs it

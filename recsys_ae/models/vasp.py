@@ -14,7 +14,7 @@ from torch.nn import functional
 from recsys_ae.nn import losses
 from recsys_ae.nn.corruption import gaussian_sample
 from recsys_ae.nn.layers import DenselySummed, affine_with_bias, columns, linear, sparse_product, with_bias
-from recsys_ae.nn.model import ALL, Loss, Shape, TrainedAutoencoder, TrainedSpec
+from recsys_ae.nn.model import ALL, Loss, Shape, TrainableModel, TrainableSpec
 from recsys_ae.nn.rows import Rows
 from recsys_ae.nn.training.loop import Step
 from recsys_ae.nn.training.optimizers import Optimizer
@@ -26,7 +26,7 @@ NORM_EPS = 1e-3
 
 
 @dataclass(frozen=True, kw_only=True)
-class VASP(TrainedSpec):
+class VASP(TrainableSpec):
     """Hyper-parameters of VASP; the defaults suit MovieLens-1M, the authors' network ML-20M.
 
     They take 50 epochs at a learning rate of 5e-5 and 40 at 1e-5; a linear fall from 5e-5 over 90 epochs has nearly the
@@ -56,7 +56,7 @@ class VASP(TrainedSpec):
         return 6 * 4 * shape.width**2
 
 
-class VASPNetwork(TrainedAutoencoder):
+class VASPNetwork(TrainableModel):
     """p = σ(deep) · σ(straight from the code) · σ(x · shallow), with a shallow diagonal of 0."""
 
     def __init__(self, spec: VASP, shape: Shape) -> None:

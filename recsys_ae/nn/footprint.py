@@ -4,7 +4,7 @@ import torch
 from torch import nn
 
 from recsys_ae.nn.layers import SparseLinear
-from recsys_ae.nn.model import Shape, Spec, TrainedSpec, Training
+from recsys_ae.nn.model import Shape, Spec, TrainableSpec, TrainingSpec
 from recsys_ae.nn.softmax.output import SoftmaxOutput
 from recsys_ae.nn.training.optimizers import MOMENTS
 
@@ -12,7 +12,7 @@ from recsys_ae.nn.training.optimizers import MOMENTS
 def memory(spec: Spec, shape: Shape, nnz: int) -> dict[str, int]:
     """Return the bytes that a fit with validation users needs beside the program, by what they are for."""
     closed = {"matrix of the closed form": spec.memory(shape), "features of the items": features_memory(shape)}
-    if not isinstance(spec, TrainedSpec):
+    if not isinstance(spec, TrainableSpec):
         return {what: size for what, size in closed.items() if size}
     with torch.device("meta"):  # shapes only
         network = spec.build(shape)
@@ -30,7 +30,7 @@ def memory(spec: Spec, shape: Shape, nnz: int) -> dict[str, int]:
     return {what: size for what, size in parts.items() if size} | ({"one update": missing} if missing > 0 else {})
 
 
-def copies(spec: Training, network: nn.Module, *, sparse: int = 0, best: bool = True) -> dict[str, int]:
+def copies(spec: TrainingSpec, network: nn.Module, *, sparse: int = 0, best: bool = True) -> dict[str, int]:
     """Return the bytes of a network's weights and of what training keeps for each of them.
 
     Parameters
@@ -46,7 +46,7 @@ def copies(spec: Training, network: nn.Module, *, sparse: int = 0, best: bool = 
         "gradients": weights - sparse,
         f"moments of {spec.optimizer}": int(weights * MOMENTS[spec.optimizer]),
         "best weights so far": weights if best else 0,
-        "average of the weights": weights if spec.average else 0,
+        "average of the weights": weights if spec.ema_decay else 0,
     }
 
 

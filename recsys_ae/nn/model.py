@@ -50,11 +50,11 @@ class Identity:
 class Spec(Identity, ABC):
     """The hyper-parameters of a model of histories."""
 
-    reads: ClassVar[Literal["interactions", "ratings"]] = "interactions"
+    feedback: ClassVar[Literal["implicit", "explicit"]] = "implicit"
     """What the values of the matrix mean to the model: how often something happened, or how much it was liked."""
 
     @abstractmethod
-    def build(self, shape: Shape) -> "Autoencoder":
+    def build(self, shape: Shape) -> "Model":
         """Make the untrained network."""
 
     def memory(self, shape: Shape) -> int:
@@ -62,7 +62,7 @@ class Spec(Identity, ABC):
         return 0
 
 
-class Autoencoder(nn.Module, ABC):
+class Model(nn.Module, ABC):
     """A network that knows tensors only."""
 
     knows_users: ClassVar[bool] = False
@@ -131,29 +131,34 @@ def _name(network: nn.Module) -> str:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Training(Identity):
+class TrainingSpec(Identity):
     """What every model trained by gradient descent can be told."""
 
     epochs: int = hp(200, "passes over the training rows", low=1)
     batch_size: int = hp(500, "rows in an update", low=1, search=("log", 64, 4096))
-    optimizer: Optimizer = hp("adam", "how the weights follow their gradient")
+    optimizer: Optimizer = hp("adam", "optimizer of the weights")
     lr: float = hp(1e-3, "learning rate", low=0, search=("log", 1e-4, 1e-2))
     lr_schedule: Schedule = hp("constant", "how the learning rate falls over the run")
     l2: float = hp(0.0, "adds l2 times the sum of all squared weights (not biases) to the loss", low=0)
     clip_norm: float = hp(0.0, "scale a gradient down to this Euclidean norm; 0 leaves it", low=0)
-    average: float = hp(
-        0.0, "decay of a running average of the weights, which is validated and kept; 0: none", low=0, high=0.99999
+    ema_decay: float = hp(
+        0.0,
+        "decay of the moving average (EMA) of the weights, which is validated and saved; 0 turns it off",
+        low=0,
+        high=0.99999,
     )
     monitor: str = hp("ndcg@100", "metric on the validation users that decides which weights are kept")
     patience: int = hp(0, "stop after this many epochs without a better monitor; 0 never stops early", low=0)
 
 
 @dataclass(frozen=True, kw_only=True)
-class TrainedSpec(Training, Spec):
+class TrainableSpec(TrainingSpec, Spec):
     """The hyper-parameters of a model of histories that is trained by gradient descent."""
 
-    pull: float = hp(
-        0.0, "adds pull times the squared distance of the item tables from the item vectors that they began with", low=0
+    anchor_l2: float = hp(
+        0.0,
+        "L2 penalty on the distance of the item embeddings from the item features that they were initialised with",
+        low=0,
     )
 
     def batch_memory(self, shape: Shape) -> int:
@@ -169,10 +174,10 @@ class Loss:
     parts: dict[str, Tensor | float]
 
 
-class Trained(nn.Module, ABC):
+class Trainable(nn.Module, ABC):
     """A network that learns by gradient descent, as the training loop sees it."""
 
-    def __init__(self, spec: Training) -> None:
+    def __init__(self, spec: TrainingSpec) -> None:
         super().__init__()
         self.spec: Any = spec
 
@@ -193,7 +198,7 @@ class Trained(nn.Module, ABC):
     def after_step(self) -> None:
         """Project onto a constraint after an update; nothing by default."""
 
-    def settle(self, rows: Any) -> None:
+    def finalize(self, rows: Any) -> None:
         """Compute from the training rows what scoring needs beside the weights; nothing by default.
 
         Called before each validation and at the end, without gradients, in evaluation mode.
@@ -212,7 +217,7 @@ class Trained(nn.Module, ABC):
         return loop.train(self, rows, run, validate)
 
 
-class TrainedAutoencoder(Trained, Autoencoder):
+class TrainableModel(Trainable, Model):
     """An autoencoder of histories that learns by gradient descent."""
 
     _anchors: warm_start.Anchors | None = None
@@ -220,14 +225,15 @@ class TrainedAutoencoder(Trained, Autoencoder):
     def start_from(self, items: ItemFeatures, generator: torch.Generator) -> None:
         """Let the item tables begin with the items' features, and remember where that was if they are pulled there."""
         super().start_from(items, generator)
-        self._anchors = warm_start.Anchors(self.item_tables(), items) if self.spec.pull else None
+        self._anchors = warm_start.Anchors(self.item_tables(), items) if self.spec.anchor_l2 else None
 
     def do_without_features(self) -> None:
         """Raise if the item tables are to be pulled to vectors that are not there."""
         super().do_without_features()
-        if self.spec.pull:
+        if self.spec.anchor_l2:
             raise ConfigError(
-                f"pull = {self.spec.pull:g} has nothing to pull to: give item_vectors (--item-vectors), or set it to 0"
+                f"anchor_l2 = {self.spec.anchor_l2:g} has nothing to pull to: "
+                "give item_vectors (--item-vectors), or set it to 0"
             )
 
     def penalised(self, loss: Loss) -> Loss:
@@ -235,7 +241,7 @@ class TrainedAutoencoder(Trained, Autoencoder):
         if self._anchors is None:
             return loss
         distance = self._anchors.cost(self.item_tables())
-        return Loss(loss.total + self.spec.pull * distance, {**loss.parts, "distance": distance})
+        return Loss(loss.total + self.spec.anchor_l2 * distance, {**loss.parts, "distance": distance})
 
     def learn(self, rows: Any, run: Run, validate: Validate | None = None) -> list[dict[str, float]]:
         """Train with the one loop of this package; the start is forgotten afterwards."""

@@ -84,7 +84,7 @@ class Run:
         return torch.autocast(self.torch_device.type, dtype=self.dtype)
 
     @contextlib.contextmanager
-    def circumstances(self) -> Iterator[None]:
+    def settings(self) -> Iterator[None]:
         """Have its threads, its seed and the rounding of fp32 products inside the context."""
         before = torch.get_float32_matmul_precision()
         if self.precision == "tf32" and self.torch_device.type == "cuda":

@@ -12,7 +12,7 @@ from torch import Tensor
 from recsys_ae import metrics
 from recsys_ae.data.splits.split import Holdout
 from recsys_ae.errors import DataError
-from recsys_ae.nn.model import Autoencoder
+from recsys_ae.nn.model import Model
 from recsys_ae.nn.rows import Rows, canonical
 from recsys_ae.ranking.candidates import Candidates
 from recsys_ae.ranking.chunks import cells_on, in_chunks, rows_of
@@ -30,7 +30,7 @@ Entries: TypeAlias = tuple[Tensor, Tensor]
 
 @torch.inference_mode()
 def rank(
-    network: Autoencoder,
+    network: Model,
     histories: csr_matrix,
     k: int,
     *,
@@ -68,7 +68,7 @@ def rank(
 
 @torch.inference_mode()
 def score_blocks(
-    network: Autoencoder,
+    network: Model,
     histories: csr_matrix,
     fallback: Tensor,
     positions: np.ndarray | None = None,
@@ -151,7 +151,7 @@ def most_alike(vectors: Tensor, asked: np.ndarray, k: int) -> tuple[np.ndarray, 
 
 @torch.inference_mode()
 def predict(
-    network: Autoencoder,
+    network: Model,
     histories: csr_matrix,
     pairs: tuple[np.ndarray, np.ndarray],
     positions: np.ndarray | None = None,
@@ -176,7 +176,7 @@ def predict(
 
 
 def validation(
-    network: Autoencoder,
+    network: Model,
     fallback: Tensor,
     holdout: Holdout,
     names: Sequence[str],

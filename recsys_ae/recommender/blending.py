@@ -45,7 +45,7 @@ def blend(
     Notes
     -----
     The blend holds the networks of the models, not copies of them. Its facts are those of the first, with the facts
-    of each in ``facts["members"]``.
+    of each in ``metadata["members"]``.
     """
     started = time.perf_counter()
     networks = [model.network for model in models]  # each must be fitted
@@ -68,12 +68,12 @@ def blend(
     network.weigh(measure)
     if measure is not None:
         blended.history = [{f"valid/{name}": value for name, value in measure().items()}]
-    blended.facts = {
-        **first.facts,
+    blended.metadata = {
+        **first.metadata,
         "model": spec.name(),
         "split_fingerprint": None if valid is None else valid.fingerprint,
-        "seconds": round(sum(model.facts["seconds"] for model in models) + time.perf_counter() - started, 3),
-        "members": [model.facts for model in models],
+        "seconds": round(sum(model.metadata["seconds"] for model in models) + time.perf_counter() - started, 3),
+        "members": [model.metadata for model in models],
     }
     return blended
 
@@ -91,10 +91,10 @@ def _refuse_misfit(model: Recommender, name: str, first: Recommender) -> None:
             f"the items of {name} and of {origin} differ first at position {place:,}: {shown(model.items[place])} and "
             f"{shown(first.items[place])}; fit both on the same split"
         )
-    if model.facts["train_fingerprint"] != first.facts["train_fingerprint"]:
+    if model.metadata["train_fingerprint"] != first.metadata["train_fingerprint"]:
         raise DataError(
-            f"{name} was fitted on the interactions {model.facts['train_fingerprint']} and {origin} on "
-            f"{first.facts['train_fingerprint']}: users, items or values differ; fit both on the same split"
+            f"{name} was fitted on the interactions {model.metadata['train_fingerprint']} and {origin} on "
+            f"{first.metadata['train_fingerprint']}: users, items or values differ; fit both on the same split"
         )
     if model._popularity.device != first._popularity.device:
         raise DataError(

@@ -17,7 +17,7 @@ from recsys_ae.nn.runtime import Run
 from recsys_ae.nn.threads import usable_threads
 
 
-def facts_of(spec: Spec, train: Interactions, valid: Holdout | None, run: Run) -> dict[str, Any]:
+def fit_metadata(spec: Spec, train: Interactions, valid: Holdout | None, run: Run) -> dict[str, Any]:
     """Return the counts, fingerprints and versions of a fit, and where it runs: JSON."""
     users, items = train.shape
     return {
@@ -27,11 +27,11 @@ def facts_of(spec: Spec, train: Interactions, valid: Holdout | None, run: Run) -
         "interactions": train.nnz,
         "train_fingerprint": fingerprint(train.users, train.items, train.matrix),
         "split_fingerprint": None if valid is None else valid.fingerprint,
-        **_circumstances(run),
+        **_run_settings(run),
     }
 
 
-def facts_of_features(spec: FeatureSpec, features: Features, valid: Features | None, run: Run) -> dict[str, Any]:
+def feature_metadata(spec: FeatureSpec, features: Features, valid: Features | None, run: Run) -> dict[str, Any]:
     """Return the same of a fit to features."""
     return {
         "model": spec.name(),
@@ -40,11 +40,11 @@ def facts_of_features(spec: FeatureSpec, features: Features, valid: Features | N
         "form": list(features.form),
         "train_fingerprint": features.fingerprint,
         "valid_fingerprint": None if valid is None else valid.fingerprint,
-        **_circumstances(run),
+        **_run_settings(run),
     }
 
 
-def _circumstances(run: Run) -> dict[str, Any]:
+def _run_settings(run: Run) -> dict[str, Any]:
     return {
         "seed": run.seed,
         "device": str(run.torch_device),

@@ -12,7 +12,7 @@ from recsys_ae.features.data.features import Features
 from recsys_ae.features.nn import footprint as feature_footprint
 from recsys_ae.features.nn.contract import FeatureShape, FeatureSpec
 from recsys_ae.nn.footprint import memory
-from recsys_ae.nn.model import Shape, Spec, TrainedSpec
+from recsys_ae.nn.model import Shape, Spec, TrainableSpec
 from recsys_ae.nn.runtime import Run, free_memory
 from recsys_ae.nn.softmax.output import SoftmaxSpec
 from recsys_ae.spec.hyper import describe
@@ -29,12 +29,12 @@ def check(spec: Spec, train: Interactions, run: Run, features: int = 0) -> None:
         Where there is too little memory; says how much is needed and how much there is.
     """
     name, values = spec.name(), train.matrix.data
-    if spec.reads == "ratings" and values.min() == values.max():
+    if spec.feedback == "explicit" and values.min() == values.max():
         raise DataError(
             f"all {train.nnz:,} ratings are {values[0]:g}, so there is nothing to predict; {name} needs ratings that "
             "differ: name their column, and set no rating threshold"
         )
-    if spec.reads == "interactions" and values.min() < 0:
+    if spec.feedback == "implicit" and values.min() < 0:
         first = int(np.argmax(values < 0))
         user = train.users[int(np.searchsorted(train.matrix.indptr, first, side="right")) - 1]
         item = train.items[train.matrix.indices[first]]
@@ -93,7 +93,7 @@ def _way_out_of_features(spec: FeatureSpec, parts: Mapping[str, int]) -> str:
 
 def _way_out(spec: Spec, parts: Mapping[str, int]) -> str:
     """Say what would need less memory."""
-    if not isinstance(spec, TrainedSpec):
+    if not isinstance(spec, TrainableSpec):
         return (
             "keep fewer items (--min-item-users), compute in single precision (--dtype float32), or use elsa, which "
             "needs memory for items × latent only"
@@ -102,8 +102,8 @@ def _way_out(spec: Spec, parts: Mapping[str, int]) -> str:
     changes = ["keep fewer items (--min-item-users)", "make latent or hidden smaller"]
     if largest == "outputs of a batch":
         changes.insert(0, "make batch_size smaller")
-    if isinstance(spec, SoftmaxSpec) and not spec.samples:
-        changes.append("let samples stand for all items (--samples 5000), whose gradients are sparse")
+    if isinstance(spec, SoftmaxSpec) and not spec.sampled_items:
+        changes.append("let samples stand for all items (--sampled-items 5000), whose gradients are sparse")
     return f"most of it is for the {largest}: {', or '.join(changes)}"
 
 

@@ -22,7 +22,7 @@ from recsys_ae.data.splits.holdout import histories_of
 from recsys_ae.data.splits.split import Holdout
 from recsys_ae.errors import ArtefactError, ConfigError, DataError, NotFittedError, UnsupportedError
 from recsys_ae.features.data.features import Features
-from recsys_ae.nn.model import Autoencoder, Shape, Spec
+from recsys_ae.nn.model import Model, Shape, Spec
 from recsys_ae.nn.rows import Rows, canonical
 from recsys_ae.nn.runtime import Run, resolve
 from recsys_ae.ranking import rank as ranking
@@ -31,7 +31,7 @@ from recsys_ae.ranking.candidates import Candidates, Filter, places
 from recsys_ae.ranking.rank import validation
 from recsys_ae.ranking.recommendations import Recommendations
 from recsys_ae.recommender import preflight
-from recsys_ae.recommender.metadata import facts_of
+from recsys_ae.recommender.metadata import fit_metadata
 from recsys_ae.recommender.state import Fitted
 from recsys_ae.spec.hyper import flatten
 from recsys_ae.storage import artefact
@@ -54,7 +54,7 @@ class Recommender:
     """The training users, where the model has learnt something of each; else empty."""
     history: list[dict[str, float]]
     """What was measured in each epoch; for a closed form one entry with the validation metrics, if any."""
-    facts: dict[str, Any]
+    metadata: dict[str, Any]
     """Circumstances of the fit: run, counts, fingerprints, versions, seconds."""
     notes: dict[str, Any]
     """What the caller wants kept beside the model; JSON."""
@@ -62,8 +62,8 @@ class Recommender:
     def __init__(self, spec: Spec) -> None:
         self.spec = spec
         self.items, self.users = pd.Index([]), pd.Index([])
-        self.history, self.facts, self.notes = [], {}, {}
-        self._network: Autoencoder | None = None
+        self.history, self.metadata, self.notes = [], {}, {}
+        self._network: Model | None = None
         self._popularity = torch.empty(0)
         self._cold_start: ColdStart | None = None
 
@@ -72,7 +72,7 @@ class Recommender:
         return f"Recommender({self.spec!r}, {state})"
 
     @property
-    def network(self) -> Autoencoder:
+    def network(self) -> Model:
         """The fitted network."""
         if self._network is None:
             raise NotFittedError(f"this {self.spec.name()} has not been fitted; call fit first")
@@ -111,10 +111,10 @@ class Recommender:
             preflight.refuse_other_items(valid, train.shape[1])
         shape = Shape(*train.shape, 0 if item_vectors is None else item_vectors.width)
         preflight.check(self.spec, train, run, shape.features)
-        facts = facts_of(self.spec, train, valid, run)
-        run.tracker.parameters({**flatten(self.spec), **facts})
+        metadata = fit_metadata(self.spec, train, valid, run)
+        run.tracker.parameters({**flatten(self.spec), **metadata})
         started, device = time.perf_counter(), run.torch_device
-        with run.circumstances():
+        with run.settings():
             network = self.spec.build(shape).to(device)
             start = cold_start.begin(network, item_vectors, train.items, run)
             rows = Rows.from_matrix(canonical(train.matrix), device)
@@ -129,9 +129,9 @@ class Recommender:
             if measure is not None and not history:
                 history = [{f"valid/{name}": value for name, value in measure().items()}]
                 run.tracker.metrics(history[0], step=1)
-        facts |= {"seconds": round(time.perf_counter() - started, 3), **({} if start is None else start.facts)}
+        metadata |= {"seconds": round(time.perf_counter() - started, 3), **({} if start is None else start.metadata)}
         # Only now, so that a fit that fails leaves what was fitted before whole.
-        self.history, self.facts, self._cold_start = history, facts, found
+        self.history, self.metadata, self._cold_start = history, metadata, found
         self._network, self._popularity, self.items, self.users = network.eval(), popularity, train.items, users
         return self
 
@@ -145,12 +145,12 @@ class Recommender:
             raise UnsupportedError(f"{self.spec.name()} learns from features in its fit; fit it with these instead")
         if not train.items.equals(self._known):
             raise DataError("these are other items than those that the model was fitted on; give the same interactions")
-        with run.circumstances():
+        with run.settings():
             device = self._popularity.device
             start = cold_start.known(self.network, item_vectors, self.items, device)
             rows = Rows.from_matrix(canonical(train.matrix), device)
             self._cold_start = ColdStart.learn(self.network, rows, start, run.generator())
-        self.facts |= start.facts
+        self.metadata |= start.metadata
         return self
 
     def score(self, histories: csr_matrix, *, users: Ids | None = None) -> np.ndarray:
@@ -294,7 +294,7 @@ class Recommender:
     def save(self, path: str | Path, *, overwrite: bool = False) -> None:
         """Write the model into a folder: `Recommender.load` gives an equal spec and equal scores."""
         learnt = self.network, self._popularity, self.items, self.users, self._cold_start
-        kept = Fitted(self.spec, *learnt, self.history, self.facts, self.notes)
+        kept = Fitted(self.spec, *learnt, self.history, self.metadata, self.notes)
         artefact.write(Path(path), kept.artefact(), overwrite=overwrite)
 
     @classmethod
@@ -308,7 +308,7 @@ class Recommender:
         model = cls(kept.spec)
         model._network, model._popularity, model._cold_start = kept.network, kept.popularity, kept.cold_start
         model.items, model.users = kept.items, kept.users
-        model.history, model.facts, model.notes = kept.history, kept.facts, dict(kept.notes)
+        model.history, model.metadata, model.notes = kept.history, kept.metadata, dict(kept.notes)
         return model
 
     def _with(self, cold_items: Features) -> Extended:
@@ -327,7 +327,7 @@ class Recommender:
         return Extended(self.network, len(self.items), self._cold_start.weights(self.network, cold_items))
 
     def _monitors(self) -> tuple[str, ...]:
-        usual = metrics.ERRORS if self.spec.reads == "ratings" else metrics.DEFAULT
+        usual = metrics.ERRORS if self.spec.feedback == "explicit" else metrics.DEFAULT
         asked = getattr(self.spec, "monitors", (getattr(self.spec, "monitor", usual[0]),))
         return tuple(dict.fromkeys((*usual, *asked)))
 

@@ -11,7 +11,7 @@ from torch import Tensor
 from recsys_ae import models
 from recsys_ae.cold_start.cold_start import ColdStart
 from recsys_ae.data.interactions import Ids
-from recsys_ae.nn.model import Autoencoder, Shape, Spec
+from recsys_ae.nn.model import Model, Shape, Spec
 from recsys_ae.spec.hyper import build, flatten
 from recsys_ae.storage.artefact import Artefact
 
@@ -21,13 +21,13 @@ class Fitted:
     """All that a fitted model is; its attributes are those of a `Recommender`."""
 
     spec: Spec
-    network: Autoencoder
+    network: Model
     popularity: Tensor
     items: Ids
     users: Ids
     cold_start: ColdStart | None
     history: list[dict[str, float]]
-    facts: dict[str, Any]
+    metadata: dict[str, Any]
     notes: Mapping[str, Any]
 
     def artefact(self) -> Artefact:
@@ -37,8 +37,8 @@ class Fitted:
         config: dict[str, Any] = {
             "model": self.spec.name(),
             "spec": flatten(self.spec),
-            "shape": [self.facts["users"], len(self.items)],
-            "facts": self.facts,
+            "shape": [self.metadata["users"], len(self.items)],
+            "facts": self.metadata,
             "history": self.history,
         }
         columns: pd.Index[Any] = pd.Index([])

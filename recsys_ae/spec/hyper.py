@@ -59,13 +59,25 @@ def flatten(config: Any) -> dict[str, Any]:
     return {name: list(value) if isinstance(value, tuple) else value for name, value in values.items()}
 
 
+RENAMED = {"average": "ema_decay", "pull": "anchor_l2", "samples": "sampled_items"}
+"""Hyper-parameters whose name has changed, by their former name: saved models, studies and blends may hold it."""
+
+
 def build(cls: type[T], values: Mapping[str, Any]) -> T:
     """Make a configuration from a dictionary; an unknown name is an error that lists the known ones."""
     known = [hyper.name for hyper in describe(cls)]
-    for name in values:
+    current = {current_name(name, known): value for name, value in values.items()}
+    if len(current) < len(values):
+        raise ConfigError(f"{cls.__name__}: a hyper-parameter is given by its former and by its current name")
+    for name in current:
         if name not in known:
             raise ConfigError(f"{cls.__name__} has no hyper-parameter {name!r}{nearest(name, known)}")
-    return cls(**values)
+    return cls(**current)
+
+
+def current_name(name: str, known: Iterable[str]) -> str:
+    """Return what a hyper-parameter is called now, if its name has changed; else the name itself."""
+    return RENAMED.get(name, name) if name not in known else name
 
 
 def nearest(name: str, known: Iterable[str]) -> str:

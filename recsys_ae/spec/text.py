@@ -6,7 +6,7 @@ from types import NoneType, UnionType
 from typing import Any, TypeVar
 
 from recsys_ae.errors import ConfigError
-from recsys_ae.spec.hyper import Hyper, build, describe
+from recsys_ae.spec.hyper import Hyper, build, current_name, describe
 
 T = TypeVar("T")
 NONE, BETWEEN = "none", "/"
@@ -23,7 +23,7 @@ def read(cls: type[T], text: str) -> T:
     values: dict[str, Any] = {}
     for word in text.split():
         written, given, value = word.partition("=")
-        name = written.replace("-", "_")
+        name = current_name(written.replace("-", "_"), known)
         if not given:
             raise ConfigError(f"{word!r} is no setting; write name=value, with blanks between several")
         if name in values:

@@ -18,7 +18,7 @@ from recsys_ae.data.interactions import Interactions
 from recsys_ae.errors import ArtefactError, ConfigError, DataError, UnsupportedError
 from recsys_ae.features.data.features import Features
 from recsys_ae.models import EASE, ContentKNN, MultDAE
-from recsys_ae.nn.model import Autoencoder, Shape
+from recsys_ae.nn.model import Model, Shape
 from recsys_ae.nn.rows import Rows
 from recsys_ae.nn.runtime import Run
 from recsys_ae.recommender.recommender import Recommender
@@ -35,7 +35,7 @@ every_model = pytest.mark.parametrize("name", NAMES)
 
 
 def data_for(name: str) -> Interactions:
-    return training_data(rated=models.spec_class(name).reads == "ratings")
+    return training_data(rated=models.spec_class(name).feedback == "explicit")
 
 
 def told(data: Interactions) -> Features:
@@ -56,7 +56,7 @@ def fitted(name: str) -> Recommender:
 
 def histories(name: str) -> csr_matrix:
     """Return four users, one of each block."""
-    return holdout(data_for(name), rated=models.spec_class(name).reads == "ratings").histories
+    return holdout(data_for(name), rated=models.spec_class(name).feedback == "explicit").histories
 
 
 @every_model
@@ -152,7 +152,7 @@ def test_items_without_features_begin_as_usual_and_are_counted() -> None:
     data = training_data()
     some = told(data).take(np.arange(20))
     model = Recommender(small("mult_dae", epochs=1)).fit(data, item_vectors=some, run=CPU)
-    assert model.facts["remarks"] == ["12 of 32 items have no features"]
+    assert model.metadata["remarks"] == ["12 of 32 items have no features"]
 
 
 def test_bad_features_are_refused() -> None:
@@ -220,7 +220,7 @@ def test_only_models_that_can_do_so_claim_it() -> None:
         if name == "blend":
             continue
         network = small(name).build(Shape(60, 32, 5))
-        assert (type(network).score_new is Autoencoder.score_new) == (name in SILENT)
+        assert (type(network).score_new is Model.score_new) == (name in SILENT)
 
 
 def test_a_damaged_map_is_refused(tmp_path: Path) -> None:

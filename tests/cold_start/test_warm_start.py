@@ -60,7 +60,7 @@ def test_a_code_s_mean_begins_with_the_vectors_and_its_variance_as_usual(name: s
 
 
 def test_no_neural_model_is_forgotten() -> None:
-    trained = {name for name in models.names() if hasattr(models.spec_class(name), "pull")}
+    trained = {name for name in models.names() if hasattr(models.spec_class(name), "anchor_l2")}
     assert trained == set(TABLES)
     assert len(small("autorec", orientation="user").build(Shape(60, 32)).item_tables()) == 2
     assert len(small("cdae", tied=True).build(Shape(60, 32)).item_tables()) == 1
@@ -104,9 +104,9 @@ def test_a_pull_keeps_items_where_they_began() -> None:
     vectors = features(data.items, block_of(data))
 
     def moved(pull: float) -> float:
-        spec = small("mult_dae", pull=pull, epochs=20)
+        spec = small("mult_dae", anchor_l2=pull, epochs=20)
         model = Recommender(spec).fit(data, item_vectors=vectors, run=Run(device="cpu"))
-        with Run(device="cpu").circumstances():
+        with Run(device="cpu").settings():
             began = spec.build(Shape(*data.shape))
             began.start_from(ItemFeatures.of(vectors, data.items, CPU), Run(device="cpu").generator())
         pairs = zip(model.network.item_tables(), began.item_tables(), strict=True)
@@ -114,7 +114,7 @@ def test_a_pull_keeps_items_where_they_began() -> None:
 
     free, pulled = moved(0.0), moved(10.0)
     assert pulled < free / 20
-    spec = small("mult_dae", pull=10.0, epochs=2)
+    spec = small("mult_dae", anchor_l2=10.0, epochs=2)
     history = Recommender(spec).fit(data, item_vectors=vectors, run=Run(device="cpu")).history
     assert history[0]["distance"] > 0
 
@@ -134,10 +134,10 @@ def test_the_cost_of_a_pull_is_the_squared_distance() -> None:
 
 
 def test_a_pull_to_nothing_and_of_few_items_is_refused() -> None:
-    with pytest.raises(ConfigError, match="pull = 1 has nothing to pull to: give item_vectors"):
-        Recommender(small("mult_dae", pull=1.0)).fit(training_data(), run=Run(device="cpu"))
-    with pytest.raises(ConfigError, match="pull = 1 moves all items, and samples = 10 a few"):
-        small("mult_dae", pull=1.0, samples=10)
+    with pytest.raises(ConfigError, match="anchor_l2 = 1 has nothing to pull to: give item_vectors"):
+        Recommender(small("mult_dae", anchor_l2=1.0)).fit(training_data(), run=Run(device="cpu"))
+    with pytest.raises(ConfigError, match="anchor_l2 = 1 moves all items, and sampled_items = 10 a few"):
+        small("mult_dae", anchor_l2=1.0, sampled_items=10)
 
 
 def test_one_seed_gives_one_start() -> None:

@@ -38,7 +38,7 @@ class Publisher:
         self.asked: list[str] = []
         self.address = ""
 
-    def offer(self, path: str, body: bytes, promised: int | None = None) -> str:
+    def update(self, path: str, body: bytes, promised: int | None = None) -> str:
         self.bodies[f"/{path}"] = (body, len(body) if promised is None else promised)
         return f"{self.address}/{path}"
 

@@ -11,7 +11,7 @@ from scipy.special import logsumexp, softmax
 from recsys_ae.models.als import ALS
 from recsys_ae.models.bpr import BPR, BPRNetwork
 from recsys_ae.models.item_knn import ItemKNN
-from recsys_ae.nn.model import Autoencoder, Shape, Spec
+from recsys_ae.nn.model import Model, Shape, Spec
 from recsys_ae.nn.runtime import Run
 from tests.nn.small import rows_of
 
@@ -30,13 +30,13 @@ def counts(n: int, width: int, seed: int) -> csr_matrix:
 DATA, STRANGERS = counts(60, 14, seed=1), counts(9, 14, seed=2)
 
 
-def learnt(spec: Spec, data: csr_matrix = DATA, **run: int) -> Autoencoder:
+def learnt(spec: Spec, data: csr_matrix = DATA, **run: int) -> Model:
     network = spec.build(Shape(*data.shape))
     assert network.learn(rows_of(data), Run(device="cpu", **run)) == []  # type: ignore[arg-type]
     return network
 
 
-def scores(network: Autoencoder, histories: csr_matrix) -> NDArray[np.float32]:
+def scores(network: Model, histories: csr_matrix) -> NDArray[np.float32]:
     with torch.inference_mode():
         return network(rows_of(histories)).numpy()  # type: ignore[no-any-return]
 

@@ -403,7 +403,7 @@ def test_f06_scores_are_of_the_whole_unscaled_history_and_equal_from_call_to_cal
 def test_a_new_user_has_the_mean_vector_of_those_who_touched_something(rows: Rows) -> None:
     network = network_of()
     with torch.no_grad():
-        network.settle(all_rows())
+        network.finalize(all_rows())
         active = [user for user in range(USERS) if all_rows().lengths[user]]
         assert len(active) == USERS - 3
         torch.testing.assert_close(network.mean_user, network.users[active].mean(dim=0))

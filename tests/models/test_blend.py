@@ -109,7 +109,7 @@ def test_a_blend_of_fitted_models_comes_back_from_its_folder(tmp_path: Path) -> 
     model.save(tmp_path / "model")
     again = Recommender.load(tmp_path / "model", device="cpu")
     assert again.spec == model.spec
-    assert (again.history, again.facts, again.notes) == (model.history, model.facts, model.notes)
+    assert (again.history, again.metadata, again.notes) == (model.history, model.metadata, model.notes)
     assert again.network.get_buffer("weights").tolist() == model.network.get_buffer("weights").tolist()
     histories = holdout(data).histories
     np.testing.assert_array_equal(again.score(histories), model.score(histories))
@@ -119,22 +119,22 @@ def test_a_blend_of_fitted_models_comes_back_from_its_folder(tmp_path: Path) -> 
 def test_the_models_that_are_blended_stay_as_they_are() -> None:
     data = training_data()
     models = [fitted(EASE(l2=5.0)), fitted(MultDAE(latent=4, epochs=2))]
-    before = [(model.score(data.matrix), dict(model.facts), list(model.history), model.spec) for model in models]
+    before = [(model.score(data.matrix), dict(model.metadata), list(model.history), model.spec) for model in models]
     blended = blend(models, holdout(data))
     expected = blended.score(data.matrix)
     for model, (scores, facts, history, spec) in zip(models, before, strict=True):
         np.testing.assert_array_equal(model.score(data.matrix), scores)
-        assert (model.facts, model.history, model.spec) == (facts, history, spec)
+        assert (model.metadata, model.history, model.spec) == (facts, history, spec)
     models[0].fit(training_data(seed=4), run=CPU)  # and a model that is fitted again leaves the blend alone
     np.testing.assert_array_equal(blended.score(data.matrix), expected)
 
 
 def test_the_facts_of_a_blend_tell_those_of_its_members() -> None:
     models = [fitted(EASE()), fitted(Popularity())]
-    facts = blend(models).facts
+    facts = blend(models).metadata
     assert (facts["model"], facts["users"], facts["items"]) == ("blend", 60, 32)
     assert [one["model"] for one in facts["members"]] == ["ease", "popularity"]
-    assert facts["seconds"] >= sum(model.facts["seconds"] for model in models)
+    assert facts["seconds"] >= sum(model.metadata["seconds"] for model in models)
 
 
 def test_models_of_other_data_are_refused_and_the_difference_is_named() -> None:

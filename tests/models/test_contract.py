@@ -38,7 +38,7 @@ every_model = pytest.mark.parametrize("name", NAMES)
 
 def rated(name: str) -> bool:
     """Say whether a model needs ratings."""
-    return models.spec_class(name).reads == "ratings"
+    return models.spec_class(name).feedback == "explicit"
 
 
 def data_for(name: str) -> Interactions:
@@ -290,7 +290,7 @@ def test_a_model_comes_back_from_its_folder_with_equal_spec_and_scores(name: str
     assert again.spec == model.spec
     assert again.items.equals(model.items)
     assert again.items.dtype == model.items.dtype
-    assert (again.history, again.facts, again.notes) == (model.history, model.facts, model.notes)
+    assert (again.history, again.metadata, again.notes) == (model.history, model.metadata, model.notes)
     assert repr(again) == repr(model)
     np.testing.assert_array_equal(again.score(strangers()), expected[0])
     np.testing.assert_array_equal(again.recommend(strangers(), k=7).items, expected[1].items)

@@ -10,7 +10,7 @@ from scipy.sparse import csr_matrix
 from torch import Tensor
 
 from recsys_ae.nn.layers import SparseLinear, linear
-from recsys_ae.nn.model import ALL, Loss, Shape, TrainedAutoencoder, TrainedSpec
+from recsys_ae.nn.model import ALL, Loss, Shape, TrainableModel, TrainableSpec
 from recsys_ae.nn.rows import Rows, canonical
 from recsys_ae.nn.training.loop import Step
 from recsys_ae.spec.hyper import hp
@@ -52,7 +52,7 @@ def copy_of(generator: torch.Generator) -> torch.Generator:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Tiny(TrainedSpec):
+class Tiny(TrainableSpec):
     """A linear autoencoder with a squared loss, which has analytic gradients."""
 
     latent: int = hp(3, "size of the code")
@@ -64,7 +64,7 @@ class Tiny(TrainedSpec):
         return TinyNetwork(self, shape)
 
 
-class TinyNetwork(TrainedAutoencoder):
+class TinyNetwork(TrainableModel):
     def __init__(self, spec: Tiny, shape: Shape) -> None:
         super().__init__(spec)
         self.input = SparseLinear(shape.width, spec.latent)

@@ -21,12 +21,12 @@ def test_each_copy_of_the_weights_is_counted_by_what_it_is_for() -> None:
         "best weights so far": WEIGHTS,
         "outputs of a batch": 4 * 50 * 300,
     }
-    averaged = memory(MultVAE(latent=4, hidden=(6,), average=0.9, optimizer="adagrad"), SHAPE, 9_000)
+    averaged = memory(MultVAE(latent=4, hidden=(6,), ema_decay=0.9, optimizer="adagrad"), SHAPE, 9_000)
     assert averaged["average of the weights"] == averaged["moments of adagrad"] == WEIGHTS
 
 
 def test_a_sampled_softmax_needs_no_gradient_of_the_tables_and_few_outputs() -> None:
-    spec = MultDAE(latent=5, samples=40, batch_size=50)
+    spec = MultDAE(latent=5, sampled_items=40, batch_size=50)
     parts = memory(spec, SHAPE, 9_000)
     assert parts["gradients"] == parts["weights"] - 2 * 4 * 300 * 5
     assert parts["outputs of a batch"] == 4 * 50 * 40

@@ -167,7 +167,7 @@ def test_tf32_rounds_products_on_a_gpu_only_and_only_inside(
     found = []
 
     def fail() -> None:
-        with run.circumstances():
+        with run.settings():
             found.append(torch.get_float32_matmul_precision())
             raise ZeroDivisionError
 

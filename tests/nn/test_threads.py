@@ -106,7 +106,7 @@ def test_a_forked_process_goes_on_after_its_parent_has_used_two_threads(variant:
 
 
 def test_a_forked_process_says_that_it_computed_with_one_thread(tmp_path: Path) -> None:
-    say = "forked(lambda: print(vae(2).facts['threads'], flush=True))\nprint(vae(2).facts['threads'])"
+    say = "forked(lambda: print(vae(2).metadata['threads'], flush=True))\nprint(vae(2).metadata['threads'])"
     ended = run(f"{PROGRAM}\n{say}", tmp_path)
     assert (ended.stdout, ended.returncode) == ("1\n2\n", 0), ended.stderr
 

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from recsys_ae.data.splits.split import Holdout
 from recsys_ae.errors import DataError, UnsupportedError
-from recsys_ae.nn.model import ALL, Autoencoder, Validate
+from recsys_ae.nn.model import ALL, Model, Validate
 from recsys_ae.nn.rows import Rows
 from recsys_ae.nn.runtime import Run
 from recsys_ae.ranking import chunks
@@ -25,7 +25,7 @@ HISTORIES = matrix(N, WIDTH, seed=3, kind="ones", density=0.3)
 POPULARITY = torch.tensor([3.0, 1, 4, 1, 5, 9, 2, 6, 5, 3, 5, 8, 9])
 
 
-class Linear(Autoencoder):
+class Linear(Model):
     """score = x · W with small whole numbers: exact, and full of ties."""
 
     def __init__(self, weights: Tensor) -> None:

@@ -147,8 +147,8 @@ def test_a_network_that_does_not_fit_is_refused_with_what_to_change(monkeypatch:
     from recsys_ae.models import MultVAE
 
     monkeypatch.setattr(preflight, "free_memory", lambda device: 100)
-    with pytest.raises(TrainingError, match=r"mult_vae needs .* most of it is for the moments of adam: .*--samples"):
+    with pytest.raises(TrainingError, match=r"mult_vae needs .* for the moments of adam: .*--sampled-items"):
         check(MultVAE(), data([1] * 5), CPU)
     with pytest.raises(TrainingError) as caught:
-        check(MultVAE(samples=2), data([1] * 5), CPU)
-    assert "--samples" not in str(caught.value)
+        check(MultVAE(sampled_items=2), data([1] * 5), CPU)
+    assert "--sampled-items" not in str(caught.value)

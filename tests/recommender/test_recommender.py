@@ -433,7 +433,7 @@ def test_what_is_known_of_a_fit_is_kept() -> None:
     data = training_data()
     split = split_users(data, n_valid=5, n_test=5, seed=1)
     model = Recommender(EASE()).fit(split.train, valid=split.valid, run=Run(device="cpu", seed=7, threads=1))
-    facts = model.facts
+    facts = model.metadata
     assert facts["model"] == "ease"
     assert (facts["users"], facts["items"]) == split.train.shape
     assert facts["interactions"] == split.train.nnz
@@ -449,13 +449,13 @@ def test_what_is_known_of_a_fit_is_kept() -> None:
 @pytest.mark.parametrize("build", ["2.13.0+cu130", "2.13.0+cpu", "2.13.0", "2.14.0a0+git1234"])
 def test_the_build_of_pytorch_that_runs_is_kept(build: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch, "__version__", build)
-    facts = Recommender(EASE()).fit(training_data(), run=Run(device="cpu")).facts
+    facts = Recommender(EASE()).fit(training_data(), run=Run(device="cpu")).metadata
     assert facts["versions"]["torch"] == build
 
 
 def test_the_fingerprint_of_the_training_data_is_that_of_the_data() -> None:
     def printed(data: Interactions) -> Any:
-        return Recommender(Popularity()).fit(data, run=CPU).facts["train_fingerprint"]
+        return Recommender(Popularity()).fit(data, run=CPU).metadata["train_fingerprint"]
 
     data = training_data()
     less = data.take(np.arange(data.nnz) > 0)
@@ -513,12 +513,12 @@ def test_a_fit_that_is_interrupted_leaves_the_former_model_whole() -> None:
 
     data = training_data()
     model = Recommender(small("mult_vae", epochs=3)).fit(data, run=CPU)
-    before = model.score(data.matrix), model.facts, model.history
+    before = model.score(data.matrix), model.metadata, model.history
     other = data.select_users(np.arange(40))
     with pytest.raises(KeyboardInterrupt):
         model.fit(other, run=Run(device="cpu", progress=stop, seed=5))
     np.testing.assert_array_equal(model.score(data.matrix), before[0])
-    assert (model.facts, model.history) == before[1:]
+    assert (model.metadata, model.history) == before[1:]
 
 
 def test_a_first_fit_that_is_interrupted_leaves_no_half_model() -> None:
@@ -565,7 +565,7 @@ def test_the_whole_job_in_ten_lines(tmp_path: Path) -> None:
     model = Recommender(spec).fit(split.train, valid=split.valid, run=Run(device="cpu", threads=1))
     report = evaluate(model, split.test, n_resamples=100)
     assert report.mean["recall@20"] > 0.9
-    assert report.fingerprint == split.fingerprint == model.facts["split_fingerprint"]
+    assert report.fingerprint == split.fingerprint == model.metadata["split_fingerprint"]
     items, scores = model.recommend(split.test.histories, k=10)
     assert items.shape == scores.shape == (20, 10)
     model.save(tmp_path / "models" / "mult_vae")

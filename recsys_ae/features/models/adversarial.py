@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from recsys_ae.errors import ConfigError
-from recsys_ae.features.nn.contract import FeatureShape, TrainedFeatureAutoencoder, TrainedFeatureSpec
+from recsys_ae.features.nn.contract import FeatureShape, TrainableFeatureAutoencoder, TrainableFeatureSpec
 from recsys_ae.features.nn.dense import Activation, Dense, Mirrored
 from recsys_ae.features.nn.likelihoods import Likelihood, mean_of, reconstruction
 from recsys_ae.features.nn.rows import FeatureRows
@@ -23,7 +23,7 @@ from recsys_ae.spec.hyper import hp
 
 
 @dataclass(frozen=True, kw_only=True)
-class Adversarial(TrainedFeatureSpec):
+class Adversarial(TrainableFeatureSpec):
     """Hyper-parameters of the adversarial autoencoder."""
 
     hidden: tuple[int, ...] = hp((400,), "widths from the input to the code, mirrored on the way back", low=1)
@@ -54,7 +54,7 @@ class Adversarial(TrainedFeatureSpec):
         return AdversarialNetwork(self, shape)
 
 
-class AdversarialNetwork(TrainedFeatureAutoencoder):
+class AdversarialNetwork(TrainableFeatureAutoencoder):
     """A dense autoencoder with a linear, deterministic code, and a discriminator of codes."""
 
     generative: ClassVar[bool] = True

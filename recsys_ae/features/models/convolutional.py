@@ -14,7 +14,7 @@ from torch.nn import functional
 
 from recsys_ae.errors import DataError, UnsupportedError
 from recsys_ae.features.data.features import IMAGE
-from recsys_ae.features.nn.contract import FeatureShape, TrainedFeatureAutoencoder, TrainedFeatureSpec
+from recsys_ae.features.nn.contract import FeatureShape, TrainableFeatureAutoencoder, TrainableFeatureSpec
 from recsys_ae.features.nn.convolution import Doublings, Halvings, halved
 from recsys_ae.features.nn.likelihoods import Likelihood, mean_of, reconstruction
 from recsys_ae.features.nn.rows import FeatureRows
@@ -28,7 +28,7 @@ from recsys_ae.spec.hyper import hp
 
 
 @dataclass(frozen=True, kw_only=True)
-class Convolutional(TrainedFeatureSpec):
+class Convolutional(TrainableFeatureSpec):
     """Hyper-parameters of the convolutional autoencoder."""
 
     reads: ClassVar[tuple[int, ...]] = (0, IMAGE)
@@ -78,7 +78,7 @@ class Convolutional(TrainedFeatureSpec):
         return ConvolutionalNetwork(self, shape)
 
 
-class ConvolutionalNetwork(TrainedFeatureAutoencoder):
+class ConvolutionalNetwork(TrainableFeatureAutoencoder):
     """Convolutions to a dense code and back; columns of a table are one channel in a row."""
 
     def __init__(self, spec: Convolutional, shape: FeatureShape) -> None:

@@ -11,12 +11,12 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from recsys_ae.features.nn.contract import FeatureShape, TrainedFeatureAutoencoder, TrainedFeatureSpec
+from recsys_ae.features.nn.contract import FeatureShape, TrainableFeatureAutoencoder, TrainableFeatureSpec
 from recsys_ae.features.nn.dense import ACTIVATIONS, Activation, Dense, Mirrored, Transposed, evenly_spaced
 from recsys_ae.features.nn.likelihoods import Likelihood, mean_of, reconstruction
 from recsys_ae.features.nn.rows import FeatureRows
 from recsys_ae.features.nn.scaling import Scaling
-from recsys_ae.nn.model import Loss, Trained, Validate
+from recsys_ae.nn.model import Loss, Trainable, Validate
 from recsys_ae.nn.runtime import Run
 from recsys_ae.nn.training import loop
 from recsys_ae.nn.training.loop import Step
@@ -25,7 +25,7 @@ from recsys_ae.tracking import NoTracker
 
 
 @dataclass(frozen=True, kw_only=True)
-class Deep(TrainedFeatureSpec):
+class Deep(TrainableFeatureSpec):
     """Hyper-parameters of the deep autoencoder."""
 
     hidden: tuple[int, ...] = hp(
@@ -42,7 +42,7 @@ class Deep(TrainedFeatureSpec):
         return DeepNetwork(self, shape)
 
 
-class DeepNetwork(TrainedFeatureAutoencoder):
+class DeepNetwork(TrainableFeatureAutoencoder):
     """Dense layers with a linear code in the middle."""
 
     def __init__(self, spec: Deep, shape: FeatureShape) -> None:
@@ -83,7 +83,7 @@ class DeepNetwork(TrainedFeatureAutoencoder):
             rows = FeatureRows(hidden, Scaling(hidden.shape[1]).to(rows.device))
 
 
-class _Stage(Trained):
+class _Stage(Trainable):
     """One layer of the encoder and the one of the decoder that undoes it, which read what the layer below gives."""
 
     def __init__(self, spec: Deep, layers: Mirrored, place: int) -> None:

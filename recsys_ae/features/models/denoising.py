@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from recsys_ae.features.nn.contract import FeatureShape, TrainedFeatureAutoencoder, TrainedFeatureSpec
+from recsys_ae.features.nn.contract import FeatureShape, TrainableFeatureAutoencoder, TrainableFeatureSpec
 from recsys_ae.features.nn.dense import Activation, Mirrored
 from recsys_ae.features.nn.likelihoods import Likelihood, mean_of, reconstruction
 from recsys_ae.features.nn.penalties import encoder_distortion
@@ -20,7 +20,7 @@ from recsys_ae.spec.hyper import hp
 
 
 @dataclass(frozen=True, kw_only=True)
-class Denoising(TrainedFeatureSpec):
+class Denoising(TrainableFeatureSpec):
     """Hyper-parameters of the denoising autoencoder."""
 
     hidden: tuple[int, ...] = hp((256,), "widths from the input to the code, mirrored on the way back", low=1)
@@ -41,7 +41,7 @@ class Denoising(TrainedFeatureSpec):
         return DenoisingNetwork(self, shape)
 
 
-class DenoisingNetwork(TrainedFeatureAutoencoder):
+class DenoisingNetwork(TrainableFeatureAutoencoder):
     """Dense layers to a linear code and back."""
 
     def __init__(self, spec: Denoising, shape: FeatureShape) -> None:

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from recsys_ae.errors import ConfigError, DataError, UnsupportedError
 from recsys_ae.features.data.features import IMAGE
 from recsys_ae.features.nn.attention import Block
-from recsys_ae.features.nn.contract import FeatureShape, TrainedFeatureAutoencoder, TrainedFeatureSpec
+from recsys_ae.features.nn.contract import FeatureShape, TrainableFeatureAutoencoder, TrainableFeatureSpec
 from recsys_ae.features.nn.rows import FeatureRows
 from recsys_ae.nn.layers import linear
 from recsys_ae.nn.model import Loss
@@ -25,7 +25,7 @@ MOST = 1024
 
 
 @dataclass(frozen=True, kw_only=True)
-class Masked(TrainedFeatureSpec):
+class Masked(TrainableFeatureSpec):
     """Hyper-parameters of the masked autoencoder."""
 
     reads: ClassVar[tuple[int, ...]] = (0, IMAGE)
@@ -95,7 +95,7 @@ class Masked(TrainedFeatureSpec):
         return MaskedNetwork(self, shape)
 
 
-class MaskedNetwork(TrainedFeatureAutoencoder):
+class MaskedNetwork(TrainableFeatureAutoencoder):
     """Tokens with learnt places; in the decoder one learnt token stands for all that are hidden."""
 
     def __init__(self, spec: Masked, shape: FeatureShape) -> None:

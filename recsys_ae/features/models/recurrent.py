@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_padded_sequence
 
 from recsys_ae.features.data.features import SEQUENCE
-from recsys_ae.features.nn.contract import FeatureShape, TrainedFeatureAutoencoder, TrainedFeatureSpec
+from recsys_ae.features.nn.contract import FeatureShape, TrainableFeatureAutoencoder, TrainableFeatureSpec
 from recsys_ae.features.nn.likelihoods import Likelihood, mean_of, reconstruction
 from recsys_ae.features.nn.rows import FeatureRows
 from recsys_ae.nn.layers import linear
@@ -21,7 +21,7 @@ from recsys_ae.spec.hyper import hp
 
 
 @dataclass(frozen=True, kw_only=True)
-class Recurrent(TrainedFeatureSpec):
+class Recurrent(TrainableFeatureSpec):
     """Hyper-parameters of the recurrent autoencoder."""
 
     reads: ClassVar[tuple[int, ...]] = (SEQUENCE,)
@@ -45,7 +45,7 @@ class Recurrent(TrainedFeatureSpec):
         return RecurrentNetwork(self, shape)
 
 
-class RecurrentNetwork(TrainedFeatureAutoencoder):
+class RecurrentNetwork(TrainableFeatureAutoencoder):
     """The encoder's last state becomes the code, and the code the decoder's first state; the end is written first."""
 
     def __init__(self, spec: Recurrent, shape: FeatureShape) -> None:

@@ -11,7 +11,7 @@ from typing import ClassVar, Literal
 import torch
 from torch import Tensor, nn
 
-from recsys_ae.features.nn.contract import FeatureShape, TrainedFeatureAutoencoder, TrainedFeatureSpec
+from recsys_ae.features.nn.contract import FeatureShape, TrainableFeatureAutoencoder, TrainableFeatureSpec
 from recsys_ae.features.nn.dense import Activation, Dense
 from recsys_ae.features.nn.likelihoods import Likelihood, cross_entropy, gaussian_nll, mean_of
 from recsys_ae.features.nn.rows import FeatureRows
@@ -27,7 +27,7 @@ FLOOR = -12.0
 
 
 @dataclass(frozen=True, kw_only=True)
-class Variational(TrainedFeatureSpec):
+class Variational(TrainableFeatureSpec):
     """Hyper-parameters of the variational autoencoder."""
 
     hidden: tuple[int, ...] = hp((400,), "widths from the input to the code, mirrored on the way back", low=1)
@@ -48,7 +48,7 @@ class Variational(TrainedFeatureSpec):
         return VariationalNetwork(self, shape)
 
 
-class VariationalNetwork(TrainedFeatureAutoencoder):
+class VariationalNetwork(TrainableFeatureAutoencoder):
     """Dense layers to mean and log variance of the code, and from a code back."""
 
     generative: ClassVar[bool] = True

@@ -11,7 +11,7 @@ from recsys_ae.errors import DataError, UnsupportedError
 from recsys_ae.features.data.features import FORMS, IMAGE, SEQUENCE, Features, Form
 from recsys_ae.features.nn.rows import FeatureRows
 from recsys_ae.features.nn.scaling import Scale
-from recsys_ae.nn.model import Identity, Trained, Training, Validate
+from recsys_ae.nn.model import Identity, Trainable, TrainingSpec, Validate
 from recsys_ae.nn.runtime import Run
 from recsys_ae.spec.hyper import hp
 
@@ -69,7 +69,7 @@ class FeatureSpec(Identity, ABC):
 
 
 @dataclass(frozen=True, kw_only=True)
-class TrainedFeatureSpec(Training, FeatureSpec):
+class TrainableFeatureSpec(TrainingSpec, FeatureSpec):
     """The hyper-parameters of a model of features that is trained by gradient descent."""
 
     epochs: int = hp(100, "passes over the training rows", low=1)
@@ -126,10 +126,10 @@ class FeatureAutoencoder(nn.Module, ABC):
         raise UnsupportedError(f"{type(self).__module__.rpartition('.')[2]} has no likelihood; use variational")
 
 
-class TrainedFeatureAutoencoder(Trained, FeatureAutoencoder):
+class TrainableFeatureAutoencoder(Trainable, FeatureAutoencoder):
     """An autoencoder of features that learns by gradient descent."""
 
-    def __init__(self, spec: TrainedFeatureSpec) -> None:
+    def __init__(self, spec: TrainableFeatureSpec) -> None:
         super().__init__(spec)
 
 

@@ -6,7 +6,7 @@ import torch
 from scipy.sparse import csr_matrix
 
 from recsys_ae.features.data.features import Features
-from recsys_ae.features.nn.contract import FeatureShape, FeatureSpec, TrainedFeatureSpec
+from recsys_ae.features.nn.contract import FeatureShape, FeatureSpec, TrainableFeatureSpec
 from recsys_ae.nn.footprint import copies
 
 
@@ -14,7 +14,7 @@ def memory(spec: FeatureSpec, features: Features, valid: Features | None = None)
     """Return the bytes that a fit needs beside the program and what was read, by what they are for."""
     shape = FeatureShape(len(features), features.width, features.form)
     parts = {"features": sum(_stored(one) for one in (features, valid) if one is not None)}
-    if isinstance(spec, TrainedFeatureSpec):
+    if isinstance(spec, TrainableFeatureSpec):
         with torch.device("meta"):  # shapes only
             network: Any = spec.build(shape)
         rows = min(spec.batch_size, shape.n_rows)

@@ -9,7 +9,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from recsys_ae.features.nn.contract import TrainedFeatureAutoencoder, TrainedFeatureSpec
+from recsys_ae.features.nn.contract import TrainableFeatureAutoencoder, TrainableFeatureSpec
 from recsys_ae.features.nn.dense import Mirrored
 from recsys_ae.features.nn.rows import FeatureRows
 from recsys_ae.spec.hyper import hp
@@ -20,7 +20,7 @@ CLOSEST = 1e-3
 
 
 @dataclass(frozen=True, kw_only=True)
-class BiasedSpec(TrainedFeatureSpec):
+class BiasedSpec(TrainableFeatureSpec):
     """The hyper-parameters of a model whose output's bias may start at the mean."""
 
     bias: Literal["zero", "mean"] = hp(
@@ -28,7 +28,7 @@ class BiasedSpec(TrainedFeatureSpec):
     )
 
 
-class BiasedAutoencoder(TrainedFeatureAutoencoder):
+class BiasedAutoencoder(TrainableFeatureAutoencoder):
     """A dense network that looks at the means of the columns before the first epoch."""
 
     layers: Mirrored

@@ -150,7 +150,7 @@ def _train(fit: Fit, data: StudyData, shelf: Shelf, run: Run) -> list[dict[str, 
         "parameters": _learnt(encoder),
         "epochs": len(encoder.history),
         "cpu_seconds": round(cpu, 3),
-        **{name: encoder.facts[name] for name in ("rows", "seconds", "device", "threads", "versions")},
+        **{name: encoder.metadata[name] for name in ("rows", "seconds", "device", "threads", "versions")},
         "valid": [epoch.get("valid/rmse") for epoch in encoder.history],
     }
     shelf.keep(FIT, fit.identity, Measured(plain(numbers)))

@@ -10,13 +10,13 @@ from torch import Tensor
 
 from recsys_ae.errors import TrainingError
 from recsys_ae.nn.linear import cholesky, cooccurrence, dual
-from recsys_ae.nn.model import ALL, Autoencoder
+from recsys_ae.nn.model import ALL, Model
 from recsys_ae.nn.rows import Rows
 
 Dtype: TypeAlias = Literal["float64", "float32"]
 
 
-class ItemItem(Autoencoder):
+class ItemItem(Model):
     """score = x · B with the item-item weights B, ``(n_items, n_items)``, whose diagonal is 0."""
 
     weights: Tensor

@@ -6,7 +6,7 @@ from scipy.sparse import coo_matrix
 from torch import Tensor
 
 from recsys_ae.errors import UnsupportedError
-from recsys_ae.nn.model import ALL, Autoencoder
+from recsys_ae.nn.model import ALL, Model
 from recsys_ae.nn.rows import Rows
 from recsys_ae.nn.runtime import free_memory
 
@@ -14,7 +14,7 @@ CELLS = 2**22
 """Similarities added to scores at a time: 48 MiB with their places."""
 
 
-class Neighbors(Autoencoder):
+class Neighbors(Model):
     """score = x · S with the item-item similarities S, of which each row keeps the largest.
 
     No item is its own neighbour: what somebody has seen is scored by the rest of the history, as in EASE.

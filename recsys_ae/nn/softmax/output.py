@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from recsys_ae.errors import ConfigError
 from recsys_ae.nn.layers import columns, initialise, linear
-from recsys_ae.nn.model import Shape, TrainedSpec
+from recsys_ae.nn.model import Shape, TrainableSpec
 from recsys_ae.nn.rows import Rows
 from recsys_ae.nn.softmax.losses import CELLS, multinomial, sampled_multinomial
 from recsys_ae.nn.softmax.sampling import Sampler
@@ -17,10 +17,10 @@ from recsys_ae.spec.hyper import hp
 
 
 @dataclass(frozen=True, kw_only=True)
-class SoftmaxSpec(TrainedSpec):
+class SoftmaxSpec(TrainableSpec):
     """What every model with a softmax over the items can be told."""
 
-    samples: int = hp(
+    sampled_items: int = hp(
         0,
         "items drawn by popularity for each batch, which stand for all others in the softmax; an update then changes "
         "the weights of these and of the batch's own items only, so that its cost does not grow with the catalogue; "
@@ -30,21 +30,22 @@ class SoftmaxSpec(TrainedSpec):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.samples and self.optimizer not in ("adam", "adam_norm_grad"):
+        if self.sampled_items and self.optimizer not in ("adam", "adam_norm_grad"):
             raise ConfigError(
-                f"optimizer = {self.optimizer!r} cannot update the few items of samples = {self.samples:,} alone; use "
-                "optimizer = 'adam', or samples = 0"
+                f"optimizer = {self.optimizer!r} cannot update only the items drawn by sampled_items = "
+                f"{self.sampled_items:,}; use optimizer = 'adam', or sampled_items = 0"
             )
-        if self.samples and self.pull:
+        if self.sampled_items and self.anchor_l2:
             raise ConfigError(
-                f"pull = {self.pull:g} moves all items, and samples = {self.samples:,} a few; set one of them to 0"
+                f"anchor_l2 = {self.anchor_l2:g} moves all items, and sampled_items = {self.sampled_items:,} a few; "
+                "set one of them to 0"
             )
 
     def batch_memory(self, shape: Shape) -> int:
         """Return the bytes of the logits that are held at a time."""
         n, columns = min(self.batch_size, shape.n_rows), shape.width
-        if 0 < self.samples < columns:
-            return 4 * n * self.samples
+        if 0 < self.sampled_items < columns:
+            return 4 * n * self.sampled_items
         return 4 * min(n * columns, max(CELLS, columns))
 
 

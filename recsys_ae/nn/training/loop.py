@@ -18,7 +18,7 @@ from recsys_ae.nn.training.optimizers import optimizer
 from recsys_ae.nn.training.schedules import decay
 
 if TYPE_CHECKING:
-    from recsys_ae.nn.model import Loss, Trained, TrainedSpec
+    from recsys_ae.nn.model import Loss, Trainable, TrainableSpec
 
 
 @dataclass(frozen=True)
@@ -46,13 +46,13 @@ class Step:
 
 
 def train(
-    network: "Trained", rows: Rows, run: Run, validate: Callable[[], dict[str, float]] | None
+    network: "Trainable", rows: Rows, run: Run, validate: Callable[[], dict[str, float]] | None
 ) -> list[dict[str, float]]:
     """Fit a network on shuffled batches; with ``validate`` the best weights are put back at the end.
 
     Returns the losses, seconds, rows per second and validation metrics of each epoch.
     """
-    spec: TrainedSpec = network.spec
+    spec: TrainableSpec = network.spec
     network.begin(rows)
     total = spec.epochs * math.ceil(len(rows) / spec.batch_size)
     updates = _Updates(network, run, total, network.phases(), run.generator())
@@ -66,29 +66,29 @@ def train(
         measured |= {"seconds": seconds, "rows_per_second": len(rows) / seconds}
         if validate is not None:
             with updates.average.applied():
-                _settle(network, rows)
+                _finalize(network, rows)
                 measured |= {f"valid/{name}": value for name, value in validate().items()}
-                best.offer(_monitored(measured, spec.monitor), epoch)
+                best.update(_monitored(measured, spec.monitor), epoch)
         history.append(measured)
         run.tracker.metrics(measured, step=epoch)
         if validate is not None and spec.patience and epoch - best.epoch >= spec.patience:
             break
     updates.average.exchange()
     if validate is None:
-        _settle(network, rows)
-    best.put_back()
+        _finalize(network, rows)
+    best.restore()
     return history
 
 
 @torch.no_grad()
-def _settle(network: "Trained", rows: Rows) -> None:
+def _finalize(network: "Trainable", rows: Rows) -> None:
     network.eval()
-    network.settle(rows)
+    network.finalize(rows)
 
 
 def _epoch(updates: "_Updates", rows: Rows, run: Run, epoch: int, last: dict[str, float]) -> dict[str, float]:
     """Update once on each batch; return the mean of each part of the loss over the rows."""
-    spec: TrainedSpec = updates.network.spec
+    spec: TrainableSpec = updates.network.spec
     updates.network.train()
     before, done = updates.done, 0
     recorded: list[tuple[dict[str, Tensor | float], int]] = []
@@ -117,7 +117,7 @@ class _Best:
         self.network, self.value, self.epoch = network, -math.inf, 0
         self.state: dict[str, Tensor] = {}
 
-    def offer(self, value: float, epoch: int) -> None:
+    def update(self, value: float, epoch: int) -> None:
         """Keep the network's weights if no earlier epoch was as good."""
         if not value > self.value:  # so that NaN is no better than anything
             return
@@ -128,7 +128,7 @@ class _Best:
             else:
                 self.state[name] = tensor.clone()
 
-    def put_back(self) -> None:
+    def restore(self) -> None:
         """Give the network the weights that were kept, if any."""
         if self.state:
             self.network.load_state_dict(self.state)
@@ -138,9 +138,9 @@ class _Updates:
     """The optimiser's side of training: everything that changes from update to update."""
 
     def __init__(
-        self, network: "Trained", run: Run, total: int, phases: Sequence[Phase], generator: torch.Generator
+        self, network: "Trainable", run: Run, total: int, phases: Sequence[Phase], generator: torch.Generator
     ) -> None:
-        spec: TrainedSpec = network.spec
+        spec: TrainableSpec = network.spec
         self.network, self.run, self.total, self.done = network, run, total, 0
         self.generator, self.phase = generator, phases[0]
         self.then = _Updates(network, run, total, phases[1:], generator) if len(phases) > 1 else None
@@ -148,7 +148,7 @@ class _Updates:
         others = [p for p in self.phase.parameters if p.ndim <= 1]
         groups = [{"params": weights, "weight_decay": network.weight_decay()}, {"params": others, "weight_decay": 0.0}]
         self.optimiser: Any = optimizer(spec.optimizer, groups, spec.lr)
-        self.average = RunningAverage(network, spec.average)
+        self.average = RunningAverage(network, spec.ema_decay)
         self.scaler = torch.amp.GradScaler(run.torch_device.type, enabled=run.dtype is torch.float16)
 
     def step(self, batch: Rows) -> dict[str, Tensor | float]:

@@ -293,7 +293,7 @@ def test_a_model_comes_back_from_its_folder_with_equal_spec_and_codes(name: str,
     assert again.spec == model.spec
     assert again.columns.equals(model.columns)
     assert again.form == model.form
-    assert (again.history, again.facts, again.notes) == (model.history, model.facts, model.notes)
+    assert (again.history, again.metadata, again.notes) == (model.history, model.metadata, model.notes)
     assert repr(again) == repr(model)
     np.testing.assert_array_equal(np.asarray(again.encode(features).matrix), np.asarray(model.encode(features).matrix))
     np.testing.assert_array_equal(
@@ -358,10 +358,10 @@ def test_columns_are_found_by_their_names() -> None:
 
 def test_a_code_that_can_hold_the_whole_row_is_remarked() -> None:
     model = FeatureEncoder(small("vanilla", latent=12, epochs=1)).fit(table(), run=CPU)
-    assert any("vanilla can learn to copy its input" in remark for remark in model.facts["remarks"])
+    assert any("vanilla can learn to copy its input" in remark for remark in model.metadata["remarks"])
     for name in ("denoising", "sparse", "contractive", "variational"):
         model = FeatureEncoder(small(name, latent=12, epochs=1)).fit(table(), run=CPU)
-        assert not model.facts["remarks"]
+        assert not model.metadata["remarks"]
 
 
 def test_the_bernoulli_likelihood_takes_values_from_0_to_1_only() -> None:

@@ -147,7 +147,7 @@ def test_a_sample_as_large_as_the_catalogue_is_no_sample() -> None:
 
 def test_training_touches_no_item_outside_the_batches_and_samples() -> None:
     """One batch of one row: the weights of its items and of the sample move, all others stay as they were."""
-    spec = MultVAE(latent=4, hidden=(6,), samples=3, batch_size=1, epochs=1, dropout=0.0)
+    spec = MultVAE(latent=4, hidden=(6,), sampled_items=3, batch_size=1, epochs=1, dropout=0.0)
     given = csr_matrix((np.ones(3), ([0, 0, 0], [5, 17, 40])), shape=(1, 200), dtype=np.float32)
     with seeded(0):
         network = spec.build(Shape(1, 200))
@@ -166,5 +166,5 @@ def test_training_touches_no_item_outside_the_batches_and_samples() -> None:
 
 
 def test_an_optimizer_that_updates_everything_is_refused() -> None:
-    with pytest.raises(ConfigError, match=r"optimizer = 'nadam' .* samples = 10"):
-        MultVAE(samples=10, optimizer="nadam")
+    with pytest.raises(ConfigError, match=r"optimizer = 'nadam' .* sampled_items = 10"):
+        MultVAE(sampled_items=10, optimizer="nadam")

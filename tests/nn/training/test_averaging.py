@@ -50,7 +50,7 @@ def test_no_decay_leaves_the_weights_alone() -> None:
 
 
 def test_the_average_is_what_is_validated_and_kept() -> None:
-    plain, averaged = network_of(Tiny(epochs=4)), network_of(Tiny(epochs=4, average=0.9))
+    plain, averaged = network_of(Tiny(epochs=4)), network_of(Tiny(epochs=4, ema_decay=0.9))
     seen = []
     learn(plain)
     learn(averaged, scripted([0.1, 0.2, 0.9, 0.3], watch=lambda: seen.append(weights_of(averaged))))
@@ -59,13 +59,13 @@ def test_the_average_is_what_is_validated_and_kept() -> None:
 
 
 def test_the_average_takes_no_part_in_the_updates() -> None:
-    plain, averaged = network_of(Tiny(epochs=3)), network_of(Tiny(epochs=3, average=0.9))
+    plain, averaged = network_of(Tiny(epochs=3)), network_of(Tiny(epochs=3, ema_decay=0.9))
     without, with_average = learn(plain), learn(averaged, scripted([0.3, 0.2, 0.1]))
     assert [one["loss"] for one in without] == [one["loss"] for one in with_average]
 
 
 def test_without_validation_the_last_average_is_kept() -> None:
-    plain, averaged = network_of(Tiny(epochs=3)), network_of(Tiny(epochs=3, average=0.999))
+    plain, averaged = network_of(Tiny(epochs=3)), network_of(Tiny(epochs=3, ema_decay=0.999))
     start = weights_of(averaged)["output.weight"]
     learn(plain)
     learn(averaged)

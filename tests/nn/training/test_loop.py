@@ -205,7 +205,7 @@ class Settling(TinyNetwork):
         self.said: list[str] = []
         self.circumstances: list[tuple[list[int], bool, bool]] = []
 
-    def settle(self, rows: Rows) -> None:
+    def finalize(self, rows: Rows) -> None:
         self.said.append("settled")
         self.circumstances.append((rows.positions.tolist(), self.training, torch.is_grad_enabled()))
         self.derived.copy_(rows.product(self.input.weight).sum(dim=0))
@@ -220,7 +220,7 @@ class Settling(TinyNetwork):
 def test_a_model_is_settled_on_all_rows_before_each_validation_with_the_weights_that_are_validated(
     average: float,
 ) -> None:
-    network = network_of(Tiny(epochs=3, lr=0.05, average=average), Settling)
+    network = network_of(Tiny(epochs=3, lr=0.05, ema_decay=average), Settling)
     assert isinstance(network, Settling)
     seen: list[Tensor] = []
 
@@ -238,7 +238,7 @@ def test_a_model_is_settled_on_all_rows_before_each_validation_with_the_weights_
 
 @pytest.mark.parametrize("average", [0.0, 0.9])
 def test_without_validation_a_model_is_settled_once_at_the_end(average: float) -> None:
-    network = network_of(Tiny(epochs=3, lr=0.05, average=average), Settling)
+    network = network_of(Tiny(epochs=3, lr=0.05, ema_decay=average), Settling)
     assert isinstance(network, Settling)
     learn(network)
     assert network.circumstances == [(list(range(11)), False, False)]
@@ -274,7 +274,7 @@ def test_a_model_may_say_how_its_weights_decay() -> None:
 
 @dataclass(frozen=True, kw_only=True)
 class Searching(Tiny):
-    """Trained by an optimiser for whole data."""
+    """Trainable by an optimiser for whole data."""
 
     optimizer: BatchOptimizer = hp("lbfgs", "how the weights follow their gradient")  # type: ignore[assignment]
     lr: float = hp(1.0, "learning rate")
