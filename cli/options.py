@@ -131,14 +131,14 @@ WHERE_FEATURES_ARE = (
 )
 
 
-def item_vectors() -> Option:
+def item_features() -> Option:
     """Return the option that names features of the items that a recommender learns from."""
     help = (
         "Features of items, as `recsys-ae encode` writes them, or any others: the item tables of a neural model begin "
         f"with them, and every model learns to rank new items by theirs. {WHERE_FEATURES_ARE} May be given more than "
         "once; features are joined by their ids."
     )
-    return Option(["--item-vectors"], multiple=True, metavar="FILE|NAME[:COLUMNS]", section=DATA, help=help)
+    return Option(["--item-features"], multiple=True, metavar="FILE|NAME[:COLUMNS]", section=DATA, help=help)
 
 
 def features(*, fitted: bool = False) -> list[Option]:

@@ -58,7 +58,7 @@ def _fit(spec_class: type["Spec"], given: Mapping[str, Any], saved: list[Path]) 
     prepared = prepare(source, cache=given["cache"])
     split = prepared.divide()
     show_data(display, prepared, split)
-    vectors = feature_source.read_all(given["item_vectors"], given["data_dir"]) if given["item_vectors"] else None
+    vectors = feature_source.read_all(given["item_features"], given["data_dir"]) if given["item_features"] else None
     width = 0 if vectors is None else vectors.width
     parts = needed(spec, Shape(*split.train.shape, width), split.train.nnz)
     show_memory(display, parts, run, whole=given["dry_run"])
@@ -85,7 +85,7 @@ def _fit(spec_class: type["Spec"], given: Mapping[str, Any], saved: list[Path]) 
     ):
         tracking.tracker.parameters(_described(model.notes))
         run = dataclasses.replace(run, tracker=tracking.tracker, progress=progress)
-        model.fit(train, valid=valid, item_vectors=vectors, run=run)
+        model.fit(train, valid=valid, item_features=vectors, run=run)
         model.notes["mlflow"] = tracking.address
         # First the model is safe; what tracking does then cannot lose it.
         model.save(out, overwrite=given["overwrite"])

@@ -17,7 +17,7 @@ def shared(*, rated: bool = False) -> list[Option]:
         options.data_dir(),
         options.cache(),
         *options.columns(),
-        options.item_vectors(),
+        options.item_features(),
         *options.filters(rated=rated),
         *options.splits(rated=rated),
         *options.run(),

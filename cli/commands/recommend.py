@@ -38,7 +38,7 @@ PARAMS = [
            help="Recommend what a user has interacted with, too.  [default: no item that they rated, high or low]"),
     Option(["--cold-items"], multiple=True, metavar="FILE|NAME[:COLUMNS]", section=LISTS,
            help="Features of items that nobody has touched, of the kind that the model was fitted with "
-                "(--item-vectors); those that the model knows are left out. May be given more than once."),
+                "(--item-features); those that the model knows are left out. May be given more than once."),
     Option(["--only-cold"], is_flag=True, section=LISTS, help="Recommend nothing but these."),
     Option(["--users"], metavar="all|FILE", section=USERS,
            help="All users of the data, or those in a file of ids, one a line.  [default: all; with --histories, its]"),

@@ -217,13 +217,13 @@ def by_genre(task: Task) -> Same:
 def content_knn(task: Task) -> Ranker:
     """Rank by likeness to the history."""
     spec = ContentKNN(neighbors=NEIGHBORS)
-    return Ranker(Recommender(spec).fit(task.train, item_vectors=task.known, run=Run()), task.new)
+    return Ranker(Recommender(spec).fit(task.train, item_features=task.known, run=Run()), task.new)
 
 
 def cease(task: Task) -> Ranker:
     """Rank by the model that learns from features and likes together."""
     spec = CEASE(l2=L2[task.source.name], weight=WEIGHT)
-    return Ranker(Recommender(spec).fit(task.train, item_vectors=task.known, run=Run()), task.new)
+    return Ranker(Recommender(spec).fit(task.train, item_features=task.known, run=Run()), task.new)
 
 
 NEIGHBORS, WEIGHT = 20, 1e6

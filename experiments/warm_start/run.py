@@ -145,7 +145,7 @@ class Study:
         train = part(self.split.train, task.share, task.seed)
         spec = build(models.spec_class(task.model), told)
         run = Run(seed=task.seed, device="cpu", threads=1)
-        model = Recommender(spec).fit(train, valid=self.split.valid, item_vectors=self._vectors(task, train), run=run)
+        model = Recommender(spec).fit(train, valid=self.split.valid, item_features=self._vectors(task, train), run=run)
         curve = [epoch[f"valid/{METRIC}"] for epoch in model.history]
         found = {"users": train.shape[0], "validation": curve, "seconds": model.metadata["seconds"]}
         if not self.select:

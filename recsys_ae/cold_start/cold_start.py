@@ -112,7 +112,7 @@ def begin(network: Model, features: Features | None, items: Ids, run: Run) -> St
     network.start_from(start.items, run.generator())
     if network.item_tables() or network.learns_from_features:
         return start
-    remark = "no weights of this model begin with item vectors: they serve to rank new items"
+    remark = "no weights of this model begin with item features: they serve to rank new items"
     return dataclasses.replace(start, remarks=(*start.remarks, remark))
 
 

@@ -107,7 +107,7 @@ class Model(nn.Module, ABC):
     def do_without_features(self) -> None:
         """Raise if nothing can be learnt without features of the items."""
         if self.learns_from_features:
-            raise ConfigError(f"{_name(self)} learns from features of the items: give item_vectors (--item-vectors)")
+            raise ConfigError(f"{_name(self)} learns from features of the items: give item_features (--item-features)")
 
     def item_weights(self) -> Tensor:
         """Return all that scoring an item takes, a row for each, ``(n_items, p)``."""
@@ -233,7 +233,7 @@ class TrainableModel(Trainable, Model):
         if self.spec.anchor_l2:
             raise ConfigError(
                 f"anchor_l2 = {self.spec.anchor_l2:g} has nothing to pull to: "
-                "give item_vectors (--item-vectors), or set it to 0"
+                "give item_features (--item-features), or set it to 0"
             )
 
     def penalised(self, loss: Loss) -> Loss:

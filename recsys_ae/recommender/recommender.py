@@ -88,7 +88,7 @@ class Recommender:
         train: Interactions,
         *,
         valid: Holdout | None = None,
-        item_vectors: Features | None = None,
+        item_features: Features | None = None,
         run: Run | None = None,
     ) -> Self:
         """Learn from the training users.
@@ -97,7 +97,7 @@ class Recommender:
         ----------
         valid
             Users to choose the best epoch on. Without them the last epoch's weights are kept.
-        item_vectors
+        item_features
             Features of items: vectors from a `FeatureEncoder`, or any others. The item tables of a model that is
             trained by gradient descent begin with them, and every model learns to rank items by them that nobody has
             touched (``cold_items`` of `recommend`). Items without any begin as usual.
@@ -109,14 +109,14 @@ class Recommender:
             raise DataError("there are no interactions to learn from")
         if valid is not None:
             preflight.refuse_other_items(valid, train.shape[1])
-        shape = Shape(*train.shape, 0 if item_vectors is None else item_vectors.width)
+        shape = Shape(*train.shape, 0 if item_features is None else item_features.width)
         preflight.check(self.spec, train, run, shape.features)
         metadata = fit_metadata(self.spec, train, valid, run)
         run.tracker.parameters({**flatten(self.spec), **metadata})
         started, device = time.perf_counter(), run.torch_device
         with run.settings():
             network = self.spec.build(shape).to(device)
-            start = cold_start.begin(network, item_vectors, train.items, run)
+            start = cold_start.begin(network, item_features, train.items, run)
             rows = Rows.from_matrix(canonical(train.matrix), device)
             popularity = rows.with_values(torch.ones_like(rows.values)).column_sums()
             users = train.users if network.knows_users else pd.Index([])
@@ -135,7 +135,7 @@ class Recommender:
         self._network, self._popularity, self.items, self.users = network.eval(), popularity, train.items, users
         return self
 
-    def fit_cold_items(self, train: Interactions, item_vectors: Features, *, run: Run | None = None) -> Self:
+    def fit_cold_items(self, train: Interactions, item_features: Features, *, run: Run | None = None) -> Self:
         """Learn to rank new items by these features, after a fit to ``train`` and without changing its result.
 
         Models that learn from features themselves do so in `fit` only, and are refused.
@@ -147,7 +147,7 @@ class Recommender:
             raise DataError("these are other items than those that the model was fitted on; give the same interactions")
         with run.settings():
             device = self._popularity.device
-            start = cold_start.known(self.network, item_vectors, self.items, device)
+            start = cold_start.known(self.network, item_features, self.items, device)
             rows = Rows.from_matrix(canonical(train.matrix), device)
             self._cold_start = ColdStart.learn(self.network, rows, start, run.generator())
         self.metadata |= start.metadata
@@ -189,7 +189,7 @@ class Recommender:
             Recommend only these items, or none of these: positions for all rows, or ``(n, n_items)`` sparse with a
             row of items for each user.
         cold_items
-            Features of further items, which nobody has touched, of the kind that was given as ``item_vectors``. Their
+            Features of further items, which nobody has touched, of the kind that was given as ``item_features``. Their
             positions are those behind the model's items, in this order.
         only_cold
             Recommend these alone.
@@ -316,7 +316,7 @@ class Recommender:
         if self._cold_start is None:
             raise UnsupportedError(
                 f"this {self.spec.name()} was fitted without features of items, so it cannot rank new ones by theirs; "
-                "fit it with item_vectors (--item-vectors)"
+                "fit it with item_features (--item-features)"
             )
         known = cold_items.ids.isin(self._known)
         if known.any():

@@ -51,7 +51,7 @@ def new() -> Features:
 def fitted(name: str) -> Recommender:
     """Return the one model that all tests share which only read it."""
     data = data_for(name)
-    return Recommender(small(name)).fit(data, item_vectors=told(data), run=CPU)
+    return Recommender(small(name)).fit(data, item_features=told(data), run=CPU)
 
 
 def histories(name: str) -> csr_matrix:
@@ -111,12 +111,12 @@ def test_new_items_are_ranked_alike_by_a_model_that_came_back(name: str, tmp_pat
 def test_what_scores_no_new_items_says_so(name: str) -> None:
     data = data_for(name)
     with pytest.raises(UnsupportedError, match=f"{name} cannot score items that nobody has touched; use ease"):
-        Recommender(small(name)).fit(data, item_vectors=told(data), run=CPU)
+        Recommender(small(name)).fit(data, item_features=told(data), run=CPU)
 
 
 @pytest.mark.parametrize("name", FROM_FEATURES)
 def test_what_learns_from_features_asks_for_them(name: str) -> None:
-    with pytest.raises(ConfigError, match=f"{name} learns from features of the items: give item_vectors"):
+    with pytest.raises(ConfigError, match=f"{name} learns from features of the items: give item_features"):
         Recommender(small(name)).fit(data_for(name), run=CPU)
 
 
@@ -151,7 +151,7 @@ def test_a_table_names_the_new_items() -> None:
 def test_items_without_features_begin_as_usual_and_are_counted() -> None:
     data = training_data()
     some = told(data).take(np.arange(20))
-    model = Recommender(small("mult_dae", epochs=1)).fit(data, item_vectors=some, run=CPU)
+    model = Recommender(small("mult_dae", epochs=1)).fit(data, item_features=some, run=CPU)
     assert model.metadata["remarks"] == ["12 of 32 items have no features"]
 
 
@@ -159,7 +159,7 @@ def test_bad_features_are_refused() -> None:
     data, model = training_data(), fitted("ease")
     foreign = features(pd.Index([f"x{place}" for place in range(32)]), block_of(data))
     with pytest.raises(DataError, match="none of the 32 items has features: the 32 rows are called x0, x1, x2 and"):
-        Recommender(EASE()).fit(data, item_vectors=foreign, run=CPU)
+        Recommender(EASE()).fit(data, item_features=foreign, run=CPU)
     both = features(pd.Index([*NEW, 1000], dtype=object), np.append(NEW_BLOCKS, 0))
     with pytest.raises(DataError, match="1 of the 9 cold items are items of the model, the first is 1000"):
         model.recommend(histories("ease"), cold_items=both)
@@ -235,13 +235,13 @@ def test_content_knn_knows_no_users() -> None:
     data = training_data()
     other = training_data(seed=3)
     spec = ContentKNN(neighbors=7)
-    first, second = (Recommender(spec).fit(one, item_vectors=told(data), run=CPU) for one in (data, other))
+    first, second = (Recommender(spec).fit(one, item_features=told(data), run=CPU) for one in (data, other))
     np.testing.assert_array_equal(first.score(histories("ease")), second.score(histories("ease")))
 
 
 def test_features_go_with_a_model_that_is_fitted_again_without_them() -> None:
     data = training_data()
-    model = Recommender(MultDAE(epochs=1, latent=4)).fit(data, item_vectors=told(data), run=CPU)
+    model = Recommender(MultDAE(epochs=1, latent=4)).fit(data, item_features=told(data), run=CPU)
     assert model.feature_columns is not None
     model.fit(data, run=CPU)
     assert model.feature_columns is None
@@ -253,7 +253,7 @@ def test_new_items_can_be_learnt_after_the_fit() -> None:
     model, plain = (Recommender(EASE(l2=5)).fit(data, run=CPU) for _ in range(2))
     model.fit_cold_items(data, told(data), run=CPU)
     np.testing.assert_array_equal(model.score(histories("ease")), plain.score(histories("ease")))
-    at_once = Recommender(EASE(l2=5)).fit(data, item_vectors=told(data), run=CPU)
+    at_once = Recommender(EASE(l2=5)).fit(data, item_features=told(data), run=CPU)
     for first, second in zip(
         *(one.recommend(histories("ease"), k=9, cold_items=new()) for one in (model, at_once)), strict=True
     ):

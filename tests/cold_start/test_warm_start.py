@@ -105,7 +105,7 @@ def test_a_pull_keeps_items_where_they_began() -> None:
 
     def moved(pull: float) -> float:
         spec = small("mult_dae", anchor_l2=pull, epochs=20)
-        model = Recommender(spec).fit(data, item_vectors=vectors, run=Run(device="cpu"))
+        model = Recommender(spec).fit(data, item_features=vectors, run=Run(device="cpu"))
         with Run(device="cpu").settings():
             began = spec.build(Shape(*data.shape))
             began.start_from(ItemFeatures.of(vectors, data.items, CPU), Run(device="cpu").generator())
@@ -115,7 +115,7 @@ def test_a_pull_keeps_items_where_they_began() -> None:
     free, pulled = moved(0.0), moved(10.0)
     assert pulled < free / 20
     spec = small("mult_dae", anchor_l2=10.0, epochs=2)
-    history = Recommender(spec).fit(data, item_vectors=vectors, run=Run(device="cpu")).history
+    history = Recommender(spec).fit(data, item_features=vectors, run=Run(device="cpu")).history
     assert history[0]["distance"] > 0
 
 
@@ -134,7 +134,7 @@ def test_the_cost_of_a_pull_is_the_squared_distance() -> None:
 
 
 def test_a_pull_to_nothing_and_of_few_items_is_refused() -> None:
-    with pytest.raises(ConfigError, match="anchor_l2 = 1 has nothing to pull to: give item_vectors"):
+    with pytest.raises(ConfigError, match="anchor_l2 = 1 has nothing to pull to: give item_features"):
         Recommender(small("mult_dae", anchor_l2=1.0)).fit(training_data(), run=Run(device="cpu"))
     with pytest.raises(ConfigError, match="anchor_l2 = 1 moves all items, and sampled_items = 10 a few"):
         small("mult_dae", anchor_l2=1.0, sampled_items=10)
@@ -144,5 +144,5 @@ def test_one_seed_gives_one_start() -> None:
     data = training_data()
     vectors = features(data.items, block_of(data))
     spec = small("mult_vae", epochs=2)
-    first, second = (Recommender(spec).fit(data, item_vectors=vectors, run=Run(device="cpu", seed=3)) for _ in range(2))
+    first, second = (Recommender(spec).fit(data, item_features=vectors, run=Run(device="cpu", seed=3)) for _ in range(2))
     assert all(torch.equal(a, b) for a, b in zip(first.network.parameters(), second.network.parameters(), strict=True))

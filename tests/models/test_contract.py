@@ -56,7 +56,7 @@ def fit(name: str, *, seed: int = 0, **chosen: Any) -> Recommender:
 
 def learnt(spec: Spec, data: Interactions, **how: Any) -> Recommender:
     """Fit a model, with features of the items if it learns from them."""
-    return Recommender(spec).fit(data, item_vectors=needed(spec, data), **how)
+    return Recommender(spec).fit(data, item_features=needed(spec, data), **how)
 
 
 @functools.cache
@@ -312,7 +312,7 @@ def test_all_that_was_learnt_is_in_the_state(name: str) -> None:
 def test_a_model_that_came_back_can_be_fitted_again(name: str, tmp_path: Path) -> None:
     fit(name, epochs=1).save(tmp_path / "model")
     again = Recommender.load(tmp_path / "model", device="cpu")
-    again.fit(data_for(name), item_vectors=needed(again.spec, data_for(name)), run=Run(device="cpu"))
+    again.fit(data_for(name), item_features=needed(again.spec, data_for(name)), run=Run(device="cpu"))
     expected = learnt(again.spec, data_for(name), run=Run(device="cpu"))
     np.testing.assert_array_equal(again.score(strangers()), expected.score(strangers()))
 

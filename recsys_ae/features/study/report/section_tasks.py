@@ -143,7 +143,7 @@ def recommendation() -> Section:
         "recommendation",
         "Recommendation",
         (
-            "Codes of items start a recommender (recsys-ae fit MODEL --item-vectors), and rank items that nobody has "
+            "Codes of items start a recommender (recsys-ae fit MODEL --item-features), and rank items that nobody has "
             "touched (recsys-ae recommend DIR --cold-items).",
             "Both are measured by experiments of their own: experiments/warm_start and experiments/cold_items.",
         ),

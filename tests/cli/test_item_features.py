@@ -1,4 +1,4 @@
-"""Item vectors on the command line: a fit with features, and lists with new items."""
+"""Item features on the command line: a fit with features, and lists with new items."""
 
 from pathlib import Path
 
@@ -25,9 +25,9 @@ def vectors(here: Path) -> Path:
 @pytest.mark.parametrize("model", ["ease", "mult-dae", "cease", "content-knn"])
 def test_new_items_are_recommended(cli: Run, here: Path, ratings: Path, vectors: Path, model: str) -> None:
     short = ("--epochs", "2") if model == "mult-dae" else ()
-    fitted = cli("fit", model, "--data", ratings, *FAST, *short, "--item-vectors", vectors, "--out", "m")
+    fitted = cli("fit", model, "--data", ratings, *FAST, *short, "--item-features", vectors, "--out", "m")
     assert fitted.code == 0, fitted.err
-    assert f"--item-vectors {vectors}" in fitted.out
+    assert f"--item-features {vectors}" in fitted.out
     outcome = cli("recommend", "m", "--out", "top.csv", "--k", 3, "--cold-items", vectors, "--only-cold")
     assert outcome.code == 0, outcome.err
     assert "Note: 3 of 25 items are new to the model" in outcome.err
@@ -48,17 +48,17 @@ def test_what_cannot_be_is_said_in_one_line(cli: Run, here: Path, ratings: Path,
         return outcome.err
 
     base = ("fit", "ease", "--data", ratings, *FAST, "--out", "x")
-    assert "there is no such file" in refused(*base, "--item-vectors", "nowhere.csv")
+    assert "there is no such file" in refused(*base, "--item-features", "nowhere.csv")
     other = here / "other.csv"
     pd.DataFrame({"item": ["p", "q"], "one": [1, 2]}).to_csv(other, index=False)
-    assert "none of the " in refused(*base, "--item-vectors", other)
+    assert "none of the " in refused(*base, "--item-features", other)
     infinite = here / "infinite.csv"
     pd.DataFrame({"item": ITEMS, "one": float("inf")}).to_csv(infinite, index=False)
-    assert "a value is infinite" in refused(*base, "--item-vectors", infinite)
+    assert "a value is infinite" in refused(*base, "--item-features", infinite)
     recommend = ("recommend", model, "--out", "x.csv")
     assert "was fitted without features of items" in refused(*recommend, "--cold-items", vectors)
     assert "which items? Name their features by --cold-items" in refused(*recommend, "--only-cold")
-    with_vectors = ("fit", "ease", "--data", ratings, *FAST, "--item-vectors", vectors, "--quiet", "--out", "m")
+    with_vectors = ("fit", "ease", "--data", ratings, *FAST, "--item-features", vectors, "--quiet", "--out", "m")
     assert cli(*with_vectors).code == 0
     known = here / "known.csv"
     pd.read_csv(vectors).iloc[:-3].to_csv(known, index=False)
@@ -71,6 +71,6 @@ def test_what_cannot_be_is_said_in_one_line(cli: Run, here: Path, ratings: Path,
 
 
 def test_a_dry_run_counts_the_features(cli: Run, ratings: Path, vectors: Path) -> None:
-    outcome = cli("fit", "ease", "--data", ratings, *FAST, "--item-vectors", vectors, "--dry-run")
+    outcome = cli("fit", "ease", "--data", ratings, *FAST, "--item-features", vectors, "--dry-run")
     assert outcome.code == 0
     assert "features of the items" in outcome.out
