@@ -1,40 +1,114 @@
-"""A folder of models is their registry: a new file is a new model."""
+"""Registry of models: the files of a folder, and the plug-ins of installed packages."""
 
 import ast
-import dataclasses
 import importlib
 import inspect
 import pkgutil
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from recsys_ae.errors import ConfigError
+from recsys_ae.spec import plug_ins
 from recsys_ae.spec.hyper import nearest
+from recsys_ae.spec.plug_ins import plain
+
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
+
+S = TypeVar("S")
 
 
-def names(folder: str) -> tuple[str, ...]:
-    """Return the names of all models of a folder, without importing one; a file that begins with ``_`` is none."""
-    return tuple(sorted(file.name for file in pkgutil.iter_modules([folder]) if not file.name.startswith("_")))
+class Registry(Generic[S]):
+    """Models by their names: a new file of the folder is a new model; a file that begins with ``_`` is none.
 
+    A plug-in cannot take the name of a model of the folder, nor of a plug-in that stands before it on the path: the
+    first keeps the name, and `remarks` says so.
 
-def summary(folder: str, name: str) -> str:
-    """Return a model's docstring, without importing it."""
-    source = (Path(folder) / f"{name}.py").read_text(encoding="utf-8")
-    return inspect.cleandoc(ast.get_docstring(ast.parse(source)) or "")
+    Parameters
+    ----------
+    package, folder
+        The package whose files are models, and where it is.
+    what
+        What one of them is called in messages.
+    group
+        The group of entry points that add models; without it there are none but those of the folder.
+    """
 
+    def __init__(self, package: str, folder: str, what: str, group: str | None = None) -> None:
+        self.package, self.folder, self.what, self.group = package, Path(folder), what, group
 
-def spec_class(package: str, folder: str, name: str, what: str) -> Any:
-    """Return the hyper-parameters' class of a model: the one dataclass with ``build`` that its file defines."""
-    plain = name.replace("-", "_")
-    if plain not in names(folder):
-        raise ConfigError(f"there is no {what} {name!r}{nearest(plain, names(folder))}")
-    module = importlib.import_module(f"{package}.{plain}")
-    (found,) = [
-        member
-        for member in vars(module).values()
-        if inspect.isclass(member)
-        and dataclasses.is_dataclass(member)
-        and hasattr(member, "build")
-        and member.__module__ == module.__name__
-    ]
-    return found
+    def built_in(self) -> tuple[str, ...]:
+        """Return the names of the models of the folder, without importing one."""
+        files = (file.name for file in pkgutil.iter_modules([str(self.folder)]))
+        return tuple(sorted(name for name in files if not name.startswith("_")))
+
+    def plug_ins(self) -> dict[str, "EntryPoint"]:
+        """Return the plug-ins by their names, without importing one."""
+        entries: dict[str, EntryPoint] = {}
+        for entry in self._registered():
+            entries.setdefault(plain(entry.name), entry)
+        return {name: entries[name] for name in sorted(entries.keys() - set(self.built_in()))}
+
+    def names(self) -> tuple[str, ...]:
+        """Return the names of all models, without importing one."""
+        return tuple(sorted((*self.built_in(), *self.plug_ins())))
+
+    def summary(self, name: str) -> str:
+        """Return what a model is, without importing it: its docstring, or the package that a plug-in is from."""
+        package = self.package_of(name)
+        if package is not None:
+            return f"from the package {package}"
+        source = (self.folder / f"{plain(name)}.py").read_text(encoding="utf-8")
+        return inspect.cleandoc(ast.get_docstring(ast.parse(source)) or "")
+
+    def spec_class(self, name: str) -> type[S]:
+        """Return the hyper-parameters' class of a model; ``mult-vae`` and ``mult_vae`` are the same name."""
+        key = plain(name)
+        if key in self.built_in():
+            return self._of_file(key)
+        entry = self.plug_ins().get(key)
+        if entry is None:
+            raise ConfigError(f"there is no {self.what} {name!r}{nearest(key, self.names())}")
+        cls: type[S] = plug_ins.load(entry)
+        return cls
+
+    def package_of(self, name: str) -> str | None:
+        """Return the package that a plug-in is from; None for a model of the folder and for an unknown name."""
+        key = plain(name)
+        entry = None if key in self.built_in() else self.plug_ins().get(key)
+        return None if entry is None else plug_ins.package_of(entry)
+
+    def owns(self, cls: type) -> bool:
+        """Say whether a class can be found again by its name."""
+        name = plug_ins.name_of(cls)
+        return name in self.names() and self.spec_class(name) is cls
+
+    def remarks(self) -> tuple[str, ...]:
+        """Say which plug-ins are not used, since their names are taken."""
+        built_in, used = self.built_in(), self.plug_ins()
+        sentences = []
+        for entry in self._registered():
+            key = plain(entry.name)
+            keeper = "this package" if key in built_in else f"the package {plug_ins.package_of(used[key])}"
+            if used.get(key) != entry:
+                own = plug_ins.package_of(entry)
+                sentences.append(f"the {self.what} {entry.name!r} of the package {own} is not used: {keeper} has one")
+        return tuple(sentences)
+
+    def attribute(self, name: str) -> Any:
+        """Return a model of the folder by its class's name: the ``__getattr__`` of the package."""
+        for key in self.built_in():
+            if key.replace("_", "") == name.lower() and self._of_file(key).__name__ == name:
+                return self._of_file(key)
+        raise AttributeError(f"module {self.package!r} has no attribute {name!r}")
+
+    def _registered(self) -> Iterator["EntryPoint"]:
+        return iter(() if self.group is None else plug_ins.registered(self.group))
+
+    def _of_file(self, key: str) -> type[S]:
+        """Return the one dataclass with ``build`` that a file defines."""
+        module = importlib.import_module(f"{self.package}.{key}")
+        members = (member for member in vars(module).values() if plug_ins.is_spec(member))
+        (cls,) = (member for member in members if member.__module__ == module.__name__)
+        return cls  # type: ignore[no-any-return]
