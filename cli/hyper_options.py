@@ -2,15 +2,14 @@
 
 import typing
 from collections.abc import Iterator, Mapping
-from types import UnionType
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from recsys_ae.spec.hyper import Hyper, bounds, describe
+from recsys_ae.spec.hyper import Hyper, alternatives, bounds, describe
 
 from .framework import Option
-from .param_types import Numbers, Type
+from .param_types import Numbers, OrWord, Type
 
 if TYPE_CHECKING:
     from recsys_ae.nn.model import Identity
@@ -40,9 +39,9 @@ def as_text(value: Any) -> str:
 def _option(hyper: Hyper) -> Option:
     name = hyper.name.replace("_", "-")
     settings: dict[str, Any] = {"default": hyper.default, "section": SECTION, "help": _help(hyper)}
-    kind = hyper.type
-    if typing.get_origin(kind) in (typing.Union, UnionType):
-        (kind,) = [one for one in typing.get_args(kind) if one is not type(None)]
+    kind, words = alternatives(hyper.type)
+    if words:
+        return Option([f"--{name}"], type=OrWord(TYPES[kind], words), **settings)
     if kind is bool:
         return Option([f"--{name}/--no-{name}"], **settings)
     if hyper.choices:

@@ -116,6 +116,18 @@ class Numbers(Type):
         return tuple(self.of.convert(part, param, ctx) for part in parts if part)
 
 
+class OrWord(Type):
+    """A value, or a word that stands for one that depends on the data."""
+
+    def __init__(self, of: Type, words: tuple[str, ...]) -> None:
+        self.of, self.words = of, words
+        self.name = "|".join((of.name, *words))
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Return the word as it is, anything else as a value."""
+        return value if value in self.words else self.of.convert(value, param, ctx)
+
+
 class Names(Type):
     """Names with commas between them."""
 

@@ -113,6 +113,19 @@ def bounds(hyper: Hyper) -> str:
     return "" if hyper.high is None else f"at most {hyper.high:g}"
 
 
+def alternatives(kind: Any) -> tuple[Any, tuple[str, ...]]:
+    """Split a type such as ``float | Literal["auto"]`` or ``float | None`` into that of a value and the words.
+
+    A word stands for a value that depends on the data, which `Spec.resolved` computes.
+    """
+    if typing.get_origin(kind) not in (typing.Union, UnionType):
+        return kind, ()
+    members = [one for one in typing.get_args(kind) if one is not type(None)]
+    words = [word for one in members if typing.get_origin(one) is typing.Literal for word in typing.get_args(one)]
+    (value,) = (one for one in members if typing.get_origin(one) is not typing.Literal)
+    return value, tuple(words)
+
+
 def _coerced(hyper: Hyper, kind: Any, value: Any) -> Any:
     origin, arguments = typing.get_origin(kind), typing.get_args(kind)
     if origin is typing.Literal:
@@ -120,9 +133,10 @@ def _coerced(hyper: Hyper, kind: Any, value: Any) -> Any:
             return str(value)
         raise ConfigError(f"{hyper.name} = {value!r} is not one of {', '.join(map(repr, arguments))}")
     if origin in (typing.Union, UnionType):
-        if value is None:
-            return None
-        return _coerced(hyper, next(a for a in arguments if a is not type(None)), value)
+        kind, words = alternatives(kind)
+        if (value is None and type(None) in arguments) or (isinstance(value, str) and value in words):
+            return value
+        return _coerced(hyper, kind, value)
     if origin is tuple:
         if not isinstance(value, (list, tuple)):
             raise ConfigError(f"{hyper.name} = {value!r} must be a list of {arguments[0].__name__}")

@@ -6,7 +6,7 @@ from types import NoneType, UnionType
 from typing import Any, TypeVar
 
 from recsys_ae.errors import ConfigError
-from recsys_ae.spec.hyper import Hyper, build, current_name, describe
+from recsys_ae.spec.hyper import Hyper, alternatives, build, current_name, describe
 
 T = TypeVar("T")
 NONE, BETWEEN = "none", "/"
@@ -48,8 +48,10 @@ def write(config: Any) -> str:
 def _value(hyper: Hyper, kind: Any, text: str) -> Any:
     origin, arguments = typing.get_origin(kind), typing.get_args(kind)
     if origin in (typing.Union, UnionType):
-        (kind,) = (one for one in arguments if one is not NoneType)
-        return None if text == NONE else _value(hyper, kind, text)
+        value, words = alternatives(kind)
+        if text in words:
+            return text
+        return None if text == NONE and NoneType in arguments else _value(hyper, value, text)
     if origin is tuple:
         return tuple(_value(hyper, arguments[0], part) for part in text.split(BETWEEN)) if text else ()
     if kind is bool:
