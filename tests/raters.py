@@ -16,7 +16,7 @@ from recsys_ae.spec.hyper import hp
 class Means(Spec):
     """The mean rating of an item, and what a training user's ratings are above the mean of all."""
 
-    reads: ClassVar[Literal["interactions", "ratings"]] = "ratings"
+    feedback: ClassVar[Literal["implicit", "explicit"]] = "explicit"
     shift: float = hp(0.0, "added to every rating")
 
     def build(self, shape: Shape) -> "MeansNetwork":

@@ -36,7 +36,7 @@ def command(folder: Path, out: Path, overwrite: bool, device: str, **given: Any)
     features = feature_source.read(given, known=[str(name) for name in model.columns], before=model.notes.get("source"))
     vectors = model.encode(features)
     with table_writer.writer(out, overwrite=overwrite) as write:
-        write(vectors.frame())
+        write(vectors.to_frame())
     feature_source.say(vectors.remarks)
     if out != table_writer.STANDARD_OUTPUT:
         Display().line(f"{len(vectors):,} vectors of {vectors.width:,} numbers in {out}")

@@ -74,7 +74,7 @@ def command(folder: Path, metrics: tuple[str, ...] | None, on: str, per_user: Pa
     holdout = split.test if on == "test" else split.valid
     if holdout is None:
         raise DataError(f"{folder} was fitted with --split {prepared.source.split}, which leaves nothing for --on {on}")
-    report = evaluate(model, holdout, names, users=holdout.users)
+    report = evaluate(model, holdout, names)
     references = _references(prepared, split, holdout, names)
     if per_user is not None:
         with table_writer.writer(per_user, overwrite=rest["overwrite"]) as write:

@@ -87,7 +87,7 @@ def command(folder: Path, out: Path, k: int, users: str | None, histories: Path 
                 cold_items=cold,
                 only_cold=rest["only_cold"],
             )
-            frame = model.frame(found, part.users, cold=None if cold is None else cold.ids)
+            frame = model.to_frame(found, part.users, cold=None if cold is None else cold.ids)
             write(frame if titles is None else frame.assign(title=titles.reindex(frame["item"]).to_numpy()))
             written += len(frame)
             unserved += part.users[found.items[:, 0] < 0].tolist()

@@ -75,7 +75,7 @@ def fit(
     else:
         base, holdout = judged(*published(data_dir, fold))
         model = Recommender(spec).fit(base, run=run)
-        report = evaluate(model, holdout, ["rmse", "mae"], users=holdout.users)
+        report = evaluate(model, holdout, ["rmse", "mae"])
         tracker.metrics({f"test/{name}": value for name, value in report.mean.items()})
         found |= {"split": model.metadata["train_fingerprint"], "report": report.as_dict()}
     return found | {"seconds": model.metadata["seconds"], "history": model.history}

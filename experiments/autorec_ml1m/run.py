@@ -72,7 +72,7 @@ def fit(
     found: dict[str, Any] = {"spec": flatten(spec), "seed": seed, "split": split.fingerprint}
     found |= {"seconds": model.metadata["seconds"], "threads": model.metadata["threads"], "history": model.history}
     if not select:
-        report = evaluate(model, split.test, ["rmse", "mae"], users=split.test.users)
+        report = evaluate(model, split.test, ["rmse", "mae"])
         tracker.metrics({f"test/{name}": value for name, value in report.mean.items()})
         found["report"] = report.as_dict()
     return found

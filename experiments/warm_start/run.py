@@ -168,7 +168,7 @@ class Study:
         file = self.out / "codes" / f"{name}-{_mark([told, COLUMNS, LEAST_FILMS])}.parquet"
         if not file.exists():
             encoder = FeatureEncoder(build(spec_class(name), told)).fit(self.features, run=Run(device="cpu", threads=1))
-            encoder.encode(self.features).frame().to_parquet(file)
+            encoder.encode(self.features).to_frame().to_parquet(file)
             print(f"{name} {told}: {encoder.metadata['seconds']:.0f} s", file=sys.stderr, flush=True)
         return Features.from_frame(pd.read_parquet(file))
 

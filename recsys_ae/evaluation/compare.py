@@ -4,9 +4,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 
 from recsys_ae.errors import DataError
-from recsys_ae.evaluation.estimate import Estimate, estimate, explained, table
+from recsys_ae.evaluation.estimate import Estimate, estimate, explained, table, to_frame
 from recsys_ae.evaluation.report import Report
 from recsys_ae.metrics import smaller_is_better
 
@@ -26,6 +27,10 @@ class Comparison:
     def as_dict(self) -> dict[str, dict[str, float | None]]:
         """Return the numbers of each metric in types that JSON knows."""
         return {name: one.as_dict() for name, one in self.summary.items()}
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return a row per metric: mean, standard_error, low, high of the difference."""
+        return to_frame(self.summary)
 
     def __str__(self) -> str:
         lines = table(self.summary, signed=True)
@@ -47,13 +52,14 @@ def compare(first: Report, second: Report, *, n_resamples: int = 1000, seed: int
             f"the reports are of different splits, {first.fingerprint} and {second.fingerprint}; "
             "evaluate both models on the same one"
         )
-    common = first.values.index.isin(second.values.index)
+    own, other = first.values, second.values  # noqa: PD011  reports' own
+    common = own.index.isin(other.index)
     if not common.all() or first.n_users != second.n_users:
         raise DataError(
             f"the reports share {int(common.sum()):,} of {first.n_users:,} and {second.n_users:,} users; "
             "evaluate both models on the same users"
         )
-    metrics = [str(name) for name in first.values if name in second.values]
+    metrics = [str(name) for name in own if name in other]
     if not metrics:
         raise DataError(
             f"the reports share no metric: {', '.join(first.summary)} against {', '.join(second.summary)}; "
@@ -61,11 +67,11 @@ def compare(first: Report, second: Report, *, n_resamples: int = 1000, seed: int
         )
     _refuse_other_ratings(first, second, metrics)
     found = estimate(
-        first.values[metrics],
+        own[metrics],
         n_resamples=n_resamples,
         seed=seed,
         ratings=first.ratings,
-        minus=second.values.loc[first.values.index, metrics],
+        minus=other.loc[own.index, metrics],
     )
     return Comparison(found, first.n_users, n_resamples, first.n_ratings)
 

@@ -120,6 +120,12 @@ def _statistics(
         yield _Statistic(root, own**power * counts, None if other is None else other**power * counts, counts)
 
 
+def to_frame(summary: Mapping[str, Estimate]) -> pd.DataFrame:
+    """Return a row per metric: mean, standard_error, low, high."""
+    rows = {name: vars(one) for name, one in summary.items()}
+    return pd.DataFrame.from_dict(rows, orient="index").rename_axis("metric")
+
+
 def table(summary: Mapping[str, Estimate], *, signed: bool = False) -> list[str]:
     """Return aligned lines of text: metric, mean ± standard error [interval]."""
     sign = "+" if signed else ""

@@ -34,12 +34,21 @@ class Rater(Protocol):
         ...
 
 
+@runtime_checkable
+class KnowsUsers(Protocol):
+    """Whatever may have learnt something of each training user; if so, ``users=`` says whose the rows are."""
+
+    @property
+    def knows_users(self) -> bool:
+        """Whether it tells its training users apart."""
+        ...
+
+
 def evaluate(
     model: Ranker,
     holdout: Holdout,
     metrics: Sequence[str] = DEFAULT,
     *,
-    users: Ids | None = None,
     exclude_seen: bool = True,
     n_resamples: int = 1000,
     seed: int = 0,
@@ -50,11 +59,10 @@ def evaluate(
     Parameters
     ----------
     model
-        A ranker; it needs ``predict``, too, where rmse or mae is asked for.
+        A ranker; it needs ``predict``, too, for rmse and mae. A model that tells its training users apart
+        (``knows_users``) is given the ids of the holdout's users; ids that were not in the training are new users.
     metrics
         Names as ``recsys_ae.metrics`` defines them. Lists are only made where a metric of lists is among them.
-    users
-        The ids of the holdout's rows, usually ``holdout.users``, for models that know their training users apart.
     exclude_seen
         Keep the items of a user's history out of the list: those that the model is shown, as the holdout has them.
         What a filter took from the data before the split is not left out, unlike in lists for users
@@ -78,13 +86,12 @@ def evaluate(
     if isinstance(metrics, str) or not metrics:
         raise ConfigError(f"metrics = {metrics!r} is not a list of at least one name, such as {DEFAULT}")
     k = min(max(parse(name).k for name in metrics), holdout.targets.shape[1])
-    if users is not None and len(users) != len(holdout.users):
-        raise DataError(f"users name {len(users):,} rows, but the holdout has {len(holdout.users):,}")
     judged = np.flatnonzero(np.diff(holdout.targets.indptr))
     if len(judged) == 0:
         raise DataError(f"none of the {len(holdout.users):,} users of the holdout has a target; hold out more")
     some = holdout if len(judged) == len(holdout.users) else holdout.select(judged)
-    known: dict[str, Ids] = {} if users is None else {"users": pd.Index(users)[judged]}
+    knows_users = isinstance(model, KnowsUsers) and model.knows_users
+    known: dict[str, Ids] = {"users": some.users} if knows_users else {}
     errors = [name for name in metrics if smaller_is_better(name)]
     measured = _errors(model, some, errors, known) if errors else {}
     ratings: pd.Series[Any] | None = None

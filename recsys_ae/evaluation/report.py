@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from recsys_ae.evaluation.estimate import LEVEL, Estimate, explained, table
+from recsys_ae.evaluation.estimate import LEVEL, Estimate, explained, table, to_frame
 from recsys_ae.metrics import parse
 
 DEFINITIONS = {
@@ -86,8 +86,7 @@ class Report:
 
     def to_frame(self) -> pd.DataFrame:
         """Return a row per metric: mean, standard_error, low, high."""
-        rows = {name: vars(one) for name, one in self.summary.items()}
-        return pd.DataFrame.from_dict(rows, orient="index").rename_axis("metric")
+        return to_frame(self.summary)
 
     def __str__(self) -> str:
         lines = [*table(self.summary), *explained(self.summary, self.n_users, self.n_resamples, self.n_ratings)]

@@ -24,7 +24,7 @@ class Recommendations(NamedTuple):
     scores: np.ndarray
 
 
-def frame(found: Recommendations, items: Ids, rows: Ids, row: str) -> pd.DataFrame:
+def to_frame(found: Recommendations, items: Ids, rows: Ids, row: str) -> pd.DataFrame:
     """Turn lists into a table ``row, rank, item, score`` with raw ids, without the places that stayed empty."""
     n, k = found.items.shape
     filled = (found.items >= 0).ravel()

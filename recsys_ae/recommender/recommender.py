@@ -79,6 +79,11 @@ class Recommender:
         return self._network
 
     @property
+    def knows_users(self) -> bool:
+        """Whether it has learnt something of each training user, and so makes use of ``users``."""
+        return len(self.users) > 0
+
+    @property
     def feature_columns(self) -> list[str] | None:
         """The names of the features that it ranks new items by; None where it has learnt from none."""
         return None if self._cold_start is None else [str(name) for name in self._cold_start.columns]
@@ -263,17 +268,19 @@ class Recommender:
             allow=None if allow is None else self.positions(allow),
             deny=None if deny is None else self.positions(deny),
         )
-        result = self.frame(found, data.users)
+        result = self.to_frame(found, data.users)
         result.attrs["unknown"] = data.nnz - known.nnz
         return result
 
-    def frame(self, found: Recommendations, rows: Ids, row: str = "user", *, cold: Ids | None = None) -> pd.DataFrame:
+    def to_frame(
+        self, found: Recommendations, rows: Ids, row: str = "user", *, cold: Ids | None = None
+    ) -> pd.DataFrame:
         """Turn lists into a table ``row, rank, item, score`` with raw ids, without the places that stayed empty.
 
         ``cold`` are the ids of the items that were given as ``cold_items``.
         """
         known = self.items if cold is None else self.items.append(cold)
-        return recommendations.frame(found, known, rows, row)
+        return recommendations.to_frame(found, known, rows, row)
 
     def similar(self, items: Sequence[int] | np.ndarray, k: int = 10) -> Recommendations:
         """Return the ``k`` items most alike to each of the items at these positions, by the cosine of their vectors."""

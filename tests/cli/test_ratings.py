@@ -1,6 +1,7 @@
 """Models that learn from ratings, and users that a model knows apart, on the command line."""
 
 import csv
+import dataclasses
 import json
 from pathlib import Path
 from typing import Any
@@ -168,9 +169,10 @@ def test_the_errors_are_those_of_users_known_to_the_model(cli: Run, ratings: Pat
     split = split_ratings(MinInteractions(user=3)(read_interactions(ratings)), seed=98765)
     assert split.test is not None
     model = Recommender.load(rated_model)
-    known = evaluate(model, split.test, ["rmse", "mae"], users=split.test.users).mean
+    known = evaluate(model, split.test, ["rmse", "mae"]).mean
     assert {name: one["mean"] for name, one in found.items()} == pytest.approx(known)
-    assert known["rmse"] != pytest.approx(evaluate(model, split.test, ["rmse"]).mean["rmse"])
+    unknown = dataclasses.replace(split.test, users=split.test.users.astype(str) + " is unknown")
+    assert known["rmse"] != pytest.approx(evaluate(model, unknown, ["rmse"]).mean["rmse"])
 
 
 def test_errors_of_a_model_that_ranks_are_refused_before_the_data_are_read(
@@ -254,7 +256,7 @@ def test_users_of_the_fit_are_recommended_to_as_themselves(
     (here / "users.txt").write_text("\n".join(users), encoding="utf-8")
     found = rows(cli("recommend", rated_model, "--users", "users.txt", "--out", "-", "--k", 3).out)
     places = data.users.get_indexer(pd.Index(users))
-    known = model.frame(model.recommend(data.matrix[places], 3, users=data.users[places]), data.users[places])
+    known = model.to_frame(model.recommend(data.matrix[places], 3, users=data.users[places]), data.users[places])
     strangers = model.recommend(data.matrix[places], 3)
     assert [float(row["score"]) for row in found] == pytest.approx(known["score"].tolist(), rel=1e-5)
     assert [row["item"] for row in found] == known["item"].tolist()

@@ -143,7 +143,7 @@ def test_nobodys_history_gets_the_known_items_first() -> None:
 def test_a_table_names_the_new_items() -> None:
     model = fitted("ease")
     found = model.recommend(histories("ease"), k=3, cold_items=new(), only_cold=True)
-    table = model.frame(found, pd.Index(list("abcd")), cold=NEW)
+    table = model.to_frame(found, pd.Index(list("abcd")), cold=NEW)
     assert list(table.columns) == ["user", "rank", "item", "score"]
     assert set(table["item"]) <= set(NEW)
 

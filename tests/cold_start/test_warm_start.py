@@ -144,5 +144,7 @@ def test_one_seed_gives_one_start() -> None:
     data = training_data()
     vectors = features(data.items, block_of(data))
     spec = small("mult_vae", epochs=2)
-    first, second = (Recommender(spec).fit(data, item_features=vectors, run=Run(device="cpu", seed=3)) for _ in range(2))
+    first, second = (
+        Recommender(spec).fit(data, item_features=vectors, run=Run(device="cpu", seed=3)) for _ in range(2)
+    )
     assert all(torch.equal(a, b) for a, b in zip(first.network.parameters(), second.network.parameters(), strict=True))

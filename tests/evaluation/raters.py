@@ -13,13 +13,14 @@ class Rater:
     def __init__(self, ratings: np.ndarray, off: np.ndarray | float = 0.0) -> None:
         self.predicted = ratings + off
         self.asked: list[str] = []
-        self.users: list[object] | None = None
+        self.knows_users = False
+        self.rows_of: list[object] | None = None
 
     def predict(
         self, histories: csr_matrix, pairs: tuple[np.ndarray, np.ndarray], *, users: "pd.Index[str] | None" = None
     ) -> np.ndarray:
         self.asked.append("predict")
-        self.users = None if users is None else users.tolist()
+        self.rows_of = None if users is None else users.tolist()
         rows = np.arange(len(self.predicted)) if users is None else [int(user.split()[1]) for user in users]
         return np.asarray(self.predicted[rows][pairs], np.float32)
 

@@ -87,3 +87,10 @@ def test_a_single_user_can_be_compared() -> None:
 def test_a_comparison_is_immutable() -> None:
     with pytest.raises(dataclasses.FrozenInstanceError):
         compare(report(users()), report(users())).n_users = 3  # type: ignore[misc]
+
+
+def test_a_comparison_becomes_a_table() -> None:
+    found = compare(report(users() + 1), report(users()), n_resamples=60).to_frame()
+    assert found.index.tolist() == ["recall@20", "ndcg@100"]
+    assert found.columns.tolist() == ["mean", "standard_error", "low", "high"]
+    assert found.loc["ndcg@100", "mean"] == pytest.approx(1)

@@ -116,11 +116,16 @@ def test_ids_reach_the_model_without_the_users_who_are_left_out() -> None:
     some[:2] = 0
     held = holdout(some)
     model = Rater(TRUE, OFF)
-    found = evaluate(model, held, ["rmse"], users=held.users)
-    assert model.users == held.users[2:].tolist()
+    model.knows_users = True
+    found = evaluate(model, held, ["rmse"])
+    assert model.rows_of == held.users[2:].tolist()
     assert found.mean["rmse"] == pytest.approx(slowly("rmse", np.arange(2, 120)), rel=1e-6)
-    with pytest.raises(DataError, match="users name 3 rows, but the holdout has 120"):
-        evaluate(model, held, ["rmse"], users=held.users[:3])
+
+
+def test_a_model_that_knows_no_users_is_given_no_ids() -> None:
+    model = Rater(TRUE, OFF)
+    evaluate(model, holdout(TRUE), ["rmse"])
+    assert model.rows_of is None
 
 
 # How sure

@@ -59,7 +59,7 @@ def test_lists_and_measures_know_the_users_too(model: Recommender) -> None:
     assert not np.array_equal(scores, model.recommend(data.matrix[[5, 20, 35]], k=27).scores)
     targets = csr_matrix((np.ones(3, np.float32), (range(3), items[:, 0])), shape=(3, 32))
     judged = Holdout(data.matrix[[5, 20, 35]], targets, ids)
-    assert evaluate(model, judged, ["hit@1"], users=ids, n_resamples=2).mean["hit@1"] == 1
+    assert evaluate(model, judged, ["hit@1"], n_resamples=2).mean["hit@1"] == 1
 
 
 def test_who_has_no_history_gets_the_order_of_popularity_even_if_he_is_known(model: Recommender) -> None:
@@ -99,9 +99,10 @@ def test_the_validation_knows_the_users_that_it_names() -> None:
     targets = csr_matrix((data.matrix.toarray() == 0) & (rng.random(data.shape) < 0.3), dtype=np.float32)
     for valid in (Holdout(data.matrix, targets, data.users), strangers):
         model = Recommender(small("cdae", epochs=2, lr=0.3)).fit(data, valid=valid, run=CPU)
-        reports.append(evaluate(model, valid, ["ndcg@100"], users=valid.users, n_resamples=2).mean["ndcg@100"])
+        reports.append(evaluate(model, valid, ["ndcg@100"], n_resamples=2).mean["ndcg@100"])
         assert reports[-1] == pytest.approx(max(one["valid/ndcg@100"] for one in model.history), abs=1e-12)
-    unnamed = evaluate(model, Holdout(data.matrix, targets, data.users), ["ndcg@100"], n_resamples=2)
+    unknown = Holdout(data.matrix, targets, data.users + " of somebody else")
+    unnamed = evaluate(model, unknown, ["ndcg@100"], n_resamples=2)
     assert unnamed.mean["ndcg@100"] != pytest.approx(reports[0], abs=1e-6)
 
 

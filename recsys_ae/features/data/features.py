@@ -161,7 +161,7 @@ class Features:
         """Return the same with further remarks."""
         return dataclasses.replace(self, remarks=(*self.remarks, *remarks))
 
-    def frame(self, id: str = "item") -> pd.DataFrame:
+    def to_frame(self, id: str = "item") -> pd.DataFrame:
         """Return a table with a column of ids and one for each column; for dense features."""
         if not isinstance(self.matrix, np.ndarray):
             raise DataError(f"{len(self):,} × {self.width:,} sparse features are not written out as a dense table")

@@ -151,7 +151,7 @@ def test_codes_are_features_with_the_ids_of_the_rows(name: str) -> None:
     assert codes.width == fitted(name).spec.latent
     assert np.asarray(codes.matrix).dtype == np.float32
     assert (np.asarray(codes.matrix).std(axis=0) > 0).any()
-    assert codes.frame("movie").columns[:2].tolist() == ["movie", "code 0"]
+    assert codes.to_frame("movie").columns[:2].tolist() == ["movie", "code 0"]
 
 
 @every_model
