@@ -13,6 +13,7 @@ from scipy.sparse import csr_matrix
 from recsys_ae import metrics
 from recsys_ae.errors import ConfigError, DataError
 from recsys_ae.metrics import Metric, error, errors_per_user, parse, per_user, smaller_is_better
+from tests.nn.small import matrix
 
 KINDS = ["recall", "recall_all", "ndcg", "precision", "map", "mrr", "hit"]
 
@@ -289,3 +290,17 @@ def test_predictions_that_do_not_fit_are_refused(predicted: np.ndarray, message:
 def test_lists_have_no_errors_of_ratings() -> None:
     with pytest.raises(ConfigError, match="metric 'rmse' is of predicted ratings, not of lists"):
         per_user(np.array([[0]]), targets_of([[0]], 2), ["recall@1", "rmse"])
+
+
+def test_f20_the_two_recalls_have_different_names_and_values() -> None:
+    """One divides by min(k, n) as Liang et al. do, the other by n as most others do."""
+    targets = matrix(6, 20, density=0.6, kind="ones")
+    top = np.tile(np.arange(3), (6, 1))
+    values = per_user(top, targets, ["recall@3", "recall_all@3"])
+    for row in range(6):
+        wanted = set(targets[row].indices.tolist())
+        if wanted:
+            hits = len(wanted & {0, 1, 2})
+            assert values["recall@3"][row] == hits / min(3, len(wanted))
+            assert values["recall_all@3"][row] == hits / len(wanted)
+    assert np.nansum(values["recall@3"]) > np.nansum(values["recall_all@3"])

@@ -11,18 +11,20 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import pandas as pd
-import torch
 
 from recsys_ae.errors import ArtefactError, MissingPackageError
+
+if TYPE_CHECKING:
+    import torch
 
 FORMAT = 1
 CONFIG, ITEMS, NOTES, STATE = "config.json", "items.json", "notes.json", "state.safetensors"
 USERS, COLUMNS = "users.json", "columns.json"
 ALWAYS, SOMETIMES = (ITEMS, NOTES, STATE), (USERS, COLUMNS)
-State: TypeAlias = dict[str, torch.Tensor]
+State: TypeAlias = "dict[str, torch.Tensor]"
 KINDS = {"recommender": "Recommender", "feature_encoder": "FeatureEncoder"}
 """What a folder may hold, and the class that loads it."""
 
@@ -97,7 +99,7 @@ def _refuse_to_replace(path: Path, overwrite: bool) -> None:
             raise ArtefactError(f"{path} also holds {foreign[0]}, so it is not overwritten; choose another folder")
 
 
-def read(path: Path, device: torch.device, kind: str = "recommender") -> Artefact:
+def read(path: Path, device: "torch.device", kind: str = "recommender") -> Artefact:
     """Read a folder that holds a model of this kind and put its tensors on a device.
 
     Raises
@@ -254,7 +256,7 @@ def _save_tensors(path: Path, state: State) -> None:
         raise
 
 
-def _load_tensors(path: Path, device: torch.device) -> State:
+def _load_tensors(path: Path, device: "torch.device") -> State:
     try:
         state: State = _safetensors().load_file(path, device=str(device))
     except MissingPackageError:

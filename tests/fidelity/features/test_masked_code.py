@@ -15,7 +15,7 @@ from recsys_ae.features.nn.contract import FeatureShape
 from recsys_ae.features.nn.rows import FeatureRows
 from recsys_ae.features.nn.scaling import Scaling
 from recsys_ae.nn.runtime import seeded
-from recsys_ae.nn.training.loop import Step
+from recsys_ae.nn.training.steps import Step
 from tests.features.models.curves import images, table
 
 CPU = Run(device="cpu")

@@ -20,7 +20,7 @@ from recsys_ae.features.nn.scaling import Scaling
 from recsys_ae.nn.corruption import corrupt
 from recsys_ae.nn.losses import gaussian_kl
 from recsys_ae.nn.runtime import seeded
-from recsys_ae.nn.training.loop import Step
+from recsys_ae.nn.training.steps import Step
 
 CPU = Run(device="cpu")
 

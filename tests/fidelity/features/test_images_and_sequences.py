@@ -17,7 +17,7 @@ from recsys_ae.features.nn.convolution import halved
 from recsys_ae.features.nn.rows import FeatureRows
 from recsys_ae.features.nn.scaling import Scaling
 from recsys_ae.nn.runtime import seeded
-from recsys_ae.nn.training.loop import Step
+from recsys_ae.nn.training.steps import Step
 
 CPU = Run(device="cpu")
 
