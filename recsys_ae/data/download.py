@@ -9,7 +9,8 @@ from tempfile import TemporaryDirectory
 from textwrap import shorten
 from types import ModuleType
 
-from recsys_ae.data.dataset_info import Info, Remote, default_data_dir, info
+from recsys_ae.data.catalog import info
+from recsys_ae.data.dataset_info import Info, Remote, default_data_dir
 from recsys_ae.errors import ConfigError, DataError, MissingPackageError
 
 Progress = Callable[[int, int], None]

@@ -1,40 +1,17 @@
 """Named data sets: read from the data folder, else downloaded from their publisher, or generated."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
 from zipfile import is_zipfile
 
-from recsys_ae.data.catalog import gowalla, movielens, msd, netflix
-from recsys_ae.data.dataset_info import Dataset, Info, default_data_dir, info, names
+from recsys_ae.data.catalog import entry, info, names
+from recsys_ae.data.dataset_info import CatalogEntry, Dataset, Info, ReadOptions, default_data_dir
 from recsys_ae.data.download import Progress
 from recsys_ae.data.download import fetch as download
-from recsys_ae.data.interactions import Duplicates, Interactions
-from recsys_ae.data.synthetic.generate import synthesize
-from recsys_ae.errors import DataError
-
-if TYPE_CHECKING:
-    import pandas as pd
+from recsys_ae.data.interactions import Duplicates
+from recsys_ae.errors import ConfigError, DataError
 
 __all__ = ["Dataset", "Info", "default_data_dir", "find", "info", "load", "names"]
-
-# The folder in an archive is called like the archive, but for this.
-UNPACKED = {"ml-10m": "ml-10M100K"}
-
-
-class Form(Protocol):
-    """A module that reads a form in which only one data set comes."""
-
-    def find(self, folder: Path) -> Path | None:
-        """Return where in its own folder the data set lies."""
-
-    def read(
-        self, place: Path, duplicates: Duplicates = "error", *, cache: bool = False
-    ) -> "tuple[Interactions, pd.DataFrame | None]":
-        """Read the interactions, and what is known of the items."""
-
-
-FORMS: Mapping[str, Form] = {"netflix": netflix, "msd": msd}
 
 
 def load(
@@ -71,57 +48,34 @@ def load(
     DataError
         Where the data are not there and cannot be fetched, or are damaged.
     """
-    about = info(name)
-    movielens.check_fold(name, fold)
-    if name == "sample":
-        return synthesize()
+    known = entry(name)
+    _check_fold(known, fold)
     folder = default_data_dir() if data_dir is None else Path(data_dir)
-    place = find(name, folder)
-    if place is None and fetch:
+    place = None if known.find is None else known.find(folder)
+    if place is None and fetch and (known.info.files or known.info.by_hand):
         place = download(name, folder, progress=progress, announce=announce)
-    if place is None:
+    if place is None and known.find is not None:
         raise DataError(
-            f"{name} is not in {folder}; expected {_expected(name)} there, from {about.page}: "
+            f"{name} is not in {folder}; expected {known.expected} there, from {known.info.page}: "
             f"fetch it, or name its folder with --data-dir or RECSYS_AE_DATA"
         )
-    if place.suffix == ".zip" and not is_zipfile(place):
+    if place is not None and place.suffix == ".zip" and not is_zipfile(place):
         raise DataError(f"{place} is damaged or no zip archive; delete it and fetch {name} again")
-    if name == "gowalla":
-        interactions, given = gowalla.read_parts(place, duplicates)
-        return Dataset(name, interactions, given=given)
-    if name in FORMS:
-        return Dataset(name, *FORMS[name].read(place, duplicates, cache=cache))
-    return Dataset(
-        name,
-        movielens.read_ratings(name, place, duplicates, cache=cache),
-        movielens.read_items(name, place),
-        movielens.read_fold(place, fold or movielens.FOLDS[0], duplicates) if name == "ml-100k" else None,
-    )
+    return known.read(place or folder, ReadOptions(fold, duplicates, cache))
 
 
 def find(name: str, data_dir: Path | None = None) -> Path | None:
     """Return where a data set lies in the data folder, its archive or its unpacked folder; None where it is not."""
-    about = info(name)
+    known = entry(name)
     folder = default_data_dir() if data_dir is None else Path(data_dir)
-    if name in FORMS:
-        return FORMS[name].find(folder / name)
-    if not about.files:
-        return None
-    if name == "gowalla":
-        place = folder / name
-        there = all(gowalla.file_of(place, file).is_file() for file in gowalla.FILES)
-        return place if there else None
-    archive = folder / f"{name}.zip"
-    if archive.is_file():
-        return archive
-    inner = UNPACKED.get(name, name)
-    for place in (folder / name, folder / inner, folder / name / inner):
-        if (place / movielens.ratings_file(name)).is_file():
-            return place
-    return None
+    return None if known.find is None else known.find(folder)
 
 
-def _expected(name: str) -> str:
-    if name == "gowalla":
-        return "gowalla/train.txt and gowalla/test.txt, plain or gzipped,"
-    return info(name).by_hand or f"{name}.zip, or {name}/ with {movielens.ratings_file(name)},"
+def _check_fold(known: CatalogEntry, fold: str | None) -> None:
+    """Refuse a fold that is not among the published ones."""
+    if fold is not None and fold not in known.folds:
+        name = known.info.name
+        why = f"{name} is published without any to choose from"
+        if known.folds:
+            why = f"expected one of {', '.join(known.folds)}"
+        raise ConfigError(f"fold = {fold!r}: {why}")

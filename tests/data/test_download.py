@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from recsys_ae.data import dataset_info, download
+from recsys_ae.data import catalog, download
 from recsys_ae.data.dataset_info import Info, Remote
 from recsys_ae.errors import ConfigError, DataError, MissingPackageError
 
@@ -38,7 +38,7 @@ class Publisher:
         self.asked: list[str] = []
         self.address = ""
 
-    def update(self, path: str, body: bytes, promised: int | None = None) -> str:
+    def offer(self, path: str, body: bytes, promised: int | None = None) -> str:
         self.bodies[f"/{path}"] = (body, len(body) if promised is None else promised)
         return f"{self.address}/{path}"
 
@@ -76,7 +76,7 @@ def everything_in(folder: Path) -> list[str]:
 
 def offered_info(publisher: Publisher, checksum: str | None = f"md5:{MD5}") -> Info:
     remote = Remote(publisher.offer("ml-1m.zip", CONTENT), "ml-1m.zip", checksum)
-    return replace(dataset_info.info("ml-1m"), files=(remote,))
+    return replace(catalog.info("ml-1m"), files=(remote,))
 
 
 def test_a_download_arrives_whole_and_tells_its_progress(publisher: Publisher, tmp_path: Path) -> None:
@@ -187,9 +187,9 @@ def test_fetching_goes_to_the_default_folder(
 def test_a_set_of_two_files_is_fetched_into_its_folder(
     publisher: Publisher, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    known = dataset_info.info("gowalla").files
+    known = catalog.info("gowalla").files
     files = tuple(replace(remote, url=publisher.offer(remote.path, CONTENT), checksum=f"md5:{MD5}") for remote in known)
-    about = replace(dataset_info.info("gowalla"), files=files)
+    about = replace(catalog.info("gowalla"), files=files)
     monkeypatch.setattr(download, "info", lambda name: about)
     assert download.fetch("gowalla", tmp_path) == tmp_path / "gowalla"
     assert everything_in(tmp_path) == ["gowalla", "gowalla/test.txt", "gowalla/train.txt"]
@@ -212,9 +212,9 @@ def test_pooch_is_imported_only_by_a_download() -> None:
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
-@pytest.mark.parametrize("name", [name for name in dataset_info.names() if name != "sample"])
+@pytest.mark.parametrize("name", [name for name in catalog.names() if name != "sample"])
 def test_every_download_has_a_checksum_a_size_and_a_licence(name: str) -> None:
-    about = dataset_info.info(name)
+    about = catalog.info(name)
     assert (about.size > 0) == bool(about.files)
     assert bool(about.by_hand) != bool(about.files)
     assert about.page.startswith(("https://", "http://millionsongdataset.com/"))

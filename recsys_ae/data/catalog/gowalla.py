@@ -1,10 +1,11 @@
-"""The format of LightGCN's data sets: each line a user and the items of that user, all numbers."""
+"""Gowalla in the format of LightGCN's data sets: each line a user and the items of that user, all numbers."""
 
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
+from recsys_ae.data.dataset_info import USUAL, CatalogEntry, Dataset, Info, ReadOptions, Remote
 from recsys_ae.data.interactions import Duplicates, Interactions
 from recsys_ae.data.parsing import shown
 from recsys_ae.data.readers.archives import locate
@@ -13,6 +14,34 @@ from recsys_ae.errors import DataError
 
 FILES = ("train.txt", "test.txt")
 DIGITS = 18  # what fits into 64 bits whatever the digits
+SOURCE = "https://raw.githubusercontent.com/gusye1234/LightGCN-PyTorch/master/data/gowalla"
+CHECKSUMS = {
+    "train.txt": "sha256:7244696fdeb23911319cf7b689f2e15a3c4c92549c873a5677b44e3f13cc3e62",
+    "test.txt": "sha256:099a2a73924e4b754dc6efd730d764f492321b53c38eb93298850c83acf57be3",
+}
+INFO = Info(
+    "gowalla",
+    "Gowalla check-ins, the split of LightGCN",
+    1_027_370,
+    29_858,
+    40_981,
+    4_633_414 + 1_372_559,
+    "none stated; cite LightGCN (He et al. 2020) and Gowalla (Cho, Myers and Leskovec 2011)",
+    "https://github.com/gusye1234/LightGCN-PyTorch",
+    tuple(Remote(f"{SOURCE}/{file}", f"gowalla/{file}", checksum) for file, checksum in CHECKSUMS.items()),
+)
+
+
+def find(folder: Path) -> Path | None:
+    """Return the folder of the data set, if both files are there."""
+    place = folder / INFO.name
+    return place if all(file_of(place, file).is_file() for file in FILES) else None
+
+
+def read(place: Path, options: ReadOptions = USUAL) -> Dataset:
+    """Read all check-ins, and the published training and test part."""
+    interactions, given = read_parts(place, options.duplicates)
+    return Dataset(INFO.name, interactions, given=given)
 
 
 def read_parts(
@@ -79,3 +108,6 @@ def _refuse(bad: np.ndarray, ends: np.ndarray, text: bytes, path: Path, why: str
     if bad.any():
         line = int(np.searchsorted(ends, np.argmax(bad)))
         raise DataError(f"{path}: line {line + 1} {why}: {shown(text.splitlines()[line].decode(errors='replace'))}")
+
+
+DATASETS = (CatalogEntry(INFO, read, find, "gowalla/train.txt and gowalla/test.txt, plain or gzipped,"),)

@@ -1,118 +1,67 @@
-"""MovieLens: ratings, published folds and films, from the publisher's archive or its unpacked folder."""
+"""MovieLens: the benchmark and the latest data sets of GroupLens."""
 
+from functools import partial
 from pathlib import Path
 
-import numpy as np
-import pandas as pd
-
-from recsys_ae.data.interactions import Duplicates, Ids, Interactions, Series
-from recsys_ae.data.readers.read import read_interactions, read_table
-from recsys_ae.errors import ConfigError
+from recsys_ae.data.dataset_info import USUAL, CatalogEntry, Dataset, Info, ReadOptions, Remote
+from recsys_ae.data.readers.movielens import ratings_file, read_fold, read_items, read_ratings
 
 FOLDS = ("u1", "u2", "u3", "u4", "u5", "ua", "ub")
-NO_GENRE = ("(no genres listed)", "unknown", "")
-# A year in brackets, the last there is: series have several, "(2006-2007)", and a few titles more behind it.
-YEAR = r".*\(\s*(\d{4})(?:[-–]\d{0,4})?\s*\)"
-RATINGS = {"ml-100k": "u.data", "ml-1m": "ratings.dat", "ml-10m": "ratings.dat"}
+UNPACKED = {"ml-10m": "ml-10M100K"}
+"""The folder in an archive is called like the archive, except for this one."""
+
+SOURCE = "https://files.grouplens.org/datasets/movielens"
+LICENCE = (
+    "for research, with acknowledgement of its authors (Harper and Konstan 2015, doi.org/10.1145/2827872); "
+    "no commercial use without GroupLens' permission; "
+)
+KEEP, SHARE = "no redistribution without permission", "redistribution under the same conditions only"
+# Name, title, counts, bytes, licence, page, MD5.
+PUBLISHED: tuple[tuple[str, str, tuple[int, int, int], int, str, str, str | None], ...] = (
+    ("ml-100k", "100K", (100_000, 943, 1_682), 4_924_029, KEEP, "100k", "0e33842e24a9c977be4e0107933c0723"),
+    ("ml-1m", "1M", (1_000_209, 6_040, 3_706), 5_917_549, KEEP, "1m", "c4d9eecfca2ab87c1945afe126590906"),
+    ("ml-10m", "10M", (10_000_054, 69_878, 10_677), 65_566_137, KEEP, "10m", "ce571fd55effeba0271552578f2648bd"),
+    ("ml-20m", "20M", (20_000_263, 138_493, 26_744), 198_702_078, KEEP, "20m", "cd245b17a1ae2cc31bb14903e1204af3"),
+    ("ml-25m", "25M", (25_000_095, 162_541, 59_047), 261_978_986, KEEP, "25m", "6b51fb2759a8657d3bfcbfc42b592ada"),
+    ("ml-32m", "32M", (32_000_204, 200_948, 84_432), 238_950_008, SHARE, "32m", "d472be332d4daa821edc399621853b57"),
+    ("ml-latest-small", "Latest Small (of 2018)", (100_836, 610, 9_724), 978_202, SHARE, "latest", None),
+    ("ml-latest", "Latest (of 2023)", (33_832_162, 330_975, 83_239), 335_000_000, SHARE, "latest", None),
+)
 
 
-def ratings_file(name: str) -> str:
-    """Return the name of the file of ratings in the archive."""
-    return RATINGS.get(name, "ratings.csv")
+def find(name: str, folder: Path) -> Path | None:
+    """Return the publisher's archive, or the folder that it was unpacked to."""
+    archive = folder / f"{name}.zip"
+    if archive.is_file():
+        return archive
+    inner = UNPACKED.get(name, name)
+    places = (folder / name, folder / inner, folder / name / inner)
+    return next((place for place in places if (place / ratings_file(name)).is_file()), None)
 
 
-def read_ratings(name: str, place: Path, duplicates: Duplicates = "error", *, cache: bool = False) -> Interactions:
-    """Read the ratings from an archive or folder."""
-    return _read(place / ratings_file(name), duplicates, cache=cache)
-
-
-def read_fold(place: Path, fold: str, duplicates: Duplicates = "error") -> tuple[Interactions, Interactions]:
-    """Read the training and the test part of one of the published folds of MovieLens 100K."""
-    return _read(place / f"{fold}.base", duplicates), _read(place / f"{fold}.test", duplicates)
-
-
-def check_fold(name: str, fold: str | None) -> None:
-    """Refuse a fold that is not among the published ones."""
-    known = FOLDS if name == "ml-100k" else ()
-    if fold is not None and fold not in known:
-        expected = f"expected one of {', '.join(known)}" if known else f"{name} is published without any to choose from"
-        raise ConfigError(f"fold = {fold!r}: {expected}")
-
-
-def read_items(name: str, place: Path) -> pd.DataFrame:
-    """Read the films: title as published, year, genres and, where the set has them, tags."""
-    if name == "ml-100k":
-        return _items_100k(place)
-    if name in ("ml-1m", "ml-10m"):
-        encoding = "latin-1" if name == "ml-1m" else "utf-8"
-        found = read_table(place / "movies.dat", columns=[0, 1, 2], separator="::", header=False, encoding=encoding)
-    else:
-        found = read_table(place / "movies.csv", columns=["movieId", "title", "genres"])
-    found.columns = pd.Index(["item", "title", "genres"])
-    genres = found["genres"].fillna("").str.split("|").map(_named)
-    items = _films(found["item"], found["title"], genres)
-    if name != "ml-1m":
-        items["tags"] = _tags(name, place, items.index)
-    return items
-
-
-def _read(path: Path, duplicates: Duplicates, *, cache: bool = False) -> Interactions:
-    if path.suffix == ".csv":
-        return read_interactions(
-            path,
-            user="userId",
-            item="movieId",
-            rating="rating",
-            timestamp="timestamp",
-            separator=",",
-            duplicates=duplicates,
-            cache=cache,
-        )
-    separator = "::" if path.suffix == ".dat" else "\t"
-    return read_interactions(
-        path,
-        user=0,
-        item=1,
-        rating=2,
-        timestamp=3,
-        separator=separator,
-        header=False,
-        duplicates=duplicates,
-        cache=cache,
+def read(name: str, place: Path, options: ReadOptions = USUAL) -> Dataset:
+    """Read ratings and movies, and of ml-100k a published fold."""
+    return Dataset(
+        name,
+        read_ratings(name, place, options.duplicates, cache=options.cache),
+        read_items(name, place),
+        read_fold(place, options.fold or FOLDS[0], options.duplicates) if name == "ml-100k" else None,
     )
 
 
-def _items_100k(place: Path) -> pd.DataFrame:
-    known = read_table(place / "u.genre", columns=[0, 1], separator="|", header=False)
-    films = read_table(place / "u.item", separator="|", header=False, encoding="latin-1")
-    names = known[0].to_numpy(dtype=object)
-    # The genres' flags are the last columns, in the order of their numbers.
-    flags = films.iloc[:, -len(names) :].to_numpy(dtype=np.int64) == 1
-    genres = pd.Series([_named(names[row]) for row in flags], dtype=object)
-    return _films(films[0], films[1], genres)
+def _entry(
+    name: str, title: str, counts: tuple[int, int, int], size: int, licence: str, page: str, md5: str | None
+) -> CatalogEntry:
+    file = Remote(f"{SOURCE}/{name}.zip", f"{name}.zip", f"md5:{md5}" if md5 else None)
+    page = f"https://grouplens.org/datasets/movielens/{page}/"
+    info = Info(name, f"MovieLens {title}", *counts, size, LICENCE + licence, page, (file,))
+    return CatalogEntry(
+        info,
+        partial(read, name),
+        partial(find, name),
+        f"{name}.zip, or {name}/ with {ratings_file(name)},",
+        FOLDS if name == "ml-100k" else (),
+    )
 
 
-def _films(ids: Series, titles: Series, genres: Series) -> pd.DataFrame:
-    titles = titles.fillna("").astype(str).str.strip()
-    year = pd.to_numeric(titles.str.extract(YEAR, expand=False)).astype("Int64")
-    films = pd.DataFrame({"title": titles, "year": year, "genres": genres})
-    return films.set_axis(pd.Index(ids.to_numpy(), name="item"), axis=0)
-
-
-def _named(genres: "list[str] | np.ndarray") -> tuple[str, ...]:
-    return tuple(genre for genre in genres if genre not in NO_GENRE)
-
-
-def _tags(name: str, place: Path, films: Ids) -> Series:
-    """Return each film's distinct tags, those that most users gave first; capitals do not count."""
-    if name == "ml-10m":
-        found = read_table(place / "tags.dat", columns=[1, 2], separator="::", header=False)
-    else:
-        found = read_table(place / "tags.csv", columns=["movieId", "tag"])
-    found.columns = pd.Index(["item", "tag"])
-    found["tag"] = found["tag"].astype("string").str.strip().str.lower()
-    found = found[found["tag"].notna() & (found["tag"] != "")]
-    counts = found.value_counts(["item", "tag"]).reset_index(name="count")
-    counts = counts.sort_values(["item", "count", "tag"], ascending=[True, False, True])
-    lists = {film: tuple(tags) for film, tags in counts.groupby("item")["tag"]}
-    return pd.Series([lists.get(film, ()) for film in films], index=films, dtype=object)
+DATASETS = tuple(_entry(*row) for row in PUBLISHED)

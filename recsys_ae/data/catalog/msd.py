@@ -2,24 +2,46 @@
 
 from pathlib import Path
 
-import pandas as pd
-
-from recsys_ae.data.interactions import Duplicates, Interactions
+from recsys_ae.data.dataset_info import USUAL, CatalogEntry, Dataset, Info, ReadOptions
 from recsys_ae.data.readers.read import read_interactions
 
 FILES = ("train_triplets.txt", "train_triplets.txt.zip", "train_triplets.txt.gz")
 
 
+INFO = Info(
+    "msd",
+    "Million Song Dataset, Echo Nest Taste Profile subset",
+    48_373_586,
+    1_019_318,
+    384_546,
+    0,
+    "for research; see the page for its conditions, and cite the Million Song Dataset (Bertin-Mahieux, Ellis, Whitman "
+    "and Lamere 2011)",
+    "http://millionsongdataset.com/tasteprofile/",
+    (),
+    "msd/train_triplets.txt, or the same as .txt.zip,",
+)
+
+
 def find(folder: Path) -> Path | None:
     """Return the file of triplets, unpacked where it is there twice; None where there is none."""
-    return next((folder / name for name in FILES if (folder / name).is_file()), None)
+    places = (folder / INFO.name / name for name in FILES)
+    return next((place for place in places if place.is_file()), None)
 
 
-def read(
-    place: Path, duplicates: Duplicates = "error", *, cache: bool = False
-) -> tuple[Interactions, pd.DataFrame | None]:
+def read(place: Path, options: ReadOptions = USUAL) -> Dataset:
     """Read how often each user played each song; nothing is known of the songs but their ids."""
     triplets = read_interactions(
-        place, user=0, item=1, rating=2, separator="\t", header=False, duplicates=duplicates, cache=cache
+        place,
+        user=0,
+        item=1,
+        rating=2,
+        separator="\t",
+        header=False,
+        duplicates=options.duplicates,
+        cache=options.cache,
     )
-    return triplets, None
+    return Dataset(INFO.name, triplets)
+
+
+DATASETS = (CatalogEntry(INFO, read, find, INFO.by_hand),)

@@ -12,6 +12,7 @@ from typing import Any, NoReturn, TypeAlias
 import numpy as np
 import pandas as pd
 
+from recsys_ae.data.dataset_info import USUAL, CatalogEntry, Dataset, Info, ReadOptions
 from recsys_ae.data.interactions import Duplicates, Interactions
 from recsys_ae.data.parsing import shown
 from recsys_ae.data.readers.cache import cached
@@ -27,19 +28,30 @@ STARS = 5
 BLOCK = 1 << 24  # bytes parsed at a time
 DAY = 86_400
 Columns: TypeAlias = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]
+INFO = Info(
+    "netflix",
+    "Netflix Prize",
+    100_480_507,
+    480_189,
+    17_770,
+    0,
+    "for research, with acknowledgement of the data set; no redistribution and no commercial use without Netflix' "
+    "permission (the README in the archive); its publisher offers it no more",
+    "https://www.netflixprize.com",
+    (),
+    "netflix/ with training_set/mv_0000001.txt, ... or combined_data_1.txt, ...,",
+)
 
 
 def find(folder: Path) -> Path | None:
-    """Return the folder with the ratings: this one, or where the publisher's archives unpack to; None without any."""
-    for place in (folder / name for name in FOLDERS):
+    """Return the folder with the ratings: its own, or where the publisher's archives unpack to; None without any."""
+    for place in (folder / INFO.name / name for name in FOLDERS):
         if any(next(place.glob(pattern), None) is not None for pattern in ("mv_*.txt", "combined_data_*.txt")):
             return place
     return None
 
 
-def read(
-    place: Path, duplicates: Duplicates = "error", *, cache: bool = False
-) -> tuple[Interactions, pd.DataFrame | None]:
+def read(place: Path, options: ReadOptions = USUAL) -> Dataset:
     """Read all ratings, with days as timestamps; and titles and years of the films, where these are there.
 
     Raises
@@ -50,10 +62,12 @@ def read(
     files = _files(place)
 
     def ratings() -> Interactions:
-        return _ratings(place, files, duplicates)
+        return _ratings(place, files, options.duplicates)
 
-    found = cached(files, {"form": "netflix", "duplicates": duplicates}, ratings) if cache else ratings()
-    return found, _titles(place)
+    found = (
+        cached(files, {"form": "netflix", "duplicates": options.duplicates}, ratings) if options.cache else ratings()
+    )
+    return Dataset(INFO.name, found, _titles(place))
 
 
 def _ratings(place: Path, files: list[Path], duplicates: Duplicates) -> Interactions:
@@ -174,3 +188,6 @@ def _titles(place: Path) -> pd.DataFrame | None:
     year = pd.to_numeric(found[1].where(found[1] != "NULL")).astype("Int64")
     films = pd.DataFrame({"title": found[2].astype(str), "year": year})
     return films.set_axis(pd.Index(found[0].astype("int64").to_numpy(), name="item"), axis=0)
+
+
+DATASETS = (CatalogEntry(INFO, read, find, INFO.by_hand),)

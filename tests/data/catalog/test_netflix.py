@@ -76,16 +76,16 @@ def test_films_may_share_a_file_and_lines_end_anyhow(tmp_path: Path) -> None:
     texts = [
         FILMS[1].replace(b"\n", b"\r\n"), FILMS[2].rstrip(), FILMS[3] + b"\n", b"4:\n5:\n6:\n" + FILMS[4]
     ]  # fmt: skip
-    data, _ = netflix.read(combined(tmp_path / "a", texts))
+    data = netflix.read(combined(tmp_path / "a", texts)).interactions
     assert rows(data) == RATINGS
 
 
 @pytest.mark.parametrize("block", [1, 30, 64])
 def test_blocks_end_anywhere(block: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(netflix, "BLOCK", block)
-    data, _ = netflix.read(
+    data = netflix.read(
         combined(tmp_path / "a", [b"".join(FILMS.values()), b"8:\n", b"9:\n", b"10:\n7,5,2005-01-01"])
-    )
+    ).interactions
     assert rows(data) == [*RATINGS, (7, 10, 5.0, 1104537600)]
 
 
@@ -93,7 +93,7 @@ def test_blocks_end_anywhere(block: int, tmp_path: Path, monkeypatch: pytest.Mon
 def test_titles_lie_beside_the_ratings_or_above(place: str, tmp_path: Path) -> None:
     published(tmp_path / "a")
     (tmp_path / place / "movie_titles.txt").write_bytes(TITLES)
-    _, items = netflix.read(tmp_path / "a")
+    items = netflix.read(tmp_path / "a").items
     assert items is not None
     assert items["title"].tolist() == ["Dinosaur Planet", "Isle of Man TT", "What, Me Worry?", "Amélie"]
     assert items["year"].fillna(0).tolist() == [2003, 2004, 1997, 0]
