@@ -87,7 +87,7 @@ def _beside(module: str, name: str) -> str:
 
 
 def names_imported(module: str, *, run_on_import: bool = False) -> set[str]:
-    """Return the absolute dotted names that a module imports, lazily and for type checkers too unless told otherwise."""
+    """Return the full dotted names that a module imports: everywhere, or only when it is imported itself."""
     names: set[str] = set()
     for statement in _statements(tree_of(MODULES[module]), run_on_import=run_on_import):
         if isinstance(statement, ast.Import):
@@ -143,7 +143,7 @@ def _reached(graph: Graph, start: Set[str]) -> set[str]:
 
 
 def loaded_with(module: str) -> set[str]:
-    """Return the files that are run when a module is imported, itself left out, empty ``__init__`` files not counted."""
+    """Return the files that an import of a module runs, without itself and without empty ``__init__`` files."""
     graph = {
         name: imports(name, run_on_import=True) | {".".join(parts[:n]) for n in range(1, len(parts))}
         for name in MODULES
