@@ -142,14 +142,10 @@ def _reached(graph: Graph, start: Set[str]) -> set[str]:
     return seen
 
 
-def loaded_with(module: str) -> set[str]:
-    """Return the files that an import of a module runs, without itself and without empty ``__init__`` files."""
-    graph = {
-        name: imports(name, run_on_import=True) | {".".join(parts[:n]) for n in range(1, len(parts))}
-        for name in MODULES
-        if (parts := name.split(".")) and parts[0] != "experiments"
-    }
-    return {name for name in _reached(graph, graph[module]) - {module} if not _is_bare(name)}
+def files_needed_by(module: str) -> set[str]:
+    """Return a module and the files that it imports at the top level, and they in turn; empty files are not counted."""
+    graph = {name: imports(name, run_on_import=True) for name in MODULES}
+    return {name for name in _reached(graph, {module}) if not _is_bare(name)}
 
 
 def floors(graph: Graph) -> dict[str, int]:
