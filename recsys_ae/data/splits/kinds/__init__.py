@@ -1,0 +1,75 @@
+"""Ways to split data. The folder is the registry: a new file is a new split.
+
+A file says in the first line of its docstring what is held out, and defines a function ``split(data, *, …)``, which
+returns a `Split` of the filtered data. The names of its keyword-only parameters are the options of the recipe that it
+takes; the defaults are used where an option is not given. A split of parts as published takes two more: ``test``, the
+test part, and ``read``, the training part before the minimums took users and items away (None if there are no
+minimums). A file with ``RATED = True`` keeps all ratings as they are unless a threshold is asked for.
+
+All but the function itself is known without importing the file.
+"""
+
+import ast
+from dataclasses import dataclass
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from recsys_ae.data.registry_folder import files, source
+
+if TYPE_CHECKING:
+    from recsys_ae.data.interactions import Interactions
+    from recsys_ae.data.splits.holdout import Split
+
+FIRST = ("strong", "weak", "leave_last", "time", "ratings", "given", "none")
+"""The files whose splits are listed first, in this order; all others follow by their names."""
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A way to split data.
+
+    Attributes
+    ----------
+    summary
+        What is held out.
+    options
+        The names of what it takes besides the data.
+    rated
+        Whether ratings stay as they are unless a threshold is asked for.
+    """
+
+    name: str
+    summary: str
+    options: tuple[str, ...]
+    rated: bool
+
+    @property
+    def parts(self) -> bool:
+        """Whether it takes a training and a test part as published."""
+        return "test" in self.options
+
+    def split(self, data: "Interactions", **options: Any) -> "Split":
+        """Split data; this imports the file."""
+        divided: Split = import_module(f"{__name__}.{self.name.replace('-', '_')}").split(data, **options)
+        return divided
+
+
+def names() -> tuple[str, ...]:
+    """Return the names of all splits."""
+    return tuple(name.replace("_", "-") for name in files(__path__, FIRST))
+
+
+def kind(name: str) -> Kind:
+    """Return a split by its name."""
+    tree = ast.parse(source(__path__, name.replace("-", "_")))
+    summary = (ast.get_docstring(tree) or "").partition("\n")[0].rstrip(".")
+    (function,) = (node for node in tree.body if isinstance(node, ast.FunctionDef) and node.name == "split")
+    options = tuple(argument.arg for argument in function.args.kwonlyargs)
+    assigned = (node for node in tree.body if isinstance(node, ast.Assign))
+    rated = any(isinstance(one, ast.Name) and one.id == "RATED" for node in assigned for one in node.targets)
+    return Kind(name, summary[:1].lower() + summary[1:], options, rated)
+
+
+def that_take(option: str) -> tuple[str, ...]:
+    """Return the names of the splits that take an option."""
+    return tuple(name for name in names() if option in kind(name).options)

@@ -1,0 +1,32 @@
+"""Each user's last."""
+
+import numpy as np
+
+from recsys_ae.data.interactions import Interactions
+from recsys_ae.data.splits.assign import last_of_each, split_by
+from recsys_ae.data.splits.checks import active, known_times
+from recsys_ae.data.splits.holdout import Split
+from recsys_ae.errors import DataError
+
+
+def split_last(data: Interactions, *, n_test: int = 1, n_valid: int = 1) -> Split:
+    """Hold out the latest interactions of every user; of equal times, the later in the source is the latest.
+
+    A user keeps at least one interaction to train on: those with few have fewer targets, or none. Test histories are
+    the training and validation interactions. ``n_valid=0`` makes no validation part.
+    """
+    if n_test < 1 or n_valid < 0:
+        raise DataError(f"n_test = {n_test} and n_valid = {n_valid}: expected at least 1 and at least 0")
+    data = active(data)
+    times = known_times(data)
+    left = np.diff(data.matrix.indptr) - 1
+    tests = np.minimum(n_test, left)
+    rank = np.empty(data.nnz, np.int64)
+    rank[np.lexsort((data.order, times))] = np.arange(data.nnz)
+    part = last_of_each(data, tests, np.minimum(n_valid, left - tests), rank)
+    return split_by(data, part, "latest interactions of each user", valid=n_valid > 0)
+
+
+def split(data: Interactions) -> Split:
+    """Split as a recipe says."""
+    return split_last(data)

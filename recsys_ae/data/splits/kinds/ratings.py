@@ -1,0 +1,32 @@
+"""A tenth of all ratings to choose the epoch on, and a tenth to test."""
+
+import numpy as np
+
+from recsys_ae.data.interactions import Interactions
+from recsys_ae.data.splits.assign import TEST, TRAIN, VALID, holdouts
+from recsys_ae.data.splits.checks import checked_seed, shares
+from recsys_ae.data.splits.holdout import Split
+
+RATED = True
+"""It measures the error of predicted ratings, so all ratings stay as they are unless a threshold is asked for."""
+
+
+def split_ratings(data: Interactions, *, test: float = 0.1, valid: float = 0.1, seed: int = 0) -> Split:
+    """Hold out a random share of all ratings, to measure the error of predicted ones.
+
+    Unlike the other splits it keeps every user and item, trained or not: each held-out rating is to be predicted.
+    Test histories are the training and validation ratings. ``valid=0`` makes no validation part.
+    """
+    shares(test=test, valid=valid)
+    drawn = np.random.default_rng(checked_seed(seed)).permutation(data.nnz)
+    n_test, n_valid = round(test * data.nnz), round(valid * data.nnz)
+    part = np.zeros(data.nnz, np.int8)
+    part[drawn[:n_test]] = TEST
+    part[drawn[n_test : n_test + n_valid]] = VALID
+    train = data.take(part == TRAIN, name="held-out ratings")
+    return Split.of(train, *holdouts(data, part, data.items, valid=valid > 0))
+
+
+def split(data: Interactions, *, split_seed: int = 0, valid_share: float = 0.1) -> Split:
+    """Split as a recipe says."""
+    return split_ratings(data, valid=valid_share, seed=split_seed)

@@ -1,0 +1,88 @@
+"""Whole users are held out."""
+
+from typing import Literal
+
+import numpy as np
+
+from recsys_ae.data.interactions import Interactions
+from recsys_ae.data.splits import liang2018
+from recsys_ae.data.splits.assign import TEST, last_of_each, portion
+from recsys_ae.data.splits.checks import active, checked_seed, number_of, shares
+from recsys_ae.data.splits.holdout import Holdout, Split, hold_out, training_part
+from recsys_ae.errors import ConfigError, DataError
+
+
+def split_users(
+    data: Interactions,
+    *,
+    n_valid: int | float,
+    n_test: int | float,
+    seed: int | None = None,
+    fold_in: float = liang2018.FOLD_IN,
+    recipe: Literal["liang2018"] | None = None,
+) -> Split:
+    """Hold out whole users, and of each held-out user the targets (strong generalisation).
+
+    Parameters
+    ----------
+    n_valid, n_test
+        How many users, or which share of the users as a float below 1. No validation users with ``n_valid=0``.
+    seed
+        0 unless given; under a recipe, the recipe's own.
+    fold_in
+        The share of a held-out user's interactions that is shown to the model. Of two or more interactions at least
+        one is shown and at least one is a target; a single one is shown.
+    recipe
+        ``"liang2018"`` draws exactly as Liang et al. (WWW 2018) did: targets are a fifth of the interactions with
+        known items, of users with at least five of them.
+
+    Notes
+    -----
+    The items are those that training users have touched. The test users do not depend on ``n_valid``.
+    """
+    data = active(data)
+    n_users = data.shape[0]
+    counts = number_of("n_valid", n_valid, n_users, least=0), number_of("n_test", n_test, n_users, least=1)
+    if sum(counts) >= n_users:
+        raise DataError(
+            f"{counts[0]:,} validation and {counts[1]:,} test users leave nobody to train on: "
+            f"there are {n_users:,} users; ask for fewer"
+        )
+    if recipe is not None:
+        if recipe != "liang2018" or fold_in != liang2018.FOLD_IN:
+            raise ConfigError(
+                f"recipe = {recipe!r} with fold_in = {fold_in!r} is unknown; the only recipe is 'liang2018', "
+                f"and it fixes fold_in = {liang2018.FOLD_IN}"
+            )
+        return liang2018.split_liang2018(data, *counts, checked_seed(liang2018.SEED if seed is None else seed))
+    shares(fold_in=fold_in)
+    return _split_users(data, *counts, checked_seed(seed or 0), fold_in)
+
+
+def _split_users(data: Interactions, n_valid: int, n_test: int, seed: int, fold_in: float) -> Split:
+    draw, *fold_in_seeds = np.random.SeedSequence(seed).spawn(3)
+    n_train = data.shape[0] - n_valid - n_test
+    drawn = np.random.default_rng(draw).permutation(data.shape[0])
+    parts = [np.sort(part) for part in np.split(drawn, [n_train, n_train + n_valid])]
+    train = training_part(data, data.select_users(parts[0]), "held-out users")
+
+    def folded_in(users: np.ndarray, own: np.random.SeedSequence) -> Holdout:
+        held = data.select_users(users)
+        n_target = portion(np.diff(held.matrix.indptr), 1 - fold_in)
+        target = last_of_each(held, n_target, 0, np.random.default_rng(own).permutation(held.nnz)) == TEST
+        return hold_out(held, ~target, target, train.items)
+
+    valid, test = (folded_in(users, own) for users, own in zip(parts[1:], fold_in_seeds, strict=True))
+    return Split.of(train, valid if n_valid else None, test)
+
+
+def split(
+    data: Interactions,
+    *,
+    split_recipe: Literal["liang2018"] | None = None,
+    split_seed: int | None = None,
+    valid_users: int | float = 0.1,
+    test_users: int | float = 0.1,
+) -> Split:
+    """Split as a recipe says."""
+    return split_users(data, n_valid=valid_users, n_test=test_users, seed=split_seed, recipe=split_recipe)
