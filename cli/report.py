@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from . import memory
 from .display import Display
+from .model_commands import typed_name
 from .source import has_ratings
 
 if TYPE_CHECKING:
@@ -89,12 +90,7 @@ def show_fit(display: Display, model: "Recommender", out: Path) -> None:
 
 def shown_name(model: "Recommender") -> str:
     """Return the model's name as it is typed."""
-    return typed_name(type(model.spec))
-
-
-def typed_name(spec: type["Spec"]) -> str:
-    """Return the name of a kind of model as it is typed."""
-    return spec.name().replace("_", "-")
+    return typed_name(model.spec.name())
 
 
 def monitor(spec: "Spec") -> str:

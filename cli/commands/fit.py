@@ -1,17 +1,30 @@
 """``recsys-ae fit MODEL``: a command for each model, made from the model's file."""
 
+import dataclasses
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from .. import config, options
-from ..framework import Command, Option, suggestion
+from .. import config, feature_source, options
+from ..framework import Option
+from ..model_commands import ModelGroup, typed_name
+from ..param_types import NONE
+from ..report import monitor, show_data, show_fit
+from ..source import Source, prepare, titles
+from ..training import Task, command_line, fit
+
+if TYPE_CHECKING:
+    from recsys_ae.nn.model import Spec
+    from recsys_ae.nn.runtime import Run
+    from recsys_ae.recommender.recommender import Recommender
 
 
-def shared(*, rated: bool = False) -> list[Option]:
+def shared(spec: "type[Spec] | None" = None) -> list[Option]:
     """Return the options that every model takes; some defaults are others for a model that learns from ratings."""
+    rated = spec is not None and spec.feedback == "explicit"
     return [
         options.data(),
         options.data_dir(),
@@ -25,51 +38,110 @@ def shared(*, rated: bool = False) -> list[Option]:
     ]
 
 
-class Fit(click.Group):
-    """A group whose commands are the models in the library's folder."""
+class FitRecommender(Task):
+    """A fit to the training part of a split; the test users are not looked at."""
 
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        """Return the names of the models."""
-        from recsys_ae import models  # noqa: PLC0415
+    what = "Model"
 
-        return [name.replace("_", "-") for name in models.names()]
+    def __init__(self, spec_class: "type[Spec]", given: Mapping[str, Any]) -> None:
+        super().__init__(spec_class, given)
+        self.source = Source.from_options({**given, "min_rating": _threshold(spec_class, given["min_rating"])})
 
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """Make the command of a model; this imports the model."""
-        from recsys_ae import models  # noqa: PLC0415
+    @property
+    def title(self) -> str:
+        """The data and the model."""
+        return f"{self.source.title}-{typed_name(self.spec.name())}"
 
-        from .. import hyper_options, memory, training  # noqa: PLC0415
+    @property
+    def monitor(self) -> str:
+        """The metric that decides which epoch is kept."""
+        return monitor(self.spec)
 
-        name = cmd_name.replace("-", "_")
-        if name not in models.names():
-            raise click.UsageError(
-                f"there is no model {cmd_name!r}{suggestion(cmd_name, self.list_commands(ctx))}", ctx
-            )
-        memory.thrifty()
-        spec = models.spec_class(name)
-        params = [*hyper_options.options(spec), *shared(rated=spec.feedback == "explicit")]
-        return Command(cmd_name, callback=partial(training.fit, spec), params=list(params), help=models.summary(name))
+    def read(self, run: "Run") -> Mapping[str, int]:
+        """Read, filter and split the data, and read the features of the items."""
+        from recsys_ae.nn.footprint import memory  # noqa: PLC0415
+        from recsys_ae.nn.model import Shape  # noqa: PLC0415
+        from recsys_ae.nn.stats import Stats  # noqa: PLC0415
+
+        given = self.given
+        prepared = prepare(self.source, cache=given["cache"])
+        split = prepared.divide()
+        show_data(self.display, prepared, split)
+        names, folder = given["item_features"], given["data_dir"]
+        self.features = feature_source.read_all(names, folder) if names else None
+        self.prepared, self.split = prepared, split
+        self.shape = Shape(*split.train.shape, 0 if self.features is None else self.features.width)
+        return memory(self.spec.resolved(Stats(split.train.matrix)), self.shape, split.train.nnz)
+
+    def check(self, run: "Run") -> None:
+        """Raise if the data or the machine do not suffice."""
+        from recsys_ae.nn.stats import Stats  # noqa: PLC0415
+        from recsys_ae.recommender import preflight  # noqa: PLC0415
+
+        train = self.split.train
+        preflight.check(self.spec.resolved(Stats(train.matrix)), train, run, self.shape.features)
+
+    def model(self) -> "Recommender":
+        """Return the model, and keep of the data what it learns from."""
+        from recsys_ae.recommender.recommender import Recommender  # noqa: PLC0415
+
+        model, prepared, split = Recommender(self.spec), self.prepared, self.split
+        model.notes = {
+            "source": dataclasses.asdict(prepared.source),
+            "fingerprint": split.fingerprint,
+            "options": _resolved(self.given, prepared.source),
+            "command": command_line(),
+            "titles": titles(prepared.items, split.train.items),
+        }
+        # What no model learns from makes room for the training.
+        self.train, self.valid = dataclasses.replace(split.train, timestamps=None), split.valid
+        del self.prepared, self.split
+        return model
+
+    def learn(self, model: "Recommender", run: "Run") -> None:
+        """Fit the model, and tell the tracker what it learns from."""
+        said = {name: value for name, value in model.notes["source"].items() if value is not None}
+        run.tracker.parameters({"data": said, "split_fingerprint": model.notes["fingerprint"]})
+        model.fit(self.train, valid=self.valid, item_features=self.features, run=run)
+
+    def show(self, model: "Recommender", out: Path) -> None:
+        """Print how well the model does on the validation users."""
+        show_fit(self.display, model, out)
+
+
+def _threshold(spec_class: "type[Spec]", given: float | str) -> float | str:
+    """Return the rating threshold, which a model that learns from ratings cannot have."""
+    if spec_class.feedback != "explicit":
+        return given
+    if not isinstance(given, str):
+        name = typed_name(spec_class.name())
+        raise click.UsageError(
+            f"--min-rating {given:g}: {name} learns from all ratings as they are; leave it out",
+            click.get_current_context(),
+        )
+    return NONE
+
+
+def _resolved(given: Mapping[str, Any], source: Source) -> dict[str, Any]:
+    """Return every option with the value that it had in the end, JSON."""
+    values = {**given, **dataclasses.asdict(source)}
+    return {name: str(value) if isinstance(value, Path) else value for name, value in sorted(values.items())}
+
+
+class Fit(ModelGroup):
+    """A group that finds the name of the model anywhere among the options, or in the configuration file."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Put the model first, wherever it stands; it may also stand in the configuration file."""
+        """Put the model first."""
         if args and not args[0].startswith("-"):
             return super().parse_args(ctx, args)
         valued = {name for option in shared() if not option.is_flag for name in option.opts}
         for place, (before, word) in enumerate(zip(["", *args], args, strict=False)):
-            if before not in valued and word.replace("_", "-") in self.list_commands(ctx):
+            if before not in valued and typed_name(word) in self.list_commands(ctx):
                 return super().parse_args(ctx, [word, *args[:place], *args[place + 1 :]])
         if "--help" in args:
             return super().parse_args(ctx, ["--help"])
         return super().parse_args(ctx, [_configured(ctx, args), *args])
-
-    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """List the models with a line on each, then what all of them take."""
-        from recsys_ae import models  # noqa: PLC0415
-
-        names = self.list_commands(ctx)
-        with formatter.section("Models"):
-            formatter.write_dl([(name, models.summary(name.replace("-", "_")).splitlines()[0]) for name in names])
-        Command("", params=list(shared())).format_options(ctx, formatter)
 
 
 def _configured(ctx: click.Context, args: list[str]) -> str:
@@ -84,7 +156,10 @@ def _configured(ctx: click.Context, args: list[str]) -> str:
     raise click.UsageError("which model? Its name comes first: recsys-ae fit MODEL; `recsys-ae models` lists them", ctx)
 
 
-@click.group(cls=Fit, options_metavar="", subcommand_metavar="MODEL [OPTIONS]")
+@click.group(
+    cls=Fit, package="recsys_ae.models", title="Models", shared=shared, fit=partial(fit, FitRecommender),
+    subcommand_metavar="MODEL [OPTIONS]",
+)  # fmt: skip
 def command() -> None:
     """Fit a model and save it.
 

@@ -1,15 +1,10 @@
 """``recsys-ae models``: what can be fitted."""
 
-from ..display import Display
-from ..framework import as_command
+from ..model_commands import listing
 
-
-@as_command("models", [])
-def command() -> None:
-    """List the models that can be fitted."""
-    from recsys_ae import models  # noqa: PLC0415
-
-    rows = [(name.replace("_", "-"), models.summary(name).splitlines()[0]) for name in models.names()]
-    display = Display()
-    display.table(("model", "what it is"), rows)
-    display.line("\n`recsys-ae fit MODEL --help` shows a model's hyper-parameters.")
+command = listing(
+    "models",
+    "recsys_ae.models",
+    help="List the models that can be fitted.",
+    hint="`recsys-ae fit MODEL --help` shows a model's hyper-parameters.",
+)

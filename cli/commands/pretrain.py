@@ -1,6 +1,5 @@
 """``recsys-ae pretrain NAME``: fit an autoencoder to features; a command for each, made from its file."""
 
-import dataclasses
 import shlex
 from collections.abc import Mapping
 from functools import partial
@@ -9,21 +8,19 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from .. import feature_source, hyper_options, memory, options
-from ..display import Display, epochs
-from ..framework import Command, Option, suggestion
-from ..mlflow_runs import Tracking
+from .. import feature_source, options
+from ..framework import Option
+from ..model_commands import ModelGroup, typed_name
 from ..param_types import Share
-from ..report import show_memory
-from ..training import Interrupted, chosen, command_line, run_settings
+from ..training import Task, command_line, fit
 
 if TYPE_CHECKING:
     from recsys_ae.features.data.features import Features
     from recsys_ae.features.encoder import FeatureEncoder
-    from recsys_ae.features.nn.contract import FeatureSpec
+    from recsys_ae.nn.runtime import Run
 
 
-def shared() -> list[Option]:
+def shared(_spec: Any = None) -> list[Option]:
     """Return the options that every autoencoder takes."""
     share = "Share of the rows, drawn with the seed, to choose the best epoch on; 0 keeps the last."
     return [
@@ -34,89 +31,59 @@ def shared() -> list[Option]:
     ]
 
 
-class Pretrain(click.Group):
-    """A group whose commands are the autoencoders in the library's folder."""
+class FitEncoder(Task):
+    """A fit to a part of the rows of features; the rest chooses the best epoch."""
 
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        """Return the names of the autoencoders."""
-        from recsys_ae.features import models as autoencoders  # noqa: PLC0415
+    what = "Autoencoder"
 
-        return [name.replace("_", "-") for name in autoencoders.names()]
+    @property
+    def title(self) -> str:
+        """The autoencoder."""
+        return f"features-{typed_name(self.spec.name())}"
 
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """Make the command of an autoencoder; this imports it."""
-        from recsys_ae.features import models as autoencoders  # noqa: PLC0415
+    @property
+    def monitor(self) -> str:
+        """The metric that decides which epoch is kept."""
+        return str(getattr(self.spec, "monitor", "rmse"))
 
-        name = cmd_name.replace("-", "_")
-        if name not in autoencoders.names():
-            known = self.list_commands(ctx)
-            raise click.UsageError(f"there is no autoencoder {cmd_name!r}{suggestion(cmd_name, known)}", ctx)
-        memory.thrifty()
-        spec = autoencoders.spec_class(name)
-        params = [*hyper_options.options(spec), *shared()]
-        return Command(cmd_name, callback=partial(pretrain, spec), params=list(params), help=autoencoders.summary(name))
+    def read(self, run: "Run") -> Mapping[str, int]:
+        """Read the features and put the validation rows aside; refuse what cannot be fitted."""
+        from recsys_ae.features.nn.footprint import memory  # noqa: PLC0415
+        from recsys_ae.recommender.preflight import check_features  # noqa: PLC0415
 
-    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """List the autoencoders with a line on each, then what all of them take."""
-        from recsys_ae.features import models as autoencoders  # noqa: PLC0415
+        features = feature_source.read(self.given)
+        self.train, self.valid = _divided(features, self.given["valid_share"], run.seed)
+        aside = len(features) - len(self.train)
+        self.display.line(f"{len(self.train):,} rows of {features.width:,} columns to learn from, {aside:,} aside")
+        check_features(self.spec, self.train, self.valid, run)
+        return memory(self.spec, self.train, self.valid)
 
-        names = self.list_commands(ctx)
-        with formatter.section("Autoencoders"):
-            formatter.write_dl([
-                (name, autoencoders.summary(name.replace("-", "_")).splitlines()[0]) for name in names
-            ])  # fmt: skip
-        Command("", params=list(shared())).format_options(ctx, formatter)
+    def model(self) -> "FeatureEncoder":
+        """Return the encoder."""
+        from recsys_ae.features.encoder import FeatureEncoder  # noqa: PLC0415
 
+        model = FeatureEncoder(self.spec)
+        model.notes = {"source": feature_source.written(self.given), "command": command_line()}
+        return model
 
-def pretrain(spec_class: type["FeatureSpec"], **given: Any) -> None:
-    """Fit an autoencoder with the values of all options."""
-    saved: list[Path] = []
-    try:
-        _pretrain(spec_class, given, saved)
-    except KeyboardInterrupt:
-        what = f"the model is saved in {saved[0]}" if saved else "nothing was saved"
-        raise Interrupted(f"Interrupted: {what}") from None
+    def learn(self, model: "FeatureEncoder", run: "Run") -> None:
+        """Fit the encoder."""
+        model.fit(self.train, valid=self.valid, run=run)
 
-
-def _pretrain(spec_class: type["FeatureSpec"], given: Mapping[str, Any], saved: list[Path]) -> None:
-    from recsys_ae.features.encoder import FeatureEncoder  # noqa: PLC0415
-    from recsys_ae.features.nn.footprint import memory as needed  # noqa: PLC0415
-    from recsys_ae.recommender.preflight import check_features  # noqa: PLC0415
-    from recsys_ae.storage.artefact import refuse_to_write  # noqa: PLC0415
-
-    display = Display(quiet=given["quiet"])
-    spec = chosen(spec_class, given)
-    typed = spec.name().replace("_", "-")
-    out = given["out"] or Path("models") / f"features-{typed}"
-    if not given["dry_run"]:
-        refuse_to_write(out, overwrite=given["overwrite"])
-    run = run_settings(given)
-    features = feature_source.read(given)
-    train, valid = _divided(features, given["valid_share"], run.seed)
-    display.line(
-        f"{len(train):,} rows of {features.width:,} columns to learn from, {len(features) - len(train):,} aside"
-    )
-    check_features(spec, train, valid, run)
-    show_memory(display, needed(spec, train, valid), run, whole=given["dry_run"])
-    if given["dry_run"]:
-        display.line("Dry run: nothing is learnt, and nothing saved.")
-        return
-    display.line(f"\nAutoencoder {typed} on {run.torch_device}, to be saved in {out}")
-    model = FeatureEncoder(spec)
-    model.notes = {"source": feature_source.written(given), "command": command_line()}
-    monitor = str(getattr(spec, "monitor", "rmse"))
-    with (
-        Tracking.of_fit(on=given["track"], name=out.name) as tracking,
-        epochs(quiet=given["quiet"], monitor=monitor) as progress,
-    ):
-        model.fit(train, valid=valid, run=dataclasses.replace(run, tracker=tracking.tracker, progress=progress))
-        model.notes["mlflow"] = tracking.address
-        model.save(out, overwrite=given["overwrite"])
-        saved.append(out)
-        tracking.finish(model, out)
-    feature_source.say(model.metadata["remarks"])
-    _show(display, model, out, valid)
-    tracking.warn()
+    def show(self, model: "FeatureEncoder", out: Path) -> None:
+        """Print the error on the validation rows."""
+        rows: list[tuple[str, Any]] = []
+        if self.valid is not None:
+            rows.append(("validation", f"rmse {model.error(self.valid):.4f} in the units of the features"))
+        rows += [
+            ("time", f"{model.metadata['seconds']:.1f} s"),
+            ("saved", out),
+            ("repeat", model.notes["command"]),
+        ]
+        self.display.line()
+        self.display.pairs(rows)
+        encode = shlex.join(["recsys-ae", "encode", str(out), *_words(model.notes["source"])])
+        self.display.line(f"\nNext:\n  {encode} --out vectors.parquet")
 
 
 def _divided(features: "Features", share: float, seed: int) -> tuple["Features", "Features | None"]:
@@ -130,26 +97,17 @@ def _divided(features: "Features", share: float, seed: int) -> tuple["Features",
     return features.take(np.sort(order[n:])), features.take(np.sort(order[:n]))
 
 
-def _show(display: Display, model: "FeatureEncoder", out: Path, valid: "Features | None") -> None:
-    rows: list[tuple[str, Any]] = []
-    if valid is not None:
-        rows.append(("validation", f"rmse {model.error(valid):.4f} in the units of the features"))
-    rows += [
-        ("time", f"{model.metadata['seconds']:.1f} s"),
-        ("saved", out),
-        ("repeat", model.notes["command"]),
-    ]
-    display.line()
-    display.pairs(rows)
-    told = model.notes["source"]
-    words = [word for one in told["features"] for word in ("--features", one)]
-    words += ["--text-columns", ",".join(told["text_columns"])] if told["text_columns"] else []
-    words += ["--id-column", told["id_column"]] if told["id_column"] else []
-    source = shlex.join(words)
-    display.line(f"\nNext:\n  recsys-ae encode {shlex.quote(str(out))} {source} --out vectors.parquet")
+def _words(source: Mapping[str, Any]) -> list[str]:
+    """Return the options that name the features of a fit."""
+    words = [word for one in source["features"] for word in ("--features", one)]
+    words += ["--text-columns", ",".join(source["text_columns"])] if source["text_columns"] else []
+    return words + (["--id-column", source["id_column"]] if source["id_column"] else [])
 
 
-@click.group(cls=Pretrain, options_metavar="", subcommand_metavar="NAME [OPTIONS]")
+@click.group(
+    cls=ModelGroup, package="recsys_ae.features.models", title="Autoencoders", shared=shared,
+    fit=partial(fit, FitEncoder), subcommand_metavar="NAME [OPTIONS]",
+)  # fmt: skip
 def command() -> None:
     """Fit an autoencoder to item features and save it.
 

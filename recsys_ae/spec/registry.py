@@ -84,16 +84,17 @@ class Registry(Generic[S]):
         name = plug_ins.name_of(cls)
         return name in self.names() and self.spec_class(name) is cls
 
-    def remarks(self) -> tuple[str, ...]:
-        """Say which plug-ins are not used, since their names are taken."""
+    def remarks(self, name: str | None = None) -> tuple[str, ...]:
+        """Say which plug-ins, all or of one name, are not used, since their name is taken."""
         built_in, used = self.built_in(), self.plug_ins()
         sentences = []
         for entry in self._registered():
-            key = plain(entry.name)
-            keeper = "this package" if key in built_in else f"the package {plug_ins.package_of(used[key])}"
-            if used.get(key) != entry:
-                own = plug_ins.package_of(entry)
-                sentences.append(f"the {self.what} {entry.name!r} of the package {own} is not used: {keeper} has one")
+            key, package = plain(entry.name), plug_ins.package_of(entry)
+            if used.get(key) != entry and (name is None or plain(name) == key):
+                keeper = "this package" if key in built_in else f"the package {plug_ins.package_of(used[key])}"
+                sentences.append(
+                    f"the {self.what} {entry.name!r} of the package {package} is not used: {keeper} has one"
+                )
         return tuple(sentences)
 
     def attribute(self, name: str) -> Any:

@@ -1,0 +1,100 @@
+"""Commands made from the models of a package: one to fit each of them, and one that lists them."""
+
+import importlib
+import inspect
+import sys
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from . import hyper_options, memory
+from .display import Display, note
+from .framework import Command, Option, as_command, suggestion
+
+if TYPE_CHECKING:
+    from recsys_ae.spec.registry import Registry
+
+
+def registry_of(package: str) -> "Registry[Any]":
+    """Return the models of a package of the library, plug-ins included."""
+    registry: Registry[Any] = importlib.import_module(package).registry
+    return registry
+
+
+def typed_name(name: str) -> str:
+    """Return a model's name as it is typed."""
+    return name.replace("_", "-")
+
+
+class ModelGroup(click.Group):
+    """A group whose commands are the models of a package.
+
+    Parameters
+    ----------
+    package
+        Where the models are; it is imported when a command, or the help, is asked for.
+    title
+        Heading of the models in the help.
+    shared
+        Gives the options that every model takes; some have other defaults for some classes of hyper-parameters.
+    fit
+        What a command does, given the class of hyper-parameters and the values of all options.
+    """
+
+    def __init__(
+        self,
+        name: str | None = None,
+        *,
+        package: str,
+        title: str,
+        shared: Callable[[Any], Sequence[Option]],
+        fit: Callable[..., None],
+        **settings: Any,
+    ) -> None:
+        super().__init__(name, options_metavar="", **settings)
+        self.package, self.title, self.shared, self.fit = package, title, shared, fit
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the names of the models."""
+        return [typed_name(name) for name in registry_of(self.package).names()]
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Make the command of a model; this imports the model."""
+        models = registry_of(self.package)
+        if cmd_name.replace("-", "_") not in models.names():
+            known = self.list_commands(ctx)
+            raise click.UsageError(f"there is no {models.what} {cmd_name!r}{suggestion(cmd_name, known)}", ctx)
+        memory.thrifty()
+        spec = models.spec_class(cmd_name)
+        for remark in models.remarks(cmd_name):
+            note(f"Note: {remark}")
+        params = [*hyper_options.options(spec), *self.shared(spec)]
+        help = inspect.getdoc(sys.modules[spec.__module__])
+        return Command(cmd_name, callback=partial(self.fit, spec), params=list(params), help=help)
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """List the models with a line on each, then what all of them take."""
+        with formatter.section(self.title):
+            formatter.write_dl(_lines(self.package))
+        Command("", params=list(self.shared(None))).format_options(ctx, formatter)
+
+
+def listing(name: str, package: str, *, help: str, hint: str) -> click.Command:
+    """Make the command that lists the models of a package; none of them is imported for it."""
+
+    def show() -> None:
+        models, display = registry_of(package), Display()
+        display.table((models.what, "what it is"), _lines(package))
+        display.line(f"\n{hint}")
+        for remark in models.remarks():
+            note(f"Note: {remark}")
+
+    show.__doc__ = help
+    return as_command(name, [])(show)
+
+
+def _lines(package: str) -> list[tuple[str, str]]:
+    models = registry_of(package)
+    return [(typed_name(name), models.summary(name).splitlines()[0]) for name in models.names()]
