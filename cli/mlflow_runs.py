@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from recsys_ae.errors import MissingPackageError
 
@@ -16,13 +16,13 @@ if TYPE_CHECKING:
     from recsys_ae.features.study.report import StudyReport
     from recsys_ae.features.study.runner import Outcome
     from recsys_ae.recommender.recommender import Recommender
-    from recsys_ae.tracking import MLflowTracker, NoTracker
+    from recsys_ae.tracking import Tracker
 
 
 class Tracking:
     """The tracker of a fit, and where its run can be found again."""
 
-    def __init__(self, tracker: "MLflowTracker | NoTracker") -> None:
+    def __init__(self, tracker: "Tracker") -> None:
         self.tracker = tracker
 
     @classmethod
@@ -31,21 +31,18 @@ class Tracking:
         """Start a run, unless that is off or MLflow is missing."""
         from recsys_ae.tracking import MLflowTracker, NoTracker  # noqa: PLC0415
 
-        tracker = None
+        tracker: Tracker = NoTracker()
         try:
-            tracker = MLflowTracker(run_name=name) if on else None
+            tracker = MLflowTracker(run_name=name) if on else tracker
         except MissingPackageError as error:
             note(f"Warning: {error}")
-        if tracker is None:
-            yield cls(NoTracker())
-            return
         with tracker:
             yield cls(tracker)
 
     @property
     def address(self) -> dict[str, str] | None:
         """The run's id and store, to be kept beside the model; no store whose address holds a password."""
-        run_id, uri = getattr(self.tracker, "run_id", None), getattr(self.tracker, "uri", "")
+        run_id, uri = self.tracker.run_id, self.tracker.uri
         if run_id is None:
             return None
         scheme, separator, file = uri.partition("sqlite:///")
@@ -59,17 +56,16 @@ class Tracking:
 
     def finish(self, model: "Recommender | FeatureEncoder", folder: Path) -> None:
         """Hand over the loss curve and the saved model."""
-        if hasattr(self.tracker, "picture"):
-            from recsys_ae.metrics import smaller_is_better  # noqa: PLC0415
+        from recsys_ae.metrics import smaller_is_better  # noqa: PLC0415
 
-            monitor = getattr(model.spec, "monitor", None)
-            least = monitor is not None and smaller_is_better(monitor)
-            self.tracker.picture(model.history, monitor=monitor, smaller_is_better=least)
+        monitor = getattr(model.spec, "monitor", None)
+        least = monitor is not None and smaller_is_better(monitor)
+        self.tracker.picture(model.history, monitor=monitor, smaller_is_better=least)
         self.tracker.artefact(folder)
 
     def child(self, outcome: "Outcome") -> None:
         """Write a fit of a study as a run within the study's."""
-        if not hasattr(self.tracker, "child") or not outcome.made:
+        if not outcome.made:
             return
         fit = outcome.work.fit
         numbers = {
@@ -138,6 +134,6 @@ def _numbers(found: "Report", on: str) -> dict[str, float]:
     return numbers | {f"{on}/{name}/standard_error": one.standard_error for name, one in found.summary.items()}
 
 
-def _warn(tracker: Any) -> None:
-    if getattr(tracker, "failures", None):
+def _warn(tracker: "Tracker") -> None:
+    if tracker.failures:
         note(f"Warning: tracking failed: {'; '.join(tracker.failures)}")

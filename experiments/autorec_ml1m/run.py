@@ -11,7 +11,6 @@ import argparse
 import json
 import statistics
 import sys
-from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +18,7 @@ from recsys_ae import Interactions, Recommender, Run, evaluate, load_dataset
 from recsys_ae.data.splits.split import split_ratings
 from recsys_ae.models import AutoRec
 from recsys_ae.spec.hyper import flatten
-from recsys_ae.tracking import MLflowTracker, NoTracker
+from recsys_ae.tracking import MLflowTracker, NoTracker, Tracker
 
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE.parent))
@@ -54,17 +53,15 @@ def main() -> None:
     for name in arguments.runs or runs:
         file = arguments.out / f"{name}.json"
         if not file.exists():
-            made = NoTracker() if arguments.no_track else MLflowTracker(experiment=HERE.name, run_name=name)
-            with nullcontext(made) if isinstance(made, NoTracker) else made as tracker:
+            made: Tracker = NoTracker() if arguments.no_track else MLflowTracker(experiment=HERE.name, run_name=name)
+            with made as tracker:
                 measured = fit(data, *runs[name], tracker, select=arguments.select)
             file.write_text(json.dumps({**measured, "machine": machine()}, indent=2))
         done[name] = json.loads(file.read_text())
     print(f"\n{machine()}\n\n{candidates(done) if arguments.select else table(done)}")
 
 
-def fit(
-    data: Interactions, chosen: dict[str, Any], seed: int, tracker: NoTracker | MLflowTracker, *, select: bool
-) -> dict[str, Any]:
+def fit(data: Interactions, chosen: dict[str, Any], seed: int, tracker: Tracker, *, select: bool) -> dict[str, Any]:
     """Fit one model; measure it on validation ratings to select, else on the test ratings, which are the same then."""
     split = split_ratings(data, test=0.1, valid=0.1 if select else 0, seed=seed)
     spec = AutoRec(**chosen)
