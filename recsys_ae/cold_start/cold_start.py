@@ -8,8 +8,9 @@ import torch
 from scipy.sparse import csr_matrix, issparse
 from torch import Tensor
 
+from recsys_ae.cold_start import warm_start
 from recsys_ae.cold_start.feature_map import ItemMap
-from recsys_ae.cold_start.item_features import ItemFeatures
+from recsys_ae.cold_start.item_features import ItemFeatures, dense
 from recsys_ae.data.interactions import Ids
 from recsys_ae.features.data.features import Features, Form
 from recsys_ae.features.nn.rows import FeatureRows
@@ -52,7 +53,7 @@ class ColdStart:
         """Return the weights of items with these features, ``(m, p)``."""
         rows = FeatureRows.of(features.fitting(self.columns, self.form), self.scaling, self.scaling.centre.device)
         if self.map is None:
-            return network.weights_of(rows)
+            return network.weights_of(dense(rows))
         found: Tensor = self.map(rows)
         return found
 
@@ -109,7 +110,7 @@ def begin(network: Model, features: Features | None, items: Ids, run: Run) -> St
         network.do_without_features()
         return None
     start = known(network, features, items, run.torch_device)
-    network.start_from(start.items, run.generator())
+    warm_start.start(network, start.items, run.generator())
     if network.item_tables() or network.learns_from_features:
         return start
     remark = "no weights of this model begin with item features: they serve to rank new items"

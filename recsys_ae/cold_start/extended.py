@@ -5,6 +5,7 @@ import dataclasses
 import torch
 from torch import Tensor
 
+from recsys_ae.nn.history import History
 from recsys_ae.nn.model import ALL, Model, Validate
 from recsys_ae.nn.rows import Rows
 from recsys_ae.nn.runtime import Run
@@ -43,7 +44,7 @@ class Extended(Model):
             parts.append(new[:, max(0, start - self.n_items) : stop - self.n_items])
         return torch.cat(parts, dim=1)
 
-    def learn(self, rows: Rows, run: Run, validate: Validate | None = None) -> list[dict[str, float]]:
+    def learn(self, rows: Rows, run: Run, validate: Validate | None = None) -> History:
         """Refuse: what is learnt is learnt by the network itself."""
         raise TypeError("an extended network is not trained")
 

@@ -51,11 +51,6 @@ class ItemFeatures:
         """``(m, width)``: the scaled features."""
         return dense(self.rows)
 
-    def spread(self, values: Tensor) -> Tensor:
-        """Return ``(n_items, d)`` of ``(m, d)``: zeros for items without features."""
-        table = values.new_zeros(self.n_items, values.shape[1])
-        return table.index_copy_(0, self.positions, values)
-
 
 def dense(rows: FeatureRows) -> Tensor:
     """``(n, width)``: scaled features, made dense a few rows at a time."""

@@ -4,10 +4,18 @@ import torch
 from torch import Tensor
 
 from recsys_ae.cold_start.item_features import ItemFeatures
+from recsys_ae.nn.model import Model
+
+
+def start(network: Model, items: ItemFeatures, generator: torch.Generator) -> None:
+    """Let the item tables of a network begin with the features of its items, and tell the network."""
+    vectors = items.dense()
+    fill(network.item_tables(), vectors, items.positions, generator)
+    network.start_from(vectors, items.positions)
 
 
 @torch.no_grad()
-def start(tables: list[Tensor], items: ItemFeatures, generator: torch.Generator) -> None:
+def fill(tables: list[Tensor], vectors: Tensor, positions: Tensor, generator: torch.Generator) -> None:
     """Overwrite the rows of items with features, in all tables ``(n_items, d)``, by projections of the features.
 
     The features are centred. Where there are more of them than a row has numbers, they are projected on their largest
@@ -19,7 +27,6 @@ def start(tables: list[Tensor], items: ItemFeatures, generator: torch.Generator)
     first scores say which items are alike, however many items there are. At the usual size of random weights, which
     falls as items are added, the vectors are soon lost in what is learnt from few histories.
     """
-    vectors = items.dense()
     vectors = vectors - vectors.mean(dim=0)
     projections: dict[int, Tensor] = {}
     for table in tables:
@@ -28,7 +35,7 @@ def start(tables: list[Tensor], items: ItemFeatures, generator: torch.Generator)
             rows = projected(vectors, width, generator)
             length = rows.square().sum(dim=1).mean().sqrt()
             projections[width] = rows / length.clamp_min(torch.finfo(rows.dtype).tiny)
-        table.index_copy_(0, items.positions, projections[width].to(table.dtype))
+        table.index_copy_(0, positions, projections[width].to(table.dtype))
 
 
 def projected(vectors: Tensor, width: int, generator: torch.Generator) -> Tensor:
@@ -40,19 +47,3 @@ def projected(vectors: Tensor, width: int, generator: torch.Generator) -> Tensor
     square = torch.randn(width, width, generator=generator, device=vectors.device)
     directions: Tensor = torch.linalg.qr(square).Q[: vectors.shape[1]]
     return vectors @ directions
-
-
-class Anchors:
-    """Where tables began, and what it costs to leave it."""
-
-    def __init__(self, tables: list[Tensor], items: ItemFeatures) -> None:
-        self.positions = items.positions
-        self.starts = [table.detach().index_select(0, items.positions) for table in tables]
-
-    def cost(self, tables: list[Tensor]) -> Tensor:
-        """Return the sum of the squared distances of all rows of the tables from their starts."""
-        moved = [
-            (table.index_select(0, self.positions) - start).square().sum()
-            for table, start in zip(tables, self.starts, strict=True)
-        ]
-        return torch.stack(moved).sum()

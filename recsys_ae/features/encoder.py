@@ -19,6 +19,7 @@ from recsys_ae.features.nn.contract import FeatureAutoencoder, FeatureShape, Fea
 from recsys_ae.features.nn.reconstruction import chunks, squared_errors, validation
 from recsys_ae.features.nn.rows import FeatureRows
 from recsys_ae.features.nn.scaling import Columns, Scaling
+from recsys_ae.nn.history import VALIDATION, History
 from recsys_ae.nn.runtime import Run, resolve, seeded
 from recsys_ae.recommender.metadata import feature_metadata
 from recsys_ae.recommender.preflight import check_features
@@ -39,7 +40,7 @@ class FeatureEncoder:
     columns: Ids
     """What the columns were called that it was fitted on."""
     form: tuple[int, ...]
-    history: list[dict[str, float]]
+    history: History
     """What was measured in each epoch."""
     metadata: dict[str, Any]
     """Circumstances of the fit; ``remarks`` among them are sentences on what was noticed in the features."""
@@ -49,7 +50,7 @@ class FeatureEncoder:
     def __init__(self, spec: FeatureSpec) -> None:
         self.spec = spec
         self.columns, self.form = pd.Index([]), ()
-        self.history, self.metadata, self.notes = [], {}, {}
+        self.history, self.metadata, self.notes = History(), {}, {}
         self._network: FeatureAutoencoder | None = None
         self._scaling = Scaling(0)
 
@@ -94,7 +95,8 @@ class FeatureEncoder:
                 measure = validation(network, FeatureRows.of(valid, scaling, device), run)
             history = network.learn(rows, run, measure)
             if measure is not None and not history:
-                history = [{f"valid/{name}": value for name, value in measure().items()}]
+                history.append({f"{VALIDATION}{name}": value for name, value in measure().items()})
+                history.judge(self.spec.monitor)
                 run.tracker.metrics(history[0], step=1)
         metadata |= {"remarks": list(remarks), "seconds": round(time.perf_counter() - started, 3)}
         # Only now, so that a fit that fails leaves what was fitted before whole.
@@ -118,7 +120,7 @@ class FeatureEncoder:
         model = copy.copy(self)
         with seeded(seed):
             model._network = self.spec.build(shape).to(self._scaling.centre.device).eval()
-        model.history, model.notes = [], {}
+        model.history, model.notes = History(), {}
         return model
 
     def encode(self, features: Features) -> Features:
@@ -222,7 +224,8 @@ class FeatureEncoder:
             for part, module in (("network.", network), ("scaling.", scaling)):
                 own = {name.removeprefix(part): one for name, one in stored.state.items() if name.startswith(part)}
                 module.load_state_dict(own, assign=True)
-            model.history, model.metadata = stored.config["history"], stored.config["facts"]
+            model.history = History.replayed(stored.config["history"], model.spec.monitor)
+            model.metadata = stored.config["facts"]
         except (AttributeError, ConfigError, KeyError, TypeError, ValueError, RuntimeError) as error:
             raise ArtefactError(f"{path} cannot be loaded by this version: {error}") from error
         model._network, model._scaling, model.columns, model.form = network.eval(), scaling, stored.items, tuple(form)

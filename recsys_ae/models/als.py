@@ -11,8 +11,10 @@ from torch import Tensor
 
 from recsys_ae.errors import TrainingError
 from recsys_ae.models import _implicit
+from recsys_ae.nn.head import LinearHead
+from recsys_ae.nn.history import History
 from recsys_ae.nn.linear.least_squares import solve
-from recsys_ae.nn.model import ALL, Model, Shape, Spec, Validate
+from recsys_ae.nn.model import Shape, Spec, Validate
 from recsys_ae.nn.rows import Rows
 from recsys_ae.nn.runtime import Run
 from recsys_ae.nn.threads import usable_threads
@@ -35,7 +37,7 @@ class ALS(Spec):
         return ALSNetwork(self, shape)
 
 
-class ALSNetwork(Model):
+class ALSNetwork(LinearHead):
     """score = V s with the items' factors V, ``(n_items, latent)``, and the s that explains a history best."""
 
     item_factors: Tensor
@@ -62,11 +64,11 @@ class ALSNetwork(Model):
         """Return VᵀV + λI."""
         return self.gram + self.spec.l2 * torch.eye(self.spec.latent, dtype=self.gram.dtype, device=self.gram.device)
 
-    def decode(self, z: Tensor, items: slice = ALL) -> Tensor:
-        """Return the products with the items' factors."""
-        return z @ self.item_factors[items].T
+    def head(self) -> tuple[Tensor, None]:
+        """Return the items' factors."""
+        return self.item_factors, None
 
-    def learn(self, rows: Rows, run: Run, validate: Validate | None = None) -> list[dict[str, float]]:
+    def learn(self, rows: Rows, run: Run, validate: Validate | None = None) -> History:
         """Alternate between users and items, each by three steps of conjugate gradients from where they were.
 
         Each row's factors come from one thread, in one order: the number of threads changes nothing but the time.
@@ -92,7 +94,7 @@ class ALSNetwork(Model):
         self.item_factors = torch.from_numpy(model.item_factors).to(rows.device)
         self.gram = self.item_factors.double().T @ self.item_factors.double()
         self._refuse_singular()
-        return []
+        return History()
 
     def _refuse_singular(self) -> None:
         base = self._base()
@@ -100,15 +102,3 @@ class ALSNetwork(Model):
         rounding = 64 * torch.finfo(base.dtype).eps * base.diagonal()
         if failed or (factor.diagonal().square() <= rounding).any():
             raise TrainingError(f"l2 = {self.spec.l2:g} is too small to solve for the factors of a user; raise it")
-
-    def item_weights(self) -> Tensor:
-        """Return the items' factors."""
-        return self.item_factors
-
-    def score_new(self, x: Rows, z: Tensor, weights: Tensor) -> Tensor:
-        """Return the products with such factors."""
-        return z @ weights.T
-
-    def item_vectors(self) -> Tensor:
-        """Return the items' factors."""
-        return self.item_factors

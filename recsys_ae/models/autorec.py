@@ -13,14 +13,17 @@ from torch.autograd.function import once_differentiable
 from torch.linalg import vector_norm
 from torch.nn import functional
 
+from recsys_ae.nn.head import LinearHead
+from recsys_ae.nn.history import History
 from recsys_ae.nn.layers import SparseLinear, linear, sparse_product
 from recsys_ae.nn.linear import least_squares, sampled_products
-from recsys_ae.nn.model import ALL, Loss, Shape, TrainableModel, TrainableSpec, Validate
+from recsys_ae.nn.model import ALL, Shape, Validate
 from recsys_ae.nn.rows import Rows
 from recsys_ae.nn.runtime import Run
-from recsys_ae.nn.training.loop import Step
+from recsys_ae.nn.training.model import TrainableModel, TrainableSpec
 from recsys_ae.nn.training.optimizers import BatchOptimizer
 from recsys_ae.nn.training.schedules import Schedule
+from recsys_ae.nn.training.steps import Loss, Step
 from recsys_ae.spec.hyper import hp
 
 LEAST_RIDGE = 1e-6
@@ -66,7 +69,7 @@ class AutoRec(TrainableSpec):
         return (ItemNetwork if self.orientation == "item" else UserNetwork)(self, shape)
 
 
-class AutoRecNetwork(TrainableModel):
+class AutoRecNetwork(LinearHead, TrainableModel[AutoRec]):
     """h(r) = W g(V r + μ) + b (eq. 1), where r are the ratings of a row, and 0 where there is none.
 
     Scores are those of users for items in either orientation: a user's code is a vector, a bias, and 1, or 0 for a
@@ -85,8 +88,12 @@ class AutoRecNetwork(TrainableModel):
         self.register_buffer("extent", torch.zeros(2))  # the lowest and the highest training rating
 
     @abstractmethod
-    def items(self) -> tuple[Tensor, Tensor]:
+    def head(self) -> tuple[Tensor, Tensor]:
         """Return the items' vectors and biases, ``(n_items, latent)`` and ``(n_items,)``."""
+
+    def hidden(self, z: Tensor) -> Tensor:
+        """Return the users' vectors."""
+        return z[:, :-2]
 
     def code(self, x: Rows) -> Tensor:
         """Return g(V r + μ), ``(n, latent)``."""
@@ -111,22 +118,15 @@ class AutoRecNetwork(TrainableModel):
 
     def decode(self, z: Tensor, items: slice = ALL) -> Tensor:
         """Return predicted ratings as they come, without bounds, so that none are equal that need not be."""
-        vectors, biases = (side[items] for side in self.items())
-        scores = torch.addmm(biases, z[:, :-2], vectors.T) + z[:, -2:-1]
-        return torch.where(self.rated[items], scores, self.spec.default)
-
-    def item_weights(self) -> Tensor:
-        """Return the items' vectors and biases side by side."""
-        vectors, biases = self.items()
-        return torch.cat([vectors, biases[:, None]], dim=1)
+        return torch.where(self.rated[items], super().decode(z, items) + z[:, -2:-1], self.spec.default)
 
     def score_new(self, x: Rows, z: Tensor, weights: Tensor) -> Tensor:
         """Return what ratings items with such vectors and biases would get."""
-        return torch.addmm(weights[:, -1], z[:, :-2], weights[:, :-1].T) + z[:, -2:-1]
+        return super().score_new(x, z, weights) + z[:, -2:-1]
 
     def rate(self, z: Tensor, rows: Tensor, items: Tensor) -> Tensor:
         """Return predicted ratings inside the bounds of the training ratings."""
-        vectors, biases = self.items()
+        vectors, biases = self.head()
         scores = sampled_products.pairs(z[:, :-2], vectors, rows, items) + biases[items] + z[rows, -2]
         known = self.rated[items] & (z[rows, -1] > 0)
         return torch.where(known, scores, self.spec.default).clamp(*self.extent)
@@ -170,13 +170,9 @@ class UserNetwork(AutoRecNetwork):
         """Return V and W; of I-AutoRec, whose rows are items, no weights belong to items."""
         return [self.encoder.weight, self.decoder.weight]
 
-    def items(self) -> tuple[Tensor, Tensor]:
+    def head(self) -> tuple[Tensor, Tensor]:
         """Return the weights and biases of the output."""
         return self.decoder.weight, self.decoder.bias
-
-    def item_vectors(self) -> Tensor:
-        """Return the weights of the output."""
-        return self.decoder.weight
 
 
 class ItemNetwork(AutoRecNetwork):
@@ -194,7 +190,7 @@ class ItemNetwork(AutoRecNetwork):
         self.register_buffer("codes", torch.zeros(shape.width, spec.latent))
         self.register_buffer("active", torch.zeros(shape.n_rows, dtype=torch.bool))  # users who have training ratings
 
-    def learn(self, rows: Rows, run: Run, validate: Validate | None = None) -> list[dict[str, float]]:
+    def learn(self, rows: Rows, run: Run, validate: Validate | None = None) -> History:
         """Train on the items' rows."""
         return super().learn(rows.transposed(), run, validate)
 
@@ -221,7 +217,7 @@ class ItemNetwork(AutoRecNetwork):
         fitted = least_squares.solve(x, codes, torch.ones_like(x.values), x.values, base)
         return torch.cat([fitted, (x.lengths > 0).unsqueeze(1)], dim=1).float()
 
-    def items(self) -> tuple[Tensor, Tensor]:
+    def head(self) -> tuple[Tensor, Tensor]:
         """Return the items' codes; their biases are 0."""
         return self.codes, self.codes.new_zeros(len(self.codes))
 

@@ -18,6 +18,7 @@ from torch.nn import functional
 
 from recsys_ae import metrics
 from recsys_ae.errors import ConfigError, UnsupportedError
+from recsys_ae.nn.history import History
 from recsys_ae.nn.model import ALL, Model, Shape, Spec, Validate
 from recsys_ae.nn.rows import Rows
 from recsys_ae.nn.runtime import Run, free_memory
@@ -141,7 +142,7 @@ class BlendNetwork(Model):
         """Return the columns asked for."""
         return z[:, items]
 
-    def learn(self, rows: Rows, run: Run, validate: Validate | None = None) -> list[dict[str, float]]:
+    def learn(self, rows: Rows, run: Run, validate: Validate | None = None) -> History:
         """Fit one member after the other, then weigh them. Each is validated alone, and keeps its best epoch."""
         specs = self.spec.specs
         for place, spec in enumerate(specs):
@@ -159,7 +160,7 @@ class BlendNetwork(Model):
                 self._alone = None
         self.weigh(validate)
         run.tracker.parameters({"blend_weights": self.weights.tolist()})
-        return []
+        return History()
 
     def weigh(self, validate: Validate | None) -> None:
         """Take the weights that were asked for; without, the best by the monitor; without validation, equal ones."""

@@ -12,7 +12,9 @@ from torch import Tensor
 
 from recsys_ae.errors import TrainingError
 from recsys_ae.models import _implicit
-from recsys_ae.nn.model import ALL, Model, Shape, Spec, Validate
+from recsys_ae.nn.head import LinearHead
+from recsys_ae.nn.history import History
+from recsys_ae.nn.model import Shape, Spec, Validate
 from recsys_ae.nn.rows import Rows
 from recsys_ae.nn.runtime import Run
 from recsys_ae.spec.hyper import hp
@@ -38,7 +40,7 @@ class BPR(Spec):
         return BPRNetwork(self, shape)
 
 
-class BPRNetwork(Model):
+class BPRNetwork(LinearHead):
     """score = V s + b with the items' factors V, ``(n_items, latent)``, and biases b, and a user's vector s.
 
     The vectors that training users get are not kept. Items to be ranked below are drawn by popularity, so that these
@@ -74,11 +76,11 @@ class BPRNetwork(Model):
             ahead = s + momentum * (s - before)
         return s
 
-    def decode(self, z: Tensor, items: slice = ALL) -> Tensor:
-        """Return the products with the items' factors, plus the biases."""
-        return torch.addmm(self.item_bias[items], z, self.item_factors[items].T)
+    def head(self) -> tuple[Tensor, Tensor]:
+        """Return the items' factors and biases."""
+        return self.item_factors, self.item_bias
 
-    def learn(self, rows: Rows, run: Run, validate: Validate | None = None) -> list[dict[str, float]]:
+    def learn(self, rows: Rows, run: Run, validate: Validate | None = None) -> History:
         """Descend on −ln σ(s·v_i + b_i − s·v_j − b_j) for drawn i, touched, and j, untouched (fig. 4).
 
         On one thread always: more would write over each other's updates, in an order that no seed decides.
@@ -102,16 +104,4 @@ class BPRNetwork(Model):
             raise TrainingError(f"the factors are not finite: lower lr = {spec.lr:g}") from error
         learnt = torch.from_numpy(model.item_factors).to(rows.device)
         self.item_factors, self.item_bias = learnt[:, :-1].contiguous(), learnt[:, -1].contiguous()
-        return []
-
-    def item_weights(self) -> Tensor:
-        """Return the items' factors and biases side by side."""
-        return torch.cat([self.item_factors, self.item_bias[:, None]], dim=1)
-
-    def score_new(self, x: Rows, z: Tensor, weights: Tensor) -> Tensor:
-        """Return the products with such factors, plus the biases."""
-        return torch.addmm(weights[:, -1], z, weights[:, :-1].T)
-
-    def item_vectors(self) -> Tensor:
-        """Return the items' factors."""
-        return self.item_factors
+        return History()

@@ -11,6 +11,7 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 
+from recsys_ae.nn.history import History
 from recsys_ae.nn.linear.singular import right_singular
 from recsys_ae.nn.model import ALL, Model, Shape, Spec, Validate
 from recsys_ae.nn.rows import Rows
@@ -78,7 +79,7 @@ class BSPMNetwork(Model):
         """Return the columns asked for."""
         return z[:, items]
 
-    def learn(self, rows: Rows, run: Run, validate: Validate | None = None) -> list[dict[str, float]]:
+    def learn(self, rows: Rows, run: Run, validate: Validate | None = None) -> History:
         """Normalise the rows and find their singular vectors."""
         user_roots, self.roots = rows.sums().sqrt(), rows.column_sums().sqrt()
         values = rows.values * _inverse(user_roots)[rows.row_of_entry] * _inverse(self.roots)[rows.indices]
@@ -86,7 +87,7 @@ class BSPMNetwork(Model):
         self._columns = None
         graph, columns = self._graph()
         self.singular, self.vectors = right_singular(graph, columns, self.spec.latent, run.generator())
-        return []
+        return History()
 
     def item_vectors(self) -> Tensor:
         """Return V Σ, whose products are the best approximation of P̃ of their length."""

@@ -12,12 +12,14 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from recsys_ae.nn.corruption import drop_entries
-from recsys_ae.nn.layers import SparseLinear, affine_with_bias
+from recsys_ae.nn.head import LinearHead
+from recsys_ae.nn.layers import SparseLinear
 from recsys_ae.nn.linear import sampled_products
-from recsys_ae.nn.model import ALL, Loss, Shape, TrainableModel, TrainableSpec
+from recsys_ae.nn.model import Shape
 from recsys_ae.nn.rows import Rows
 from recsys_ae.nn.softmax.sampling import negatives
-from recsys_ae.nn.training.loop import Step
+from recsys_ae.nn.training.model import TrainableModel, TrainableSpec
+from recsys_ae.nn.training.steps import Loss, Step
 from recsys_ae.spec.hyper import hp
 
 
@@ -56,7 +58,7 @@ class CDAE(TrainableSpec):
         return CDAENetwork(self, shape)
 
 
-class CDAENetwork(TrainableModel):
+class CDAENetwork(LinearHead, TrainableModel[CDAE]):
     """y_ui = f(W'_i · z_u + b'_i) with the code z_u = h(Σ_{i ∈ x_u} W_i + V_u + b)."""
 
     knows_users: ClassVar[bool] = True
@@ -81,9 +83,9 @@ class CDAENetwork(TrainableModel):
         # An input that is always dropped has untrained weights, so it is not read here either.
         return self._code(x.with_values(torch.full_like(x.values, self.spec.dropout < 1)), users)
 
-    def decode(self, z: Tensor, items: slice = ALL) -> Tensor:
-        """Return W' z + b', also where f is a sigmoid: the order is the same, and large scores do not tie."""
-        return functional.linear(z, self.item_vectors()[items], self.bias[items])
+    def head(self) -> tuple[Tensor, Tensor]:
+        """Return W' and b', also where f is a sigmoid: the order is the same, and large scores do not tie."""
+        return self.input.weight if self.output is None else self.output, self.bias
 
     def loss(self, x: Rows, step: Step) -> Loss:
         """Return the mean over the rows of Σ_{i ∈ O_u ∪ S_u} ℓ(y_ui, ŷ_ui) and of the penalty."""
@@ -107,18 +109,6 @@ class CDAENetwork(TrainableModel):
     def item_tables(self) -> list[Tensor]:
         """Return W and W', which are one where they are tied."""
         return [self.input.weight] if self.output is None else [self.input.weight, self.output]
-
-    def item_weights(self) -> Tensor:
-        """Return W' and b' side by side."""
-        return torch.cat([self.item_vectors(), self.bias[:, None]], dim=1)
-
-    def score_new(self, x: Rows, z: Tensor, weights: Tensor) -> Tensor:
-        """Return W' z + b' of items with such weights."""
-        return affine_with_bias(z, weights)
-
-    def item_vectors(self) -> Tensor:
-        """Return the output weights W'."""
-        return self.input.weight if self.output is None else self.output
 
     def _code(self, x: Rows, users: Tensor) -> Tensor:
         before: Tensor = self.input(x) + users

@@ -9,8 +9,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from recsys_ae.cold_start.item_features import ItemFeatures, dense
-from recsys_ae.features.nn.rows import FeatureRows
+from recsys_ae.nn.history import History
 from recsys_ae.nn.linear import cooccurrence, gram
 from recsys_ae.nn.model import Shape, Spec, Validate
 from recsys_ae.nn.rows import Rows
@@ -46,11 +45,11 @@ class CEASENetwork(gram.ItemItem):
         self.spec = spec
         self.register_buffer("from_features", torch.zeros(shape.width, shape.features))
 
-    def start_from(self, items: ItemFeatures, generator: torch.Generator) -> None:
+    def start_from(self, features: Tensor, positions: Tensor) -> None:
         """Keep the features, ``(n_items, width)``, until they are learnt from; items without any have zeros."""
-        self.from_features = items.spread(items.dense())
+        self.from_features = torch.zeros_like(self.from_features).index_copy_(0, positions, features)
 
-    def learn(self, rows: Rows, run: Run, validate: Validate | None = None) -> list[dict[str, float]]:
+    def learn(self, rows: Rows, run: Run, validate: Validate | None = None) -> History:
         """B_ij = −P_ij / P_jj with P = (XᵀX + ω TᵀT + λI)⁻¹, where the rows of T are the features (eq. 6).
 
         An item with the features t that nobody has touched adds a column of zeros to X. Its column of B is the ridge
@@ -64,8 +63,8 @@ class CEASENetwork(gram.ItemItem):
         inverse = gram.inverse(matrix, gram.penalties(matrix.diagonal(), spec.l2), spec.l2)
         self.from_features = (spec.weight * (inverse @ exact)).float()
         self.weights = gram.without_self(inverse)
-        return []
+        return History()
 
-    def weights_of(self, features: FeatureRows) -> Tensor:
+    def weights_of(self, features: Tensor) -> Tensor:
         """Return the columns of B that features ask for, as rows."""
-        return dense(features) @ self.from_features.T
+        return features @ self.from_features.T

@@ -12,8 +12,7 @@ import torch
 from scipy.sparse import coo_matrix
 from torch import Tensor
 
-from recsys_ae.cold_start.item_features import ItemFeatures, dense
-from recsys_ae.features.nn.rows import FeatureRows
+from recsys_ae.nn.history import History
 from recsys_ae.nn.linear.neighbors import Neighbors
 from recsys_ae.nn.model import Shape, Spec, Validate
 from recsys_ae.nn.rows import Rows
@@ -52,11 +51,11 @@ class ContentKNNNetwork(Neighbors):
         self.spec = spec
         self.register_buffer("features", torch.zeros(shape.width, shape.features))
 
-    def start_from(self, items: ItemFeatures, generator: torch.Generator) -> None:
+    def start_from(self, features: Tensor, positions: Tensor) -> None:
         """Keep the features, ``(n_items, width)``; items without any have zeros, and are like no other."""
-        self.features = items.spread(items.dense())
+        self.features = torch.zeros_like(self.features).index_copy_(0, positions, features)
 
-    def learn(self, rows: Rows, run: Run, validate: Validate | None = None) -> list[dict[str, float]]:
+    def learn(self, rows: Rows, run: Run, validate: Validate | None = None) -> History:
         """Compare each item with all others; who touched them does not count."""
         parts = []
         for places in torch.split(torch.arange(len(self.features), device=rows.device), CHUNK):
@@ -65,11 +64,11 @@ class ContentKNNNetwork(Neighbors):
         row, column, value = (torch.cat(part).cpu().numpy() for part in zip(*parts, strict=True))
         n = len(self.features)
         self.keep(coo_matrix((value.astype(np.float64), (row, column)), shape=(n, n)))
-        return []
+        return History()
 
-    def weights_of(self, features: FeatureRows) -> Tensor:
+    def weights_of(self, features: Tensor) -> Tensor:
         """Return how alike new items are to each item, ``(m, n_items)``: 0 but for the nearest."""
-        values, others = self._nearest(dense(features), self.neighbors.shape[1])
+        values, others = self._nearest(features, self.neighbors.shape[1])
         weights = values.new_zeros(len(values), len(self.features))
         return weights.scatter_(1, others, values.clamp_min(0))
 

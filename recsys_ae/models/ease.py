@@ -5,6 +5,7 @@ Steck, "Embarrassingly Shallow Autoencoders for Sparse Data", WWW 2019.
 
 from dataclasses import dataclass
 
+from recsys_ae.nn.history import History
 from recsys_ae.nn.linear.gram import Dtype, ItemItem, solve_memory
 from recsys_ae.nn.model import Shape, Spec, Validate
 from recsys_ae.nn.rows import Rows
@@ -35,7 +36,7 @@ class EASENetwork(ItemItem):
         super().__init__(shape.width)
         self.spec = spec
 
-    def learn(self, rows: Rows, run: Run, validate: Validate | None = None) -> list[dict[str, float]]:
+    def learn(self, rows: Rows, run: Run, validate: Validate | None = None) -> History:
         """B_ij = −P_ij / P_jj with P = (XᵀX + λI)⁻¹ (eq. 8)."""
         self.solve(rows, self.spec.dtype, self.spec.l2)
-        return []
+        return History()

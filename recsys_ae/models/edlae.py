@@ -13,8 +13,10 @@ import torch
 from torch import Tensor
 
 from recsys_ae.errors import ConfigError
+from recsys_ae.nn.head import LinearHead
+from recsys_ae.nn.history import VALIDATION, History
 from recsys_ae.nn.linear import cooccurrence, gram
-from recsys_ae.nn.model import ALL, Model, Shape, Spec, Validate
+from recsys_ae.nn.model import Shape, Spec, Validate
 from recsys_ae.nn.rows import Rows
 from recsys_ae.nn.runtime import Run
 from recsys_ae.spec.hyper import hp
@@ -85,7 +87,7 @@ class EDLAENetwork(gram.ItemItem):
         super().__init__(shape.width)
         self.spec = spec
 
-    def learn(self, rows: Rows, run: Run, validate: Validate | None = None) -> list[dict[str, float]]:
+    def learn(self, rows: Rows, run: Run, validate: Validate | None = None) -> History:
         """B_ij = −P_ij / P_jj with P = (XᵀX + diag(Λ))⁻¹ and Λ = λ + p/(1 − p) · diag(XᵀX) (eq. 8 and 9)."""
         spec = self.spec
         self.solve(
@@ -97,10 +99,10 @@ class EDLAENetwork(gram.ItemItem):
             scaling=spec.scaling,
             popularity_discount=spec.popularity_discount,
         )
-        return []
+        return History()
 
 
-class LowRankNetwork(Model):
+class LowRankNetwork(LinearHead):
     """score = x · U · Vᵀ with U and V, ``(n_items, rank)``; the columns of V are orthonormal."""
 
     inputs: Tensor
@@ -117,46 +119,36 @@ class LowRankNetwork(Model):
         """Return x · U."""
         return x.product(self.inputs)
 
-    def decode(self, z: Tensor, items: slice = ALL) -> Tensor:
-        """Return z · Vᵀ."""
-        return z @ self.outputs[items].T
-
-    def item_weights(self) -> Tensor:
+    def head(self) -> tuple[Tensor, None]:
         """Return V."""
-        return self.outputs
-
-    def score_new(self, x: Rows, z: Tensor, weights: Tensor) -> Tensor:
-        """Return z · Wᵀ."""
-        return z @ weights.T
+        return self.outputs, None
 
     def item_vectors(self) -> Tensor:
         """Return U, whose inner products are those of the rows of U · Vᵀ, since V is orthonormal."""
         return self.inputs
 
-    def learn(self, rows: Rows, run: Run, validate: Validate | None = None) -> list[dict[str, float]]:
+    def learn(self, rows: Rows, run: Run, validate: Validate | None = None) -> History:
         """Alternate between V, U and the diagonal (ADMM; the paper's supplement).
 
         The published updates come near a solution and then leave it, after few where Ω is large beside diag(XᵀX). So
-        they end where diag(UVᵀ) moves away from β, and with validation users the best by ndcg@100 is kept.
+        they end where diag(UVᵀ) moves away from β, and with validation users the best by ``spec.monitor`` is kept.
         """
         start = torch.randn(self.inputs.shape, dtype=torch.float64, device=rows.device, generator=run.generator())
         factors, smallest = _Factors(rows, self.spec, 1e-4 * start), math.inf
-        kept, best = (self.inputs, self.outputs), -math.inf
-        history: list[dict[str, float]] = []
+        kept = self.inputs, self.outputs
+        history = History()
         for iteration in range(1, self.spec.iterations + 1):
             gap = factors.update()
             if not gap <= UNSTABLE * smallest:
                 break
             smallest = min(smallest, gap)
             self.inputs, self.outputs = factors.u.float(), factors.v.float()
-            measured = {"diagonal_gap": gap}
+            history.append({"diagonal_gap": gap})
             if validate is not None:
-                measured |= {f"valid/{name}": value for name, value in validate().items()}
-            quality = measured.get("valid/ndcg@100", float(iteration))
-            if quality > best:
-                kept, best = (self.inputs, self.outputs), quality
-            history.append(measured)
-            run.tracker.metrics(measured, step=iteration)
+                history[-1] |= {f"{VALIDATION}{name}": value for name, value in validate().items()}
+            if validate is None or history.judge(self.spec.monitor):
+                kept = self.inputs, self.outputs
+            run.tracker.metrics(history[-1], step=iteration)
         self.inputs, self.outputs = kept
         return history
 

@@ -10,10 +10,11 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from recsys_ae.nn.layers import sparse_product
-from recsys_ae.nn.model import ALL, Loss, Shape, TrainableModel, TrainableSpec
+from recsys_ae.nn.model import ALL, Shape
 from recsys_ae.nn.rows import Rows
-from recsys_ae.nn.training.loop import Step
+from recsys_ae.nn.training.model import TrainableModel, TrainableSpec
 from recsys_ae.nn.training.optimizers import Optimizer
+from recsys_ae.nn.training.steps import Loss, Step
 from recsys_ae.spec.hyper import hp
 
 
@@ -33,7 +34,7 @@ class ELSA(TrainableSpec):
         return ELSANetwork(self, shape)
 
 
-class ELSANetwork(TrainableModel):
+class ELSANetwork(TrainableModel[ELSA]):
     """score = x · (AAᵀ − I); the rows of A, ``(n_items, latent)``, have length 1, so that no item predicts itself."""
 
     def __init__(self, spec: ELSA, shape: Shape) -> None:

@@ -13,12 +13,14 @@ from torch.nn import functional
 
 from recsys_ae.nn import losses
 from recsys_ae.nn.corruption import drop_entries, gaussian_sample
-from recsys_ae.nn.layers import Gated, affine_with_bias, columns, linear, start_by_fan_in, with_bias
-from recsys_ae.nn.model import ALL, Loss, Shape, TrainableModel, TrainableSpec
+from recsys_ae.nn.head import LinearHead
+from recsys_ae.nn.layers import Gated, linear, start_by_fan_in
+from recsys_ae.nn.model import Shape
 from recsys_ae.nn.rows import Rows
-from recsys_ae.nn.training.loop import Step
+from recsys_ae.nn.training.model import TrainableModel, TrainableSpec
 from recsys_ae.nn.training.optimizers import Optimizer
 from recsys_ae.nn.training.schedules import warm_up
+from recsys_ae.nn.training.steps import Loss, Step
 from recsys_ae.spec.hyper import hp
 
 
@@ -46,7 +48,7 @@ class HVamp(TrainableSpec):
         return HVampNetwork(self, shape)
 
 
-class HVampNetwork(TrainableModel):
+class HVampNetwork(LinearHead, TrainableModel[HVamp]):
     """q(z₂ | x) q(z₁ | x, z₂) for p(z₂) p(z₁ | z₂) p(x | z₁, z₂), on input on the unit sphere."""
 
     def __init__(self, spec: HVamp, shape: Shape) -> None:
@@ -69,9 +71,9 @@ class HVampNetwork(TrainableModel):
         z1, _ = self._z1(clean, z2)
         return torch.cat([z1, z2], dim=1)
 
-    def decode(self, z: Tensor, items: slice = ALL) -> Tensor:
-        """Return the logits of p(x | z₁, z₂)."""
-        return columns(self.output, self._hidden(z), items)
+    def head(self) -> tuple[Tensor, Tensor]:
+        """Return the weights and biases of the logits of p(x | z₁, z₂)."""
+        return self.output.weight, self.output.bias
 
     def loss(self, x: Rows, step: Step) -> Loss:
         """E_q[−log p(x | z₁, z₂)] + β E_q[log q(z₁, z₂ | x) − log p(z₁, z₂)] with one sample of each code."""
@@ -93,19 +95,8 @@ class HVampNetwork(TrainableModel):
         """Return the weights of both first layers, but not of their gates, and of the output."""
         return [self.z2_of_x.get_parameter("0.value.weight"), self.z1_of_x.value.weight, self.output.weight]
 
-    def item_weights(self) -> Tensor:
-        """Return the output layer's weights and biases."""
-        return with_bias(self.output)
-
-    def score_new(self, x: Rows, z: Tensor, weights: Tensor) -> Tensor:
-        """Return the logits of items with such weights."""
-        return affine_with_bias(self._hidden(z), weights)
-
-    def item_vectors(self) -> Tensor:
-        """Return the output layer's weights."""
-        return self.output.weight
-
-    def _hidden(self, z: Tensor) -> Tensor:
+    def hidden(self, z: Tensor) -> Tensor:
+        """Return what both codes give together."""
         z1, z2 = z.chunk(2, dim=1)
         hidden: Tensor = self.x_of_both(torch.cat([self.x_of_z1(z1), self.x_of_z2(z2)], dim=1))
         return hidden

@@ -11,6 +11,7 @@ import numpy as np
 from scipy.sparse import csr_matrix
 
 from recsys_ae.models import _implicit
+from recsys_ae.nn.history import History
 from recsys_ae.nn.linear.neighbors import Neighbors
 from recsys_ae.nn.model import Shape, Spec, Validate
 from recsys_ae.nn.rows import Rows
@@ -41,7 +42,7 @@ class ItemKNNNetwork(Neighbors):
         super().__init__(shape.width, spec.neighbors)
         self.spec = spec
 
-    def learn(self, rows: Rows, run: Run, validate: Validate | None = None) -> list[dict[str, float]]:
+    def learn(self, rows: Rows, run: Run, validate: Validate | None = None) -> History:
         """Weigh the interactions, multiply XᵀX row by row, and keep of each row what is largest."""
         with _implicit.needed("implicit", "item_knn"):
             from implicit import nearest_neighbours as implicit  # noqa: PLC0415
@@ -52,7 +53,7 @@ class ItemKNNNetwork(Neighbors):
             num_threads=usable_threads(run.threads),
         )
         self.keep(found)
-        return []
+        return History()
 
 
 def _weighted(matrix: csr_matrix, spec: ItemKNN, implicit: Any) -> csr_matrix:

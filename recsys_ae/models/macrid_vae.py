@@ -19,10 +19,11 @@ from torch.nn import functional
 from recsys_ae.nn import losses
 from recsys_ae.nn.corruption import drop_entries
 from recsys_ae.nn.layers import SparseEncoder, initialise, sparse_product
-from recsys_ae.nn.model import ALL, Loss, Shape, TrainableModel, TrainableSpec
+from recsys_ae.nn.model import ALL, Shape
 from recsys_ae.nn.rows import Rows
-from recsys_ae.nn.training.loop import Step
+from recsys_ae.nn.training.model import TrainableModel, TrainableSpec
 from recsys_ae.nn.training.schedules import warm_up
+from recsys_ae.nn.training.steps import Loss, Step
 from recsys_ae.spec.hyper import hp
 
 SHORTEST = 1e-6
@@ -47,7 +48,7 @@ class MacridVAE(TrainableSpec):
         return MacridVAENetwork(self, shape)
 
 
-class MacridVAENetwork(TrainableModel):
+class MacridVAENetwork(TrainableModel[MacridVAE]):
     """Item vectors h_i and prototypes m_k, compared by cosines; an encoder with item vectors of its own."""
 
     def __init__(self, spec: MacridVAE, shape: Shape) -> None:

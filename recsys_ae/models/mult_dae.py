@@ -9,11 +9,11 @@ import torch
 from torch import Tensor
 
 from recsys_ae.nn.corruption import drop_entries
-from recsys_ae.nn.layers import SparseEncoder, affine_with_bias, with_bias
-from recsys_ae.nn.model import ALL, Loss, Shape, TrainableModel
+from recsys_ae.nn.layers import SparseEncoder
+from recsys_ae.nn.model import Shape
 from recsys_ae.nn.rows import Rows
-from recsys_ae.nn.softmax.output import Decoder, SoftmaxSpec
-from recsys_ae.nn.training.loop import Step
+from recsys_ae.nn.softmax.output import Decoder, SoftmaxModel, SoftmaxSpec
+from recsys_ae.nn.training.steps import Loss, Step
 from recsys_ae.spec.hyper import hp
 
 
@@ -31,7 +31,7 @@ class MultDAE(SoftmaxSpec):
         return MultDAENetwork(self, shape)
 
 
-class MultDAENetwork(TrainableModel):
+class MultDAENetwork(SoftmaxModel[MultDAE]):
     """Input on the unit sphere, tanh layers, a softmax over all items."""
 
     def __init__(self, spec: MultDAE, shape: Shape) -> None:
@@ -44,15 +44,6 @@ class MultDAENetwork(TrainableModel):
         """Return z = tanh(W x / ‖x‖ + b), through as many layers as there are."""
         return torch.tanh(self.encoder(x.normalised()))
 
-    def decode(self, z: Tensor, items: slice = ALL) -> Tensor:
-        """Return the logits of the multinomial (eq. 1)."""
-        logits: Tensor = self.decoder(z, items)
-        return logits
-
-    def begin(self, rows: Rows) -> None:
-        """Count the items, for a sampled softmax."""
-        self.decoder.output.prepare(rows)
-
     def loss(self, x: Rows, step: Step) -> Loss:
         """−Σ_i x_i log π_i(z) with z from the corrupted row (eq. 2)."""
         corrupted = drop_entries(x.normalised(), self.spec.dropout, step.generator)
@@ -61,16 +52,4 @@ class MultDAENetwork(TrainableModel):
 
     def item_tables(self) -> list[Tensor]:
         """Return the weights of the input and of the output layer."""
-        return [self.encoder.input.weight, self.decoder.output.weight]
-
-    def item_weights(self) -> Tensor:
-        """Return the output layer's weights and biases."""
-        return with_bias(self.decoder.output)
-
-    def score_new(self, x: Rows, z: Tensor, weights: Tensor) -> Tensor:
-        """Return the logits of items with such weights."""
-        return affine_with_bias(self.decoder.hidden(z), weights)
-
-    def item_vectors(self) -> Tensor:
-        """Return the output layer's weights."""
-        return self.decoder.output.weight
+        return [self.encoder.input.weight, self.output.weight]

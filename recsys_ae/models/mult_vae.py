@@ -9,12 +9,12 @@ from torch import Tensor
 
 from recsys_ae.nn import losses
 from recsys_ae.nn.corruption import drop_entries, gaussian_sample
-from recsys_ae.nn.layers import SparseEncoder, affine_with_bias, with_bias
-from recsys_ae.nn.model import ALL, Loss, Shape, TrainableModel
+from recsys_ae.nn.layers import SparseEncoder
+from recsys_ae.nn.model import Shape
 from recsys_ae.nn.rows import Rows
-from recsys_ae.nn.softmax.output import Decoder, SoftmaxSpec
-from recsys_ae.nn.training.loop import Step
+from recsys_ae.nn.softmax.output import Decoder, SoftmaxModel, SoftmaxSpec
 from recsys_ae.nn.training.schedules import warm_up
+from recsys_ae.nn.training.steps import Loss, Step
 from recsys_ae.spec.hyper import hp
 
 
@@ -37,7 +37,7 @@ class MultVAE(SoftmaxSpec):
         return MultVAENetwork(self, shape)
 
 
-class MultVAENetwork(TrainableModel):
+class MultVAENetwork(SoftmaxModel[MultVAE]):
     """Input on the unit sphere, tanh layers, a gaussian code, a softmax over all items."""
 
     def __init__(self, spec: MultVAE, shape: Shape) -> None:
@@ -49,15 +49,6 @@ class MultVAENetwork(TrainableModel):
         """Return the mean of q(z | x), without noise or dropout."""
         mean: Tensor = self.encoder(x.normalised()).chunk(2, dim=1)[0]
         return mean
-
-    def decode(self, z: Tensor, items: slice = ALL) -> Tensor:
-        """Return the logits of the multinomial (eq. 1)."""
-        logits: Tensor = self.decoder(z, items)
-        return logits
-
-    def begin(self, rows: Rows) -> None:
-        """Count the items, for a sampled softmax."""
-        self.decoder.output.prepare(rows)
 
     def loss(self, x: Rows, step: Step) -> Loss:
         """E_q[−log p(x | z)] + β KL(q(z | x) ‖ N(0, I)) with one sample of z (eq. 5)."""
@@ -72,16 +63,4 @@ class MultVAENetwork(TrainableModel):
     def item_tables(self) -> list[Tensor]:
         """Return the weights of the input and of the output layer."""
         first = self.encoder.input.weight
-        return [first if self.spec.hidden else first[:, : self.spec.latent], self.decoder.output.weight]
-
-    def item_weights(self) -> Tensor:
-        """Return the output layer's weights and biases."""
-        return with_bias(self.decoder.output)
-
-    def score_new(self, x: Rows, z: Tensor, weights: Tensor) -> Tensor:
-        """Return the logits of items with such weights."""
-        return affine_with_bias(self.decoder.hidden(z), weights)
-
-    def item_vectors(self) -> Tensor:
-        """Return the output layer's weights."""
-        return self.decoder.output.weight
+        return [first if self.spec.hidden else first[:, : self.spec.latent], self.output.weight]

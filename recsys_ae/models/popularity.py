@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from recsys_ae.errors import UnsupportedError
+from recsys_ae.nn.history import History
 from recsys_ae.nn.model import ALL, Model, Shape, Spec, Validate
 from recsys_ae.nn.rows import Rows
 from recsys_ae.nn.runtime import Run
@@ -37,10 +38,10 @@ class PopularityNetwork(Model):
         """Return the counts for each row."""
         return self.counts[items].repeat(len(z), 1)
 
-    def learn(self, rows: Rows, run: Run, validate: Validate | None = None) -> list[dict[str, float]]:
+    def learn(self, rows: Rows, run: Run, validate: Validate | None = None) -> History:
         """Count the training rows that contain each item."""
         self.counts = rows.with_values((rows.values != 0).float()).column_sums()
-        return []
+        return History()
 
     def item_vectors(self) -> Tensor:
         """Refuse: a count says nothing of likeness."""

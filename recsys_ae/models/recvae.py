@@ -12,12 +12,13 @@ from torch import Tensor, nn
 
 from recsys_ae.nn import losses
 from recsys_ae.nn.corruption import drop_entries, gaussian_sample
-from recsys_ae.nn.layers import DenselySummed, affine_with_bias, columns, linear, start_by_fan_in, with_bias
-from recsys_ae.nn.model import ALL, Loss, Shape, TrainableModel, Validate
+from recsys_ae.nn.history import History
+from recsys_ae.nn.layers import DenselySummed, linear, start_by_fan_in
+from recsys_ae.nn.model import Shape, Validate
 from recsys_ae.nn.rows import Rows
 from recsys_ae.nn.runtime import Run
-from recsys_ae.nn.softmax.output import SoftmaxOutput, SoftmaxSpec
-from recsys_ae.nn.training.loop import Step
+from recsys_ae.nn.softmax.output import SoftmaxModel, SoftmaxOutput, SoftmaxSpec
+from recsys_ae.nn.training.steps import Loss, Step
 from recsys_ae.spec.hyper import hp
 
 STANDARD, OLD, WIDE = 3 / 20, 3 / 4, 1 / 10
@@ -50,7 +51,7 @@ class RecVAE(SoftmaxSpec):
         return RecVAENetwork(self, shape)
 
 
-class RecVAENetwork(TrainableModel):
+class RecVAENetwork(SoftmaxModel[RecVAE]):
     """Input on the unit sphere, densely summed layers, a gaussian code, a softmax linear in it over all items."""
 
     _rows: Rows
@@ -70,14 +71,6 @@ class RecVAENetwork(TrainableModel):
         """Return the mean of q(z | x), without noise or dropout."""
         mean: Tensor = self.encoder(x.normalised()).chunk(2, dim=1)[0]
         return mean
-
-    def decode(self, z: Tensor, items: slice = ALL) -> Tensor:
-        """Return the logits of the multinomial."""
-        return columns(self.decoder, z, items)
-
-    def begin(self, rows: Rows) -> None:
-        """Count the items, for a sampled softmax."""
-        self.decoder.prepare(rows)
 
     def begin_epoch(self, epoch: int) -> None:
         """Let the encoder learn, or the decoder (§ Alternating training).
@@ -106,7 +99,7 @@ class RecVAENetwork(TrainableModel):
         kl = (losses.gaussian_log_density(z, mean, log_variance) - log_prior).sum(dim=1)
         return Loss(nll + self.spec.gamma * (x.sums() * kl).mean(), {"nll": nll, "kl": kl.mean()})
 
-    def learn(self, rows: Rows, run: Run, validate: Validate | None = None) -> list[dict[str, float]]:
+    def learn(self, rows: Rows, run: Run, validate: Validate | None = None) -> History:
         """Train encoder and decoder in turn; afterwards nothing is frozen and no posterior is kept."""
         self._rows = rows
         history = super().learn(rows, run, validate)
@@ -131,19 +124,7 @@ class RecVAENetwork(TrainableModel):
 
     def item_tables(self) -> list[Tensor]:
         """Return the weights of the encoder's first layer and of the decoder."""
-        return [self.encoder.get_parameter("0.input.weight"), self.decoder.weight]
-
-    def item_weights(self) -> Tensor:
-        """Return the decoder's weights and biases."""
-        return with_bias(self.decoder)
-
-    def score_new(self, x: Rows, z: Tensor, weights: Tensor) -> Tensor:
-        """Return the logits of items with such weights."""
-        return affine_with_bias(z, weights)
-
-    def item_vectors(self) -> Tensor:
-        """Return the decoder's weights."""
-        return self.decoder.weight
+        return [self.encoder.get_parameter("0.input.weight"), self.output.weight]
 
 
 def composite_prior(z: Tensor, old_mean: Tensor, old_log_variance: Tensor) -> Tensor:

@@ -14,11 +14,12 @@ from torch.nn import functional
 from recsys_ae.nn import losses
 from recsys_ae.nn.corruption import gaussian_sample
 from recsys_ae.nn.layers import DenselySummed, affine_with_bias, columns, linear, sparse_product, with_bias
-from recsys_ae.nn.model import ALL, Loss, Shape, TrainableModel, TrainableSpec
+from recsys_ae.nn.model import ALL, Shape
 from recsys_ae.nn.rows import Rows
-from recsys_ae.nn.training.loop import Step
+from recsys_ae.nn.training.model import TrainableModel, TrainableSpec
 from recsys_ae.nn.training.optimizers import Optimizer
 from recsys_ae.nn.training.schedules import Schedule
+from recsys_ae.nn.training.steps import Loss, Step
 from recsys_ae.spec.hyper import hp
 
 NORM_EPS = 1e-3
@@ -56,7 +57,7 @@ class VASP(TrainableSpec):
         return 6 * 4 * shape.width**2
 
 
-class VASPNetwork(TrainableModel):
+class VASPNetwork(TrainableModel[VASP]):
     """p = σ(deep) · σ(straight from the code) · σ(x · shallow), with a shallow diagonal of 0."""
 
     def __init__(self, spec: VASP, shape: Shape) -> None:
@@ -104,7 +105,9 @@ class VASPNetwork(TrainableModel):
 
     def item_weights(self) -> Tensor:
         """Return weights and biases of both deep layers, and the columns of the shallow path."""
-        return torch.cat([with_bias(self.deep), with_bias(self.straight), self.shallow.T], dim=1)
+        return torch.cat(
+            [*(with_bias(layer.weight, layer.bias) for layer in (self.deep, self.straight)), self.shallow.T], dim=1
+        )
 
     def score_new(self, x: Rows, z: Tensor, weights: Tensor) -> Tensor:
         """Return ln p of items with such weights."""
@@ -118,7 +121,7 @@ class VASPNetwork(TrainableModel):
         """Return ln p as a sum, which neither overflows nor vanishes where one of the three factors does."""
         hidden, total = self.decoder(z), functional.logsigmoid(shallow)
         for layer, read in ((self.deep, hidden), (self.straight, z)):
-            total = total + functional.logsigmoid(columns(layer, read, items).float())
+            total = total + functional.logsigmoid(columns(layer.weight, layer.bias, read, items).float())
         return total
 
     def _log_of_new(self, x: Rows, z: Tensor, weights: Tensor) -> Tensor:

@@ -4,9 +4,11 @@ import torch
 from torch import nn
 
 from recsys_ae.nn.layers import SparseLinear
-from recsys_ae.nn.model import Shape, Spec, TrainableSpec, TrainingSpec
+from recsys_ae.nn.model import Shape, Spec
 from recsys_ae.nn.softmax.output import SoftmaxOutput
+from recsys_ae.nn.training.model import TrainableSpec
 from recsys_ae.nn.training.optimizers import MOMENTS
+from recsys_ae.nn.training.trainable import TrainingSpec
 
 
 def memory(spec: Spec, shape: Shape, nnz: int) -> dict[str, int]:

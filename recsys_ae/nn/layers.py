@@ -86,13 +86,13 @@ def linear(inputs: int, outputs: int) -> nn.Linear:
     return layer
 
 
-def columns(output: nn.Linear, hidden: Tensor, items: slice) -> Tensor:
+def columns(weight: Tensor, bias: Tensor | None, hidden: Tensor, items: slice) -> Tensor:
     """Return the columns ``items`` of what a linear layer makes of ``(n, inputs)``, without computing the others."""
-    if not torch.is_grad_enabled():
-        return affine(hidden, output.weight[items], output.bias[items])
-    if items == slice(None):  # in training a slice would cost a copy of the weights' gradient
-        return output(hidden)  # type: ignore[no-any-return]
-    return functional.linear(hidden, output.weight[items], output.bias[items])
+    if items != slice(None) or not torch.is_grad_enabled():  # in training a slice copies the weights' gradient
+        weight, bias = weight[items], None if bias is None else bias[items]
+    if torch.is_grad_enabled() or bias is None:
+        return functional.linear(hidden, weight, bias)
+    return affine(hidden, weight, bias)
 
 
 def affine(hidden: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
@@ -105,9 +105,9 @@ def affine(hidden: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
     return result
 
 
-def with_bias(output: nn.Linear) -> Tensor:
+def with_bias(weight: Tensor, bias: Tensor) -> Tensor:
     """Return weights and bias of a linear layer side by side, ``(outputs, inputs + 1)``."""
-    return torch.cat([output.weight, output.bias[:, None]], dim=1)
+    return torch.cat([weight, bias[:, None]], dim=1)
 
 
 def affine_with_bias(hidden: Tensor, weights: Tensor) -> Tensor:

@@ -9,6 +9,7 @@ from recsys_ae.data.parsing import shown
 from recsys_ae.data.splits.split import Holdout
 from recsys_ae.errors import DataError
 from recsys_ae.models.blend import Blend, network_of, text_of
+from recsys_ae.nn.history import VALIDATION
 from recsys_ae.ranking.rank import validation
 from recsys_ae.ranking.score_fusion import Scale
 from recsys_ae.recommender.preflight import refuse_other_items
@@ -67,7 +68,8 @@ def blend(
         measure = validation(network, first._popularity, valid, blended._monitors(), positions)
     network.weigh(measure)
     if measure is not None:
-        blended.history = [{f"valid/{name}": value for name, value in measure().items()}]
+        blended.history.append({f"{VALIDATION}{name}": value for name, value in measure().items()})
+        blended.history.judge(spec.monitor)
     blended.metadata = {
         **first.metadata,
         "model": spec.name(),

@@ -12,9 +12,10 @@ from recsys_ae.features.data.features import Features
 from recsys_ae.features.nn import footprint as feature_footprint
 from recsys_ae.features.nn.contract import FeatureShape, FeatureSpec
 from recsys_ae.nn.footprint import memory
-from recsys_ae.nn.model import Shape, Spec, TrainableSpec
+from recsys_ae.nn.model import Shape, Spec
 from recsys_ae.nn.runtime import Run, free_memory
 from recsys_ae.nn.softmax.output import SoftmaxSpec
+from recsys_ae.nn.training.model import TrainableSpec
 from recsys_ae.spec.hyper import describe
 
 

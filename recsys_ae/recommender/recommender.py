@@ -22,6 +22,7 @@ from recsys_ae.data.splits.holdout import histories_of
 from recsys_ae.data.splits.split import Holdout
 from recsys_ae.errors import ArtefactError, ConfigError, DataError, NotFittedError, UnsupportedError
 from recsys_ae.features.data.features import Features
+from recsys_ae.nn.history import VALIDATION, History
 from recsys_ae.nn.model import Model, Shape, Spec
 from recsys_ae.nn.rows import Rows, canonical
 from recsys_ae.nn.runtime import Run, resolve
@@ -52,7 +53,7 @@ class Recommender:
     items: Ids
     users: Ids
     """The training users, where the model has learnt something of each; else empty."""
-    history: list[dict[str, float]]
+    history: History
     """What was measured in each epoch; for a closed form one entry with the validation metrics, if any."""
     metadata: dict[str, Any]
     """Circumstances of the fit: run, counts, fingerprints, versions, seconds."""
@@ -62,7 +63,7 @@ class Recommender:
     def __init__(self, spec: Spec) -> None:
         self.spec = spec
         self.items, self.users = pd.Index([]), pd.Index([])
-        self.history, self.metadata, self.notes = [], {}, {}
+        self.history, self.metadata, self.notes = History(), {}, {}
         self._network: Model | None = None
         self._popularity = torch.empty(0)
         self._cold_start: ColdStart | None = None
@@ -132,7 +133,8 @@ class Recommender:
             history = network.learn(rows, run, measure)
             found = None if start is None else ColdStart.learn(network, rows, start, run.generator())
             if measure is not None and not history:
-                history = [{f"valid/{name}": value for name, value in measure().items()}]
+                history.append({f"{VALIDATION}{name}": value for name, value in measure().items()})
+                history.judge(self.spec.monitor)
                 run.tracker.metrics(history[0], step=1)
         metadata |= {"seconds": round(time.perf_counter() - started, 3), **({} if start is None else start.metadata)}
         # Only now, so that a fit that fails leaves what was fitted before whole.

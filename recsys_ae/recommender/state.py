@@ -11,6 +11,7 @@ from torch import Tensor
 from recsys_ae import models
 from recsys_ae.cold_start.cold_start import ColdStart
 from recsys_ae.data.interactions import Ids
+from recsys_ae.nn.history import History
 from recsys_ae.nn.model import Model, Shape, Spec
 from recsys_ae.spec.hyper import build, flatten
 from recsys_ae.storage.artefact import Artefact
@@ -26,7 +27,7 @@ class Fitted:
     items: Ids
     users: Ids
     cold_start: ColdStart | None
-    history: list[dict[str, float]]
+    history: History
     metadata: dict[str, Any]
     notes: Mapping[str, Any]
 
@@ -59,4 +60,4 @@ class Fitted:
         cold_start = ColdStart.restored(stored.columns, tuple(config.get("form", ())), state)
         network.load_state_dict({name.removeprefix("network."): one for name, one in state.items()}, assign=True)
         found = spec, network.eval(), popularity, stored.items, stored.users, cold_start
-        return cls(*found, config["history"], config["facts"], stored.notes)
+        return cls(*found, History.replayed(config["history"], spec.monitor), config["facts"], stored.notes)

@@ -11,6 +11,7 @@ from recsys_ae.cold_start import warm_start
 from recsys_ae.cold_start.item_features import ItemFeatures
 from recsys_ae.errors import ConfigError
 from recsys_ae.features.data.features import Features
+from recsys_ae.nn.anchors import Anchors
 from recsys_ae.nn.model import Shape
 from recsys_ae.nn.runtime import Run
 from recsys_ae.recommender.recommender import Recommender
@@ -51,7 +52,7 @@ def test_a_code_s_mean_begins_with_the_vectors_and_its_variance_as_usual(name: s
     weight = network.get_parameter("encoder.input.weight")
     before = weight.detach().clone()
     first, last = network.item_tables()
-    network.start_from(some(10, 4), torch.Generator().manual_seed(0))
+    warm_start.start(network, some(10, 4), torch.Generator().manual_seed(0))
     assert torch.equal(weight[:, 8:], before[:, 8:])
     assert not torch.equal(weight[:, :8], before[:, :8])
     torch.testing.assert_close(first[2:], last[2:])
@@ -70,7 +71,7 @@ def test_no_neural_model_is_forgotten() -> None:
 def test_items_begin_as_far_from_each_other_as_their_vectors(width: int) -> None:
     items, table = some(9, 6), torch.randn(12, width, generator=torch.Generator().manual_seed(1))
     before = table.clone()
-    warm_start.start([table], items, torch.Generator().manual_seed(0))
+    warm_start.fill([table], items.dense(), items.positions, torch.Generator().manual_seed(0))
     vectors = items.dense() - items.dense().mean(dim=0)
     if width < 6:  # the largest principal components: no others keep more
         left, values, _ = torch.linalg.svd(vectors, full_matrices=False)
@@ -83,7 +84,8 @@ def test_items_begin_as_far_from_each_other_as_their_vectors(width: int) -> None
 
 def test_tables_of_one_width_begin_alike() -> None:
     first, second = torch.randn(12, 5), 10 * torch.randn(12, 5)
-    warm_start.start([first, second], some(12 - 2, 4), torch.Generator().manual_seed(0))
+    items = some(12 - 2, 4)
+    warm_start.fill([first, second], items.dense(), items.positions, torch.Generator().manual_seed(0))
     assert torch.equal(first[2:], second[2:])
 
 
@@ -92,7 +94,7 @@ def test_items_that_are_alike_are_predicted_from_each_other_before_any_training(
     blocks = block_of(data)
     network = small("mult_dae").build(Shape(*data.shape))
     items = ItemFeatures.of(features(data.items, blocks), data.items, CPU)
-    network.start_from(items, torch.Generator().manual_seed(0))
+    warm_start.start(network, items, torch.Generator().manual_seed(0))
     model = Recommender(small("mult_dae"))
     model._network, model.items, model._popularity = network.eval(), data.items, torch.ones(32)
     found, _ = model.recommend(training_data(seed=5).onto(data.items).matrix[::15], k=3)
@@ -108,7 +110,7 @@ def test_a_pull_keeps_items_where_they_began() -> None:
         model = Recommender(spec).fit(data, item_features=vectors, run=Run(device="cpu"))
         with Run(device="cpu").settings():
             began = spec.build(Shape(*data.shape))
-            began.start_from(ItemFeatures.of(vectors, data.items, CPU), Run(device="cpu").generator())
+            warm_start.start(began, ItemFeatures.of(vectors, data.items, CPU), Run(device="cpu").generator())
         pairs = zip(model.network.item_tables(), began.item_tables(), strict=True)
         return sum(float((one - other).detach().square().sum()) for one, other in pairs)
 
@@ -121,7 +123,7 @@ def test_a_pull_keeps_items_where_they_began() -> None:
 
 def test_the_cost_of_a_pull_is_the_squared_distance() -> None:
     table, items = torch.nn.Parameter(torch.randn(12, 3)), some(4, 3)
-    anchors = warm_start.Anchors([table], items)
+    anchors = Anchors([table], items.positions)
     assert float(anchors.cost([table]).detach()) == 0
     with torch.no_grad():
         table += 2

@@ -12,7 +12,7 @@ from recsys_ae.models.autorec import AutoRec, AutoRecNetwork, ItemNetwork
 from recsys_ae.nn.model import Shape
 from recsys_ae.nn.rows import Rows
 from recsys_ae.nn.runtime import Run, seeded
-from recsys_ae.nn.training.loop import Step
+from recsys_ae.nn.training.steps import Step
 from tests.nn.small import dense_of, matrix, rows_of
 from tests.single_thread import single_thread  # noqa: F401
 
@@ -147,7 +147,7 @@ def test_f11_biases_start_near_0(orientation: Orientation) -> None:
 def test_the_papers_size_activation_and_default_are_the_defaults() -> None:
     spec = AutoRec()
     assert (spec.orientation, spec.latent, spec.activation, spec.default) == ("item", 500, "sigmoid", 3)
-    assert (spec.monitor, spec.reads) == ("rmse", "ratings")
+    assert (spec.monitor, spec.feedback) == ("rmse", "explicit")
     shapes = {name: tuple(parameter.shape) for name, parameter in spec.build(Shape(50, 70)).named_parameters()}
     assert shapes == {
         "encoder.weight": (50, 500),

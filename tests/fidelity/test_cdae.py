@@ -16,7 +16,7 @@ from recsys_ae.nn.model import Shape
 from recsys_ae.nn.rows import Rows
 from recsys_ae.nn.runtime import Run, seeded
 from recsys_ae.nn.softmax import sampling
-from recsys_ae.nn.training.loop import Step
+from recsys_ae.nn.training.steps import Step
 from tests.nn.small import copy_of, matrix, rows_of
 
 USERS, WIDTH = 12, 17

@@ -11,7 +11,7 @@ from torch import Tensor
 from recsys_ae.models.elsa import ELSA, ELSANetwork
 from recsys_ae.nn.model import Shape
 from recsys_ae.nn.runtime import Run, seeded
-from recsys_ae.nn.training.loop import Step
+from recsys_ae.nn.training.steps import Step
 from recsys_ae.ranking.rank import score_blocks
 from recsys_ae.recommender.recommender import Recommender
 from tests.models.blocks import training_data

@@ -11,7 +11,7 @@ from recsys_ae.nn.layers import DenselySummed
 from recsys_ae.nn.model import Shape
 from recsys_ae.nn.rows import Rows
 from recsys_ae.nn.runtime import Run, seeded
-from recsys_ae.nn.training.loop import Step
+from recsys_ae.nn.training.steps import Step
 from recsys_ae.ranking.rank import score_blocks
 from tests.models.slow import dense64
 from tests.nn.small import copy_of, matrix, rows_of

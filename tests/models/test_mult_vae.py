@@ -12,7 +12,7 @@ from recsys_ae.nn.model import Shape
 from recsys_ae.nn.rows import Rows
 from recsys_ae.nn.runtime import Run, seeded
 from recsys_ae.nn.threads import cpu_threads
-from recsys_ae.nn.training.loop import Step
+from recsys_ae.nn.training.steps import Step
 from recsys_ae.ranking.rank import score_blocks
 from tests.models.slow import (
     SlowNetwork,

@@ -10,9 +10,10 @@ from scipy.sparse import csr_matrix
 from torch import Tensor
 
 from recsys_ae.nn.layers import SparseLinear, linear
-from recsys_ae.nn.model import ALL, Loss, Shape, TrainableModel, TrainableSpec
+from recsys_ae.nn.model import ALL, Shape
 from recsys_ae.nn.rows import Rows, canonical
-from recsys_ae.nn.training.loop import Step
+from recsys_ae.nn.training.model import TrainableModel, TrainableSpec
+from recsys_ae.nn.training.steps import Loss, Step
 from recsys_ae.spec.hyper import hp
 
 CPU = torch.device("cpu")

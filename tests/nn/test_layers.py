@@ -8,7 +8,7 @@ import pytest
 import torch
 from scipy.sparse import csr_matrix
 
-from recsys_ae.nn.layers import DenselySummed, Gated, SparseEncoder, SparseLinear, linear, start_by_fan_in
+from recsys_ae.nn.layers import DenselySummed, Gated, SparseEncoder, SparseLinear, columns, linear, start_by_fan_in
 from recsys_ae.nn.rows import Rows
 from recsys_ae.nn.runtime import seeded
 from recsys_ae.nn.softmax.output import Decoder
@@ -112,11 +112,14 @@ def test_a_decoder_has_tanh_after_all_but_the_output_layer(widths: tuple[int, ..
     assert len(decoder.hidden) == 2 * (len(widths) - 1)
 
 
-def test_a_decoder_computes_the_outputs_asked_for_only() -> None:
-    decoder = Decoder((4, 6), 11)
-    z = torch.randn(5, 4, generator=torch.Generator().manual_seed(1))
-    torch.testing.assert_close(decoder(z, slice(3, 8)), decoder(z)[:, 3:8])
-    assert decoder(z, slice(3, 8)).shape == (5, 5)
+@pytest.mark.parametrize("gradients", [True, False])
+def test_the_outputs_asked_for_are_computed_only(gradients: bool) -> None:
+    layer = linear(4, 11)
+    hidden = torch.randn(5, 4, generator=torch.Generator().manual_seed(1))
+    with torch.set_grad_enabled(gradients):
+        part = columns(layer.weight, layer.bias, hidden, slice(3, 8))
+        torch.testing.assert_close(part, layer(hidden)[:, 3:8])
+        torch.testing.assert_close(columns(layer.weight, None, hidden, slice(None)), hidden @ layer.weight.T)
 
 
 def test_a_sparse_layer_reads_dense_rows_as_it_reads_sparse_ones() -> None:

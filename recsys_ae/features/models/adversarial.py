@@ -17,8 +17,7 @@ from recsys_ae.features.nn.contract import FeatureShape, TrainableFeatureAutoenc
 from recsys_ae.features.nn.dense import Activation, Dense, Mirrored
 from recsys_ae.features.nn.likelihoods import Likelihood, mean_of, reconstruction
 from recsys_ae.features.nn.rows import FeatureRows
-from recsys_ae.nn.model import Loss
-from recsys_ae.nn.training.loop import Phase, Step
+from recsys_ae.nn.training.steps import Loss, Phase, Step
 from recsys_ae.spec.hyper import hp
 
 
@@ -54,7 +53,7 @@ class Adversarial(TrainableFeatureSpec):
         return AdversarialNetwork(self, shape)
 
 
-class AdversarialNetwork(TrainableFeatureAutoencoder):
+class AdversarialNetwork(TrainableFeatureAutoencoder[Adversarial]):
     """A dense autoencoder with a linear, deterministic code, and a discriminator of codes."""
 
     generative: ClassVar[bool] = True
@@ -82,7 +81,7 @@ class AdversarialNetwork(TrainableFeatureAutoencoder):
             codes[:, :2] += self.spec.radius * torch.stack([angles.cos(), angles.sin()], dim=1)
         return codes
 
-    def phases(self) -> Sequence[Phase]:
+    def phases(self) -> Sequence[Phase[FeatureRows]]:
         """Reconstruct; tell codes from the prior; fool who does: in this order on each batch (§2)."""
         return [
             Phase(self.loss, list(self.layers.parameters())),

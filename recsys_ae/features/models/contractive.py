@@ -16,8 +16,7 @@ from recsys_ae.features.nn.likelihoods import Likelihood, mean_of, reconstructio
 from recsys_ae.features.nn.output_bias import BiasedAutoencoder, BiasedSpec
 from recsys_ae.features.nn.penalties import estimated_jacobian_norm, jacobian_norm
 from recsys_ae.features.nn.rows import FeatureRows
-from recsys_ae.nn.model import Loss
-from recsys_ae.nn.training.loop import Step
+from recsys_ae.nn.training.steps import Loss, Step
 from recsys_ae.spec.hyper import hp
 
 
@@ -50,7 +49,7 @@ class Contractive(BiasedSpec):
         return ContractiveNetwork(self, shape)
 
 
-class ContractiveNetwork(BiasedAutoencoder):
+class ContractiveNetwork(BiasedAutoencoder[Contractive]):
     """Dense layers to a code with the same activation, and back."""
 
     def __init__(self, spec: Contractive, shape: FeatureShape) -> None:

@@ -21,9 +21,8 @@ from recsys_ae.features.nn.rows import FeatureRows
 from recsys_ae.nn import losses
 from recsys_ae.nn.corruption import Corruption, corrupt, gaussian_sample
 from recsys_ae.nn.layers import linear
-from recsys_ae.nn.model import Loss
-from recsys_ae.nn.training.loop import Step
 from recsys_ae.nn.training.schedules import warm_up
+from recsys_ae.nn.training.steps import Loss, Step
 from recsys_ae.spec.hyper import hp
 
 
@@ -78,7 +77,7 @@ class Convolutional(TrainableFeatureSpec):
         return ConvolutionalNetwork(self, shape)
 
 
-class ConvolutionalNetwork(TrainableFeatureAutoencoder):
+class ConvolutionalNetwork(TrainableFeatureAutoencoder[Convolutional]):
     """Convolutions to a dense code and back; columns of a table are one channel in a row."""
 
     def __init__(self, spec: Convolutional, shape: FeatureShape) -> None:

@@ -16,10 +16,12 @@ from recsys_ae.features.nn.dense import ACTIVATIONS, Activation, Dense, Mirrored
 from recsys_ae.features.nn.likelihoods import Likelihood, mean_of, reconstruction
 from recsys_ae.features.nn.rows import FeatureRows
 from recsys_ae.features.nn.scaling import Scaling
-from recsys_ae.nn.model import Loss, Trainable, Validate
+from recsys_ae.nn.history import History
+from recsys_ae.nn.model import Validate
 from recsys_ae.nn.runtime import Run
 from recsys_ae.nn.training import loop
-from recsys_ae.nn.training.loop import Step
+from recsys_ae.nn.training.steps import Loss, Step
+from recsys_ae.nn.training.trainable import Trainable
 from recsys_ae.spec.hyper import hp
 from recsys_ae.tracking import NoTracker
 
@@ -42,7 +44,7 @@ class Deep(TrainableFeatureSpec):
         return DeepNetwork(self, shape)
 
 
-class DeepNetwork(TrainableFeatureAutoencoder):
+class DeepNetwork(TrainableFeatureAutoencoder[Deep]):
     """Dense layers with a linear code in the middle."""
 
     def __init__(self, spec: Deep, shape: FeatureShape) -> None:
@@ -65,7 +67,7 @@ class DeepNetwork(TrainableFeatureAutoencoder):
         error = reconstruction(self.spec.likelihood, output, target, x.known).mean()
         return Loss(error, {"error": error})
 
-    def learn(self, rows: FeatureRows, run: Run, validate: Validate | None = None) -> list[dict[str, float]]:
+    def learn(self, rows: FeatureRows, run: Run, validate: Validate | None = None) -> History:
         """Train layer by layer, if that is wanted, and then all layers at once."""
         if self.spec.pretrain_epochs:
             self._pretrain(rows, run)
@@ -83,7 +85,7 @@ class DeepNetwork(TrainableFeatureAutoencoder):
             rows = FeatureRows(hidden, Scaling(hidden.shape[1]).to(rows.device))
 
 
-class _Stage(Trainable):
+class _Stage(Trainable[FeatureRows, Deep]):
     """One layer of the encoder and the one of the decoder that undoes it, which read what the layer below gives."""
 
     def __init__(self, spec: Deep, layers: Mirrored, place: int) -> None:

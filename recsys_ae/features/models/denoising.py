@@ -14,8 +14,7 @@ from recsys_ae.features.nn.likelihoods import Likelihood, mean_of, reconstructio
 from recsys_ae.features.nn.penalties import encoder_distortion
 from recsys_ae.features.nn.rows import FeatureRows
 from recsys_ae.nn.corruption import Corruption, corrupt
-from recsys_ae.nn.model import Loss
-from recsys_ae.nn.training.loop import Step
+from recsys_ae.nn.training.steps import Loss, Step
 from recsys_ae.spec.hyper import hp
 
 
@@ -41,7 +40,7 @@ class Denoising(TrainableFeatureSpec):
         return DenoisingNetwork(self, shape)
 
 
-class DenoisingNetwork(TrainableFeatureAutoencoder):
+class DenoisingNetwork(TrainableFeatureAutoencoder[Denoising]):
     """Dense layers to a linear code and back."""
 
     def __init__(self, spec: Denoising, shape: FeatureShape) -> None:

@@ -16,8 +16,7 @@ from recsys_ae.features.nn.attention import Block
 from recsys_ae.features.nn.contract import FeatureShape, TrainableFeatureAutoencoder, TrainableFeatureSpec
 from recsys_ae.features.nn.rows import FeatureRows
 from recsys_ae.nn.layers import linear
-from recsys_ae.nn.model import Loss
-from recsys_ae.nn.training.loop import Step
+from recsys_ae.nn.training.steps import Loss, Step
 from recsys_ae.spec.hyper import hp
 
 MOST = 1024
@@ -95,7 +94,7 @@ class Masked(TrainableFeatureSpec):
         return MaskedNetwork(self, shape)
 
 
-class MaskedNetwork(TrainableFeatureAutoencoder):
+class MaskedNetwork(TrainableFeatureAutoencoder[Masked]):
     """Tokens with learnt places; in the decoder one learnt token stands for all that are hidden."""
 
     def __init__(self, spec: Masked, shape: FeatureShape) -> None:

@@ -14,6 +14,7 @@ from torch import Tensor
 from recsys_ae.errors import DataError
 from recsys_ae.features.nn.contract import FeatureAutoencoder, FeatureShape, FeatureSpec
 from recsys_ae.features.nn.rows import FeatureRows
+from recsys_ae.nn.history import History
 from recsys_ae.nn.model import Validate
 from recsys_ae.nn.runtime import Run
 from recsys_ae.spec.hyper import hp
@@ -79,7 +80,7 @@ class PCANetwork(FeatureAutoencoder):
         return z @ self.components + self.mean
 
     @torch.no_grad()
-    def learn(self, rows: FeatureRows, run: Run, validate: Validate | None = None) -> list[dict[str, float]]:
+    def learn(self, rows: FeatureRows, run: Run, validate: Validate | None = None) -> History:
         """Find the directions of the largest variance."""
         total = sum(part.sum(dim=0, dtype=torch.float64) for part in _parts(rows))
         self.mean.copy_(torch.as_tensor(total) / len(rows))
@@ -88,7 +89,7 @@ class PCANetwork(FeatureAutoencoder):
         # Of the two signs that a component may have, the one whose largest number is positive.
         largest = found.gather(1, found.abs().argmax(dim=1, keepdim=True))
         self.components.copy_(found * largest.sign())
-        return []
+        return History()
 
     def _centred(self, rows: FeatureRows) -> Iterator[Tensor]:
         for part in _parts(rows):

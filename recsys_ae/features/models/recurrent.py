@@ -15,8 +15,7 @@ from recsys_ae.features.nn.contract import FeatureShape, TrainableFeatureAutoenc
 from recsys_ae.features.nn.likelihoods import Likelihood, mean_of, reconstruction
 from recsys_ae.features.nn.rows import FeatureRows
 from recsys_ae.nn.layers import linear
-from recsys_ae.nn.model import Loss
-from recsys_ae.nn.training.loop import Step
+from recsys_ae.nn.training.steps import Loss, Step
 from recsys_ae.spec.hyper import hp
 
 
@@ -45,7 +44,7 @@ class Recurrent(TrainableFeatureSpec):
         return RecurrentNetwork(self, shape)
 
 
-class RecurrentNetwork(TrainableFeatureAutoencoder):
+class RecurrentNetwork(TrainableFeatureAutoencoder[Recurrent]):
     """The encoder's last state becomes the code, and the code the decoder's first state; the end is written first."""
 
     def __init__(self, spec: Recurrent, shape: FeatureShape) -> None:

@@ -15,8 +15,7 @@ from recsys_ae.features.nn.dense import Activation, Mirrored
 from recsys_ae.features.nn.likelihoods import Likelihood, mean_of, reconstruction
 from recsys_ae.features.nn.output_bias import BiasedAutoencoder, BiasedSpec
 from recsys_ae.features.nn.rows import FeatureRows
-from recsys_ae.nn.model import Loss
-from recsys_ae.nn.training.loop import Step
+from recsys_ae.nn.training.steps import Loss, Step
 from recsys_ae.spec.hyper import hp
 
 
@@ -52,7 +51,7 @@ class Sparse(BiasedSpec):
         return SparseNetwork(self, shape)
 
 
-class SparseNetwork(BiasedAutoencoder):
+class SparseNetwork(BiasedAutoencoder[Sparse]):
     """Dense layers to a sparse code and back."""
 
     def __init__(self, spec: Sparse, shape: FeatureShape) -> None:

@@ -14,8 +14,7 @@ from recsys_ae.features.nn.dense import Activation, Mirrored
 from recsys_ae.features.nn.likelihoods import Likelihood, mean_of, reconstruction
 from recsys_ae.features.nn.output_bias import BiasedAutoencoder, BiasedSpec
 from recsys_ae.features.nn.rows import FeatureRows
-from recsys_ae.nn.model import Loss
-from recsys_ae.nn.training.loop import Step
+from recsys_ae.nn.training.steps import Loss, Step
 from recsys_ae.spec.hyper import hp
 
 
@@ -32,7 +31,7 @@ class Vanilla(BiasedSpec):
         return VanillaNetwork(self, shape)
 
 
-class VanillaNetwork(BiasedAutoencoder):
+class VanillaNetwork(BiasedAutoencoder[Vanilla]):
     """z = φ(Wx + b), and a linear layer back; behind it a sigmoid for the bernoulli likelihood."""
 
     def __init__(self, spec: Vanilla, shape: FeatureShape) -> None:

@@ -17,9 +17,8 @@ from recsys_ae.features.nn.likelihoods import Likelihood, cross_entropy, gaussia
 from recsys_ae.features.nn.rows import FeatureRows
 from recsys_ae.nn import losses
 from recsys_ae.nn.corruption import gaussian_sample
-from recsys_ae.nn.model import Loss
-from recsys_ae.nn.training.loop import Step
 from recsys_ae.nn.training.schedules import warm_up
+from recsys_ae.nn.training.steps import Loss, Step
 from recsys_ae.spec.hyper import hp
 
 FLOOR = -12.0
@@ -48,7 +47,7 @@ class Variational(TrainableFeatureSpec):
         return VariationalNetwork(self, shape)
 
 
-class VariationalNetwork(TrainableFeatureAutoencoder):
+class VariationalNetwork(TrainableFeatureAutoencoder[Variational]):
     """Dense layers to mean and log variance of the code, and from a code back."""
 
     generative: ClassVar[bool] = True

@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import ClassVar, NamedTuple
+from typing import ClassVar, Generic, NamedTuple, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -11,8 +11,11 @@ from recsys_ae.errors import DataError, UnsupportedError
 from recsys_ae.features.data.features import FORMS, IMAGE, SEQUENCE, Features, Form
 from recsys_ae.features.nn.rows import FeatureRows
 from recsys_ae.features.nn.scaling import Scale
-from recsys_ae.nn.model import Identity, Trainable, TrainingSpec, Validate
+from recsys_ae.nn.history import History
+from recsys_ae.nn.model import Identity, Validate
 from recsys_ae.nn.runtime import Run
+from recsys_ae.nn.training import loop
+from recsys_ae.nn.training.trainable import Trainable, TrainingSpec
 from recsys_ae.spec.hyper import hp
 
 
@@ -33,6 +36,11 @@ class FeatureSpec(Identity, ABC):
 
     latent: int = hp(64, "size of the code", low=1, search=("log", 8, 256))
     scale: Scale = hp("auto", "how columns are scaled; auto goes by what they hold and by the likelihood")
+
+    @property
+    def monitor(self) -> str:
+        """The measure on the validation rows that a fit is judged by."""
+        return "rmse"
 
     @abstractmethod
     def build(self, shape: FeatureShape) -> "FeatureAutoencoder":
@@ -108,7 +116,7 @@ class FeatureAutoencoder(nn.Module, ABC):
         return self.decode(self.encode(x))
 
     @abstractmethod
-    def learn(self, rows: FeatureRows, run: Run, validate: Validate | None = None) -> list[dict[str, float]]:
+    def learn(self, rows: FeatureRows, run: Run, validate: Validate | None = None) -> History:
         """Fit to the rows; return what was measured in each epoch (nothing for a closed form)."""
 
     def measures(self, x: FeatureRows, generator: torch.Generator) -> dict[str, Tensor]:
@@ -126,11 +134,15 @@ class FeatureAutoencoder(nn.Module, ABC):
         raise UnsupportedError(f"{type(self).__module__.rpartition('.')[2]} has no likelihood; use variational")
 
 
-class TrainableFeatureAutoencoder(Trainable, FeatureAutoencoder):
+SpecT = TypeVar("SpecT", bound=TrainableFeatureSpec)
+
+
+class TrainableFeatureAutoencoder(Trainable[FeatureRows, SpecT], FeatureAutoencoder, Generic[SpecT]):
     """An autoencoder of features that learns by gradient descent."""
 
-    def __init__(self, spec: TrainableFeatureSpec) -> None:
-        super().__init__(spec)
+    def learn(self, rows: FeatureRows, run: Run, validate: Validate | None = None) -> History:
+        """Train with the one loop of this package."""
+        return loop.train(self, rows, run, validate)
 
 
 def refuse_unbounded(spec: FeatureSpec, features: Features, low: float, high: float) -> None:

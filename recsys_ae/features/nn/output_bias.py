@@ -4,7 +4,7 @@ A layer that has to make up for the bias is driven into saturation by the first 
 """
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Generic, Literal, TypeVar
 
 import torch
 from torch import Tensor
@@ -28,7 +28,10 @@ class BiasedSpec(TrainableFeatureSpec):
     )
 
 
-class BiasedAutoencoder(TrainableFeatureAutoencoder):
+BiasedSpecT = TypeVar("BiasedSpecT", bound=BiasedSpec)
+
+
+class BiasedAutoencoder(TrainableFeatureAutoencoder[BiasedSpecT], Generic[BiasedSpecT]):
     """A dense network that looks at the means of the columns before the first epoch."""
 
     layers: Mirrored
@@ -38,8 +41,7 @@ class BiasedAutoencoder(TrainableFeatureAutoencoder):
         """Start the bias of the output where it is wanted."""
         if self.spec.bias == "mean":
             mean = column_means(rows)
-            bernoulli = self.spec.likelihood == "bernoulli"
-            self.layers.output_bias.copy_(mean.clamp(CLOSEST, 1 - CLOSEST).logit() if bernoulli else mean)
+            self.layers.output_bias.copy_(mean.clamp(CLOSEST, 1 - CLOSEST).logit() if self.spec.bounded else mean)
 
 
 def column_means(rows: FeatureRows) -> Tensor:

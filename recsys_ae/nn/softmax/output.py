@@ -3,16 +3,19 @@
 import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Generic, TypeVar
 
 import torch
 from torch import Tensor, nn
 
 from recsys_ae.errors import ConfigError
-from recsys_ae.nn.layers import columns, initialise, linear
-from recsys_ae.nn.model import Shape, TrainableSpec
+from recsys_ae.nn.head import LinearHead
+from recsys_ae.nn.layers import initialise, linear
+from recsys_ae.nn.model import Shape
 from recsys_ae.nn.rows import Rows
 from recsys_ae.nn.softmax.losses import CELLS, multinomial, sampled_multinomial
 from recsys_ae.nn.softmax.sampling import Sampler
+from recsys_ae.nn.training.model import TrainableModel, TrainableSpec
 from recsys_ae.spec.hyper import hp
 
 
@@ -88,10 +91,37 @@ class Decoder(nn.Module):
         self.hidden = nn.Sequential(*(layer for pair in pairs for layer in (linear(*pair), nn.Tanh())))
         self.output = SoftmaxOutput(widths[-1], outputs, samples)
 
-    def forward(self, z: Tensor, items: slice = slice(None)) -> Tensor:
-        """Map ``(n, widths[0])`` codes to the logits of ``items``."""
-        return columns(self.output, self.hidden(z), items)
+    def forward(self, z: Tensor) -> Tensor:
+        """Map ``(n, widths[0])`` codes to the logits of all items."""
+        logits: Tensor = self.output(self.hidden(z))
+        return logits
 
     def nll(self, z: Tensor, targets: Rows, generator: torch.Generator) -> Tensor:
         """Return the loss of codes, mean over rows; see `SoftmaxOutput.nll`."""
         return self.output.nll(self.hidden(z), targets, generator)
+
+
+SpecT = TypeVar("SpecT", bound=SoftmaxSpec)
+
+
+class SoftmaxModel(LinearHead, TrainableModel[SpecT], Generic[SpecT]):
+    """A model with a softmax over the items, whose scores are the logits."""
+
+    decoder: Decoder | SoftmaxOutput
+
+    @property
+    def output(self) -> SoftmaxOutput:
+        """The output layer."""
+        return self.decoder if isinstance(self.decoder, SoftmaxOutput) else self.decoder.output
+
+    def hidden(self, z: Tensor) -> Tensor:
+        """Return the last hidden layer of the decoder; the code itself where there is none."""
+        return z if isinstance(self.decoder, SoftmaxOutput) else self.decoder.hidden(z)
+
+    def head(self) -> tuple[Tensor, Tensor]:
+        """Return the weights and biases of the output layer."""
+        return self.output.weight, self.output.bias
+
+    def begin(self, rows: Rows) -> None:
+        """Count the items, for a sampled softmax."""
+        self.output.prepare(rows)

@@ -6,7 +6,7 @@ from typing import Protocol, Self
 import torch
 
 
-class Rows(Protocol):
+class Batched(Protocol):
     """Rows that batches are taken from; a batch is of the same kind."""
 
     def __len__(self) -> int:

@@ -3,92 +3,69 @@
 import math
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any, Generic
 
 import torch
 from torch import Tensor, nn
 
-from recsys_ae import metrics
-from recsys_ae.errors import ConfigError, TrainingError
+from recsys_ae.errors import TrainingError
+from recsys_ae.nn.history import VALIDATION, History
 from recsys_ae.nn.runtime import Progress, Run
 from recsys_ae.nn.training.averaging import RunningAverage
-from recsys_ae.nn.training.batching import Rows
 from recsys_ae.nn.training.optimizers import optimizer
 from recsys_ae.nn.training.schedules import decay
-
-if TYPE_CHECKING:
-    from recsys_ae.nn.model import Loss, Trainable, TrainableSpec
-
-
-@dataclass(frozen=True)
-class Phase:
-    """One of the losses that take turns on each batch, with an optimizer of its own for the parameters it moves.
-
-    ``pace`` is its share of the learning rate.
-    """
-
-    loss: Callable[[Any, "Step"], "Loss"]
-    parameters: Sequence[nn.Parameter]
-    pace: float = 1.0
-
-
-@dataclass(frozen=True)
-class Step:
-    """Where in the training an update stands, and its source of noise.
-
-    ``update`` counts from 0; ``total`` is the number of updates of the whole run.
-    """
-
-    update: int
-    total: int
-    generator: torch.Generator
+from recsys_ae.nn.training.steps import Loss, Phase, Step
+from recsys_ae.nn.training.trainable import RowsT, SpecT, Trainable
 
 
 def train(
-    network: "Trainable", rows: Rows, run: Run, validate: Callable[[], dict[str, float]] | None
-) -> list[dict[str, float]]:
-    """Fit a network on shuffled batches; with ``validate`` the best weights are put back at the end.
+    network: Trainable[RowsT, SpecT], rows: RowsT, run: Run, validate: Callable[[], dict[str, float]] | None
+) -> History:
+    """Fit a network on shuffled batches; with ``validate`` the weights of the best epoch are restored at the end.
 
     Returns the losses, seconds, rows per second and validation metrics of each epoch.
     """
-    spec: TrainableSpec = network.spec
+    spec = network.spec
     network.begin(rows)
     total = spec.epochs * math.ceil(len(rows) / spec.batch_size)
     updates = _Updates(network, run, total, network.phases(), run.generator())
-    best = _Best(network)
-    history: list[dict[str, float]] = []
+    kept = _KeptWeights(network)
+    history = History()
     for epoch in range(1, spec.epochs + 1):
         started = time.perf_counter()
         network.begin_epoch(epoch)
         measured = _epoch(updates, rows, run, epoch, history[-1] if history else {})
         seconds = time.perf_counter() - started
         measured |= {"seconds": seconds, "rows_per_second": len(rows) / seconds}
+        history.append(measured)
         if validate is not None:
             with updates.average.applied():
                 _finalize(network, rows)
-                measured |= {f"valid/{name}": value for name, value in validate().items()}
-                best.update(_monitored(measured, spec.monitor), epoch)
-        history.append(measured)
+                measured |= {f"{VALIDATION}{name}": value for name, value in validate().items()}
+                if history.judge(spec.monitor):
+                    kept.update()
         run.tracker.metrics(measured, step=epoch)
-        if validate is not None and spec.patience and epoch - best.epoch >= spec.patience:
+        kept_epoch = 0 if history.best is None else history.best.epoch
+        if validate is not None and spec.patience and epoch - kept_epoch >= spec.patience:
             break
     updates.average.exchange()
     if validate is None:
         _finalize(network, rows)
-    best.restore()
+    kept.restore()
     return history
 
 
 @torch.no_grad()
-def _finalize(network: "Trainable", rows: Rows) -> None:
+def _finalize(network: Trainable[RowsT, SpecT], rows: RowsT) -> None:
     network.eval()
     network.finalize(rows)
 
 
-def _epoch(updates: "_Updates", rows: Rows, run: Run, epoch: int, last: dict[str, float]) -> dict[str, float]:
+def _epoch(
+    updates: "_Updates[RowsT, SpecT]", rows: RowsT, run: Run, epoch: int, last: dict[str, float]
+) -> dict[str, float]:
     """Update once on each batch; return the mean of each part of the loss over the rows."""
-    spec: TrainableSpec = updates.network.spec
+    spec = updates.network.spec
     updates.network.train()
     before, done = updates.done, 0
     recorded: list[tuple[dict[str, Tensor | float], int]] = []
@@ -110,18 +87,15 @@ def _column(values: Sequence[Tensor | float]) -> Tensor:
     return torch.tensor([float(value) for value in values], dtype=torch.float64)
 
 
-class _Best:
+class _KeptWeights:
     """The weights of the best epoch so far, in memory that is claimed once."""
 
     def __init__(self, network: nn.Module) -> None:
-        self.network, self.value, self.epoch = network, -math.inf, 0
+        self.network = network
         self.state: dict[str, Tensor] = {}
 
-    def update(self, value: float, epoch: int) -> None:
-        """Keep the network's weights if no earlier epoch was as good."""
-        if not value > self.value:  # so that NaN is no better than anything
-            return
-        self.value, self.epoch = value, epoch
+    def update(self) -> None:
+        """Keep the network's weights."""
         for name, tensor in self.network.state_dict().items():
             if name in self.state:
                 self.state[name].copy_(tensor)
@@ -134,13 +108,18 @@ class _Best:
             self.network.load_state_dict(self.state)
 
 
-class _Updates:
+class _Updates(Generic[RowsT, SpecT]):
     """The optimiser's side of training: everything that changes from update to update."""
 
     def __init__(
-        self, network: "Trainable", run: Run, total: int, phases: Sequence[Phase], generator: torch.Generator
+        self,
+        network: Trainable[RowsT, SpecT],
+        run: Run,
+        total: int,
+        phases: Sequence[Phase[RowsT]],
+        generator: torch.Generator,
     ) -> None:
-        spec: TrainableSpec = network.spec
+        spec = network.spec
         self.network, self.run, self.total, self.done = network, run, total, 0
         self.generator, self.phase = generator, phases[0]
         self.then = _Updates(network, run, total, phases[1:], generator) if len(phases) > 1 else None
@@ -151,13 +130,13 @@ class _Updates:
         self.average = RunningAverage(network, spec.ema_decay)
         self.scaler = torch.amp.GradScaler(run.torch_device.type, enabled=run.dtype is torch.float16)
 
-    def step(self, batch: Rows) -> dict[str, Tensor | float]:
+    def step(self, batch: RowsT) -> dict[str, Tensor | float]:
         """Descend once; return the total loss first, then its parts."""
         network, spec = self.network, self.network.spec
         for group in self.optimiser.param_groups:
             group["lr"] = spec.lr * self.phase.pace * decay(spec.lr_schedule, self.done, self.total)
         step = Step(self.done, self.total, self.generator)
-        if spec.optimizer == "lbfgs":
+        if isinstance(self.optimiser, torch.optim.LBFGS):
             loss = self._searched(batch, step)
         else:
             loss = self._loss_and_gradient(batch, step)
@@ -170,7 +149,7 @@ class _Updates:
         further = self.then.step(batch) if self.then is not None else {}
         return {"loss": loss.total, **loss.parts, **{name: part for name, part in further.items() if name != "loss"}}
 
-    def _loss_and_gradient(self, batch: Rows, step: Step) -> "Loss":
+    def _loss_and_gradient(self, batch: RowsT, step: Step) -> Loss:
         spec = self.network.spec
         with self.run.autocast():
             loss = self.network.penalised(self.phase.loss(batch, step))
@@ -180,7 +159,7 @@ class _Updates:
             _clip_norm(self.phase.parameters, spec.clip_norm)
         return loss
 
-    def _searched(self, batch: Rows, step: Step) -> "Loss":
+    def _searched(self, batch: RowsT, step: Step) -> Loss:
         """Let an optimiser that searches along a line ask for the loss as often as it likes; return the first."""
         asked: list[Loss] = []
 
@@ -200,14 +179,6 @@ def _clip_norm(parameters: Sequence[nn.Parameter], largest: float) -> None:
     scale = (largest / (nn.utils.get_total_norm(values) + 1e-6)).clamp(max=1.0)
     for gradient in gradients:
         gradient.mul_(scale)
-
-
-def _monitored(measured: dict[str, float], monitor: str) -> float:
-    """Return what decides, such that more is better."""
-    if f"valid/{monitor}" not in measured:
-        raise ConfigError(f"monitor = {monitor!r} is not among what validation measures: {', '.join(measured)}")
-    value = measured[f"valid/{monitor}"]
-    return -value if metrics.smaller_is_better(monitor) else value
 
 
 def _refuse_not_finite(losses: Tensor, before: int, epoch: int, run: Run) -> None:

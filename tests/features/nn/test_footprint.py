@@ -19,7 +19,7 @@ from recsys_ae.features.nn.footprint import memory
 from recsys_ae.features.nn.rows import FeatureRows
 from recsys_ae.features.nn.scaling import Scaling
 from recsys_ae.nn.runtime import seeded
-from recsys_ae.nn.training.loop import Step
+from recsys_ae.nn.training.steps import Step
 from recsys_ae.recommender import preflight
 from recsys_ae.recommender.preflight import check_features
 from recsys_ae.spec.hyper import build

@@ -14,13 +14,13 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from recsys_ae.errors import ConfigError, TrainingError
-from recsys_ae.nn.model import Loss, Shape
+from recsys_ae.nn.model import Shape
 from recsys_ae.nn.rows import Rows
 from recsys_ae.nn.runtime import Progress, Run, seeded
 from recsys_ae.nn.training import loop
-from recsys_ae.nn.training.loop import Step
 from recsys_ae.nn.training.optimizers import BatchOptimizer
 from recsys_ae.nn.training.schedules import decay
+from recsys_ae.nn.training.steps import Loss, Step
 from recsys_ae.spec.hyper import hp
 from recsys_ae.tracking import NoTracker
 from tests.nn.small import Tiny, TinyNetwork, matrix, rows_of

@@ -5,10 +5,10 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from recsys_ae.nn.model import Loss, Shape
+from recsys_ae.nn.model import Shape
 from recsys_ae.nn.rows import Rows
 from recsys_ae.nn.runtime import Run, seeded
-from recsys_ae.nn.training.loop import Phase, Step
+from recsys_ae.nn.training.steps import Loss, Phase, Step
 from tests.nn.small import Tiny, TinyNetwork, matrix, rows_of
 
 DATA = matrix(11, 6, density=0.6)

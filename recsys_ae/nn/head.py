@@ -1,0 +1,44 @@
+"""Linear output layer with a row of weights for each item."""
+
+from abc import abstractmethod
+
+from torch import Tensor
+
+from recsys_ae.nn.layers import affine_with_bias, columns, with_bias
+from recsys_ae.nn.model import ALL, Model
+from recsys_ae.nn.rows import Rows
+
+
+class LinearHead(Model):
+    """A model whose scores are V h + b: V and b are an item's own, h is what its decoder makes of the code.
+
+    Scores, weights of cold items and item vectors follow from `head` and `hidden`.
+    """
+
+    @abstractmethod
+    def head(self) -> tuple[Tensor, Tensor | None]:
+        """Return V, ``(n_items, d)``, and b, ``(n_items,)``, or None where there is no b."""
+
+    def hidden(self, z: Tensor) -> Tensor:
+        """Return h, ``(n, d)``, of codes; by default the code itself."""
+        return z
+
+    def decode(self, z: Tensor, items: slice = ALL) -> Tensor:
+        """Return V h + b."""
+        weight, bias = self.head()
+        return columns(weight, bias, self.hidden(z), items)
+
+    def item_weights(self) -> Tensor:
+        """Return V and b side by side, ``(n_items, d + 1)``, or V alone."""
+        weight, bias = self.head()
+        return weight if bias is None else with_bias(weight, bias)
+
+    def score_new(self, x: Rows, z: Tensor, weights: Tensor) -> Tensor:
+        """Return V h + b of items with such weights."""
+        if self.head()[1] is None:
+            return self.hidden(z) @ weights.T
+        return affine_with_bias(self.hidden(z), weights)
+
+    def item_vectors(self) -> Tensor:
+        """Return V."""
+        return self.head()[0]

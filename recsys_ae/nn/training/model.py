@@ -1,0 +1,67 @@
+"""Recommenders trained by gradient descent: the contract of a model and the training loop, together."""
+
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+from torch import Tensor
+
+from recsys_ae.errors import ConfigError
+from recsys_ae.nn.anchors import Anchors
+from recsys_ae.nn.history import History
+from recsys_ae.nn.model import Model, Shape, Spec, Validate
+from recsys_ae.nn.rows import Rows
+from recsys_ae.nn.runtime import Run
+from recsys_ae.nn.training import loop
+from recsys_ae.nn.training.steps import Loss
+from recsys_ae.nn.training.trainable import Trainable, TrainingSpec
+from recsys_ae.spec.hyper import hp
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainableSpec(TrainingSpec, Spec):
+    """The hyper-parameters of a model of histories that is trained by gradient descent."""
+
+    anchor_l2: float = hp(
+        0.0,
+        "L2 penalty on the distance of the item embeddings from the item features that they were initialised with",
+        low=0,
+    )
+
+    def batch_memory(self, shape: Shape) -> int:
+        """Return the bytes of the outputs of a batch: by default a score for each of its rows and each column."""
+        return 4 * min(self.batch_size, shape.n_rows) * shape.width
+
+
+SpecT = TypeVar("SpecT", bound=TrainableSpec)
+
+
+class TrainableModel(Trainable[Rows, SpecT], Model, Generic[SpecT]):
+    """A model of histories that learns by gradient descent."""
+
+    _anchors: Anchors | None = None
+
+    def start_from(self, features: Tensor, positions: Tensor) -> None:
+        """Remember where the item embeddings began, if they are held near it."""
+        self._anchors = Anchors(self.item_tables(), positions) if self.spec.anchor_l2 else None
+
+    def do_without_features(self) -> None:
+        """Raise if the item embeddings are to be held near features that are not there."""
+        super().do_without_features()
+        if self.spec.anchor_l2:
+            raise ConfigError(
+                f"anchor_l2 = {self.spec.anchor_l2:g} has nothing to pull to: "
+                "give item_features (--item-features), or set it to 0"
+            )
+
+    def penalised(self, loss: Loss) -> Loss:
+        """Add what it costs the item embeddings to leave their start."""
+        if self._anchors is None:
+            return loss
+        distance = self._anchors.cost(self.item_tables())
+        return Loss(loss.total + self.spec.anchor_l2 * distance, {**loss.parts, "distance": distance})
+
+    def learn(self, rows: Rows, run: Run, validate: Validate | None = None) -> History:
+        """Train with the one loop of this package; the start is forgotten afterwards."""
+        history = loop.train(self, rows, run, validate)
+        self._anchors = None
+        return history

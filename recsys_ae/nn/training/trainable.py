@@ -1,0 +1,81 @@
+"""Networks that learn by gradient descent, as the training loop sees them."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+from torch import nn
+
+from recsys_ae.nn.model import Identity
+from recsys_ae.nn.training.batching import Batched
+from recsys_ae.nn.training.optimizers import Optimizer
+from recsys_ae.nn.training.schedules import Schedule
+from recsys_ae.nn.training.steps import Loss, Phase, Step
+from recsys_ae.spec.hyper import hp
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingSpec(Identity):
+    """Hyper-parameters of every model trained by gradient descent."""
+
+    epochs: int = hp(200, "passes over the training rows", low=1)
+    batch_size: int = hp(500, "rows in an update", low=1, search=("log", 64, 4096))
+    optimizer: Optimizer = hp("adam", "optimizer of the weights")
+    lr: float = hp(1e-3, "learning rate", low=0, search=("log", 1e-4, 1e-2))
+    lr_schedule: Schedule = hp("constant", "how the learning rate falls over the run")
+    l2: float = hp(0.0, "adds l2 times the sum of all squared weights (not biases) to the loss", low=0)
+    clip_norm: float = hp(0.0, "scale a gradient down to this Euclidean norm; 0 leaves it", low=0)
+    ema_decay: float = hp(
+        0.0,
+        "decay of the moving average (EMA) of the weights, which is validated and saved; 0 turns it off",
+        low=0,
+        high=0.99999,
+    )
+    monitor: str = hp("ndcg@100", "metric on the validation users that decides which weights are kept")
+    patience: int = hp(0, "stop after this many epochs without a better monitor; 0 never stops early", low=0)
+
+
+RowsT = TypeVar("RowsT", bound=Batched)
+SpecT = TypeVar("SpecT", bound=TrainingSpec)
+
+
+class Trainable(nn.Module, ABC, Generic[RowsT, SpecT]):
+    """A network that learns from rows by gradient descent."""
+
+    spec: SpecT
+
+    def __init__(self, spec: SpecT) -> None:
+        super().__init__()
+        self.spec = spec
+
+    @abstractmethod
+    def loss(self, x: RowsT, step: Step) -> Loss:
+        """Return the loss of a batch, in training mode."""
+
+    def begin(self, rows: RowsT) -> None:
+        """Look at the training rows before the first epoch; nothing by default."""
+
+    def phases(self) -> Sequence[Phase[RowsT]]:
+        """Return the losses that take turns on each batch; by default there is the one."""
+        return [Phase(self.loss, list(self.parameters()))]
+
+    def begin_epoch(self, epoch: int) -> None:
+        """Prepare an epoch, counted from 1: freeze what is not to be trained in it; nothing by default."""
+
+    def after_step(self) -> None:
+        """Project onto a constraint after an update; nothing by default."""
+
+    def finalize(self, rows: RowsT) -> None:
+        """Compute from the training rows what scoring needs besides the weights; nothing by default.
+
+        Called before each validation and at the end, without gradients, in evaluation mode.
+        """
+
+    def penalised(self, loss: Loss) -> Loss:
+        """Add to a loss what does not depend on the batch; nothing by default."""
+        return loss
+
+    def weight_decay(self) -> float:
+        """Return the factor of each weight that is added to its gradient; 0 where the loss holds the penalty itself."""
+        return 2 * float(self.spec.l2)
