@@ -12,9 +12,10 @@ from recsys_ae.features.nn.contract import FeatureShape, FeatureSpec
 from recsys_ae.features.nn.dense import evenly_spaced
 from recsys_ae.features.study.data import StudyData
 from recsys_ae.features.study.plan import RAW, Group, Plan
-from recsys_ae.spec.hyper import build, describe, flatten
+from recsys_ae.spec.hyper import RENAMED, build, describe, flatten
 
 EACH = "each"
+FIRST_NAMES = {now: first for first, now in RENAMED.items()}
 
 
 @dataclass(frozen=True)
@@ -42,9 +43,18 @@ class Fit:
         return (len(hidden) or int(getattr(self.spec, "layers", 0))) if isinstance(hidden, tuple) else None
 
     @property
+    def settings(self) -> dict[str, Any] | None:
+        """The hyper-parameters as JSON values; None for the features as they are."""
+        return None if self.spec is None else flatten(self.spec)
+
+    @property
     def identity(self) -> dict[str, Any]:
-        """What defines it beside the data: JSON."""
-        spec = None if self.spec is None else flatten(self.spec)
+        """What defines a fit apart from its data: JSON.
+
+        Hyper-parameters have their first names, so that a study goes on that was begun before one was renamed.
+        """
+        settings = self.settings
+        spec = None if settings is None else {FIRST_NAMES.get(name, name): value for name, value in settings.items()}
         return {"model": self.model, "spec": spec, "seed": self.seed, "withheld": self.withheld}
 
     def name(self, data: StudyData) -> str:

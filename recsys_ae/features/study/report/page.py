@@ -187,6 +187,7 @@ def _numbers(plan: Plan, results: Results, context: dict[str, Any]) -> dict[str,
             {
                 "folder": one.name,
                 **one.fit.identity,
+                "spec": one.fit.settings,
                 "latent": one.fit.latent,
                 "layers": one.fit.layers,
                 "steps": sorted(one.steps),
