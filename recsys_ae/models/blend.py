@@ -10,6 +10,7 @@ import hashlib
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 from typing import ClassVar
 
 import torch
@@ -25,7 +26,11 @@ from recsys_ae.nn.runtime import Run, free_memory
 from recsys_ae.ranking.score_fusion import SCALES, Scale, best_weights
 from recsys_ae.spec import text as hyper_text
 from recsys_ae.spec.hyper import hp
-from recsys_ae.tracking import NoTracker
+from recsys_ae.spec.registry import Registry
+from recsys_ae.tracking.tracker import NoTracker
+
+_FOLDER: Registry[Spec] = Registry("recsys_ae.models", str(Path(__file__).parent), "model", group="recsys_ae.models")
+"""The models that members are found among."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,11 +87,9 @@ def text_of(spec: Spec) -> str:
 
 
 def _spec_of(text: str) -> Spec:
-    from recsys_ae import models  # noqa: PLC0415  the folder of the models, which this one is in
-
     name, settings = [*text.split(maxsplit=1), "", ""][:2]
     try:
-        cls = models.spec_class(name)
+        cls = _FOLDER.spec_class(name)
         if cls is Blend:
             raise ConfigError("a blend is no member of another; name its members here")
         if cls.feedback != "implicit":

@@ -12,7 +12,7 @@ import torch
 
 from recsys_ae.errors import ConfigError
 from recsys_ae.nn.threads import cpu_threads
-from recsys_ae.tracking import NoTracker, Tracker
+from recsys_ae.tracking.tracker import NoTracker, Tracker
 
 Precision: TypeAlias = Literal["auto", "fp32", "tf32", "bf16", "fp16"]
 _DTYPES = {"fp32": torch.float32, "tf32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}

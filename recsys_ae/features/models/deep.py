@@ -23,7 +23,7 @@ from recsys_ae.nn.training import loop
 from recsys_ae.nn.training.steps import Loss, Step
 from recsys_ae.nn.training.trainable import Trainable
 from recsys_ae.spec.hyper import hp
-from recsys_ae.tracking import NoTracker
+from recsys_ae.tracking.tracker import NoTracker
 
 
 @dataclass(frozen=True, kw_only=True)
