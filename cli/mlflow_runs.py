@@ -56,11 +56,8 @@ class Tracking:
 
     def finish(self, model: "Recommender | FeatureEncoder", folder: Path) -> None:
         """Hand over the loss curve and the saved model."""
-        from recsys_ae.metrics import smaller_is_better  # noqa: PLC0415
-
-        monitor = getattr(model.spec, "monitor", None)
-        least = monitor is not None and smaller_is_better(monitor)
-        self.tracker.picture(model.history, monitor=monitor, smaller_is_better=least)
+        best = model.history.best
+        self.tracker.picture(model.history, best=None if best is None else (best.epoch, best.monitor))
         self.tracker.artefact(folder)
 
     def child(self, outcome: "Outcome") -> None:

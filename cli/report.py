@@ -1,6 +1,5 @@
 """What `fit` tells about the data, the split and the outcome."""
 
-import math
 import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -9,33 +8,32 @@ from typing import TYPE_CHECKING, Any
 from . import memory
 from .display import Display
 from .model_commands import typed_name
-from .source import has_ratings
 
 if TYPE_CHECKING:
+    from recsys_ae.data.prepared import Prepared
     from recsys_ae.data.splits.split import Split
-    from recsys_ae.nn.model import Spec
     from recsys_ae.nn.runtime import Run
     from recsys_ae.recommender.recommender import Recommender
-
-    from .source import Prepared
 
 
 def show_data(display: Display, prepared: "Prepared", split: "Split") -> None:
     """Print what each step left of the data, and the parts of the split."""
-    data, source = prepared.data, prepared.source
+    from recsys_ae.data.prepared import has_ratings  # noqa: PLC0415
+
+    data, recipe = prepared.data, prepared.recipe
     steps = data.steps
-    rows: list[Sequence[Any]] = [(f"read from {source.title}", *(steps[0].before if steps else data.counts))]
+    rows: list[Sequence[Any]] = [(f"read from {recipe.title}", *(steps[0].before if steps else data.counts))]
     rows += [(step.name, *step.after) for step in steps]
     display.table(("data", ">interactions", ">users", ">items"), rows)
-    if source.threshold is None:
-        what = "all ratings stay as they are" if has_ratings(data, source) else "every interaction counts"
+    if recipe.threshold is None:
+        what = "all ratings stay as they are" if has_ratings(data, recipe) else "every interaction counts"
         display.line(f"No rating threshold: {what}.")
     display.line()
     rows = [("train", split.train.shape[0], split.train.nnz, "")]
     for name, part in (("validation", split.valid), ("test, not looked at", split.test)):
         if part is not None:
             rows.append((name, len(part.users), part.histories.nnz, part.targets.nnz))
-    display.table((f"{source.split} split", ">users", ">history", ">targets"), rows)
+    display.table((f"{recipe.split_kind} split", ">users", ">history", ">targets"), rows)
     unknown = sum(part.unknown for part in (split.valid, split.test) if part is not None)
     if unknown:
         display.line(f"{unknown:,} targets left out: no training user has touched their items.")
@@ -93,19 +91,7 @@ def shown_name(model: "Recommender") -> str:
     return typed_name(model.spec.name())
 
 
-def monitor(spec: "Spec") -> str:
-    """Return the metric that says which epoch is best."""
-    return str(getattr(spec, "monitor", "rmse" if spec.feedback == "explicit" else "ndcg@100"))
-
-
 def _kept(model: "Recommender") -> tuple[int, Mapping[str, float]] | None:
     """Return the epoch whose weights were kept and what was measured in it."""
-    from recsys_ae.metrics import smaller_is_better  # noqa: PLC0415
-
-    decides = monitor(model.spec)
-    values = [measured.get(f"valid/{decides}", math.nan) for measured in model.history]
-    if all(map(math.isnan, values)):
-        return None
-    sign = -1 if smaller_is_better(decides) else 1
-    best = max(range(len(values)), key=lambda place: -math.inf if math.isnan(values[place]) else sign * values[place])
-    return best + 1, model.history[best]
+    best = model.history.best
+    return None if best is None else (best.epoch, model.history[best.epoch - 1])

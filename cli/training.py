@@ -44,11 +44,6 @@ class Task(ABC):
     def title(self) -> str:
         """Name of the model's folder, where none is given."""
 
-    @property
-    @abstractmethod
-    def monitor(self) -> str:
-        """The metric that decides which epoch is kept."""
-
     @abstractmethod
     def read(self, run: "Run") -> Mapping[str, int]:
         """Read the data and print what they are; return the bytes that the fit needs, by what they are for."""
@@ -96,7 +91,7 @@ def _fit(task: Task, given: Mapping[str, Any], saved: list[Path]) -> None:
     memory.finalize()
     with (
         Tracking.of_fit(on=given["track"], name=out.name) as tracking,
-        epochs(quiet=given["quiet"], monitor=task.monitor) as progress,
+        epochs(quiet=given["quiet"], monitor=task.spec.monitor) as progress,
     ):
         task.learn(model, dataclasses.replace(run, tracker=tracking.tracker, progress=progress))
         model.notes["mlflow"] = tracking.address

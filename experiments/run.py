@@ -27,7 +27,8 @@ from measured import machine, read, table, write
 
 from recsys_ae import Holdout
 from recsys_ae.models import spec_class
-from recsys_ae.spec.hyper import describe
+from recsys_ae.nn.history import History
+from recsys_ae.spec.hyper import build, describe
 from recsys_ae_cli.source import Source, prepare
 
 HERE = Path(__file__).parent
@@ -191,15 +192,14 @@ class Experiment:
             return done
         _, seconds, peak = watched([*command, *self.where, "--overwrite", "--out", str(folder)])
         saved = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-        history = saved["history"]
-        monitor = f"valid/{saved['spec'].get('monitor', self.metrics[-1])}"
-        best = max(history, key=lambda epoch: epoch[monitor]) if history and monitor in history[0] else {}
+        history = History.replayed(saved["history"], build(spec_class(saved["model"]), saved["spec"]).monitor)
+        best = {} if history.best is None else history[history.best.epoch - 1]
         timed = sorted(epoch["seconds"] for epoch in history if "seconds" in epoch)
         values = {key.removeprefix("valid/"): value for key, value in best.items() if key.startswith("valid/")}
         done = {
             "seconds per epoch": timed[len(timed) // 2] if timed else None,
             "epochs": len(timed),
-            "best epoch": history.index(best) + 1 if best else None,
+            "best epoch": None if history.best is None else history.best.epoch,
             "fit seconds": saved["facts"]["seconds"],
             "command seconds": seconds,
             "peak MiB": peak,

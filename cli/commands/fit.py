@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from .. import config, feature_source, options
+from ..data_recipe import from_options, prepare, titles
 from ..framework import Option
 from ..model_commands import ModelGroup, typed_name
 from ..param_types import NONE
-from ..report import monitor, show_data, show_fit
-from ..source import Source, prepare, titles
+from ..report import show_data, show_fit
 from ..training import Task, command_line, fit
 
 if TYPE_CHECKING:
@@ -45,17 +45,12 @@ class FitRecommender(Task):
 
     def __init__(self, spec_class: "type[Spec]", given: Mapping[str, Any]) -> None:
         super().__init__(spec_class, given)
-        self.source = Source.from_options({**given, "min_rating": _threshold(spec_class, given["min_rating"])})
+        self.recipe = from_options({**given, "min_rating": _threshold(spec_class, given["min_rating"])})
 
     @property
     def title(self) -> str:
         """The data and the model."""
-        return f"{self.source.title}-{typed_name(self.spec.name())}"
-
-    @property
-    def monitor(self) -> str:
-        """The metric that decides which epoch is kept."""
-        return monitor(self.spec)
+        return f"{self.recipe.title}-{typed_name(self.spec.name())}"
 
     def read(self, run: "Run") -> Mapping[str, int]:
         """Read, filter and split the data, and read the features of the items."""
@@ -64,8 +59,8 @@ class FitRecommender(Task):
         from recsys_ae.nn.stats import Stats  # noqa: PLC0415
 
         given = self.given
-        prepared = prepare(self.source, cache=given["cache"])
-        split = prepared.divide()
+        prepared = prepare(self.recipe, cache=given["cache"])
+        split = prepared.split()
         show_data(self.display, prepared, split)
         names, folder = given["item_features"], given["data_dir"]
         self.features = feature_source.read_all(names, folder) if names else None
@@ -87,9 +82,9 @@ class FitRecommender(Task):
 
         model, prepared, split = Recommender(self.spec), self.prepared, self.split
         model.notes = {
-            "source": dataclasses.asdict(prepared.source),
+            "source": prepared.recipe.as_json(),
             "fingerprint": split.fingerprint,
-            "options": _resolved(self.given, prepared.source),
+            "options": _resolved(self.given, prepared.recipe.as_json()),
             "command": command_line(),
             "titles": titles(prepared.items, split.train.items),
         }
@@ -122,9 +117,9 @@ def _threshold(spec_class: "type[Spec]", given: float | str) -> float | str:
     return NONE
 
 
-def _resolved(given: Mapping[str, Any], source: Source) -> dict[str, Any]:
+def _resolved(given: Mapping[str, Any], recipe: Mapping[str, Any]) -> dict[str, Any]:
     """Return every option with the value that it had in the end, JSON."""
-    values = {**given, **dataclasses.asdict(source)}
+    values = {**given, **recipe}
     return {name: str(value) if isinstance(value, Path) else value for name, value in sorted(values.items())}
 
 

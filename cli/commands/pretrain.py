@@ -41,11 +41,6 @@ class FitEncoder(Task):
         """The autoencoder."""
         return f"features-{typed_name(self.spec.name())}"
 
-    @property
-    def monitor(self) -> str:
-        """The metric that decides which epoch is kept."""
-        return str(getattr(self.spec, "monitor", "rmse"))
-
     def read(self, run: "Run") -> Mapping[str, int]:
         """Read the features and put the validation rows aside; refuse what cannot be fitted."""
         from recsys_ae.features.nn.footprint import memory  # noqa: PLC0415

@@ -15,23 +15,15 @@ _COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")  #
 _MARK = "#555555"
 
 
-def loss_curve(
-    history: Sequence[Mapping[str, float]],
-    path: Path,
-    *,
-    monitor: str | None = None,
-    smaller_is_better: bool = False,
-) -> None:
+def loss_curve(history: Sequence[Mapping[str, float]], path: Path, *, best: tuple[int, str] | None = None) -> None:
     """Draw what was measured in each epoch, one mapping each, into a PNG.
 
     Parameters
     ----------
     history
         Losses by name, validation metrics as ``valid/<metric>``; a value that is missing or not finite is left out.
-    monitor
-        The metric whose best epoch is marked; without it the first one measured.
-    smaller_is_better
-        Whether the best epoch is that of the metric's lowest value, not of its highest.
+    best
+        The epoch to mark, counted from 1, and the metric that it is the best by.
 
     Raises
     ------
@@ -57,8 +49,8 @@ def loss_curve(
     for panel, ax in zip(panels, axes, strict=True):
         _draw(ax, history, panel, "validation metric" if panel is metrics else "loss per row")
     axes[-1].set_xlabel("epoch")
-    if metrics:
-        _mark_best(axes, history, f"{VALIDATION}{monitor}" if monitor else metrics[0], -1 if smaller_is_better else 1)
+    if best is not None:
+        _mark_best(axes, history, *best)
     figure.savefig(path, format="png")
 
 
@@ -87,14 +79,11 @@ def _draw(ax: Any, history: Sequence[Mapping[str, float]], names: Sequence[str],
     ax.legend(frameon=False, loc="center left", bbox_to_anchor=(1.0, 0.5))
 
 
-def _mark_best(axes: Sequence[Any], history: Sequence[Mapping[str, float]], monitor: str, sign: int) -> None:
+def _mark_best(axes: Sequence[Any], history: Sequence[Mapping[str, float]], epoch: int, monitor: str) -> None:
     """Draw a line at the best epoch through all panels and write its value above them."""
-    values = _values(history, monitor)
-    if all(map(math.isnan, values)):
-        return
-    best = max(range(len(values)), key=lambda i: -math.inf if math.isnan(values[i]) else sign * values[i])
+    value = history[epoch - 1][f"{VALIDATION}{monitor}"]
     for ax in axes:
-        ax.axvline(best + 1, color=_MARK, lw=1, ls=(0, (4, 3)), zorder=1)
-    axes[-1].plot([best + 1], [values[best]], "o", ms=9, mfc="none", mec=_MARK, mew=1.4, zorder=4)
-    title = f"best epoch {best + 1} of {len(values)}: {monitor.removeprefix(VALIDATION)} = {values[best]:.4f}"
+        ax.axvline(epoch, color=_MARK, lw=1, ls=(0, (4, 3)), zorder=1)
+    axes[-1].plot([epoch], [value], "o", ms=9, mfc="none", mec=_MARK, mew=1.4, zorder=4)
+    title = f"best epoch {epoch} of {len(history)}: {monitor} = {value:.4f}"
     axes[0].set_title(title, loc="left", fontsize=10, color=_MARK)

@@ -145,13 +145,11 @@ class MLflowTracker:
         """Keep a file, or a folder under its name; wait until that is done, or put off because there is no answer."""
         self._ask("artefact", wait=self.patience, path=str(Path(path).absolute()))
 
-    def picture(
-        self, history: Sequence[Mapping[str, float]], *, monitor: str | None = None, smaller_is_better: bool = False
-    ) -> None:
+    def picture(self, history: Sequence[Mapping[str, float]], *, best: tuple[int, str] | None = None) -> None:
         """Draw the loss curve of a fit and keep it as ``loss_curve.png``; of no epochs there is none."""
         if history:
             epochs = [{key: float(value) for key, value in epoch.items()} for epoch in history]
-            self._ask("loss_curve", history=epochs, monitor=monitor, smaller_is_better=smaller_is_better)
+            self._ask("loss_curve", history=epochs, best=best)
 
     def child(
         self,

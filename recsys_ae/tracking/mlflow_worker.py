@@ -117,11 +117,11 @@ class StoredRun:
             path.write_text(text, encoding="utf-8")
             self.artefact(str(path))
 
-    def loss_curve(self, history: Sequence[Mapping[str, float]], monitor: str | None, smaller_is_better: bool) -> None:
+    def loss_curve(self, history: Sequence[Mapping[str, float]], best: tuple[int, str] | None) -> None:
         """Draw the loss curve and keep it."""
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "loss_curve.png"
-            loss_curve(history, path, monitor=monitor, smaller_is_better=smaller_is_better)
+            loss_curve(history, path, best=best)
             self.artefact(str(path))
 
     def finish(self, status: str, time: int) -> None:

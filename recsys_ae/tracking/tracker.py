@@ -45,10 +45,8 @@ class Tracker(Protocol):
     def artefact(self, path: Path) -> None:
         """Keep a file or a folder."""
 
-    def picture(
-        self, history: Sequence[Mapping[str, float]], *, monitor: str | None = None, smaller_is_better: bool = False
-    ) -> None:
-        """Draw and keep the loss curve of a fit."""
+    def picture(self, history: Sequence[Mapping[str, float]], *, best: tuple[int, str] | None = None) -> None:
+        """Draw and keep the loss curve of a fit; ``best`` is the epoch that was kept, from 1, and its monitor."""
 
     def child(
         self,
@@ -86,9 +84,7 @@ class NoTracker:
     def artefact(self, path: Path) -> None:
         """Drop the file."""
 
-    def picture(
-        self, history: Sequence[Mapping[str, float]], *, monitor: str | None = None, smaller_is_better: bool = False
-    ) -> None:
+    def picture(self, history: Sequence[Mapping[str, float]], *, best: tuple[int, str] | None = None) -> None:
         """Draw nothing."""
 
     def child(

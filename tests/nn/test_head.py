@@ -1,4 +1,4 @@
-"""A linear head: scores, weights of cold items and item vectors from one pair of weights, for every model that has one."""
+"""A linear head: scores, weights of cold items and item vectors from one pair of weights."""
 
 import numpy as np
 import pytest

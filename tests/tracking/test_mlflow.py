@@ -90,7 +90,7 @@ def tracked(tmp_path_factory: pytest.TempPathFactory) -> Tracked:
                 tracker.metrics(epoch, step=step)
             tracker.metrics({"loss": math.inf, "kl": 3.0}, step=4)
             tracker.artefact(model)
-            tracker.picture(EPOCHS, monitor="ndcg@100", smaller_is_better=False)
+            tracker.picture(EPOCHS, best=(2, "ndcg@100"))
         client = _client(tracker.uri)
         trained = client.get_run(tracker.run_id)
         with MLflowTracker(run_id=tracker.run_id) as again:
@@ -526,20 +526,15 @@ def test_losses_and_validation_metrics_have_a_panel_each(drawn: Callable[..., An
 
 
 @pytest.mark.parametrize(
-    ("monitor", "title"),
+    ("best", "title"),
     [
-        (None, "best epoch 2 of 3: ndcg@100 = 0.4000"),
-        ("recall@20", "best epoch 1 of 3: recall@20 = 0.3000"),
+        ((2, "ndcg@100"), "best epoch 2 of 3: ndcg@100 = 0.4000"),
+        ((1, "recall@20"), "best epoch 1 of 3: recall@20 = 0.3000"),
+        (None, ""),
     ],
 )
-def test_the_best_epoch_is_marked(drawn: Callable[..., Any], monitor: str | None, title: str) -> None:
-    assert drawn(EPOCHS, monitor=monitor).axes[0].get_title(loc="left") == title
-
-
-def test_the_best_epoch_of_an_error_is_that_of_its_lowest_value(drawn: Callable[..., Any]) -> None:
-    history = [{"loss": 3.0, "valid/rmse": value} for value in (1.2, 0.9, math.nan, 1.0)]
-    picture = drawn(history, monitor="rmse", smaller_is_better=True)
-    assert picture.axes[0].get_title(loc="left") == "best epoch 2 of 4: rmse = 0.9000"
+def test_the_best_epoch_is_marked(drawn: Callable[..., Any], best: tuple[int, str] | None, title: str) -> None:
+    assert drawn(EPOCHS, best=best).axes[0].get_title(loc="left") == title
 
 
 def test_without_validation_there_is_one_panel_and_what_is_not_finite_is_left_out(drawn: Callable[..., Any]) -> None:

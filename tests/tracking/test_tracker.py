@@ -21,7 +21,7 @@ def test_no_tracker_takes_everything_and_keeps_nothing(tmp_path: Path) -> None:
     with NoTracker() as tracker:
         tracker.parameters({"latent": 3})
         tracker.metrics({"loss": 0.5}, step=1)
-        tracker.picture([{"loss": 0.5}], monitor="ndcg@100")
+        tracker.picture([{"loss": 0.5}], best=(1, "ndcg@100"))
         tracker.child("fit", parameters={"latent": 3}, metrics={"rmse": 1.0})
         tracker.artefact(tmp_path)
     assert (tracker.run_id, tracker.uri, list(tracker.failures)) == (None, "", [])
