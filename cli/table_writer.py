@@ -44,10 +44,15 @@ def writer(path: Path, *, overwrite: bool) -> Iterator[Write]:
             yield write
         sys.stdout.buffer.flush()
         return
-    from recsys_ae.storage.atomic import whole_file  # noqa: PLC0415
+    from recsys_ae.storage.atomic import errors_named, whole_file  # noqa: PLC0415
 
     refuse(path, overwrite=overwrite)
-    with whole_file(path) as partial, partial.open("xb") as file, _rows(file, path.suffix.lower()) as write:
+    with (
+        errors_named(f"write {path}"),
+        whole_file(path) as partial,
+        partial.open("xb") as file,
+        _rows(file, path.suffix.lower()) as write,
+    ):
         yield write
 
 

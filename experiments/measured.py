@@ -10,6 +10,8 @@ import numpy as np
 import pandas as pd
 import torch
 
+from recsys_ae.storage.atomic import write_text
+
 
 def read(path: Path, mark: str) -> dict[str, Any] | None:
     """Return what was measured before under the same settings."""
@@ -21,9 +23,7 @@ def read(path: Path, mark: str) -> dict[str, Any] | None:
 
 def write(path: Path, done: Mapping[str, Any], mark: str) -> None:
     """Write down what was measured; all of it or nothing."""
-    partial = path.with_suffix(".partial")
-    partial.write_text(json.dumps({**done, "mark": mark}, indent=2), encoding="utf-8")
-    partial.rename(path)
+    write_text(path, json.dumps({**done, "mark": mark}, indent=2))
 
 
 def processor() -> str:

@@ -18,6 +18,7 @@ from recsys_ae import Interactions, Recommender, Run, evaluate, load_dataset
 from recsys_ae.data.splits.split import split_ratings
 from recsys_ae.models import AutoRec
 from recsys_ae.spec.hyper import flatten
+from recsys_ae.storage.atomic import write_text
 from recsys_ae.tracking import MLflowTracker, NoTracker, Tracker
 
 HERE = Path(__file__).parent
@@ -56,7 +57,7 @@ def main() -> None:
             made: Tracker = NoTracker() if arguments.no_track else MLflowTracker(experiment=HERE.name, run_name=name)
             with made as tracker:
                 measured = fit(data, *runs[name], tracker, select=arguments.select)
-            file.write_text(json.dumps({**measured, "machine": machine()}, indent=2))
+            write_text(file, json.dumps({**measured, "machine": machine()}, indent=2))
         done[name] = json.loads(file.read_text())
     print(f"\n{machine()}\n\n{candidates(done) if arguments.select else table(done)}")
 

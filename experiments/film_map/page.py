@@ -6,6 +6,8 @@ from pathlib import Path
 import pandas as pd
 from genres import GROUPS, OTHER, colour_of
 
+from recsys_ae.storage.atomic import write_text
+
 PAGE = """<!DOCTYPE html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
 <title>A map of films</title>
@@ -88,4 +90,4 @@ def write(films: pd.DataFrame, path: Path) -> None:
     # In a script, "</" would end it wherever it stands.
     data = json.dumps(rows, ensure_ascii=False, separators=(",", ":")).replace("</", "<\\/")
     groups = json.dumps([[name, colour_of(name)] for name in names])
-    path.write_text(PAGE.replace("@FILMS@", data).replace("@GROUPS@", groups), encoding="utf-8")
+    write_text(path, PAGE.replace("@FILMS@", data).replace("@GROUPS@", groups))

@@ -21,6 +21,7 @@ from recsys_ae.data import named
 from recsys_ae.data.dataset_info import default_data_dir
 from recsys_ae.features.data.read import read_features
 from recsys_ae.features.models import Denoising
+from recsys_ae.storage.atomic import whole_file
 
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE))
@@ -82,7 +83,8 @@ def projected(codes: Features, out: Path) -> np.ndarray:
         found: np.ndarray = np.load(path, allow_pickle=False)
         return found
     found = TSNE(perplexity=NEIGHBOURS, init="pca", random_state=SEED).fit_transform(np.asarray(codes.matrix))
-    np.save(path, found)
+    with whole_file(path) as partial, partial.open("wb") as file:
+        np.save(file, found)
     return found
 
 

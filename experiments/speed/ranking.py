@@ -27,6 +27,7 @@ from recsys_ae.nn.model import Model, Shape
 from recsys_ae.nn.rows import Rows, canonical
 from recsys_ae.ranking.candidates import Candidates
 from recsys_ae.ranking.rank import rank
+from recsys_ae.storage.atomic import write_text
 
 K, WIDTH = 100, 600
 NAMES = ["recall@20", "recall_all@20", "precision@20", "ndcg@100", "map@100", "mrr@100", "hit@20"]
@@ -126,7 +127,7 @@ def main() -> None:
     for job, seconds in done["metrics"]["seconds"].items():
         print(f"20k   {job:18} {seconds:8.3f} s {asked.users / seconds:10,.0f} users/s")
     asked.out.parent.mkdir(parents=True, exist_ok=True)
-    asked.out.write_text(json.dumps(done, indent=2), encoding="utf-8")
+    write_text(asked.out, json.dumps(done, indent=2))
 
 
 if __name__ == "__main__":

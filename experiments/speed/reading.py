@@ -17,6 +17,8 @@ import time
 from multiprocessing import get_context
 from pathlib import Path
 
+from recsys_ae.storage.atomic import write_text
+
 USERS, ITEMS, INTERACTIONS, RUNS = 138_493, 26_744, 20_000_263, 3
 FORMS = ("numbers.csv", "names.csv", "numbers.parquet", "names.parquet")
 CHILD = """
@@ -92,7 +94,7 @@ def main() -> None:
     results = Path(__file__).parent / "results"
     results.mkdir(exist_ok=True)
     done = {"cores": os.cpu_count(), "platform": platform.platform(), "rows": found}
-    (results / "reading.json").write_text(json.dumps(done, indent=2), encoding="utf-8")
+    write_text(results / "reading.json", json.dumps(done, indent=2))
 
 
 if __name__ == "__main__":

@@ -31,6 +31,7 @@ from table import table  # noqa: E402
 from recsys_ae.errors import ConfigError, RecsysError  # noqa: E402
 from recsys_ae.nn.training.model import TrainableSpec  # noqa: E402
 from recsys_ae.nn.runtime import resolve  # noqa: E402
+from recsys_ae.storage.atomic import write_text  # noqa: E402
 
 SHAPES, DEVICES, PRECISIONS = "ml-1m,ml-20m,netflix,million", "cpu", "fp32"
 MODELS = ("mult-vae", "mult-dae", "recvae", "ease", "als", "popularity")
@@ -57,9 +58,7 @@ def main(words: list[str] | None = None) -> None:
             continue
         print(title, file=sys.stderr, flush=True)
         done[title] = identity | work()
-        partial = arguments.out.with_suffix(".partial")
-        partial.write_text(json.dumps(done, indent=2), encoding="utf-8")
-        partial.rename(arguments.out)
+        write_text(arguments.out, json.dumps(done, indent=2))
     shown = [one for one in done.values() if one["shape"] in arguments.shapes]
     print(f"\n{machine()}\n\n{table(shown)}")
 

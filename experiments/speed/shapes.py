@@ -12,6 +12,7 @@ from recsys_ae import Holdout, Interactions, load_dataset, split_users
 from recsys_ae.data.filters import MinInteractions, MinRating, apply
 from recsys_ae.data.named import find
 from recsys_ae.data.synthetic.generate import synthesize
+from recsys_ae.storage.atomic import whole_file
 
 TARGETS = 0.2  # of a test user's items
 
@@ -54,9 +55,8 @@ def make(name: str, path: Path, data_dir: Path | None) -> None:
     matrix, histories, targets = _movielens(data_dir) if found else _generated(SHAPES[name])
     parts = {"train": matrix, "histories": histories, "targets": targets}
     arrays = {f"{part}_{field}": getattr(one, field) for part, one in parts.items() for field in ("indptr", "indices")}
-    partial = path.with_suffix(".partial.npz")
-    np.savez(partial, items=matrix.shape[1], source="real" if found else "generated", **arrays)
-    partial.rename(path)
+    with whole_file(path) as partial, partial.open("wb") as file:
+        np.savez(file, items=matrix.shape[1], source="real" if found else "generated", **arrays)
 
 
 def load(path: Path) -> Data:

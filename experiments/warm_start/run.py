@@ -42,6 +42,7 @@ from recsys_ae.features.models import spec_class
 from recsys_ae.nn.linear.singular import right_singular
 from recsys_ae.nn.rows import Rows, canonical
 from recsys_ae.spec.hyper import build
+from recsys_ae.storage.atomic import whole_file
 
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE.parent))
@@ -168,7 +169,8 @@ class Study:
         file = self.out / "codes" / f"{name}-{_mark([told, COLUMNS, LEAST_FILMS])}.parquet"
         if not file.exists():
             encoder = FeatureEncoder(build(spec_class(name), told)).fit(self.features, run=Run(device="cpu", threads=1))
-            encoder.encode(self.features).to_frame().to_parquet(file)
+            with whole_file(file) as partial:
+                encoder.encode(self.features).to_frame().to_parquet(partial)
             print(f"{name} {told}: {encoder.metadata['seconds']:.0f} s", file=sys.stderr, flush=True)
         return Features.from_frame(pd.read_parquet(file))
 

@@ -12,6 +12,7 @@ from types import ModuleType
 from recsys_ae.data.catalog import info
 from recsys_ae.data.dataset_info import Info, Remote, default_data_dir
 from recsys_ae.errors import ConfigError, DataError, MissingPackageError
+from recsys_ae.storage.atomic import whole_file
 
 Progress = Callable[[int, int], None]
 TIMEOUT = 30  # seconds without a byte
@@ -72,9 +73,7 @@ def download(remote: Remote, folder: Path, *, progress: Progress | None = None) 
     target = folder / remote.path
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        # In the target's own folder, so that moving it there is one step.
-        with TemporaryDirectory(prefix=".download-", dir=target.parent) as temporary:
-            partial = Path(temporary) / target.name
+        with whole_file(target) as partial, TemporaryDirectory() as temporary:
             bar = None if progress is None else _Bar(progress)
             pooch.HTTPDownloader(progressbar=bar, chunk_size=CHUNK, timeout=TIMEOUT)(remote.url, str(partial), None)
             checksum = remote.checksum
@@ -83,7 +82,6 @@ def download(remote: Remote, folder: Path, *, progress: Progress | None = None) 
                 pooch.HTTPDownloader(timeout=TIMEOUT)(f"{remote.url}.md5", str(sidecar), None)
                 checksum = _published_md5(sidecar, remote)
             _verify(partial, checksum, remote, target)
-            partial.replace(target)
     except OSError as error:  # the network's errors are among them
         reason = shorten(error.strerror or str(error), 200)
         raise DataError(f"{remote.url} could not be downloaded ({reason}); {_by_hand(target)}") from error

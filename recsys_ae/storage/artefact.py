@@ -5,10 +5,7 @@ import hashlib
 import json
 import os
 import re
-import shutil
-import tempfile
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -16,6 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import pandas as pd
 
 from recsys_ae.errors import ArtefactError, MissingPackageError
+from recsys_ae.storage import atomic
 
 if TYPE_CHECKING:
     import torch
@@ -66,20 +64,16 @@ def write(path: Path, artefact: Artefact, *, overwrite: bool = False) -> None:
     An existing folder is replaced only with ``overwrite``, and only if it holds a saved model; it survives a failure.
     """
     refuse_to_write(path, overwrite=overwrite)
-    with _errors_named(f"save to {path}"):
+    with atomic.errors_named(f"save to {path}"):
         path = path.resolve()  # a link stays, and what it points to is replaced
         path.parent.mkdir(parents=True, exist_ok=True)
-        partial = Path(tempfile.mkdtemp(prefix=f".{path.name}.", suffix=".partial", dir=path.parent))
-        try:
+        with atomic.whole_folder(path) as partial:
             _fill(partial, artefact)
-            _replace(partial, path)
-        finally:
-            shutil.rmtree(partial, ignore_errors=True)
 
 
 def refuse_to_write(path: Path, *, overwrite: bool) -> None:
     """Raise if nothing could be saved at ``path``; ask before a long run, not after it."""
-    with _errors_named(f"save to {path}"):
+    with atomic.errors_named(f"save to {path}"):
         _refuse_to_replace(path, overwrite)
         home = next(parent for parent in path.absolute().parents if parent.exists())
         if not home.is_dir():
@@ -107,7 +101,7 @@ def read(path: Path, device: "torch.device", kind: str = "recommender") -> Artef
     ArtefactError
         If the folder is not a saved model or one of another kind, is damaged, or was written by a newer version.
     """
-    with _errors_named(f"read {path}"):
+    with atomic.errors_named(f"read {path}"):
         if not (path / CONFIG).is_file():
             raise ArtefactError(f"{path} is not a saved model: it has no {CONFIG}")
         config = _json(path / CONFIG)
@@ -150,42 +144,8 @@ def _fill(folder: Path, artefact: Artefact) -> None:
     config = {"format": FORMAT, "kind": artefact.kind, **artefact.config, "checksums": checksums}
     checksums[CONFIG] = _checksum_of(config)
     _write_json(folder / CONFIG, config, indent=2)
-    # Temporary files and folders are private; these become as open as whatever else the user makes.
-    mode = (folder / CONFIG).stat().st_mode & 0o777
-    (folder / STATE).chmod(mode)
-    folder.chmod(mode | (mode & 0o444) >> 2)
-    for path in (*folder.iterdir(), folder):
-        _flush(path)
-
-
-def _replace(partial: Path, path: Path) -> None:
-    """Put a finished folder in its place; a former one goes only when the new one stands."""
-    former = None
-    if path.exists():
-        former = Path(tempfile.mkdtemp(prefix=f".{path.name}.", suffix=".former", dir=path.parent))
-        try:
-            path.rename(former)  # replaces the empty folder
-        except BaseException:
-            former.rmdir()
-            raise
-    try:
-        partial.rename(path)
-    except BaseException:
-        if former is not None:
-            former.rename(path)
-        raise
-    _flush(path.parent)
-    if former is not None:
-        shutil.rmtree(former)
-
-
-def _flush(path: Path) -> None:
-    """Wait until a file or folder is on the disk."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    # safetensors makes its file private; it becomes as open as whatever else the user makes.
+    (folder / STATE).chmod((folder / CONFIG).stat().st_mode & 0o777)
 
 
 def _checksum(path: Path) -> str:
@@ -272,11 +232,3 @@ def _safetensors() -> Any:
     except ImportError as error:
         raise MissingPackageError("saving and loading models needs the package safetensors; install it") from error
     return safetensors.torch
-
-
-@contextmanager
-def _errors_named(task: str) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        raise ArtefactError(f"cannot {task}: {error.strerror or error}") from error

@@ -21,6 +21,7 @@ from typing import Any, TypeAlias
 from recsys_ae.data.dataset_info import user_cache_dir
 from recsys_ae.data.interactions import Interactions
 from recsys_ae.data.readers import cache_file
+from recsys_ae.storage.atomic import PARTIAL, whole_file
 
 FORMAT = 2  # to be raised whenever the same file is read otherwise, or written down otherwise
 LEAST = 10_000_000  # bytes of data; less is read within a second
@@ -99,9 +100,8 @@ def _hash(files: Sequence[Path], state: State) -> tuple[str, list[Path]]:
 def _remember(places: Sequence[Path], memo: str, known: Mapping[str, Any]) -> None:
     for place in places:
         with suppress(OSError):
-            partial = _made(place) / f"{cache_file.PARTIAL}{os.getpid()}-{memo}"
-            partial.write_text(json.dumps(known), encoding="utf-8")
-            partial.replace(place / memo)
+            with whole_file(_made(place) / memo, durable=False) as partial:
+                partial.write_text(json.dumps(known), encoding="utf-8")
             return
 
 
@@ -119,7 +119,7 @@ def _tidy(place: Path, name: str) -> None:
     ours = re.compile(re.escape(label) + r"\.(?!" + content + r")[0-9a-f]{16}-[0-9a-f]{16}\.bin")
     for path in place.iterdir():
         with suppress(OSError):
-            abandoned = path.name.startswith(cache_file.PARTIAL) and time.time() - path.stat().st_mtime > ABANDONED
+            abandoned = path.name.endswith(PARTIAL) and time.time() - path.stat().st_mtime > ABANDONED
             if abandoned or ours.fullmatch(path.name):
                 path.unlink()
 

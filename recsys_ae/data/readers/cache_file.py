@@ -2,7 +2,6 @@
 
 import json
 import mmap
-import tempfile
 import zlib
 from io import BytesIO
 from pathlib import Path
@@ -15,8 +14,8 @@ from scipy.sparse import csr_matrix
 from recsys_ae.data.interactions import Interactions, Step
 from recsys_ae.data.parsing import Ids
 from recsys_ae.errors import DataError
+from recsys_ae.storage.atomic import whole_file
 
-PARTIAL = ".partial-"
 CHECKSUM = 8  # bytes at the end
 VERSION = (1, 0)  # of NumPy's own format
 
@@ -29,21 +28,16 @@ def write(path: Path, data: Interactions, key: str, mode: int) -> None:
     OSError
         Where it cannot be written; nothing of it stays then.
     """
-    descriptor, name = tempfile.mkstemp(prefix=PARTIAL, dir=path.parent)
-    partial = Path(name)
-    try:
-        with open(descriptor, "w+b") as file:  # noqa: PTH123  it is open already
+    # What a crash leaves of it on the disk, the checksum tells.
+    with whole_file(path, durable=False) as partial:
+        partial.touch(0o600, exist_ok=False)  # private until it is whole
+        with partial.open("w+b") as file:
             _write_arrays(file, data, key)
             file.flush()
             with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
                 checksum = zlib.crc32(content)
             file.write(checksum.to_bytes(CHECKSUM, "little"))
         partial.chmod(mode)
-        # What a crash leaves of it on the disk, the checksum tells.
-        partial.replace(path)
-    except BaseException:
-        partial.unlink(missing_ok=True)
-        raise
 
 
 def read(path: Path, key: str) -> Interactions | None:

@@ -7,7 +7,7 @@ from typing import Any
 
 from recsys_ae.errors import ArtefactError
 from recsys_ae.features.study.plan import Plan
-from recsys_ae.features.study.store import write_text
+from recsys_ae.storage.atomic import write_text
 
 STUDY = "study.json"
 

@@ -14,7 +14,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from recsys_ae.errors import ArtefactError
-from recsys_ae.storage.atomic import errors_named, whole_file
+from recsys_ae.storage.atomic import errors_named, whole_file, write_text
 
 Numbers: TypeAlias = dict[str, Any]
 FIT = "fit"
@@ -47,14 +47,14 @@ class Shelf:
 
     def keep(self, name: str, of: Mapping[str, Any], measured: Measured) -> None:
         """Write a measure; its arrays first, so that a file of numbers has all of them."""
-        with errors_named(self.folder):
+        with errors_named(f"write {self.folder}"):
             self.folder.mkdir(parents=True, exist_ok=True)
             if measured.arrays:
-                with whole_file(self.folder / f"{name}.npz") as partial, partial.open("wb") as file:
+                path = self.folder / f"{name}.npz"
+                with errors_named(f"write {path}"), whole_file(path) as partial, partial.open("wb") as file:
                     np.savez_compressed(file, **dict(measured.arrays))  # type: ignore[arg-type]
             text = json.dumps({"of": dict(of), "numbers": measured.numbers}, indent=1, allow_nan=False)
-            with whole_file(self.folder / f"{name}.json") as partial:
-                partial.write_text(text, encoding="utf-8")
+            write_text(self.folder / f"{name}.json", text)
 
     def measured(self, name: str) -> Measured | None:
         """Return a measure; None where there is none."""
@@ -80,15 +80,3 @@ class Shelf:
             return {"of": found["of"], "numbers": found["numbers"]}
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise ArtefactError(f"{path} is damaged: {error}; delete the folder {self.folder}") from error
-
-
-def write_text(path: Path, text: str) -> None:
-    """Write a file that is whole or not there."""
-    with whole_file(path) as partial:
-        partial.write_text(text, encoding="utf-8")
-
-
-def write_bytes(path: Path, content: bytes) -> None:
-    """Write a file of bytes that is whole or not there."""
-    with whole_file(path) as partial:
-        partial.write_bytes(content)

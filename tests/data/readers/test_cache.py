@@ -19,6 +19,7 @@ from recsys_ae.data.readers import cache, cache_file
 from recsys_ae.data.readers import read as reading
 from recsys_ae.data.readers.read import read_interactions
 from recsys_ae.errors import ConfigError, DataError
+from recsys_ae.storage.atomic import PARTIAL
 from tests.data.files import HEADER, lines, text_of, written, zipped
 
 MIXED = '{"user": 1, "item": "a"}\n{"user": "1", "item": "b"}\n{"user": 98765432109876543210, "item": "a"}\n'
@@ -242,7 +243,7 @@ def test_a_disk_that_is_full_leaves_nothing_behind(tmp_path: Path, monkeypatch: 
 
     monkeypatch.setattr(cache_file, "_write_arrays", full)
     assert_same(read_interactions(path, cache=True), plain)
-    assert not [*tmp_path.rglob("*.bin"), *tmp_path.rglob(f"{cache_file.PARTIAL}*")]
+    assert not [*tmp_path.rglob("*.bin"), *tmp_path.rglob(f"*{PARTIAL}")]
 
 
 def test_only_those_who_may_read_the_data_may_read_the_cache(tmp_path: Path) -> None:
@@ -255,7 +256,7 @@ def test_only_those_who_may_read_the_data_may_read_the_cache(tmp_path: Path) -> 
 def test_halves_that_a_crash_left_go_after_an_hour(tmp_path: Path) -> None:
     path = written(tmp_path / "a.csv", lines())
     read_interactions(path, cache=True)
-    old, young = (written(tmp_path / cache.FOLDER / f"{cache_file.PARTIAL}{name}", "half") for name in ("old", "young"))
+    old, young = (written(tmp_path / cache.FOLDER / f".{name}{PARTIAL}", "half") for name in ("old", "young"))
     long_ago = time.time() - 2 * cache.ABANDONED
     os.utime(old, (long_ago, long_ago))
     read_interactions(path, duplicates="sum", cache=True)
@@ -313,7 +314,7 @@ def test_processes_that_read_and_write_at_once_all_get_the_data(tmp_path: Path) 
     for reader in readers:
         reader.join()
     assert found == [(fingerprint(plain.matrix, plain.users, plain.items), plain.order.tolist())] * len(found)
-    assert not [*tmp_path.rglob(f"{cache_file.PARTIAL}*")]
+    assert not [*tmp_path.rglob(f"*{PARTIAL}")]
 
 
 def test_a_file_that_changes_while_it_is_read_is_not_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

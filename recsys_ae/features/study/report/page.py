@@ -27,8 +27,8 @@ from recsys_ae.features.study.report.answers import answers
 from recsys_ae.features.study.report.charts import COLOURS
 from recsys_ae.features.study.report.parts import Picture, Section
 from recsys_ae.features.study.results import Results
-from recsys_ae.features.study.store import write_bytes, write_text
 from recsys_ae.features.study.tasks import NUMBERED
+from recsys_ae.storage.atomic import write_bytes, write_text
 
 HTML, JSON, FIGURES = "report.html", "report.json", "figures"
 PACKAGES = ("recsys-ae", "torch", "numpy", "scipy", "scikit-learn", "matplotlib", "umap-learn")
