@@ -2,21 +2,17 @@
 
 import click
 
-from . import config
+from . import config, data_options
+from .data_options import DATA
 from .framework import OTHER, Option
-from .param_types import AUTO, FILE, NONE, Column, Names, Rating, Separator, Share, Users, Whole
+from .param_types import FILE, NONE, Names, Whole
 
-DATA, FILTERS, SPLIT, RUN, FEATURES = "Data", "Filters", "Split", "Run", "Features"
-SPLITS = ("strong", "weak", "leave-last", "time", "ratings", "given", "none")
-FOLDS = ("u1", "u2", "u3", "u4", "u5", "ua", "ub")
+RUN, FEATURES = "Run", "Features"
 
 
 def data_dir() -> Option:
     """Return the option that says where archives lie."""
-    help = (
-        "Where the publishers' archives lie, or are downloaded to.  [default: $RECSYS_AE_DATA, else your cache folder]"
-    )
-    return Option(["--data-dir"], type=FILE, metavar="DIR", section=DATA, help=help)
+    return data_options.of_name("data_dir")
 
 
 def cache() -> Option:
@@ -29,36 +25,12 @@ def cache() -> Option:
 
 def columns() -> list[Option]:
     """Return how a file of interactions is read."""
-
-    def column(what: str) -> Option:
-        help = f"Name, or position from 0, of the column with {what}."
-        return Option([f"--{what.split(maxsplit=1)[0]}-column"], type=Column(), metavar="NAME", section=DATA, help=help)
-
-    encoding = "Encoding of a text file."
-    repeated = "What to do with a pair of user and item that occurs again."
-    return [
-        column("user ids"),
-        column("item ids"),
-        column("rating values"),
-        column("timestamp values"),
-        Option(["--separator"], type=Separator(), metavar="TEXT", section=DATA, help="What stands between columns."),
-        Option(["--header/--no-header"], default=None, section=DATA, help="Whether the first line names the columns."),
-        Option(["--encoding"], default="utf-8", show_default=True, metavar="NAME", section=DATA, help=encoding),
-        Option(
-            ["--duplicates"],
-            type=click.Choice(["last", "sum", "error"]),
-            default="last",
-            show_default=True,
-            section=DATA,
-            help=repeated,
-        ),
-    ]
+    return data_options.of_sections("columns")
 
 
 def data() -> Option:
     """Return the option that names the data."""
-    help = "A data set by its name (see `recsys-ae data list`), or a file of interactions."
-    return Option(["--data"], default="sample", show_default=True, metavar="NAME|PATH", section=DATA, help=help)
+    return data_options.of_name("data")
 
 
 def data_argument() -> click.Argument:
@@ -73,56 +45,15 @@ def k(help: str, section: str = OTHER) -> Option:
 
 def filters(*, rated: bool = False) -> list[Option]:
     """Return which interactions are kept: by a model that learns from ratings, all, or by others."""
-    rating = (
-        "Keep ratings from here on, each as 1; `none` keeps all as they are.  "
-        "[default: 4 if there are ratings; none with --split ratings]"
-    )
+    made = data_options.of_sections("filters", defaults={"min_rating": NONE} if rated else None)
     if rated:
-        rating = "`none`: this model learns from all ratings as they are.  [default: none]"
-    users = "Keep users with at least this many items.  [default: 5; 0 with --split given]"
-    items = "Keep items with at least this many users."
-    core = "Repeat both until nothing more goes: a k-core."
-    count = Whole(0)
-    return [
-        Option(
-            ["--min-rating"],
-            type=Rating(),
-            default=NONE if rated else AUTO,
-            metavar="NUMBER",
-            section=FILTERS,
-            help=rating,
-        ),
-        Option(["--min-user-items"], type=count, metavar="NUMBER", section=FILTERS, help=users),
-        Option(["--min-item-users"], type=count, default=0, show_default=True, section=FILTERS, help=items),
-        Option(["--k-core"], is_flag=True, section=FILTERS, help=core),
-    ]
+        made[0].help = "`none`: this model learns from all ratings as they are.  [default: none]"
+    return made
 
 
 def splits(*, rated: bool = False) -> list[Option]:
-    """Return how the data are divided: for a model that learns from ratings, or for others."""
-    how = (
-        "strong: whole users are held out; weak: a share of each user's items; leave-last: each user's last; "
-        "time: all after a moment; ratings: a tenth of all ratings to choose the epoch on, and a tenth to test; "
-        "given: the publisher's parts; none: learn from everything."
-    )
-    usual = "ratings" if rated else "strong"
-    fold = "Which of the published folds of ml-100k (given only).  [default: u1]"
-    recipe = "Divide exactly as that paper did (strong only)."
-    seed = "What the division is drawn with."
-    valid = "Users to choose the best epoch on: a number, or a share (strong only).  [default: 0.1]"
-    test = "Users to judge the model on: a number, or a share (strong only).  [default: 0.1]"
-    share = "Share of the interactions to choose the best epoch on (weak, time, ratings, given).  [default: 0.1]"
-    given = "The test part, where --data is the training part (given only)."
-    return [
-        Option(["--split"], type=click.Choice(SPLITS), default=usual, show_default=True, section=SPLIT, help=how),
-        Option(["--split-recipe"], type=click.Choice(["liang2018"]), section=SPLIT, help=recipe),
-        Option(["--split-seed"], type=Whole(0, 2**32 - 1), default=98765, show_default=True, section=SPLIT, help=seed),
-        Option(["--valid-users"], type=Users(least=0), section=SPLIT, help=valid),
-        Option(["--test-users"], type=Users(least=1), section=SPLIT, help=test),
-        Option(["--valid-share"], type=Share(), metavar="NUMBER", section=SPLIT, help=share),
-        Option(["--test-data"], type=FILE, metavar="FILE", section=SPLIT, help=given),
-        Option(["--fold"], type=click.Choice(FOLDS), section=SPLIT, help=fold),
-    ]
+    """Return how the data are split: for a model that learns from ratings, or for others."""
+    return data_options.of_sections("split", defaults={"split": "ratings"} if rated else None)
 
 
 WHERE_FEATURES_ARE = (

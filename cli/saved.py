@@ -1,17 +1,17 @@
 """Models that `fit` has saved, and the data and split behind them."""
 
-import dataclasses
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from recsys_ae.errors import ArtefactError, DataError
+from recsys_ae.errors import ArtefactError, DataError, RecsysError
 
 from .framework import Option
 from .options import DATA
 from .param_types import FILE
-from .source import Prepared, Source, prepare
 
 if TYPE_CHECKING:
+    from recsys_ae.data.prepared import Prepared
+    from recsys_ae.data.recipe import DataRecipe
     from recsys_ae.data.splits.split import Split
     from recsys_ae.recommender.recommender import Recommender
 
@@ -22,16 +22,13 @@ def moved() -> Option:
     return Option(["--data"], type=FILE, metavar="PATH", section=DATA, help=help)
 
 
-def source_of(model: "Recommender", folder: Path, data: Path | None, data_dir: Path | None) -> Source:
-    """Return what `fit` wrote down about the data, with the places that they are at now."""
+def recipe_of(model: "Recommender", folder: Path, data: Path | None, data_dir: Path | None) -> "DataRecipe":
+    """Return the data recipe of the fit, for the places that the data are at now."""
     try:
-        source = Source(**model.notes["source"])
-    except (KeyError, TypeError) as error:
+        return model.recipe.at(data, data_dir)
+    except RecsysError as error:
         why = f"{folder} does not say how its data are read and divided"
         raise ArtefactError(f"{why}: it was not saved by this version of `recsys-ae fit`") from error
-    if data is not None:
-        source = dataclasses.replace(source, data=str(data.absolute()))
-    return source if data_dir is None else dataclasses.replace(source, data_dir=str(data_dir.absolute()))
 
 
 def threshold_of(model: "Recommender") -> float | None:
@@ -49,13 +46,15 @@ def refuse_rankers(model: "Recommender") -> None:
     model.predict(csr_matrix(np.zeros((1, len(model.items)), np.float32)), (first, first))
 
 
-def divided(model: "Recommender", folder: Path, source: Source, *, cache: bool) -> tuple[Prepared, "Split"]:
+def divided(model: "Recommender", folder: Path, recipe: "DataRecipe", *, cache: bool) -> tuple["Prepared", "Split"]:
     """Do again what `fit` did with the data, and refuse another outcome."""
-    prepared = prepare(source, cache=cache)
-    split = prepared.divide()
+    from .data_recipe import prepare  # noqa: PLC0415
+
+    prepared = prepare(recipe, cache=cache)
+    split = prepared.split()
     if split.fingerprint != model.notes["fingerprint"]:
         raise DataError(
-            f"the split of {source.data} is {split.fingerprint}, but {folder} was fitted on "
+            f"the split of {recipe.data} is {split.fingerprint}, but {folder} was fitted on "
             f"{model.notes['fingerprint']}: the data have changed since; fit again, or restore the data"
         )
     return prepared, split

@@ -8,14 +8,16 @@ from typing import TYPE_CHECKING, NamedTuple
 from recsys_ae.errors import DataError
 
 from . import ids
+from .data_recipe import load, prepare
 from .display import note
-from .source import Reading, Source, load, prepare
 
 if TYPE_CHECKING:
     import numpy as np
     from scipy.sparse import csr_matrix
 
     from recsys_ae.data.interactions import Ids, Interactions
+    from recsys_ae.data.reading import Reading
+    from recsys_ae.data.recipe import DataRecipe
     from recsys_ae.recommender.recommender import Recommender
 
 ALL = "all"
@@ -70,26 +72,26 @@ class Audience(NamedTuple):
         return Audience(own.users.append(theirs), histories, seen)
 
 
-def known(source: Source, items: "Ids", *, cache: bool, everybody: bool = True) -> Audience:
+def known(recipe: "DataRecipe", items: "Ids", *, cache: bool, everybody: bool = True) -> Audience:
     """Return the users of the data that the model was fitted on, held out or not, with all that is known of them.
 
     Their histories are what the filters of the fit leave; where evaluation restores what the minimums take away, so
     does this. Without ``everybody``, users with nothing left are no users.
     """
-    if source.whole_histories:
-        source = dataclasses.replace(source, min_user_items=0, min_item_users=0)
-    dataset = load(source, cache=cache)
-    # Whatever was divided for the fit, a user is served from all of it.
-    filtered = prepare(dataclasses.replace(source, split="none"), dataset, cache=cache).data
+    if recipe.whole_histories:
+        recipe = dataclasses.replace(recipe, min_user_items=0, min_item_users=0)
+    dataset = load(recipe, cache=cache)
+    # However the data were split for the fit, a user is served from all of them.
+    filtered = prepare(recipe.unsplit(), dataset, cache=cache).data
     return Audience.of(dataset.interactions if everybody else filtered, filtered, items)
 
 
-def new(path: Path, reading: Reading, threshold: float | None, model: "Recommender", *, cache: bool) -> Audience:
+def new(path: Path, reading: "Reading", threshold: float | None, model: "Recommender", *, cache: bool) -> Audience:
     """Read histories from a file. Ratings below the threshold of the fit are seen, but no input of the model.
 
     Users that the model knows apart are named as it names them, whether the ids here are read as numbers or as text.
     """
-    data = liked = reading.read(path, cache=cache)
+    data = liked = reading.read_file(path, cache=cache)
     rated = bool((data.matrix.data != 1).any())
     if model.spec.feedback == "explicit" and not rated:
         note(f"{path}: every rating is 1; if they stand in a column, name it with --rating-column")

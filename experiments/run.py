@@ -26,10 +26,10 @@ from dry_run import rehearse
 from measured import machine, read, table, write
 
 from recsys_ae import Holdout
+from recsys_ae.data.recipe import DataRecipe
 from recsys_ae.models import spec_class
 from recsys_ae.nn.history import History
 from recsys_ae.spec.hyper import build, describe
-from recsys_ae_cli.source import Source, prepare
 
 HERE = Path(__file__).parent
 
@@ -108,8 +108,8 @@ class Experiment:
         if not expected:
             return
         options = {name.replace("-", "_"): value for name, value in self.plan["options"].items()}
-        prepared = prepare(Source.from_options({**options, "data_dir": self.data_dir}))
-        steps, split = prepared.data.steps, prepared.divide()
+        prepared = DataRecipe.from_options({**options, "data_dir": self.data_dir}).read(cache=True)
+        steps, split = prepared.data.steps, prepared.split()
         kinds = ("interactions read", "users read", "items read")
         found = {
             **dict(zip(kinds, steps[0].before if steps else prepared.data.counts, strict=True)),

@@ -13,7 +13,7 @@ from .. import options
 from ..display import Display
 from ..framework import Option, as_command
 from ..param_types import FILE, Numbers
-from ..saved import divided, moved, source_of
+from ..saved import divided, moved, recipe_of
 
 if TYPE_CHECKING:
     from recsys_ae.data.splits.split import Holdout
@@ -73,15 +73,15 @@ def command(folders: tuple[Path, ...], metric: str, out: Path | None, **rest: An
         raise click.UsageError("a blend needs two models at least: DIR DIR...", click.get_current_context())
     names = _names(metric)
     models = [Recommender.load(folder, device=rest["device"]) for folder in folders]
-    sources = [
-        source_of(model, folder, rest["data"], rest["data_dir"]) for model, folder in zip(models, folders, strict=True)
+    recipes = [
+        recipe_of(model, folder, rest["data"], rest["data_dir"]) for model, folder in zip(models, folders, strict=True)
     ]
-    out = out or Path("models") / f"{sources[0].title}-blend"
+    out = out or Path("models") / f"{recipes[0].title}-blend"
     refuse_to_write(out, overwrite=rest["overwrite"])
     _refuse_other_splits(models, folders)
-    prepared, split = divided(models[0], folders[0], sources[0], cache=rest["cache"])
+    prepared, split = divided(models[0], folders[0], recipes[0], cache=rest["cache"])
     if split.valid is None and not rest["weights"]:
-        why = f"{folders[0]} was fitted with --split {prepared.source.split}, which leaves no validation users"
+        why = f"{folders[0]} was fitted with --split {prepared.recipe.split_kind}, which leaves no validation users"
         raise DataError(f"{why} to choose weights on; give --weights")
     blended = _blended(models, split.valid, rest["scale"], rest["weights"] or (), metric)
     blended.notes = {

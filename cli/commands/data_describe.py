@@ -8,15 +8,16 @@ from typing import TYPE_CHECKING, Any
 from recsys_ae.errors import DataError
 
 from .. import options
+from ..data_recipe import from_options, load, prepare
 from ..display import Display
 from ..framework import as_command
 from ..param_types import NONE
-from ..source import Source, load, prepare
 
 if TYPE_CHECKING:
     import numpy as np
 
     from recsys_ae.data.interactions import Interactions
+    from recsys_ae.data.recipe import DataRecipe
 
 QUANTILES = (0, 25, 50, 75, 100)
 DISTINCT = 20
@@ -26,15 +27,15 @@ DISTINCT = 20
 @as_command("describe", [options.data_argument(), options.data_dir(), options.cache(), *options.columns()])
 def command(data: str, **given: Any) -> None:
     """Describe the data set or file."""
-    source = Source.from_options({"data": data, **given})
+    recipe = from_options({"data": data, **given})
     display = Display()
-    dataset = load(source, cache=given["cache"])
+    dataset = load(recipe, cache=given["cache"])
     found = dataset.interactions
-    _counts(display, source, found)
+    _counts(display, recipe, found)
     _ratings(display, found)
     _activity(display, found)
     try:
-        prepared = prepare(source, dataset)
+        prepared = prepare(recipe, dataset)
     except DataError as error:
         display.line(f"\nWith the filters that `recsys-ae fit` applies unless told otherwise: {error}")
         return
@@ -42,18 +43,18 @@ def command(data: str, **given: Any) -> None:
     if rows:
         display.line("\nWith the filters that `recsys-ae fit` applies unless told otherwise:")
         display.table(("step", ">interactions", ">users", ">items"), rows)
-    if prepared.source.threshold is not None:
-        kept = prepare(dataclasses.replace(source, min_rating=NONE), dataset).data
+    if prepared.recipe.threshold is not None:
+        kept = prepare(dataclasses.replace(recipe, min_rating=NONE), dataset).data
         display.line(
             f"Models that learn from ratings have no threshold: {kept.nnz:,} ratings by {kept.shape[0]:,} users on "
             f"{kept.shape[1]:,} items."
         )
 
 
-def _counts(display: Display, source: Source, data: "Interactions") -> None:
+def _counts(display: Display, recipe: "DataRecipe", data: "Interactions") -> None:
     n_users, n_items = data.shape
     rows: list[tuple[str, Any]] = [
-        ("data", source.title),
+        ("data", recipe.title),
         ("interactions", data.nnz),
         ("users", n_users),
         ("items", n_items),

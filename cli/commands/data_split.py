@@ -1,6 +1,5 @@
 """``recsys-ae data split NAME|PATH --out DIR``: write a split down, for use elsewhere."""
 
-import dataclasses
 import json
 import shutil
 from pathlib import Path
@@ -9,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 from recsys_ae.errors import DataError
 
 from .. import options, table_writer
+from ..data_recipe import from_options, prepare
 from ..display import Display
 from ..framework import Option, as_command
 from ..param_types import FILE
 from ..report import show_data
-from ..source import Source, prepare
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_matrix
@@ -45,15 +44,15 @@ def command(data: str, out: Path, **given: Any) -> None:
     """
     if out.exists():
         raise DataError(f"{out} exists; choose another folder")
-    prepared = prepare(Source.from_options({"data": data, **given}), cache=given["cache"])
-    split = prepared.divide()
+    prepared = prepare(from_options({"data": data, **given}), cache=given["cache"])
+    split = prepared.split()
     display = Display()
     show_data(display, prepared, split)
     partial = out.with_name(f".{out.name}.partial")
     try:
         partial.mkdir(parents=True)
         _write(split, partial)
-        about = {"fingerprint": split.fingerprint, **dataclasses.asdict(prepared.source)}
+        about = {"fingerprint": split.fingerprint, **prepared.recipe.as_json()}
         (partial / DESCRIPTION).write_text(json.dumps(about, indent=2, ensure_ascii=False), encoding="utf-8")
         partial.rename(out)
     except OSError as error:

@@ -13,14 +13,13 @@ from ..display import Display
 from ..framework import Option, as_command
 from ..param_types import FILE, Names
 from ..report import shown_name
-from ..saved import divided, moved, refuse_rankers, source_of
+from ..saved import divided, moved, recipe_of, refuse_rankers
 
 if TYPE_CHECKING:
+    from recsys_ae.data.prepared import Prepared
     from recsys_ae.data.splits.split import Holdout, Split
     from recsys_ae.evaluation import Report
     from recsys_ae.recommender.recommender import Recommender
-
-    from ..source import Prepared
 
 OUTPUT = "Report"
 METRICS = "Such as recall@20,ndcg@100,mrr@10; rmse and mae of models that learn from ratings, whose default they are."
@@ -69,11 +68,13 @@ def command(folder: Path, metrics: tuple[str, ...] | None, on: str, per_user: Pa
     model = Recommender.load(folder, device=rest["device"])
     names = names or _usual(model)
     _refuse_misfits(model, names)
-    source = source_of(model, folder, rest["data"], rest["data_dir"])
-    prepared, split = divided(model, folder, source, cache=rest["cache"])
+    recipe = recipe_of(model, folder, rest["data"], rest["data_dir"])
+    prepared, split = divided(model, folder, recipe, cache=rest["cache"])
     holdout = split.test if on == "test" else split.valid
     if holdout is None:
-        raise DataError(f"{folder} was fitted with --split {prepared.source.split}, which leaves nothing for --on {on}")
+        raise DataError(
+            f"{folder} was fitted with --split {prepared.recipe.split_kind}, which leaves nothing for --on {on}"
+        )
     report = evaluate(model, holdout, names)
     references = _references(prepared, split, holdout, names)
     if per_user is not None:
@@ -115,13 +116,13 @@ def _references(
     from recsys_ae.metrics import smaller_is_better  # noqa: PLC0415
 
     names = tuple(name for name in names if not smaller_is_better(name))
-    if not isinstance(prepared.sample, Synthetic) or not names:
+    if not isinstance(prepared.dataset, Synthetic) or not names:
         return {}
     from recsys_ae.evaluation import evaluate  # noqa: PLC0415
     from recsys_ae.models import Popularity  # noqa: PLC0415
     from recsys_ae.recommender.recommender import Recommender  # noqa: PLC0415
 
-    oracle = prepared.sample.oracle(holdout.users, split.train.items, prepared.source.threshold)
+    oracle = prepared.dataset.oracle(holdout.users, split.train.items, prepared.recipe.threshold)
     popular = Recommender(Popularity()).fit(split.train)
     return {"attainable": evaluate(oracle, holdout, names).mean, "popularity": evaluate(popular, holdout, names).mean}
 

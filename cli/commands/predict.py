@@ -12,8 +12,7 @@ from .. import ids, options, table_writer, user_rows
 from ..display import note
 from ..framework import Option, as_command
 from ..param_types import FILE
-from ..saved import moved, refuse_rankers, source_of, threshold_of
-from ..source import Reading
+from ..saved import moved, recipe_of, refuse_rankers, threshold_of
 from ..user_rows import Audience
 
 if TYPE_CHECKING:
@@ -79,12 +78,14 @@ def _audience(
     model: "Recommender", folder: Path, histories: Path | None, users: Sequence[str], rest: Mapping[str, Any]
 ) -> Audience:
     """Return whom the pairs may name; the data of the fit are read only where they are needed."""
+    from recsys_ae.data.reading import Reading  # noqa: PLC0415
+
     new = None
     if histories is not None:
-        reading = Reading(**{name: rest[name] for name in Reading.__dataclass_fields__})
+        reading = Reading.from_options(rest)
         new = user_rows.new(histories, reading, threshold_of(model), model, cache=rest["cache"])
         if (ids.positions(new.users, users) >= 0).all():
             return new
-    source = source_of(model, folder, rest["data"], rest["data_dir"])
-    of_fit = user_rows.known(source, model.items, cache=rest["cache"], everybody=False)
+    recipe = recipe_of(model, folder, rest["data"], rest["data_dir"])
+    of_fit = user_rows.known(recipe, model.items, cache=rest["cache"], everybody=False)
     return of_fit if new is None else of_fit.joined(new)

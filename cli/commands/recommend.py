@@ -10,8 +10,7 @@ from .. import feature_source, ids, options, table_writer, user_rows
 from ..display import counted, note
 from ..framework import Option, as_command
 from ..param_types import FILE
-from ..saved import moved, source_of, threshold_of
-from ..source import Reading
+from ..saved import moved, recipe_of, threshold_of
 from ..user_rows import ALL, Audience
 
 if TYPE_CHECKING:
@@ -100,14 +99,15 @@ def _audience(
     model: "Recommender", folder: Path, users: str | None, histories: Path | None, rest: Mapping[str, Any]
 ) -> Audience:
     """Return the users asked for; the data of the fit are read only where they are needed."""
+    from recsys_ae.data.reading import Reading  # noqa: PLC0415
 
     def of_fit() -> Audience:
-        source = source_of(model, folder, rest["data"], rest["data_dir"])
-        return user_rows.known(source, model.items, cache=rest["cache"])
+        recipe = recipe_of(model, folder, rest["data"], rest["data_dir"])
+        return user_rows.known(recipe, model.items, cache=rest["cache"])
 
     if histories is None:
         return of_fit() if users in (None, ALL) else of_fit().pick(Path(users))
-    reading = Reading(**{name: rest[name] for name in Reading.__dataclass_fields__})
+    reading = Reading.from_options(rest)
     new = user_rows.new(histories, reading, threshold_of(model), model, cache=rest["cache"])
     if users is None:
         return new

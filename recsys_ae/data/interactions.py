@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 from scipy.sparse import csr_matrix
 
+from recsys_ae.data.origin import Origin
 from recsys_ae.data.parsing import Column, Ids, Series, column_of, ids, ratings, seconds, shown
 from recsys_ae.errors import ConfigError, DataError
 
@@ -46,6 +47,9 @@ class Interactions:
         interaction in its source. It breaks ties between equal timestamps.
     steps
         What was done to the source to get here, in order.
+    origin
+        The recipe and the split, where this is the training part that a data recipe made; any change makes other data,
+        which have none.
     """
 
     matrix: csr_matrix
@@ -54,6 +58,7 @@ class Interactions:
     timestamps: np.ndarray | None = None
     order: np.ndarray = field(default_factory=lambda: np.empty(0, np.int64))
     steps: tuple[Step, ...] = ()
+    origin: Origin | None = None
 
     def __post_init__(self) -> None:
         shape = (len(self.users), len(self.items))

@@ -17,7 +17,9 @@ from recsys_ae.cold_start.cold_start import ColdStart
 from recsys_ae.cold_start.extended import Extended
 from recsys_ae.data.filters import MinRating
 from recsys_ae.data.interactions import Column, Ids, Interactions
+from recsys_ae.data.origin import with_origin
 from recsys_ae.data.parsing import shown
+from recsys_ae.data.recipe import DataRecipe
 from recsys_ae.data.splits.holdout import histories_of
 from recsys_ae.data.splits.split import Holdout
 from recsys_ae.errors import ArtefactError, ConfigError, DataError, NotFittedError, UnsupportedError
@@ -71,6 +73,17 @@ class Recommender:
     def __repr__(self) -> str:
         state = "not fitted" if self._network is None else f"fitted on {len(self.items):,} items"
         return f"Recommender({self.spec!r}, {state})"
+
+    @property
+    def recipe(self) -> DataRecipe:
+        """The recipe of the data that it was fitted on: ``model.recipe.split()`` gives the split of the fit again.
+
+        Raises
+        ------
+        DataError
+            Where it was fitted on data that no recipe made.
+        """
+        return DataRecipe.of_notes(self.notes)
 
     @property
     def network(self) -> Model:
@@ -139,6 +152,7 @@ class Recommender:
         metadata |= {"seconds": round(time.perf_counter() - started, 3), **({} if start is None else start.metadata)}
         # Only now, so that a fit that fails leaves what was fitted before whole.
         self.history, self.metadata, self._cold_start = history, metadata, found
+        self.notes = with_origin(self.notes, train.origin)
         self._network, self._popularity, self.items, self.users = network.eval(), popularity, train.items, users
         return self
 

@@ -14,13 +14,13 @@ import numpy as np
 import pytest
 
 from recsys_ae.data import named
+from recsys_ae.data.recipe import DataRecipe
 from recsys_ae.data.synthetic.generate import synthesize
 from recsys_ae.metrics import parse
 from recsys_ae.models import spec_class
 from recsys_ae_cli import hyper_options
 from recsys_ae_cli.commands.fit import command as fit
 from recsys_ae_cli.main import main as cli
-from recsys_ae_cli.source import Source
 
 HERE = Path(__file__).parents[2] / "experiments"
 PLANS = sorted(HERE.glob("*/experiment.toml"))
@@ -270,4 +270,4 @@ def test_every_model_of_an_experiment_is_valid(run: ModuleType, path: Path) -> N
         with made.make_context(name, [*words, "--config", str(path)]) as context:
             # Both refuse what is out of bounds, or does not go together.
             spec_class(name)(**hyper_options.values(spec_class(name), context.params))
-            Source.from_options(context.params)
+            DataRecipe.from_options(context.params)

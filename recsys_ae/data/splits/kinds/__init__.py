@@ -11,6 +11,7 @@ All but the function itself is known without importing the file.
 
 import ast
 from dataclasses import dataclass
+from functools import cache
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -61,15 +62,21 @@ def names() -> tuple[str, ...]:
 
 def kind(name: str) -> Kind:
     """Return a split by its name."""
-    tree = ast.parse(source(__path__, name.replace("-", "_")))
+    return _described(name, source(__path__, name.replace("-", "_")))
+
+
+def that_take(option: str) -> tuple[str, ...]:
+    """Return the names of the splits that take an option."""
+    return tuple(name for name in names() if option in kind(name).options)
+
+
+@cache
+def _described(name: str, text: str) -> Kind:
+    """Return the split that the text of a file defines."""
+    tree = ast.parse(text)
     summary = (ast.get_docstring(tree) or "").partition("\n")[0].rstrip(".")
     (function,) = (node for node in tree.body if isinstance(node, ast.FunctionDef) and node.name == "split")
     options = tuple(argument.arg for argument in function.args.kwonlyargs)
     assigned = (node for node in tree.body if isinstance(node, ast.Assign))
     rated = any(isinstance(one, ast.Name) and one.id == "RATED" for node in assigned for one in node.targets)
     return Kind(name, summary[:1].lower() + summary[1:], options, rated)
-
-
-def that_take(option: str) -> tuple[str, ...]:
-    """Return the names of the splits that take an option."""
-    return tuple(name for name in names() if option in kind(name).options)

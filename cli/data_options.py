@@ -1,0 +1,93 @@
+"""The options of a data recipe: their words and types; names, defaults and order are those of the recipe's table."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import click
+
+from recsys_ae.data.recipe_options import RecipeOptions
+from recsys_ae.data.recipe_table import Option as Entry
+from recsys_ae.data.recipe_table import Section, options
+from recsys_ae.data.splits import kinds
+
+from .framework import Option
+from .param_types import FILE, Column, Rating, Separator, Share, Users, Whole
+
+DATA, FILTERS, SPLIT = "Data", "Filters", "Split"
+HEADINGS: Mapping[Section, str] = {"place": DATA, "columns": DATA, "filters": FILTERS, "split": SPLIT}
+WORDS = {
+    "user_column": "Name, or position from 0, of the column with user ids.",
+    "item_column": "Name, or position from 0, of the column with item ids.",
+    "rating_column": "Name, or position from 0, of the column with rating values.",
+    "timestamp_column": "Name, or position from 0, of the column with timestamp values.",
+    "separator": "Column separator.",
+    "header": "Whether the first line names the columns.",
+    "encoding": "Encoding of a text file.",
+    "duplicates": "What to do with a pair of user and item that occurs again.",
+    "data": "A data set by its name (see `recsys-ae data list`), or a file of interactions.",
+    "data_dir": "Where the publishers' archives lie, or are downloaded to.  "
+    "[default: $RECSYS_AE_DATA, else your cache folder]",
+    "min_rating": "Keep ratings from here on, each as 1; `none` keeps all as they are.  "
+    "[default: 4 if there are ratings; none with --split ratings]",
+    "min_user_items": "Keep users with at least this many items.  [default: 5; 0 with --split given]",
+    "min_item_users": "Keep items with at least this many users.",
+    "k_core": "Repeat both filters until nothing is removed (k-core).",
+    "split_recipe": "Split exactly as that paper did ({splits}).",
+    "split_seed": "Random seed of the split.",
+    "valid_users": "Users to choose the best epoch on: a number, or a share ({splits}).  [default: 0.1]",
+    "test_users": "Users to evaluate the model on: a number, or a share ({splits}).  [default: 0.1]",
+    "valid_share": "Share of the interactions to choose the best epoch on ({splits}).  [default: 0.1]",
+    "test_data": "The test part, where --data is the training part ({splits}).",
+    "fold": "Which of the published folds of ml-100k ({splits}).  [default: u1]",
+}
+"""The help of each option; the splits that take it are put in."""
+
+
+def of_sections(*sections: Section, defaults: Mapping[str, Any] | None = None) -> list[Option]:
+    """Return the options of some sections of a recipe, with other defaults where these are given."""
+    found = {one.name: one for name in kinds.names() for one in [kinds.kind(name)]}
+    return [
+        _option(one, (defaults or {}).get(one.name, one.default), found) for one in options(RecipeOptions, *sections)
+    ]
+
+
+def of_name(name: str) -> Option:
+    """Return one option of a recipe."""
+    (one,) = (one for one in options(RecipeOptions) if one.name == name)
+    return _option(one, one.default, {})
+
+
+def _option(one: Entry, default: Any, splits: Mapping[str, kinds.Kind]) -> Option:
+    word = one.name.replace("_", "-")
+    names = [f"--{word}/--no-{word}" if one.kind == "yes or no" else f"--{word}"]
+    settings: dict[str, Any] = {"help": _help(one, splits), "section": HEADINGS[one.section], **_type(one)}
+    if default is not None or one.kind == "yes or no":
+        settings |= {"default": default, "show_default": default is not None and one.kind not in ("flag", "rating")}
+    return Option(names, **settings)
+
+
+def _help(one: Entry, splits: Mapping[str, kinds.Kind]) -> str:
+    if one.kind == "split":
+        return "; ".join(f"{name}: {kind.summary}" for name, kind in splits.items()) + "."
+    takers = [name for name, kind in splits.items() if one.name in kind.options or (kind.parts and one.of_parts)]
+    return WORDS[one.name].format(splits=f"{takers[0]} only" if len(takers) == 1 else ", ".join(takers))
+
+
+def _type(one: Entry) -> dict[str, Any]:
+    """Return the type of an option on the command line, and what stands for its value in the help."""
+    known: dict[str, dict[str, Any]] = {
+        "data": {"metavar": "NAME|PATH"},
+        "folder": {"type": FILE, "metavar": "DIR"},
+        "file": {"type": FILE, "metavar": "FILE"},
+        "column": {"type": Column(), "metavar": "NAME"},
+        "separator": {"type": Separator()},
+        "name": {"metavar": "NAME"},
+        "choice": {"type": click.Choice(one.choices)},
+        "flag": {"is_flag": True},
+        "yes or no": {},
+        "rating": {"type": Rating()},
+        "whole": {"type": Whole(one.low or 0, one.high)},
+        "users": {"type": Users(one.low or 0)},
+        "share": {"type": Share()},
+    }
+    return {"type": click.Choice(kinds.names())} if one.kind == "split" else known[one.kind]

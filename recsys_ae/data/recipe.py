@@ -1,0 +1,120 @@
+"""Data recipe: which data to read, how to filter and how to split them. It is saved with a model."""
+
+import dataclasses
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+from recsys_ae.data.origin import FINGERPRINT, RECIPE
+from recsys_ae.data.recipe_options import RecipeOptions
+from recsys_ae.data.recipe_table import options
+from recsys_ae.errors import ConfigError, DataError
+
+if TYPE_CHECKING:
+    from recsys_ae.data.dataset_info import Dataset
+    from recsys_ae.data.prepared import Prepared
+    from recsys_ae.data.splits.holdout import Split
+
+
+@dataclass(frozen=True, kw_only=True)
+class DataRecipe(RecipeOptions):
+    """A recipe that can be followed: `read` gives filtered data, `split` a training, validation and test part.
+
+    `RecipeOptions` describes its fields. A recipe does not hold data, but says where they are.
+
+    Attributes
+    ----------
+    expected
+        The fingerprint of the split that a model was fitted on, in the recipe of a fitted model: `split` refuses
+        another outcome. It is no part of the JSON.
+    """
+
+    expected: str | None = dataclasses.field(default=None, compare=False, repr=False)
+
+    @classmethod
+    def from_json(cls, stored: Mapping[str, Any], expected: str | None = None) -> Self:
+        """Return the recipe of `as_json`, of this version or an earlier one."""
+        fields = {one.name: one.field for one in options(cls)} | {"whole_histories": "whole_histories"}
+        unknown = sorted(set(stored) - set(fields))
+        if unknown:
+            raise ConfigError(f"this version knows no option {unknown[0]!r} of a data recipe")
+        values = {"whole_histories": False, **stored}
+        return cls(**{fields[name]: value for name, value in values.items()}, expected=expected)
+
+    @classmethod
+    def of_notes(cls, notes: Mapping[str, Any]) -> Self:
+        """Return the recipe in the notes of a fitted model."""
+        if not isinstance(notes.get(RECIPE), Mapping):
+            raise DataError("fitted on data made in memory: it has no recipe")
+        return cls.from_json(notes[RECIPE], notes.get(FINGERPRINT))
+
+    def at(self, data: str | Path | None = None, data_dir: str | Path | None = None) -> Self:
+        """Return the recipe for the same data in another place: the path of a file, or the folder of data sets."""
+        places = {"data": data, "data_dir": data_dir}
+        moved = {name: str(Path(place).absolute()) for name, place in places.items() if place is not None}
+        return dataclasses.replace(self, **moved)
+
+    def unsplit(self) -> Self:
+        """Return the recipe that reads and filters the same data, without a split."""
+        nothing = {one.field: None for one in options(type(self), "split") if one.default is None}
+        return dataclasses.replace(self, split_kind="none", **nothing, expected=None)
+
+    def load(
+        self,
+        *,
+        cache: bool = False,
+        progress: Callable[[int, int], None] | None = None,
+        announce: Callable[[str], None] | None = None,
+    ) -> "Dataset":
+        """Read the data, unfiltered; a named data set that is not there is downloaded.
+
+        ``cache`` is that of `read_interactions`; ``progress`` and ``announce`` those of `load_dataset`.
+        """
+        from recsys_ae.data import named  # noqa: PLC0415
+        from recsys_ae.data.dataset_info import Dataset  # noqa: PLC0415
+
+        if self.named:
+            return named.load(
+                self.data,
+                data_dir=None if self.data_dir is None else Path(self.data_dir),
+                fold=self.fold,
+                duplicates=self.duplicates,
+                cache=cache,
+                progress=progress,
+                announce=announce,
+            )
+        train = self.read_file(self.data, cache=cache)
+        given = None if self.test_data is None else (train, self.read_file(self.test_data, cache=cache))
+        return Dataset(self.title, train, given=given)
+
+    def read(self, dataset: "Dataset | None" = None, *, cache: bool = False) -> "Prepared":
+        """Read the data, unless they are given, and filter them."""
+        from recsys_ae.data.prepared import prepare  # noqa: PLC0415
+
+        return prepare(self, dataset or self.load(cache=cache))
+
+    def split(
+        self, *, data: str | Path | None = None, data_dir: str | Path | None = None, cache: bool = False
+    ) -> "Split":
+        """Read, filter and split the data.
+
+        Parameters
+        ----------
+        data, data_dir
+            Where the file, or the folder of data sets, is now; the default is where it was.
+        cache
+            As for `read_interactions`.
+
+        Raises
+        ------
+        DataError
+            Where this is the recipe of a fitted model, and the outcome is not the split that it was fitted on.
+        """
+        split = self.at(data, data_dir).read(cache=cache).split()
+        if self.expected not in (None, split.fingerprint):
+            raise DataError(
+                f"the split of {data or self.data} is {split.fingerprint}, but the model was fitted on "
+                f"{self.expected}: the data have changed since; fit again, or restore the data"
+            )
+        return split

@@ -1,0 +1,150 @@
+"""The options of a data recipe, with their defaults, and which of them go together."""
+
+import dataclasses
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from recsys_ae.data.reading import Reading
+from recsys_ae.data.recipe_table import RecipeError, Said, UnknownDataError, option, options
+from recsys_ae.data.splits import kinds
+from recsys_ae.data.splits.kinds import Kind
+from recsys_ae.errors import ConfigError
+from recsys_ae.spec.hyper import nearest
+
+AUTO, NONE = "auto", "none"
+FOLDS = ("u1", "u2", "u3", "u4", "u5", "ua", "ub")
+USUAL_ITEMS = 5
+
+
+@dataclass(frozen=True, kw_only=True)
+class RecipeOptions(Reading):
+    """Which data to read, how to filter and how to split them.
+
+    Attributes
+    ----------
+    data
+        The name of a data set, or the path of a file.
+    data_dir
+        The folder of the named data sets; the default is that of `load_dataset`.
+    min_rating
+        Keep ratings from here on, each as 1; ``"none"`` keeps all as they are, and ``"auto"`` is 4 for data with
+        ratings, unless the split is of ratings.
+    min_user_items, min_item_users, k_core
+        As ``user``, ``item`` and ``repeat`` of `MinInteractions`. The default of the first is 5, or 0 where the
+        training part is given.
+    split_kind
+        The name of a split. The options after it belong to some splits only; a split has its own defaults for them.
+    whole_histories
+        Whether test users that a minimum takes from a given training part keep their histories. They do, except in
+        recipes of models that were saved before this was so.
+    """
+
+    data: str = option("sample", "place", "data")
+    data_dir: str | None = option(None, "place", "folder")
+    min_rating: float | str = option(AUTO, "filters", "rating")
+    min_user_items: int = option(None, "filters", "whole", low=0)
+    min_item_users: int = option(0, "filters", "whole", low=0)
+    k_core: bool = option(False, "filters", "flag")
+    split_kind: str = option("strong", "split", "split", name="split")
+    split_recipe: Literal["liang2018"] | None = option(None, "split", "choice", ("liang2018",))
+    split_seed: int = option(98765, "split", "whole", low=0, high=2**32 - 1)
+    valid_users: int | float | None = option(None, "split", "users", low=0)
+    test_users: int | float | None = option(None, "split", "users", low=1)
+    valid_share: float | None = option(None, "split", "share")
+    test_data: str | None = option(None, "split", "file", of_parts=True)
+    fold: str | None = option(None, "split", "choice", FOLDS, of_parts=True)
+    whole_histories: bool = dataclasses.field(default=None)  # type: ignore[assignment]
+
+    def __post_init__(self) -> None:
+        self._refuse_other_values()
+        defaults: dict[str, Any] = {"min_rating": NONE, "min_user_items": 0 if self.kind.parts else USUAL_ITEMS}
+        defaults["whole_histories"] = self.kind.parts
+        paths = ("data_dir", "test_data") if self.named else ("data", "data_dir", "test_data")
+        for name, value in defaults.items():
+            if getattr(self, name) is None:
+                object.__setattr__(self, name, value)
+        for name in paths:
+            if getattr(self, name) is not None:
+                object.__setattr__(self, name, str(Path(getattr(self, name)).absolute()))
+        self._refuse_misfits()
+
+    @property
+    def kind(self) -> Kind:
+        """The split."""
+        return kinds.kind(self.split_kind)
+
+    @property
+    def named(self) -> bool:
+        """Whether the data are a named data set, not a file."""
+        return self.data in catalog_names()
+
+    @property
+    def title(self) -> str:
+        """A short name of the data."""
+        return self.data if self.named else Path(self.data).name.partition(".")[0]
+
+    @property
+    def threshold(self) -> float | None:
+        """The lowest rating that counts, once it is resolved."""
+        return float(self.min_rating) if not isinstance(self.min_rating, str) else None
+
+    @property
+    def split_options(self) -> dict[str, Any]:
+        """What is given of the options that the split takes."""
+        values = {one.name: getattr(self, one.field) for one in options(type(self), "split")}
+        return {name: values[name] for name in self.kind.options if values.get(name) is not None}
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the recipe as JSON holds it: all options by name, and ``whole_histories``."""
+        values = {one.name: getattr(self, one.field) for one in options(type(self))}
+        return {**values, "whole_histories": self.whole_histories}
+
+    def _refuse_other_values(self) -> None:
+        for one in options(type(self)):
+            value = getattr(self, one.field)
+            if one.choices and value is not None and value not in one.choices:
+                raise ConfigError(f"{one.field} = {value!r}: expected one of {', '.join(one.choices)}")
+        if self.split_kind not in kinds.names():
+            raise ConfigError(f"there is no split {self.split_kind!r}{nearest(self.split_kind, kinds.names())}")
+        if isinstance(self.min_rating, str) and self.min_rating not in (AUTO, NONE):
+            raise ConfigError(f"min_rating = {self.min_rating!r}: expected a number, {AUTO!r} or {NONE!r}")
+        if not self.named and not Path(self.data).exists() and not {"/", "\\", "."} & set(str(self.data)):
+            raise UnknownDataError(self.data, catalog_names())
+
+    def _refuse_misfits(self) -> None:
+        """Refuse options that do not go with the split, or with the data."""
+        self._refuse_options_of_other_splits()
+        if self.named:
+            for field in dataclasses.fields(Reading):
+                if getattr(self, field.name) != field.default and field.name != "duplicates":
+                    raise RecipeError(Said(field.name), f" is about files; {self.data} has its own form")
+            if self.test_data is not None:
+                raise RecipeError(Said("test_data"), f" is about files; {self.data} has its own parts, or none")
+        if self.fold is not None and not (self.named and catalog_folds(self.data)):
+            raise RecipeError(Said("fold"), f" is about the published folds of ml-100k, not about {self.title}")
+        if self.kind.parts and self.test_data is None and not self.named:
+            raise RecipeError(Said("split_kind", self.split_kind), " needs the test part: ", Said("test_data", "FILE"))
+
+    def _refuse_options_of_other_splits(self) -> None:
+        for one in options(type(self), "split"):
+            if one.default is not None or getattr(self, one.field) is None:
+                continue
+            takers = kinds.that_take("test" if one.of_parts else one.name)
+            if self.split_kind not in takers:
+                split = Said("split_kind", ", ".join(takers))
+                raise RecipeError(Said(one.field), " goes with ", split, f", not {self.split_kind}")
+
+
+def catalog_names() -> tuple[str, ...]:
+    """Return the names of the data sets; this imports pandas, which the table of the options does without."""
+    from recsys_ae.data import catalog  # noqa: PLC0415
+
+    return catalog.names()
+
+
+def catalog_folds(name: str) -> tuple[str, ...]:
+    """Return the published folds of a data set."""
+    from recsys_ae.data import catalog  # noqa: PLC0415
+
+    return catalog.entry(name).folds

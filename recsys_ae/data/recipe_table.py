@@ -1,0 +1,87 @@
+"""The table of a data recipe's options, from which the recipe, the command line and configuration files are made."""
+
+import dataclasses
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, NamedTuple, TypeAlias
+
+from recsys_ae.errors import ConfigError
+from recsys_ae.spec.hyper import nearest
+
+Kind: TypeAlias = Literal[
+    "data", "folder", "file", "column", "separator", "name", "choice", "flag", "yes or no", "rating", "whole", "users",
+    "share", "split",
+]  # fmt: skip
+"""What a value is; the command line has a type of option for each."""
+
+Section: TypeAlias = Literal["place", "columns", "filters", "split"]
+
+
+@dataclass(frozen=True)
+class Option:
+    """An option of a recipe: its name, field, default, section and kind, and which values it takes.
+
+    ``name`` is that on the command line and in JSON; ``field`` that of the attribute. ``of_parts`` says that it is for
+    splits of which the parts are published.
+    """
+
+    name: str
+    field: str
+    default: Any
+    section: Section
+    kind: Kind
+    choices: tuple[str, ...]
+    low: int | None
+    high: int | None
+    of_parts: bool
+
+
+def option(
+    default: Any,
+    section: Section,
+    kind: Kind,
+    choices: Sequence[str] = (),
+    *,
+    low: int | None = None,
+    high: int | None = None,
+    name: str | None = None,
+    of_parts: bool = False,
+) -> Any:
+    """Declare a field of a recipe that is an option, under its own name or another."""
+    shape = {"section": section, "kind": kind, "choices": tuple(choices), "low": low, "high": high}
+    return dataclasses.field(default=default, metadata={"name": name, "of_parts": of_parts, **shape})
+
+
+def options(recipe: type, *sections: Section) -> Iterator[Option]:
+    """Yield the options of a recipe in their order: all, or those of some sections."""
+    for field in dataclasses.fields(recipe):
+        if field.metadata and (not sections or field.metadata["section"] in sections):
+            settings = dict(field.metadata)
+            yield Option(settings.pop("name") or field.name, field.name, field.default, **settings)
+
+
+class Said(NamedTuple):
+    """An option in a message, by its field, with a value or without; each reader has a way to write it."""
+
+    field: str
+    value: str = ""
+
+
+class RecipeError(ConfigError):
+    """Options that do not go together, in the words of Python; `worded` repeats it in those of another reader."""
+
+    def __init__(self, *parts: str | Said) -> None:
+        self.parts = parts
+        super().__init__(self.worded(lambda said: f"{said.field}={said.value!r}" if said.value else said.field))
+
+    def worded(self, write: Callable[[Said], str]) -> str:
+        """Return the message with the options as ``write`` writes them."""
+        return "".join(write(part) if isinstance(part, Said) else part for part in self.parts)
+
+
+class UnknownDataError(ConfigError):
+    """A word that is neither a data set nor a file."""
+
+    def __init__(self, data: str, known: Sequence[str]) -> None:
+        super().__init__(f"data = {data!r}: there is no such data set and no such file{nearest(data, known)}")
+        self.data, self.known = data, known
