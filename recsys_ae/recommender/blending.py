@@ -9,11 +9,12 @@ from recsys_ae.data.parsing import shown
 from recsys_ae.data.splits.split import Holdout
 from recsys_ae.errors import DataError
 from recsys_ae.models.blend import Blend, network_of, text_of
-from recsys_ae.nn.history import VALIDATION
-from recsys_ae.ranking.rank import validation
+from recsys_ae.nn.history import VALIDATION, History
 from recsys_ae.ranking.score_fusion import Scale
 from recsys_ae.recommender.preflight import refuse_other_items
 from recsys_ae.recommender.recommender import Recommender
+from recsys_ae.recommender.state import Fitted
+from recsys_ae.recommender.validating import measure_on
 
 
 def blend(
@@ -56,28 +57,26 @@ def blend(
     first, *others = models
     for place, model in enumerate(others, start=2):
         _refuse_misfit(model, f"model {place} ({model.spec.name()})", first)
-    blended = Recommender(spec)
-    blended.items, blended._popularity = first.items, first._popularity
-    blended.users = next((model.users for model in models if len(model.users)), pd.Index([]))
-    network = blended._network = network_of(spec, networks).eval()
-    network.weights = network.weights.to(first._popularity.device)
-    measure = None
+    users = next((model.users for model in models if len(model.users)), pd.Index([]))
     if valid is not None:
         refuse_other_items(valid, len(first.items))
-        positions = blended.users.get_indexer(valid.users)
-        measure = validation(network, first._popularity, valid, blended._monitors(), positions)
+    popularity = first.parts.popularity
+    network = network_of(spec, networks).eval()
+    network.weights = network.weights.to(popularity.device)
+    measure = measure_on(valid, spec, network, popularity, users)
     network.weigh(measure)
+    history = History()
     if measure is not None:
-        blended.history.append({f"{VALIDATION}{name}": value for name, value in measure().items()})
-        blended.history.judge(spec.monitor)
-    blended.metadata = {
+        measured = {f"{VALIDATION}{name}": value for name, value in measure().items()}
+        history = History.replayed([measured], spec.monitor)
+    metadata = {
         **first.metadata,
         "model": spec.name(),
         "split_fingerprint": None if valid is None else valid.fingerprint,
         "seconds": round(sum(model.metadata["seconds"] for model in models) + time.perf_counter() - started, 3),
         "members": [model.metadata for model in models],
     }
-    return blended
+    return Recommender.assembled(Fitted(spec, network, popularity, first.items, users, None, history, metadata, {}))
 
 
 def _refuse_misfit(model: Recommender, name: str, first: Recommender) -> None:
@@ -98,7 +97,6 @@ def _refuse_misfit(model: Recommender, name: str, first: Recommender) -> None:
             f"{name} was fitted on the interactions {model.metadata['train_fingerprint']} and {origin} on "
             f"{first.metadata['train_fingerprint']}: users, items or values differ; fit both on the same split"
         )
-    if model._popularity.device != first._popularity.device:
-        raise DataError(
-            f"{name} is on {model._popularity.device} and {origin} on {first._popularity.device}; load both on one"
-        )
+    one, other = (each.parts.popularity.device for each in (model, first))
+    if one != other:
+        raise DataError(f"{name} is on {one} and {origin} on {other}; load both on one")

@@ -11,7 +11,6 @@ import torch
 from scipy.sparse import csr_matrix, issparse
 from torch.nn import functional
 
-from recsys_ae import metrics
 from recsys_ae.cold_start import cold_start
 from recsys_ae.cold_start.cold_start import ColdStart
 from recsys_ae.cold_start.extended import Extended
@@ -31,11 +30,11 @@ from recsys_ae.nn.runtime import Run, resolve
 from recsys_ae.ranking import rank as ranking
 from recsys_ae.ranking import recommendations
 from recsys_ae.ranking.candidates import Candidates, Filter, places
-from recsys_ae.ranking.rank import validation
 from recsys_ae.ranking.recommendations import Recommendations
 from recsys_ae.recommender import preflight
 from recsys_ae.recommender.metadata import fit_metadata
 from recsys_ae.recommender.state import Fitted
+from recsys_ae.recommender.validating import measure_on
 from recsys_ae.spec.hyper import flatten
 from recsys_ae.storage import artefact
 
@@ -69,6 +68,21 @@ class Recommender:
         self._network: Model | None = None
         self._popularity = torch.empty(0)
         self._cold_start: ColdStart | None = None
+
+    @classmethod
+    def assembled(cls, parts: Fitted) -> Self:
+        """Make a model of fitted parts: those of a saved model, or a network made of several models."""
+        model = cls(parts.spec)
+        model._network, model._popularity, model._cold_start = parts.network, parts.popularity, parts.cold_start
+        model.items, model.users = parts.items, parts.users
+        model.history, model.metadata, model.notes = parts.history, parts.metadata, dict(parts.notes)
+        return model
+
+    @property
+    def parts(self) -> Fitted:
+        """All that a fitted model is; `assembled` makes an equal model of it."""
+        learnt = self.network, self._popularity, self.items, self.users, self._cold_start
+        return Fitted(self.spec, *learnt, self.history, self.metadata, self.notes)
 
     def __repr__(self) -> str:
         state = "not fitted" if self._network is None else f"fitted on {len(self.items):,} items"
@@ -139,10 +153,7 @@ class Recommender:
             rows = Rows.from_matrix(canonical(train.matrix), device)
             popularity = rows.with_values(torch.ones_like(rows.values)).column_sums()
             users = train.users if network.knows_users else pd.Index([])
-            measure = None
-            if valid is not None:
-                positions = users.get_indexer(valid.users)
-                measure = validation(network, popularity, valid, self._monitors(), positions)
+            measure = measure_on(valid, self.spec, network, popularity, users)
             history = network.learn(rows, run, measure)
             found = None if start is None else ColdStart.learn(network, rows, start, run.generator())
             if measure is not None and not history:
@@ -316,23 +327,16 @@ class Recommender:
 
     def save(self, path: str | Path, *, overwrite: bool = False) -> None:
         """Write the model into a folder: `Recommender.load` gives an equal spec and equal scores."""
-        learnt = self.network, self._popularity, self.items, self.users, self._cold_start
-        kept = Fitted(self.spec, *learnt, self.history, self.metadata, self.notes)
-        artefact.write(Path(path), kept.artefact(), overwrite=overwrite)
+        artefact.write(Path(path), self.parts.artefact(), overwrite=overwrite)
 
     @classmethod
     def load(cls, path: str | Path, *, device: str = "auto") -> Self:
         """Read a model that was saved on any device; no training data are needed."""
         stored = artefact.read(Path(path), resolve(device))
         try:
-            kept = Fitted.of(stored)
+            return cls.assembled(Fitted.of(stored))
         except (AttributeError, ConfigError, KeyError, TypeError, ValueError, RuntimeError) as error:
             raise ArtefactError(f"{path} cannot be loaded by this version: {error}") from error
-        model = cls(kept.spec)
-        model._network, model._popularity, model._cold_start = kept.network, kept.popularity, kept.cold_start
-        model.items, model.users = kept.items, kept.users
-        model.history, model.metadata, model.notes = kept.history, kept.metadata, dict(kept.notes)
-        return model
 
     def _with(self, cold_items: Features) -> Extended:
         """Return the network with further items."""
@@ -348,11 +352,6 @@ class Recommender:
                 f"{shown(cold_items.ids[int(np.argmax(known))])}; leave them out (Features.without)"
             )
         return Extended(self.network, len(self.items), self._cold_start.weights(self.network, cold_items))
-
-    def _monitors(self) -> tuple[str, ...]:
-        usual = metrics.ERRORS if self.spec.feedback == "explicit" else metrics.DEFAULT
-        asked = getattr(self.spec, "monitors", (getattr(self.spec, "monitor", usual[0]),))
-        return tuple(dict.fromkeys((*usual, *asked)))
 
     @property
     def _known(self) -> Ids:

@@ -12,9 +12,11 @@ from recsys_ae.cold_start.item_features import ItemFeatures
 from recsys_ae.errors import ConfigError
 from recsys_ae.features.data.features import Features
 from recsys_ae.nn.anchors import Anchors
+from recsys_ae.nn.history import History
 from recsys_ae.nn.model import Shape
 from recsys_ae.nn.runtime import Run
 from recsys_ae.recommender.recommender import Recommender
+from recsys_ae.recommender.state import Fitted
 from tests.models.blocks import block_of, features, small, training_data
 
 CPU = torch.device("cpu")
@@ -95,8 +97,8 @@ def test_items_that_are_alike_are_predicted_from_each_other_before_any_training(
     network = small("mult_dae").build(Shape(*data.shape))
     items = ItemFeatures.of(features(data.items, blocks), data.items, CPU)
     warm_start.start(network, items, torch.Generator().manual_seed(0))
-    model = Recommender(small("mult_dae"))
-    model._network, model.items, model._popularity = network.eval(), data.items, torch.ones(32)
+    learnt = network.eval(), torch.ones(32), data.items, data.users[:0], None
+    model = Recommender.assembled(Fitted(network.spec, *learnt, History(), {}, {}))
     found, _ = model.recommend(training_data(seed=5).onto(data.items).matrix[::15], k=3)
     assert (blocks[found] == np.arange(4)[:, None]).mean() > 0.9
 

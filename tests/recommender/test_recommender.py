@@ -407,7 +407,7 @@ def test_nothing_is_predicted_before_the_fit() -> None:
 
 def test_ratings_that_do_not_differ_are_nothing_to_predict() -> None:
     same = Interactions.from_frame(STARS.assign(rating=4), rating="rating")
-    with pytest.raises(DataError, match=r"all 6 ratings are 4, so there is nothing to predict; raters needs ratings"):
+    with pytest.raises(DataError, match=r"all 6 ratings are 4, so there is nothing to predict; Means needs ratings"):
         Recommender(Means()).fit(same, run=CPU)
 
 
