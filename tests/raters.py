@@ -6,6 +6,7 @@ from typing import ClassVar, Literal
 import torch
 from torch import Tensor
 
+from recsys_ae.nn.history import History
 from recsys_ae.nn.model import ALL, Model, Shape, Spec, Validate
 from recsys_ae.nn.rows import Rows
 from recsys_ae.nn.runtime import Run
@@ -36,13 +37,13 @@ class MeansNetwork(Model):
         self.register_buffer("users", torch.zeros(shape.n_rows))
         self.register_buffer("items", torch.zeros(shape.width))
 
-    def learn(self, rows: Rows, run: Run, validate: Validate | None = None) -> list[dict[str, float]]:
+    def learn(self, rows: Rows, run: Run, validate: Validate | None = None) -> History:
         mean = rows.values.mean()
         counts = torch.bincount(rows.indices, minlength=rows.width).clamp_min(1)
         self.items = torch.bincount(rows.indices, rows.values, minlength=rows.width).float() / counts
         sums = torch.bincount(rows.row_of_entry, rows.values - mean, minlength=len(rows)).float()
         self.users = sums / rows.lengths.clamp_min(1)
-        return []
+        return History()
 
     def encode(self, x: Rows) -> Tensor:
         known = torch.where(x.positions >= 0, self.users[x.positions.clamp_min(0)], 0.0)
