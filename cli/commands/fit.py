@@ -55,8 +55,7 @@ class FitRecommender(Task):
     def read(self, run: "Run") -> Mapping[str, int]:
         """Read, filter and split the data, and read the features of the items."""
         from recsys_ae.nn.footprint import memory  # noqa: PLC0415
-        from recsys_ae.nn.model import Shape  # noqa: PLC0415
-        from recsys_ae.nn.stats import Stats  # noqa: PLC0415
+        from recsys_ae.nn.model import Shape, Stats  # noqa: PLC0415
 
         given = self.given
         prepared = prepare(self.recipe, cache=given["cache"])
@@ -70,7 +69,7 @@ class FitRecommender(Task):
 
     def check(self, run: "Run") -> None:
         """Raise if the data or the machine do not suffice."""
-        from recsys_ae.nn.stats import Stats  # noqa: PLC0415
+        from recsys_ae.nn.model import Stats  # noqa: PLC0415
         from recsys_ae.recommender import preflight  # noqa: PLC0415
 
         train = self.split.train

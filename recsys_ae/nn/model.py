@@ -3,15 +3,18 @@
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import ClassVar, Literal, NamedTuple, Self, TypeAlias
 
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import csr_matrix
 from torch import Tensor, nn
 
 from recsys_ae.errors import ConfigError, UnsupportedError
 from recsys_ae.nn.history import History
 from recsys_ae.nn.rows import Rows
 from recsys_ae.nn.runtime import Run
-from recsys_ae.nn.stats import Stats
 from recsys_ae.spec import hyper, plug_ins
 
 Validate: TypeAlias = Callable[[], dict[str, float]]
@@ -25,6 +28,23 @@ class Shape(NamedTuple):
     width: int
     features: int = 0
     """Columns of the items' features, where there are any."""
+
+
+class Stats:
+    """Counts of the training data, for hyper-parameters that depend on them; counted when they are asked for."""
+
+    def __init__(self, matrix: csr_matrix) -> None:
+        self._matrix = matrix
+
+    @cached_property
+    def items(self) -> NDArray[np.int64]:
+        """The number of interactions of each item, ``(n_items,)``."""
+        return np.bincount(self._matrix.indices, minlength=self._matrix.shape[1])
+
+    @cached_property
+    def users(self) -> NDArray[np.int64]:
+        """The number of interactions of each user, ``(n_users,)``."""
+        return np.diff(self._matrix.indptr).astype(np.int64)
 
 
 @dataclass(frozen=True, kw_only=True)

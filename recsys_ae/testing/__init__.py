@@ -1,0 +1,18 @@
+"""Contract tests of a model, for packages that add one.
+
+A plug-in runs them with pytest by naming its hyper-parameters, chosen so that a fit takes about a second::
+
+    from recsys_ae.testing import ModelContract
+
+    class TestMyModel(ModelContract):
+        spec = MySpec(latent=8, epochs=40, batch_size=16, lr=0.01)
+"""
+
+import pytest
+
+# So that a failure shows the values that were compared.
+pytest.register_assert_rewrite("recsys_ae.testing.learning", "recsys_ae.testing.serving", "recsys_ae.testing.saving")
+
+from recsys_ae.testing.contract import ModelContract as ModelContract  # noqa: E402
+
+__all__ = ["ModelContract"]

@@ -1,0 +1,94 @@
+"""Data with a known answer: users of four tastes, who interact with items of their own block only."""
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from numpy.typing import NDArray
+from scipy.sparse import csr_matrix
+
+from recsys_ae.data.interactions import Interactions
+from recsys_ae.data.splits.split import Holdout
+from recsys_ae.features.data.features import Features
+from recsys_ae.nn.model import Shape, Spec
+
+BLOCKS, USERS, ITEMS = 4, 15, 8
+"""The number of blocks, and of the users and items in each."""
+
+
+def interactions(seed: int = 0) -> NDArray[np.float32]:
+    """Return ``(60, 32)``: every user interacts with five of the eight items of a block."""
+    rng = np.random.default_rng(seed)
+    dense = np.zeros((BLOCKS * USERS, BLOCKS * ITEMS), np.float32)
+    for user in range(len(dense)):
+        block = user // USERS * ITEMS
+        dense[user, block + rng.permutation(ITEMS)[:5]] = 1
+    return dense
+
+
+def ratings(own: NDArray[np.float32], seed: int) -> NDArray[np.float32]:
+    """Return 4 or 5 for a user's own items, and 1 or 2 for a quarter of all items of other blocks."""
+    rng = np.random.default_rng((seed, 1))
+    blocks = np.repeat(np.arange(BLOCKS), ITEMS)
+    taste = (own @ np.eye(BLOCKS, dtype=np.float32)[blocks]).argmax(axis=1)
+    foreign = (blocks != taste[:, None]) & (rng.random(own.shape) < 0.25)
+    return np.where(own > 0, rng.integers(4, 6, own.shape), rng.integers(1, 3, own.shape) * foreign).astype(np.float32)
+
+
+def training_data(seed: int = 0, *, rated: bool = False) -> Interactions:
+    """Return the interactions of 60 users, or their ratings."""
+    dense = ratings(interactions(seed), seed) if rated else interactions(seed)
+    user, item = np.nonzero(dense)
+    # Neighbours in the data are no neighbours among the positions: a model that looks at positions learns nothing.
+    order = np.random.default_rng(9).permutation(BLOCKS * ITEMS)
+    frame = pd.DataFrame({"user": user, "item": 1000 + order[item], "rating": dense[user, item]})
+    return Interactions.from_frame(frame, rating="rating" if rated else None)
+
+
+def block_of(data: Interactions) -> NDArray[np.int64]:
+    """Return the block of each item, ``(32,)``."""
+    order = np.random.default_rng(9).permutation(BLOCKS * ITEMS)
+    blocks = np.empty(BLOCKS * ITEMS, np.int64)
+    blocks[order] = np.arange(BLOCKS * ITEMS) // ITEMS
+    return blocks[data.items.to_numpy() - 1000]
+
+
+def holdout(data: Interactions, *, rated: bool = False) -> Holdout:
+    """Return four unknown users, one of each block, with four items as history and the other four as targets.
+
+    With ratings they have also rated one item of each other block, and did not like it.
+    """
+    blocks = block_of(data)
+    histories, targets = np.zeros((2, BLOCKS, BLOCKS * ITEMS), np.float32)
+    for block in range(BLOCKS):
+        own = np.flatnonzero(blocks == block)
+        histories[block, own[:4]] = 1
+        targets[block, own[4:]] = 1
+        if rated:
+            histories[block, own[:4]] = targets[block, own[4:]] = 5
+            histories[block, [np.flatnonzero(blocks == other)[0] for other in range(BLOCKS) if other != block]] = 1
+    return Holdout(csr_matrix(histories), csr_matrix(targets), pd.Index(["a", "b", "c", "d"]))
+
+
+def unknown_users() -> csr_matrix:
+    """Return histories of users outside the training: one of each block, one with every item, one with none."""
+    known = holdout(training_data()).histories.toarray()
+    return csr_matrix(np.vstack([known, np.ones_like(known[:1]), np.zeros_like(known[:1])]))
+
+
+def features(items: "pd.Index[Any]", blocks: NDArray[np.int64], seed: int = 0) -> Features:
+    """Return features that tell an item's block, with some noise: ``(n, BLOCKS + 1)``."""
+    told = np.eye(BLOCKS, BLOCKS + 1, dtype=np.float32)[blocks]
+    noise = np.random.default_rng((seed, 2)).normal(0, 0.05, told.shape).astype(np.float32)
+    return Features(told + noise, items, pd.Index([f"f{place}" for place in range(BLOCKS + 1)]))
+
+
+def needed_features(spec: Spec, data: Interactions) -> Features | None:
+    """Return features of the items for a model that cannot do without them; None for others."""
+    with torch.device("meta"):  # shapes only
+        network = spec.build(Shape(*data.shape, BLOCKS + 1))
+    if not network.learns_from_features:
+        return None
+    blocks = block_of(data) if data.shape[1] == BLOCKS * ITEMS else np.arange(data.shape[1]) % BLOCKS
+    return features(data.items, blocks)
