@@ -1,7 +1,6 @@
 """``recsys-ae data split NAME|PATH --out DIR``: write a split down, for use elsewhere."""
 
 import json
-import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -42,23 +41,20 @@ def command(data: str, out: Path, **given: Any) -> None:
     They are divided as for `fit`, and the parts written as Parquet files with user, item and value:
     train, and histories and targets of the validation and test users. split.json says how they were made.
     """
+    from recsys_ae.storage.atomic import errors_named, whole_folder  # noqa: PLC0415
+
     if out.exists():
         raise DataError(f"{out} exists; choose another folder")
     prepared = prepare(from_options({"data": data, **given}), cache=given["cache"])
     split = prepared.split()
     display = Display()
     show_data(display, prepared, split)
-    partial = out.with_name(f".{out.name}.partial")
-    try:
-        partial.mkdir(parents=True)
-        _write(split, partial)
-        about = {"fingerprint": split.fingerprint, **prepared.recipe.as_json()}
-        (partial / DESCRIPTION).write_text(json.dumps(about, indent=2, ensure_ascii=False), encoding="utf-8")
-        partial.rename(out)
-    except OSError as error:
-        raise DataError(f"cannot write {out}: {error.strerror or error}") from error
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
+    about = {"fingerprint": split.fingerprint, **prepared.recipe.as_json()}
+    with errors_named(f"write {out}"):
+        out.absolute().parent.mkdir(parents=True, exist_ok=True)
+        with whole_folder(out.absolute()) as partial:
+            _write(split, partial)
+            (partial / DESCRIPTION).write_text(json.dumps(about, indent=2, ensure_ascii=False), encoding="utf-8")
     display.line(f"Written to {out}")
 
 
