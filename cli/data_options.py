@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from recsys_ae.data.recipe_options import RecipeOptions
+from recsys_ae.data.recipe_options import RecipeOptions, own_options
 from recsys_ae.data.recipe_table import Option as Entry
 from recsys_ae.data.recipe_table import Section, options
 from recsys_ae.data.splits import kinds
@@ -45,10 +45,10 @@ WORDS = {
 
 def of_sections(*sections: Section, defaults: Mapping[str, Any] | None = None) -> list[Option]:
     """Return the options of some sections of a recipe, with other defaults where these are given."""
-    found = {one.name: one for name in kinds.names() for one in [kinds.kind(name)]}
-    return [
-        _option(one, (defaults or {}).get(one.name, one.default), found) for one in options(RecipeOptions, *sections)
-    ]
+    splits = {name: kinds.kind(name) for name in kinds.names()} if "split" in sections else {}
+    table = options(RecipeOptions, *sections)
+    shared = [_option(one, (defaults or {}).get(one.name, one.default), splits) for one in table]
+    return [*shared, *(_own_option(*one) for one in own_options(RecipeOptions).items())] if splits else shared
 
 
 def of_name(name: str) -> Option:
@@ -64,6 +64,15 @@ def _option(one: Entry, default: Any, splits: Mapping[str, kinds.Kind]) -> Optio
     if default is not None or one.kind == "yes or no":
         settings |= {"default": default, "show_default": default is not None and one.kind not in ("flag", "rating")}
     return Option(names, **settings)
+
+
+def _own_option(name: str, split: kinds.Kind) -> Option:
+    """Return an option that only one split has."""
+    default = split.defaults.get(name)
+    help = f"An option of the split {split.name} ({split.name} only).  [default: {default}]"
+    return Option(
+        [f"--{name.replace('_', '-')}"], type=str if default is None else type(default), section=SPLIT, help=help
+    )
 
 
 def _help(one: Entry, splits: Mapping[str, kinds.Kind]) -> str:

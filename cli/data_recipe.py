@@ -56,5 +56,5 @@ def titles(items: "pd.DataFrame | None", ids: "Ids") -> list[str | None]:
 
 def _typed(said: Said) -> str:
     """Return an option of a message as it is typed."""
-    names = {one.field: one.name for one in options(DataRecipe)}
-    return " ".join([f"--{names[said.field].replace('_', '-')}", *([said.value] if said.value else [])])
+    name = {one.field: one.name for one in options(DataRecipe)}.get(said.field, said.field)
+    return " ".join([f"--{name.replace('_', '-')}", *([said.value] if said.value else [])])

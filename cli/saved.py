@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING
 
 from recsys_ae.errors import ArtefactError, DataError, RecsysError
 
+from .data_options import DATA
 from .framework import Option
-from .options import DATA
 from .param_types import FILE
 
 if TYPE_CHECKING:

@@ -43,6 +43,6 @@ class Reading:
 
     @classmethod
     def from_options(cls, given: Mapping[str, Any]) -> Self:
-        """Take the options among others that are in a mapping, under their names, with None for those not given."""
+        """Take the options among others that are in a mapping, under their names."""
         known = {one.field: given[one.name] for one in options(cls) if one.name in given}
         return cls(**known)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Self
 from recsys_ae.data.origin import FINGERPRINT, RECIPE
 from recsys_ae.data.recipe_options import RecipeOptions
 from recsys_ae.data.recipe_table import options
-from recsys_ae.errors import ConfigError, DataError
+from recsys_ae.errors import DataError
 
 if TYPE_CHECKING:
     from recsys_ae.data.dataset_info import Dataset
@@ -36,11 +36,9 @@ class DataRecipe(RecipeOptions):
     def from_json(cls, stored: Mapping[str, Any], expected: str | None = None) -> Self:
         """Return the recipe of `as_json`, of this version or an earlier one."""
         fields = {one.name: one.field for one in options(cls)} | {"whole_histories": "whole_histories"}
-        unknown = sorted(set(stored) - set(fields))
-        if unknown:
-            raise ConfigError(f"this version knows no option {unknown[0]!r} of a data recipe")
-        values = {"whole_histories": False, **stored}
-        return cls(**{fields[name]: value for name, value in values.items()}, expected=expected)
+        known = {fields[name]: value for name, value in stored.items() if name in fields}
+        others = {name: value for name, value in stored.items() if name not in fields}
+        return cls(**{"whole_histories": False, **known}, split_settings=others, expected=expected)
 
     @classmethod
     def of_notes(cls, notes: Mapping[str, Any]) -> Self:
@@ -52,13 +50,15 @@ class DataRecipe(RecipeOptions):
     def at(self, data: str | Path | None = None, data_dir: str | Path | None = None) -> Self:
         """Return the recipe for the same data in another place: the path of a file, or the folder of data sets."""
         places = {"data": data, "data_dir": data_dir}
-        moved = {name: str(Path(place).absolute()) for name, place in places.items() if place is not None}
+        moved: dict[str, Any] = {
+            name: str(Path(place).absolute()) for name, place in places.items() if place is not None
+        }
         return dataclasses.replace(self, **moved)
 
     def unsplit(self) -> Self:
         """Return the recipe that reads and filters the same data, without a split."""
-        nothing = {one.field: None for one in options(type(self), "split") if one.default is None}
-        return dataclasses.replace(self, split_kind="none", **nothing, expected=None)
+        nothing: dict[str, Any] = {one.field: None for one in options(type(self), "split") if one.default is None}
+        return dataclasses.replace(self, split_kind="none", **nothing, split_settings={}, expected=None)
 
     def load(
         self,

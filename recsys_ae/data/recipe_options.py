@@ -1,14 +1,14 @@
 """The options of a data recipe, with their defaults, and which of them go together."""
 
 import dataclasses
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 from recsys_ae.data.reading import Reading
 from recsys_ae.data.recipe_table import RecipeError, Said, UnknownDataError, option, options
 from recsys_ae.data.splits import kinds
-from recsys_ae.data.splits.kinds import Kind
 from recsys_ae.errors import ConfigError
 from recsys_ae.spec.hyper import nearest
 
@@ -35,6 +35,8 @@ class RecipeOptions(Reading):
         training part is given.
     split_kind
         The name of a split. The options after it belong to some splits only; a split has its own defaults for them.
+    split_settings
+        Options of the split that no other has.
     whole_histories
         Whether test users that a minimum takes from a given training part keep their histories. They do, except in
         recipes of models that were saved before this was so.
@@ -54,6 +56,7 @@ class RecipeOptions(Reading):
     valid_share: float | None = option(None, "split", "share")
     test_data: str | None = option(None, "split", "file", of_parts=True)
     fold: str | None = option(None, "split", "choice", FOLDS, of_parts=True)
+    split_settings: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     whole_histories: bool = dataclasses.field(default=None)  # type: ignore[assignment]
 
     def __post_init__(self) -> None:
@@ -70,7 +73,7 @@ class RecipeOptions(Reading):
         self._refuse_misfits()
 
     @property
-    def kind(self) -> Kind:
+    def kind(self) -> kinds.Kind:
         """The split."""
         return kinds.kind(self.split_kind)
 
@@ -93,12 +96,20 @@ class RecipeOptions(Reading):
     def split_options(self) -> dict[str, Any]:
         """What is given of the options that the split takes."""
         values = {one.name: getattr(self, one.field) for one in options(type(self), "split")}
-        return {name: values[name] for name in self.kind.options if values.get(name) is not None}
+        own = {name: values[name] for name in self.kind.options if values.get(name) is not None}
+        return {**own, **self.split_settings}
 
     def as_json(self) -> dict[str, Any]:
         """Return the recipe as JSON holds it: all options by name, and ``whole_histories``."""
         values = {one.name: getattr(self, one.field) for one in options(type(self))}
-        return {**values, "whole_histories": self.whole_histories}
+        return {**values, "whole_histories": self.whole_histories, **self.split_settings}
+
+    @classmethod
+    def from_options(cls, given: Mapping[str, Any]) -> Self:
+        """Take the options among others that are in a mapping, under their names, with None for those not given."""
+        known = {one.field: given[one.name] for one in options(cls) if one.name in given}
+        settings = {name: given[name] for name in own_options(cls) if given.get(name) is not None}
+        return cls(**known, split_settings=settings)
 
     def _refuse_other_values(self) -> None:
         for one in options(type(self)):
@@ -134,6 +145,16 @@ class RecipeOptions(Reading):
             if self.split_kind not in takers:
                 split = Said("split_kind", ", ".join(takers))
                 raise RecipeError(Said(one.field), " goes with ", split, f", not {self.split_kind}")
+        for name in self.split_settings:
+            if name not in self.kind.options:
+                raise RecipeError("the split ", Said("split_kind", self.split_kind), " has no option ", Said(name))
+
+
+def own_options(recipe: type[RecipeOptions]) -> dict[str, kinds.Kind]:
+    """Return the options that only one split has, with that split."""
+    shared = {one.name for one in options(recipe)} | set(kinds.PARTS)
+    every = map(kinds.kind, kinds.names())
+    return {name: kind for kind in every for name in kind.options if name not in shared}
 
 
 def catalog_names() -> tuple[str, ...]:

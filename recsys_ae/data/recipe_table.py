@@ -8,7 +8,7 @@ from typing import Any, Literal, NamedTuple, TypeAlias
 from recsys_ae.errors import ConfigError
 from recsys_ae.spec.hyper import nearest
 
-Kind: TypeAlias = Literal[
+Value: TypeAlias = Literal[
     "data", "folder", "file", "column", "separator", "name", "choice", "flag", "yes or no", "rating", "whole", "users",
     "share", "split",
 ]  # fmt: skip
@@ -29,7 +29,7 @@ class Option:
     field: str
     default: Any
     section: Section
-    kind: Kind
+    kind: Value
     choices: tuple[str, ...]
     low: int | None
     high: int | None
@@ -39,7 +39,7 @@ class Option:
 def option(
     default: Any,
     section: Section,
-    kind: Kind,
+    kind: Value,
     choices: Sequence[str] = (),
     *,
     low: int | None = None,

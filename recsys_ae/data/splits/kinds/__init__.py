@@ -1,8 +1,9 @@
 """Ways to split data. The folder is the registry: a new file is a new split.
 
 A file says in the first line of its docstring what is held out, and defines a function ``split(data, *, …)``, which
-returns a `Split` of the filtered data. The names of its keyword-only parameters are the options of the recipe that it
-takes; the defaults are used where an option is not given. A split of parts as published takes two more: ``test``, the
+returns a `Split` of the filtered data. Its keyword-only parameters are the options that it takes: those of the recipe
+by their names, and others of its own, whose defaults are numbers or text. A default is used where an option is not
+given. A split of parts as published takes two more: ``test``, the
 test part, and ``read``, the training part before the minimums took users and items away (None if there are no
 minimums). A file with ``RATED = True`` keeps all ratings as they are unless a threshold is asked for.
 
@@ -10,12 +11,14 @@ All but the function itself is known without importing the file.
 """
 
 import ast
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from recsys_ae.data.registry_folder import files, source
+from recsys_ae.errors import ConfigError
 
 if TYPE_CHECKING:
     from recsys_ae.data.interactions import Interactions
@@ -23,6 +26,9 @@ if TYPE_CHECKING:
 
 FIRST = ("strong", "weak", "leave_last", "time", "ratings", "given", "none")
 """The files whose splits are listed first, in this order; all others follow by their names."""
+
+PARTS = ("test", "read")
+"""What a split of parts as published takes besides options."""
 
 
 @dataclass(frozen=True)
@@ -35,6 +41,8 @@ class Kind:
         What is held out.
     options
         The names of what it takes besides the data.
+    defaults
+        The defaults of those that have one.
     rated
         Whether ratings stay as they are unless a threshold is asked for.
     """
@@ -42,6 +50,7 @@ class Kind:
     name: str
     summary: str
     options: tuple[str, ...]
+    defaults: Mapping[str, Any]
     rated: bool
 
     @property
@@ -75,8 +84,13 @@ def _described(name: str, text: str) -> Kind:
     """Return the split that the text of a file defines."""
     tree = ast.parse(text)
     summary = (ast.get_docstring(tree) or "").partition("\n")[0].rstrip(".")
-    (function,) = (node for node in tree.body if isinstance(node, ast.FunctionDef) and node.name == "split")
+    functions = (node for node in tree.body if isinstance(node, ast.FunctionDef) and node.name == "split")
+    function = next(functions, None)
+    if function is None:
+        raise ConfigError(f"the file of the split {name!r} defines no function split(data, *, ...)")
     options = tuple(argument.arg for argument in function.args.kwonlyargs)
+    values = zip(options, function.args.kw_defaults, strict=True)
+    defaults = {name: value.value for name, value in values if isinstance(value, ast.Constant)}
     assigned = (node for node in tree.body if isinstance(node, ast.Assign))
     rated = any(isinstance(one, ast.Name) and one.id == "RATED" for node in assigned for one in node.targets)
-    return Kind(name, summary[:1].lower() + summary[1:], options, rated)
+    return Kind(name, summary[:1].lower() + summary[1:], options, defaults, rated)

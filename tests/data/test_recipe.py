@@ -1,0 +1,176 @@
+"""A data recipe reads, filters and splits data; a model keeps it, and gives its own split back."""
+
+import dataclasses
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from recsys_ae import Recommender, read_interactions
+from recsys_ae.data.filters import MinInteractions, MinRating
+from recsys_ae.data.recipe import DataRecipe
+from recsys_ae.data.recipe_table import RecipeError, UnknownDataError, options
+from recsys_ae.data.splits import kinds
+from recsys_ae.data.splits.split import split_given, split_users
+from recsys_ae.errors import ConfigError, DataError, RecsysError
+from recsys_ae.models import EASE, AutoRec
+
+KINDS = [name for name in kinds.names() if name != "given"]
+
+
+def write(path: Path, *, seed: int = 0) -> Path:
+    rng = np.random.default_rng(seed)
+    pairs = [(user, item) for user in range(60) for item in rng.choice(30, 12, replace=False)]
+    lines = [f"{u},{i},{rng.integers(1, 6)},{rng.integers(1, 10**6)}" for u, i in pairs]
+    path.write_text("\n".join(["user,item,rating,timestamp", *lines]))
+    return path
+
+
+@pytest.fixture(scope="module")
+def ratings(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write(tmp_path_factory.mktemp("recipe") / "ratings.csv")
+
+
+def saved(recipe: DataRecipe, folder: Path) -> tuple[str, Recommender]:
+    """Fit a model to the split of a recipe, save and load it; return the fingerprint of the split and the model."""
+    split = recipe.split()
+    spec = AutoRec(latent=2, epochs=1) if recipe.split_kind == "ratings" else EASE()
+    Recommender(spec).fit(split.train, valid=split.valid).save(folder)
+    return split.fingerprint, Recommender.load(folder)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_saved_model_gives_the_split_of_its_fit(kind: str, ratings: Path, tmp_path: Path) -> None:
+    fingerprint, model = saved(DataRecipe(data=str(ratings), split_kind=kind), tmp_path / "model")
+    split = model.recipe.split()
+    assert split.fingerprint == fingerprint == model.notes["fingerprint"]
+    assert split.train.items.equals(model.items)
+    assert model.recipe == DataRecipe.from_json(json.loads(json.dumps(model.recipe.as_json())))
+    assert model.recipe.split_kind == kind
+
+
+def test_given_parts_are_read_again(ratings: Path, tmp_path: Path) -> None:
+    data = read_interactions(ratings)
+    test = np.arange(data.nnz) % 5 == 0
+    for name, part in (("base", data.take(~test)), ("test", data.take(test))):
+        rows, columns = part.matrix.nonzero()
+        lines = [f"{part.users[u]},{part.items[i]},{part.matrix[u, i]:g}" for u, i in zip(rows, columns, strict=True)]
+        (tmp_path / f"{name}.csv").write_text("\n".join(["user,item,rating", *lines]))
+    places = {"data": str(tmp_path / "base.csv"), "test_data": str(tmp_path / "test.csv")}
+    recipe = DataRecipe(**places, split_kind="given", min_user_items=3)
+    fingerprint, model = saved(recipe, tmp_path / "model")
+    assert model.recipe.split().fingerprint == fingerprint
+    base, held = (MinRating(4)(read_interactions(place)) for place in places.values())
+    assert fingerprint == split_given(MinInteractions(user=3)(base), held, seed=98765, read=base).fingerprint
+    # A recipe of before does not say that histories stay whole, and makes the split that it made then.
+    stored = {name: value for name, value in recipe.as_json().items() if name != "whole_histories"}
+    before = split_given(MinInteractions(user=3)(base), held, seed=98765).fingerprint
+    assert DataRecipe.from_json(stored).split().fingerprint == before != fingerprint
+
+
+@pytest.mark.parametrize(
+    "how",
+    [
+        {"data": "sample"},
+        {"data": "ml-100k", "split_kind": "given", "fold": "u2"},
+        {"data": "ml-100k", "split_kind": "leave-last", "min_rating": "none"},
+        {"data": "ml-latest-small", "split_recipe": "liang2018", "valid_users": 50, "test_users": 50},
+        {"data": "gowalla", "split_kind": "given"},
+    ],
+)
+def test_named_data_are_split_again(how: dict[str, Any], request: pytest.FixtureRequest, tmp_path: Path) -> None:
+    if how["data"] != "sample":
+        how = {**how, "data_dir": request.getfixturevalue("data_dir")}
+    recipe = DataRecipe(**how)
+    split = recipe.split()
+    again = DataRecipe.from_json(json.loads(json.dumps(dict(split.train.origin.recipe))), split.fingerprint)
+    assert again.split().fingerprint == split.fingerprint
+    assert again.title == how["data"]
+
+
+def test_a_recipe_says_what_the_functions_do(ratings: Path) -> None:
+    split = DataRecipe(data=str(ratings), min_rating=3, k_core=True, min_item_users=4, valid_users=5).split()
+    data = MinInteractions(user=5, item=4, repeat=True)(MinRating(3)(read_interactions(ratings)))
+    assert split.fingerprint == split_users(data, n_valid=5, n_test=0.1, seed=98765).fingerprint
+
+
+def test_the_data_may_have_moved_but_not_changed(ratings: Path, tmp_path: Path) -> None:
+    there = tmp_path / "there.csv"
+    there.write_bytes(ratings.read_bytes())
+    fingerprint, model = saved(DataRecipe(data=str(there)), tmp_path / "model")
+    there.rename(tmp_path / "elsewhere.csv")
+    with pytest.raises(DataError, match=r"there\.csv: there is no such file"):
+        model.recipe.split()
+    assert model.recipe.split(data=tmp_path / "elsewhere.csv").fingerprint == fingerprint
+    changed = write(tmp_path / "changed.csv", seed=1)
+    with pytest.raises(DataError, match=rf"the model was fitted on {fingerprint}: the data have changed since"):
+        model.recipe.split(data=changed)
+
+
+def test_a_model_of_data_made_in_memory_has_no_recipe(ratings: Path, tmp_path: Path) -> None:
+    split = DataRecipe(data=str(ratings)).split()
+    model = Recommender(EASE()).fit(split.train)
+    assert model.recipe.data == str(ratings)
+    made = "fitted on data made in memory: it has no recipe"
+    for train in (read_interactions(ratings), MinInteractions(user=9)(split.train)):
+        # Fitted again, the same model has learnt from other data.
+        with pytest.raises(DataError, match=made):
+            _ = model.fit(train).recipe
+    with pytest.raises(DataError, match=made):
+        _ = Recommender(EASE()).recipe
+    model.notes["source"] = "the shop"
+    assert model.fit(read_interactions(ratings)).notes["source"] == "the shop"
+
+
+def test_what_is_learnt_from_carries_its_recipe_as_it_is(ratings: Path) -> None:
+    train = DataRecipe(data=str(ratings)).split().train
+    assert dataclasses.replace(train, timestamps=None).origin is train.origin
+    assert train.origin.recipe["min_rating"] == 4.0
+    for other in (train.take(train.matrix.data > 0), train.select_users(np.arange(3)), train.onto(train.items[:5])):
+        assert other.origin is None
+
+
+@pytest.mark.parametrize(
+    ("how", "error", "said"),
+    [
+        ({"split_kind": "weak", "test_users": 3}, RecipeError, "test_users goes with split_kind='strong', not weak"),
+        ({"split_kind": "strong", "fold": "u1"}, RecipeError, "fold goes with split_kind='given', not strong"),
+        ({"header": True}, RecipeError, "header is about files; sample has its own form"),
+        ({"data": "./a.csv", "split_kind": "given"}, RecipeError, "split_kind='given' needs the test part: test_data"),
+        ({"data": "samble"}, UnknownDataError, "data = 'samble': .*; did you mean 'sample'"),
+        ({"split_kind": "waek"}, ConfigError, "there is no split 'waek'; did you mean 'weak'"),
+        ({"duplicates": "first"}, ConfigError, "duplicates = 'first': expected one of last, sum, error"),
+        ({"min_rating": "four"}, ConfigError, "min_rating = 'four': expected a number, 'auto' or 'none'"),
+        ({"split_settings": {"every": 3}}, RecipeError, "the split split_kind='strong' has no option every"),
+    ],
+)
+def test_what_does_not_go_together_is_refused_in_words_of_python(
+    how: dict[str, Any], error: type[RecsysError], said: str
+) -> None:
+    with pytest.raises(error, match=said):
+        DataRecipe(**how)
+
+
+def test_a_split_of_parts_needs_data_that_have_them() -> None:
+    with pytest.raises(RecipeError, match="sample has no test part of its own; choose another split_kind"):
+        DataRecipe(split_kind="given").split()
+
+
+def test_the_form_of_the_file_is_that_of_the_first_models() -> None:
+    assert list(DataRecipe().as_json()) == [
+        "user_column", "item_column", "rating_column", "timestamp_column", "separator", "header", "encoding",
+        "duplicates", "data", "data_dir", "min_rating", "min_user_items", "min_item_users", "k_core", "split",
+        "split_recipe", "split_seed", "valid_users", "test_users", "valid_share", "test_data", "fold",
+        "whole_histories",
+    ]  # fmt: skip
+    assert [one.name for one in options(DataRecipe)] == list(DataRecipe().as_json())[:-1]
+
+
+def test_the_table_of_options_needs_no_heavy_package() -> None:
+    heavy = {"torch", "pandas", "numpy", "scipy"}
+    code = f"import sys, recsys_ae.data.recipe; sys.exit(bool({heavy!r} & set(sys.modules)))"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
