@@ -138,16 +138,14 @@ class RecipeOptions(Reading):
             raise RecipeError(Said("split_kind", self.split_kind), " needs the test part: ", Said("test_data", "FILE"))
 
     def _refuse_options_of_other_splits(self) -> None:
-        for one in options(type(self), "split"):
-            if one.default is not None or getattr(self, one.field) is None:
-                continue
-            takers = kinds.that_take("test" if one.of_parts else one.name)
+        optional = (one for one in options(type(self), "split") if one.default is None)
+        given = {one.field: kinds.that_take("test" if one.of_parts else one.name) for one in optional
+                 if getattr(self, one.field) is not None}  # fmt: skip
+        given |= {name: kinds.that_take(name) for name in self.split_settings}
+        for field, takers in given.items():
             if self.split_kind not in takers:
-                split = Said("split_kind", ", ".join(takers))
-                raise RecipeError(Said(one.field), " goes with ", split, f", not {self.split_kind}")
-        for name in self.split_settings:
-            if name not in self.kind.options:
-                raise RecipeError("the split ", Said("split_kind", self.split_kind), " has no option ", Said(name))
+                split = Said("split_kind", ", ".join(takers)) if takers else "no split"
+                raise RecipeError(Said(field), " goes with ", split, f", not {self.split_kind}")
 
 
 def own_options(recipe: type[RecipeOptions]) -> dict[str, kinds.Kind]:
