@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 
-.PHONY: demo test nightly check install clean
+.PHONY: demo quick quick-data quick-rest test nightly check install clean
 
 demo: $(READY)  ## fit, evaluate and recommend on the embedded sample
 	@$(BIN)/recsys-ae fit mult-vae --data sample --epochs 60 --batch-size 100 --out demo/model --overwrite
@@ -19,6 +19,16 @@ demo: $(READY)  ## fit, evaluate and recommend on the embedded sample
 	@echo "  recsys-ae fit mult-vae --data ml-1m           # real data: downloads MovieLens 1M"
 	@echo "  recsys-ae fit ease --data your-ratings.csv    # your own"
 	@echo "  mlflow ui --backend-store-uri sqlite:///mlflow.db"
+
+quick: $(READY)  ## ruff, mypy, and the tests of the lower floors: under a minute on two cores
+	@$(MAKE) --no-print-directory --jobs=2 quick-data check quick-rest
+
+quick-data: $(READY)
+	$(BIN)/pytest -m "not slow and not nightly" tests/data
+
+quick-rest: $(READY)
+	$(BIN)/pytest -m "not slow and not nightly" tests/test_architecture.py tests/test_layout.py tests/test_metrics.py \
+		tests/spec tests/storage tests/nn tests/ranking tests/compatibility
 
 test: check  ## ruff, mypy --strict, pytest
 	$(BIN)/pytest
