@@ -1,7 +1,8 @@
 """One file per model of histories. The folder is the registry: a new file is a new model."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from recsys_ae.spec.faces import lazy
 from recsys_ae.spec.registry import Registry
 
 if TYPE_CHECKING:
@@ -24,8 +25,36 @@ if TYPE_CHECKING:
     from recsys_ae.models.popularity import Popularity as Popularity
     from recsys_ae.models.recvae import RecVAE as RecVAE
     from recsys_ae.models.vasp import VASP as VASP
-    from recsys_ae.nn.model import Spec
+    from recsys_ae.nn.history import History as History
+    from recsys_ae.nn.model import Model as Model
+    from recsys_ae.nn.model import Shape as Shape
+    from recsys_ae.nn.model import Spec as Spec
+    from recsys_ae.nn.rows import Rows as Rows
+    from recsys_ae.nn.training.model import TrainableModel as TrainableModel
+    from recsys_ae.nn.training.model import TrainableSpec as TrainableSpec
+    from recsys_ae.spec.hyper import hp as hp
+
+_HOMES = {
+    "History": "recsys_ae.nn.history",
+    "Model": "recsys_ae.nn.model",
+    "Rows": "recsys_ae.nn.rows",
+    "Shape": "recsys_ae.nn.model",
+    "Spec": "recsys_ae.nn.model",
+    "TrainableModel": "recsys_ae.nn.training.model",
+    "TrainableSpec": "recsys_ae.nn.training.model",
+    "hp": "recsys_ae.spec.hyper",
+}
+"""What a model of one's own is made with."""
 
 registry: "Registry[Spec]" = Registry(__name__, __path__[0], "model", group=__name__)
 names, summary, spec_class = registry.names, registry.summary, registry.spec_class
-__getattr__ = registry.attribute
+
+
+def _others(name: str) -> Any:
+    """Return a model's hyper-parameters by the name of their class; and ``__all__``, which lists the files' classes."""
+    if name == "__all__":
+        return sorted((*_HOMES, "names", "spec_class", "summary", *registry.class_names()))
+    return registry.attribute(name)
+
+
+__getattr__, __dir__ = lazy(__name__, _HOMES, _others)

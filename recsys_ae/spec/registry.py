@@ -97,6 +97,10 @@ class Registry(Generic[S]):
                 )
         return tuple(sentences)
 
+    def class_names(self) -> tuple[str, ...]:
+        """Return the names of the classes of the folder's models, without importing one."""
+        return tuple(self._class_in((self.folder / f"{name}.py").read_text("utf-8")) for name in self.built_in())
+
     def attribute(self, name: str) -> Any:
         """Return a model of the folder by its class's name: the ``__getattr__`` of the package."""
         for key in self.built_in():
@@ -106,6 +110,12 @@ class Registry(Generic[S]):
 
     def _registered(self) -> Iterator["EntryPoint"]:
         return iter(() if self.group is None else plug_ins.registered(self.group))
+
+    def _class_in(self, source: str) -> str:
+        """Return the name of the one dataclass with ``build`` in a file's text."""
+        classes = (node for node in ast.parse(source).body if isinstance(node, ast.ClassDef) and node.decorator_list)
+        (name,) = (node.name for node in classes if any(getattr(one, "name", "") == "build" for one in node.body))
+        return name
 
     def _of_file(self, key: str) -> type[S]:
         """Return the one dataclass with ``build`` that a file defines."""

@@ -1,0 +1,40 @@
+"""Lazy imports: packages whose public names are imported from their modules when they are first used."""
+
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from importlib import import_module
+from typing import Any
+
+
+def lazy(
+    package: str, homes: Mapping[str, str], others: Callable[[str], Any] | None = None
+) -> tuple[Callable[[str], Any], Callable[[], list[str]]]:
+    """Return ``__getattr__`` and ``__dir__`` of a package.
+
+    Parameters
+    ----------
+    package
+        The package's ``__name__``.
+    homes
+        Each public name with the module that defines it, ``module`` or ``module:other name``.
+    others
+        Gives what is asked for by a name that is not among them, or raises an `AttributeError`.
+    """
+
+    def attribute(name: str) -> Any:
+        """Import a public name from its home."""
+        if name not in homes:
+            if others is not None:
+                return others(name)
+            raise AttributeError(f"module {package!r} has no attribute {name!r}")
+        module, _, there = homes[name].partition(":")
+        value = getattr(import_module(module), there or name)
+        setattr(sys.modules[package], name, value)
+        return value
+
+    def listed() -> list[str]:
+        """List the public names."""
+        public: Sequence[str] = sys.modules[package].__all__
+        return sorted(public)
+
+    return attribute, listed
