@@ -36,7 +36,10 @@ def test_a_model_learns_from_new_data_in_a_new_split(cli: Run, here: Path, membe
 def test_options_of_the_new_split_are_its_own(cli: Run, members: Path) -> None:
     assert "--every INTEGER" in cli("fit", "ease", "--help").out
     outcome = cli("fit", "ease", "--every", 2, "--no-track")
-    assert (outcome.code, outcome.error) == (2, "Error: --every goes with --split every-third, not strong (see recsys-ae fit ease --help)")
+    assert (outcome.code, outcome.error) == (
+        2,
+        "Error: --every goes with --split every-third, not strong (see recsys-ae fit ease --help)",
+    )
 
 
 def test_a_model_fitted_in_python_is_evaluated_by_the_command_line(cli: Run, here: Path, ratings: Path) -> None:
