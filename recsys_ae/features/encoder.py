@@ -12,22 +12,18 @@ import torch
 from torch import Tensor
 
 from recsys_ae.data.parsing import Ids
-from recsys_ae.errors import ArtefactError, ConfigError, DataError, NotFittedError, UnsupportedError
-from recsys_ae.features import models as autoencoders
+from recsys_ae.errors import ConfigError, DataError, NotFittedError, UnsupportedError
 from recsys_ae.features.data.features import Features
 from recsys_ae.features.nn.contract import FeatureAutoencoder, FeatureShape, FeatureSpec, refuse_unbounded
 from recsys_ae.features.nn.reconstruction import chunks, squared_errors, validation
 from recsys_ae.features.nn.rows import FeatureRows
 from recsys_ae.features.nn.scaling import Columns, Scaling
+from recsys_ae.features.state import FittedEncoder
 from recsys_ae.nn.history import VALIDATION, History
-from recsys_ae.nn.runtime import Run, resolve, seeded
+from recsys_ae.nn.runtime import Run, seeded
 from recsys_ae.recommender.metadata import feature_metadata
 from recsys_ae.recommender.preflight import check_features
-from recsys_ae.spec.hyper import build, flatten
-from recsys_ae.storage import artefact
-from recsys_ae.storage.artefact import Artefact
-
-KIND = "feature_encoder"
+from recsys_ae.spec.hyper import flatten
 
 
 class FeatureEncoder:
@@ -200,36 +196,21 @@ class FeatureEncoder:
 
     def save(self, path: str | Path, *, overwrite: bool = False) -> None:
         """Write the model into a folder: `FeatureEncoder.load` gives an equal spec and equal codes."""
-        state = {f"network.{name}": tensor for name, tensor in self.network.state_dict().items()}
-        state |= {f"scaling.{name}": tensor for name, tensor in self._scaling.state_dict().items()}
-        config = {
-            "model": self.spec.name(),
-            "spec": flatten(self.spec),
-            "shape": [self.metadata["rows"], len(self.columns), list(self.form)],
-            "facts": self.metadata,
-            "history": self.history,
-        }
-        artefact.write(Path(path), Artefact(config, self.columns, state, self.notes, kind=KIND), overwrite=overwrite)
+        learnt = self.network, self._scaling, self.columns, self.form
+        FittedEncoder(self.spec, *learnt, self.history, self.metadata, self.notes).save(path, overwrite=overwrite)
 
     @classmethod
     def load(cls, path: str | Path, *, device: str = "auto") -> Self:
         """Read a model that was saved on any device."""
-        place = resolve(device)
-        stored = artefact.read(Path(path), place, KIND)
-        try:
-            model = cls(build(autoencoders.spec_class(stored.config["model"]), stored.config["spec"]))
-            rows, width, form = stored.config["shape"]
-            with torch.device("meta"):  # shapes only: what a new network would draw and hold is not needed
-                network, scaling = model.spec.build(FeatureShape(rows, width, tuple(form))), Scaling(width)
-            for part, module in (("network.", network), ("scaling.", scaling)):
-                own = {name.removeprefix(part): one for name, one in stored.state.items() if name.startswith(part)}
-                module.load_state_dict(own, assign=True)
-            model.history = History.replayed(stored.config["history"], model.spec.monitor)
-            model.metadata = stored.config["facts"]
-        except (AttributeError, ConfigError, KeyError, TypeError, ValueError, RuntimeError) as error:
-            raise ArtefactError(f"{path} cannot be loaded by this version: {error}") from error
-        model._network, model._scaling, model.columns, model.form = network.eval(), scaling, stored.items, tuple(form)
-        model.notes = dict(stored.notes)
+        parts = FittedEncoder.load(path, device=device)
+        model = cls(parts.spec)
+        model._network, model._scaling, model.columns, model.form = (
+            parts.network,
+            parts.scaling,
+            parts.columns,
+            parts.form,
+        )
+        model.history, model.metadata, model.notes = parts.history, parts.metadata, dict(parts.notes)
         return model
 
     def rows(self, features: Features) -> FeatureRows:

@@ -15,6 +15,7 @@ from recsys_ae.features.nn.contract import FeatureSpec
 from recsys_ae.nn.model import Spec
 from recsys_ae.nn.runtime import Run
 from recsys_ae.nn.threads import usable_threads
+from recsys_ae.spec.hyper import flatten
 
 
 def fit_metadata(spec: Spec, train: Interactions, valid: Holdout | None, run: Run) -> dict[str, Any]:
@@ -29,6 +30,13 @@ def fit_metadata(spec: Spec, train: Interactions, valid: Holdout | None, run: Ru
         "split_fingerprint": None if valid is None else valid.fingerprint,
         **_run_settings(run),
     }
+
+
+def rules(given: Spec, resolved: Spec) -> dict[str, Any]:
+    """Return the hyper-parameters that depend on the data, as they were given; nothing where there are none."""
+    before, after = flatten(given), flatten(resolved)
+    words = {name: value for name, value in before.items() if value != after[name]}
+    return {"rules": words} if words else {}
 
 
 def feature_metadata(spec: FeatureSpec, features: Features, valid: Features | None, run: Run) -> dict[str, Any]:

@@ -21,22 +21,21 @@ from recsys_ae.data.parsing import shown
 from recsys_ae.data.recipe import DataRecipe
 from recsys_ae.data.splits.holdout import histories_of
 from recsys_ae.data.splits.split import Holdout
-from recsys_ae.errors import ArtefactError, ConfigError, DataError, NotFittedError, UnsupportedError
+from recsys_ae.errors import ConfigError, DataError, NotFittedError, UnsupportedError
 from recsys_ae.features.data.features import Features
 from recsys_ae.nn.history import VALIDATION, History
-from recsys_ae.nn.model import Model, Shape, Spec
+from recsys_ae.nn.model import Model, Shape, Spec, Stats
 from recsys_ae.nn.rows import Rows, canonical
-from recsys_ae.nn.runtime import Run, resolve
+from recsys_ae.nn.runtime import Run
 from recsys_ae.ranking import rank as ranking
 from recsys_ae.ranking import recommendations
 from recsys_ae.ranking.candidates import Candidates, Filter, places
 from recsys_ae.ranking.recommendations import Recommendations
 from recsys_ae.recommender import preflight
-from recsys_ae.recommender.metadata import fit_metadata
+from recsys_ae.recommender.metadata import fit_metadata, rules
 from recsys_ae.recommender.state import Fitted
 from recsys_ae.recommender.validating import measure_on
 from recsys_ae.spec.hyper import flatten
-from recsys_ae.storage import artefact
 
 
 class Recommender:
@@ -143,25 +142,27 @@ class Recommender:
         if valid is not None:
             preflight.refuse_other_items(valid, train.shape[1])
         shape = Shape(*train.shape, 0 if item_features is None else item_features.width)
-        preflight.check(self.spec, train, run, shape.features)
-        metadata = fit_metadata(self.spec, train, valid, run)
-        run.tracker.parameters({**flatten(self.spec), **metadata})
+        spec = self.spec.resolved(Stats(train.matrix))
+        preflight.check(spec, train, run, shape.features)
+        metadata = fit_metadata(spec, train, valid, run) | rules(self.spec, spec)
+        run.tracker.parameters({**flatten(spec), **metadata})
         started, device = time.perf_counter(), run.torch_device
         with run.settings():
-            network = self.spec.build(shape).to(device)
+            network = spec.build(shape).to(device)
             start = cold_start.begin(network, item_features, train.items, run)
             rows = Rows.from_matrix(canonical(train.matrix), device)
             popularity = rows.with_values(torch.ones_like(rows.values)).column_sums()
             users = train.users if network.knows_users else pd.Index([])
-            measure = measure_on(valid, self.spec, network, popularity, users)
+            measure = measure_on(valid, spec, network, popularity, users)
             history = network.learn(rows, run, measure)
             found = None if start is None else ColdStart.learn(network, rows, start, run.generator())
             if measure is not None and not history:
                 history.append({f"{VALIDATION}{name}": value for name, value in measure().items()})
-                history.judge(self.spec.monitor)
+                history.judge(spec.monitor)
                 run.tracker.metrics(history[0], step=1)
         metadata |= {"seconds": round(time.perf_counter() - started, 3), **({} if start is None else start.metadata)}
         # Only now, so that a fit that fails leaves what was fitted before whole.
+        self.spec = spec
         self.history, self.metadata, self._cold_start = history, metadata, found
         self.notes = with_origin(self.notes, train.origin)
         self._network, self._popularity, self.items, self.users = network.eval(), popularity, train.items, users
@@ -327,16 +328,12 @@ class Recommender:
 
     def save(self, path: str | Path, *, overwrite: bool = False) -> None:
         """Write the model into a folder: `Recommender.load` gives an equal spec and equal scores."""
-        artefact.write(Path(path), self.parts.artefact(), overwrite=overwrite)
+        self.parts.save(path, overwrite=overwrite)
 
     @classmethod
     def load(cls, path: str | Path, *, device: str = "auto") -> Self:
         """Read a model that was saved on any device; no training data are needed."""
-        stored = artefact.read(Path(path), resolve(device))
-        try:
-            return cls.assembled(Fitted.of(stored))
-        except (AttributeError, ConfigError, KeyError, TypeError, ValueError, RuntimeError) as error:
-            raise ArtefactError(f"{path} cannot be loaded by this version: {error}") from error
+        return cls.assembled(Fitted.load(path, device=device))
 
     def _with(self, cold_items: Features) -> Extended:
         """Return the network with further items."""

@@ -1,11 +1,10 @@
-"""What of a recommender is kept on the disk."""
+"""Parts of a fitted recommender, and its folder on the disk."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Self
 
 import pandas as pd
-import torch
 from torch import Tensor
 
 from recsys_ae import models
@@ -13,13 +12,16 @@ from recsys_ae.cold_start.cold_start import ColdStart
 from recsys_ae.data.interactions import Ids
 from recsys_ae.nn.history import History
 from recsys_ae.nn.model import Model, Shape, Spec
-from recsys_ae.spec.hyper import build, flatten
+from recsys_ae.nn.saved import Saved
 from recsys_ae.storage.artefact import Artefact
 
 
 @dataclass(frozen=True, eq=False)
-class Fitted:
+class Fitted(Saved):
     """All that a fitted model is; its attributes are those of a `Recommender`."""
+
+    kind = "recommender"
+    registry = models.registry
 
     spec: Spec
     network: Model
@@ -31,33 +33,26 @@ class Fitted:
     metadata: dict[str, Any]
     notes: Mapping[str, Any]
 
-    def artefact(self) -> Artefact:
-        """Return it as configuration, ids and tensors."""
-        state = {f"network.{name}": tensor for name, tensor in self.network.state_dict().items()}
-        state["popularity"] = self.popularity
-        config: dict[str, Any] = {
-            "model": self.spec.name(),
-            "spec": flatten(self.spec),
-            "shape": [self.metadata["users"], len(self.items)],
-            "facts": self.metadata,
-            "history": self.history,
-        }
-        columns: pd.Index[Any] = pd.Index([])
+    def own(self) -> Artefact:
+        """Return the ids, the popularity of the items, and what ranks cold ones."""
+        config: dict[str, Any] = {"shape": [self.metadata["users"], len(self.items)]}
+        state, columns = {"popularity": self.popularity}, pd.Index([])
         if self.cold_start is not None:
             columns, config["form"] = self.cold_start.columns, list(self.cold_start.form)
             state |= self.cold_start.state()
-        return Artefact(config, self.items, state, self.notes, self.users, columns=columns)
+        return Artefact(config, self.items, state, {}, self.users, columns=columns)
 
     @classmethod
-    def of(cls, stored: Artefact) -> Self:
-        """Make a model of what `artefact` returned."""
+    def shape(cls, stored: Artefact) -> Shape:
+        """Return the number of users, of items, and of their features."""
+        n_rows, width = stored.config["shape"]
+        return Shape(n_rows, width, len(stored.columns))
+
+    @classmethod
+    def of(cls, spec: Spec, network: Model, stored: Artefact) -> Self:
+        """Return the model that was saved."""
         config, state = stored.config, dict(stored.state)
-        spec: Spec = build(models.spec_class(config["model"]), config["spec"])
-        n_rows, width = config["shape"]
-        with torch.device("meta"):  # shapes only: what a new network would draw and hold is not needed
-            network = spec.build(Shape(n_rows, width, len(stored.columns)))
-        popularity = state.pop("popularity")
         cold_start = ColdStart.restored(stored.columns, tuple(config.get("form", ())), state)
-        network.load_state_dict({name.removeprefix("network."): one for name, one in state.items()}, assign=True)
-        found = spec, network.eval(), popularity, stored.items, stored.users, cold_start
-        return cls(*found, History.replayed(config["history"], spec.monitor), config["facts"], stored.notes)
+        learnt = network, state["popularity"], stored.items, stored.users, cold_start
+        history = History.replayed(config["history"], spec.monitor)
+        return cls(spec, *learnt, history, config["facts"], stored.notes)

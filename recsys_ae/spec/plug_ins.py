@@ -70,3 +70,14 @@ def name_of(cls: type) -> str:
         return file
     entry = entry_of(cls)
     return cls.__name__ if entry is None else plain(entry.name)
+
+
+def installed(package: str) -> bool:
+    """Say whether a package is installed."""
+    from importlib.metadata import PackageNotFoundError, version  # noqa: PLC0415
+
+    try:
+        version(package)
+    except PackageNotFoundError:
+        return False
+    return True

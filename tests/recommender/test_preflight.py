@@ -29,7 +29,7 @@ class Unbuilt(Spec):
 class Rating(Unbuilt):
     """A model of ratings."""
 
-    reads: ClassVar[Literal["interactions", "ratings"]] = "ratings"
+    feedback: ClassVar[Literal["implicit", "explicit"]] = "explicit"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,7 +61,7 @@ def assert_refused(spec: Spec, train: Interactions, error: type[Exception], mess
 @pytest.mark.parametrize("value", [1.0, 3.5, -2.0])
 def test_ratings_that_do_not_differ_are_no_ratings(value: float) -> None:
     message = (
-        f"all 5 ratings are {value:g}, so there is nothing to predict; test_preflight needs ratings that differ: "
+        f"all 5 ratings are {value:g}, so there is nothing to predict; Rating needs ratings that differ: "
         "name their column, and set no rating threshold"
     )
     assert_refused(Rating(), data([value] * 5), DataError, message)
@@ -80,7 +80,7 @@ def test_the_same_value_throughout_is_what_interactions_are() -> None:
 
 def test_negative_values_are_refused_naming_the_first_user_and_item() -> None:
     message = (
-        "2 of 5 values are negative, the first -3 of user 40 and item 'c'; test_preflight takes a value for how "
+        "2 of 5 values are negative, the first -3 of user 40 and item 'c'; Unbuilt takes a value for how "
         "often something happened: keep ratings from a threshold on (MinRating, --min-rating)"
     )
     assert_refused(Unbuilt(), data([1, 2, 0, -3, -0.5]), DataError, message)
@@ -105,7 +105,7 @@ def test_ids_are_shown_as_what_they_are() -> None:
 def test_too_little_memory_is_refused_with_both_numbers_and_a_way_out(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(preflight, "free_memory", lambda device: int(2.25 * 2**30))
     message = (
-        "test_preflight needs 12.0 GiB for 5 users and 4 items, and 2.2 GiB are free; keep fewer items "
+        "Hungry needs 12.0 GiB for 5 users and 4 items, and 2.2 GiB are free; keep fewer items "
         "(--min-item-users), compute in single precision (--dtype float32), or use elsa, which needs memory for "
         "items × latent only"
     )

@@ -1,0 +1,115 @@
+"""Saved models: what models of histories and of features write down alike."""
+
+import dataclasses
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, ClassVar, Self
+
+import torch
+from torch import Tensor, nn
+
+from recsys_ae.errors import ArtefactError, ConfigError
+from recsys_ae.nn.history import History
+from recsys_ae.nn.runtime import resolve
+from recsys_ae.spec import plug_ins
+from recsys_ae.spec.hyper import build, flatten
+from recsys_ae.spec.registry import Registry
+from recsys_ae.storage import artefact
+from recsys_ae.storage.artefact import Artefact
+
+NETWORK = "network"
+
+
+class Saved(ABC):
+    """All that a fitted model is: a dataclass with these fields, and those that one kind of model has besides."""
+
+    kind: ClassVar[str]
+    """One of `artefact.KINDS`."""
+    registry: ClassVar[Registry[Any]]
+
+    spec: Any
+    network: nn.Module
+    history: History
+    metadata: dict[str, Any]
+    notes: Mapping[str, Any]
+
+    @abstractmethod
+    def own(self) -> Artefact:
+        """Return the shape that the network was built for (in ``config``), the ids, and tensors besides its own."""
+
+    @classmethod
+    @abstractmethod
+    def shape(cls, stored: Artefact) -> Any:
+        """Return the shape to build the network for."""
+
+    @classmethod
+    @abstractmethod
+    def of(cls, spec: Any, network: Any, stored: Artefact) -> Self:
+        """Return the model; the network is complete."""
+
+    def save(self, path: str | Path, *, overwrite: bool = False) -> None:
+        """Write the model into a folder.
+
+        Raises
+        ------
+        ArtefactError
+            If the folder cannot be written, or the model's class could not be found again by its name.
+        """
+        self._refuse_unregistered()
+        own, name = self.own(), self.spec.name()
+        package = self.registry.package_of(name)
+        config = {
+            "model": name,
+            **({} if package is None else {"package": package}),
+            "spec": flatten(self.spec),
+            "shape": own.config["shape"],
+            "facts": self.metadata,
+            "history": self.history,
+        }
+        whole = dataclasses.replace(
+            own, config=config | own.config, state=tensors(NETWORK, self.network) | own.state, notes=self.notes,
+            kind=self.kind,
+        )  # fmt: skip
+        artefact.write(Path(path), whole, overwrite=overwrite)
+
+    @classmethod
+    def load(cls, path: str | Path, *, device: str = "auto") -> Self:
+        """Read a model that was saved on any device; of other packages only registered plug-ins are imported."""
+        stored = artefact.read(Path(path), resolve(device), cls.kind)
+        try:
+            cls._refuse_missing(path, stored.config)
+            spec = build(cls.registry.spec_class(stored.config["model"]), stored.config["spec"])
+            with torch.device("meta"):  # shapes only: what a new network would draw and hold is not needed
+                network = spec.build(cls.shape(stored))
+            fill(NETWORK, network, stored.state)
+            return cls.of(spec, network.eval(), stored)
+        except (AttributeError, ConfigError, KeyError, TypeError, ValueError, RuntimeError) as error:
+            raise ArtefactError(f"{path} cannot be loaded by this version: {error}") from error
+
+    def _refuse_unregistered(self) -> None:
+        cls = type(self.spec)
+        if not self.registry.owns(cls):
+            raise ArtefactError(
+                f"{cls.__name__} is not registered, so a saved model could not be loaded again: install it with a "
+                f'package whose pyproject.toml has [project.entry-points."{self.registry.group}"] with a line such as '
+                f'{cls.__name__.lower()} = "{cls.__module__}:{cls.__qualname__}" (a name that no other model has)'
+            )
+
+    @classmethod
+    def _refuse_missing(cls, path: str | Path, config: Mapping[str, Any]) -> None:
+        name, package = config["model"], config.get("package")
+        if package is not None and cls.registry.package_of(name) != package:
+            why = "does not register it any more" if plug_ins.installed(package) else "is not installed"
+            raise ArtefactError(f"{path} was fitted with the model {name!r} of the package {package!r}, which {why}")
+
+
+def tensors(part: str, module: nn.Module) -> dict[str, Tensor]:
+    """Return everything that a module has learnt, under the name of the part that it is."""
+    return {f"{part}.{name}": tensor for name, tensor in module.state_dict().items()}
+
+
+def fill(part: str, module: nn.Module, state: Mapping[str, Tensor]) -> None:
+    """Give a module what `tensors` returned for it."""
+    own = {name.removeprefix(f"{part}."): one for name, one in state.items() if name.startswith(f"{part}.")}
+    module.load_state_dict(own, assign=True)
