@@ -17,7 +17,7 @@ from recsys_ae.errors import ConfigError, DataError, NotFittedError, Unsupported
 from recsys_ae.models import EASE, MultVAE, Popularity
 from recsys_ae.nn.runtime import Progress
 from tests.models.blocks import holdout, small, training_data
-from tests.raters import Means
+from tests.recommender.means import Means
 from tests.single_thread import single_thread  # noqa: F401
 
 CPU = Run(device="cpu")
