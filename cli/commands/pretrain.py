@@ -43,14 +43,14 @@ class FitEncoder(Task):
 
     def read(self, run: "Run") -> Mapping[str, int]:
         """Read the features and put the validation rows aside; refuse what cannot be fitted."""
+        from recsys_ae.features import preflight  # noqa: PLC0415
         from recsys_ae.features.nn.footprint import memory  # noqa: PLC0415
-        from recsys_ae.recommender.preflight import check_features  # noqa: PLC0415
 
         features = feature_source.read(self.given)
         self.train, self.valid = _divided(features, self.given["valid_share"], run.seed)
         aside = len(features) - len(self.train)
         self.display.line(f"{len(self.train):,} rows of {features.width:,} columns to learn from, {aside:,} aside")
-        check_features(self.spec, self.train, self.valid, run)
+        preflight.check(self.spec, self.train, self.valid, run)
         return memory(self.spec, self.train, self.valid)
 
     def model(self) -> "FeatureEncoder":

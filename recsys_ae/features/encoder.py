@@ -14,15 +14,15 @@ from torch import Tensor
 from recsys_ae.data.parsing import Ids
 from recsys_ae.errors import ConfigError, DataError, NotFittedError, UnsupportedError
 from recsys_ae.features.data.features import Features
+from recsys_ae.features.metadata import fit_metadata
 from recsys_ae.features.nn.contract import FeatureAutoencoder, FeatureShape, FeatureSpec, refuse_unbounded
 from recsys_ae.features.nn.reconstruction import chunks, squared_errors, validation
 from recsys_ae.features.nn.rows import FeatureRows
 from recsys_ae.features.nn.scaling import Columns, Scaling
+from recsys_ae.features.preflight import check
 from recsys_ae.features.state import FittedEncoder
 from recsys_ae.nn.history import VALIDATION, History
 from recsys_ae.nn.runtime import Run, seeded
-from recsys_ae.recommender.metadata import feature_metadata
-from recsys_ae.recommender.preflight import check_features
 from recsys_ae.spec.hyper import flatten
 
 
@@ -74,8 +74,8 @@ class FeatureEncoder:
         run = run or Run()
         shape = FeatureShape(len(features), features.width, features.form)
         valid = None if valid is None else valid.fitting(features.columns, features.form)
-        check_features(self.spec, features, valid, run)
-        metadata = feature_metadata(self.spec, features, valid, run)
+        check(self.spec, features, valid, run)
+        metadata = fit_metadata(self.spec, features, valid, run)
         remarks = (*features.remarks, *Columns.of(features).remarks(features), *self.spec.remarks(shape))
         run.tracker.parameters({**flatten(self.spec), **metadata})
         started, device = time.perf_counter(), run.torch_device

@@ -1,4 +1,4 @@
-"""What a model needs before it can be fitted: asked before anything is built."""
+"""Checks of interactions and memory before a fit begins."""
 
 from collections.abc import Mapping
 
@@ -7,16 +7,13 @@ import numpy as np
 from recsys_ae.data.interactions import Interactions
 from recsys_ae.data.parsing import shown
 from recsys_ae.data.splits.split import Holdout
-from recsys_ae.errors import DataError, TrainingError
-from recsys_ae.features.data.features import Features
-from recsys_ae.features.nn import footprint as feature_footprint
-from recsys_ae.features.nn.contract import FeatureShape, FeatureSpec
+from recsys_ae.errors import DataError
+from recsys_ae.nn.capacity import refuse_too_large
 from recsys_ae.nn.footprint import memory
 from recsys_ae.nn.model import Shape, Spec
-from recsys_ae.nn.runtime import Run, free_memory
+from recsys_ae.nn.runtime import Run
 from recsys_ae.nn.softmax.output import SoftmaxSpec
 from recsys_ae.nn.training.model import TrainableSpec
-from recsys_ae.spec.hyper import describe
 
 
 def check(spec: Spec, train: Interactions, run: Run, features: int = 0) -> None:
@@ -25,9 +22,9 @@ def check(spec: Spec, train: Interactions, run: Run, features: int = 0) -> None:
     Raises
     ------
     DataError
-        For ratings that do not differ where ratings are to be predicted, and for negative values elsewhere.
+        For ratings that do not differ when ratings are to be predicted, and for negative values elsewhere.
     TrainingError
-        Where there is too little memory; says how much is needed and how much there is.
+        If there is too little memory; says how much is needed and how much there is.
     """
     name, values = spec.name(), train.matrix.data
     if spec.feedback == "explicit" and values.min() == values.max():
@@ -46,50 +43,7 @@ def check(spec: Spec, train: Interactions, run: Run, features: int = 0) -> None:
         )
     users, items = train.shape
     parts = memory(spec, Shape(users, items, features), train.nnz)
-    _refuse_too_large(name, f"{users:,} users and {items:,} items", parts, run, _way_out(spec, parts))
-
-
-def check_features(spec: FeatureSpec, features: Features, valid: Features | None, run: Run) -> None:
-    """Raise if features are not what a model of them reads, or the machine does not suffice.
-
-    Raises
-    ------
-    DataError
-        Where there is nothing to learn from, and for rows that the model cannot read.
-    TrainingError
-        Where there is too little memory; says how much is needed and how much there is.
-    """
-    shape = FeatureShape(len(features), features.width, features.form)
-    if 0 in shape[:2]:
-        raise DataError(f"there is nothing to learn from: {shape.n_rows:,} rows of {shape.width:,} columns")
-    spec.check(shape)
-    parts = feature_footprint.memory(spec, features, valid)
-    what = f"{shape.n_rows:,} rows of {shape.width:,} columns"
-    _refuse_too_large(spec.name(), what, parts, run, _way_out_of_features(spec, parts))
-
-
-def _refuse_too_large(name: str, what: str, parts: Mapping[str, int], run: Run, way_out: str) -> None:
-    free, needed = free_memory(run.torch_device), sum(parts.values())
-    if free is not None and needed > free:
-        raise TrainingError(
-            f"{name} needs {needed / 2**30:,.1f} GiB for {what}, and {free / 2**30:,.1f} GiB are free; {way_out}"
-        )
-
-
-def _way_out_of_features(spec: FeatureSpec, parts: Mapping[str, int]) -> str:
-    """Say what would need less memory, by what most of it is for."""
-    largest = max(parts, key=lambda what: parts[what])
-    known = {one.name for one in describe(type(spec))}
-    if largest == "features":
-        change = "take fewer rows or columns, or smaller pictures (--image-size)"
-    elif largest == "matrices of the closed form":
-        change = "find the components by products (--solver randomised), or take fewer columns"
-    elif largest in ("a batch", "what its gradient needs"):
-        change = "make batch_size smaller (--batch-size), or pictures (--image-size)"
-    else:
-        sizes = [name for name in ("hidden", "channels", "width", "latent") if name in known]
-        change = f"make {' or '.join(sizes)} smaller, or take fewer columns: pca reduces them"
-    return f"most of it is for {largest}: {change}"
+    refuse_too_large(name, f"{users:,} users and {items:,} items", parts, run, _way_out(spec, parts))
 
 
 def _way_out(spec: Spec, parts: Mapping[str, int]) -> str:

@@ -213,8 +213,8 @@ def test_a_run_measures_every_row_once(run: ModuleType, tmp_path: Path, capsys: 
 def test_what_the_library_refuses_is_reported_and_the_rest_goes_on(
     run: ModuleType, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    requirements = importlib.import_module("recsys_ae.recommender.preflight")
-    monkeypatch.setattr(requirements, "free_memory", lambda device: 1000)
+    capacity = importlib.import_module("recsys_ae.nn.capacity")
+    monkeypatch.setattr(capacity, "free_memory", lambda device: 1000)
     words = ["--shapes", "tiny", "--seconds", "0.01", "--out", str(tmp_path / "r.json"), "--models"]
     run.main([*words, "ease", "popularity"])
     shown = capsys.readouterr().out

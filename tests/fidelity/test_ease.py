@@ -13,6 +13,7 @@ from scipy.sparse import csr_matrix
 from recsys_ae.data.interactions import Interactions
 from recsys_ae.errors import TrainingError
 from recsys_ae.models.ease import EASE, EASENetwork
+from recsys_ae.nn import capacity
 from recsys_ae.nn.model import Shape
 from recsys_ae.nn.runtime import Run
 from recsys_ae.recommender import preflight
@@ -123,7 +124,7 @@ def test_fitting_holds_little_more_than_the_bytes_it_names(
 def test_where_memory_is_short_nothing_is_built_and_the_way_out_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     data = Interactions(DATA, pd.Index(range(60)), pd.Index(range(12)))
     needed = EASE().memory(Shape(60, 12))
-    monkeypatch.setattr(preflight, "free_memory", lambda device: needed - 1)
+    monkeypatch.setattr(capacity, "free_memory", lambda device: needed - 1)
     monkeypatch.setattr(EASE, "build", lambda *_: pytest.fail("built although memory is short"))
     with pytest.raises(TrainingError, match="60 users and 12 items") as raised:
         Recommender(EASE()).fit(data, run=CPU)
@@ -134,12 +135,12 @@ def test_where_memory_is_short_nothing_is_built_and_the_way_out_is_named(monkeyp
 def test_memory_that_just_suffices_or_is_unknown_is_no_reason_to_refuse(monkeypatch: pytest.MonkeyPatch) -> None:
     data = Interactions(DATA, pd.Index(range(60)), pd.Index(range(12)))
     for free in (EASE().memory(Shape(60, 12)), None):
-        monkeypatch.setattr(preflight, "free_memory", lambda device, free=free: free)
+        monkeypatch.setattr(capacity, "free_memory", lambda device, free=free: free)
         Recommender(EASE()).fit(data, run=CPU)
 
 
 def test_the_message_says_how_many_gib_are_needed_and_free(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(preflight, "free_memory", lambda device: 13 * 2**30)
+    monkeypatch.setattr(capacity, "free_memory", lambda device: 13 * 2**30)
     users, items = 29_858, 40_981
     wide = csr_matrix((np.ones(users, np.float32), np.arange(users), np.arange(users + 1)), shape=(users, items))
     data = Interactions(wide, pd.Index(range(users)), pd.Index(range(items)))

@@ -10,8 +10,8 @@ from scipy.sparse import csr_matrix
 
 from recsys_ae import Interactions, Recommender, Run
 from recsys_ae.errors import DataError, TrainingError
+from recsys_ae.nn import capacity
 from recsys_ae.nn.model import Shape, Spec
-from recsys_ae.recommender import preflight
 from recsys_ae.recommender.preflight import check
 
 CPU = Run(device="cpu")
@@ -103,7 +103,7 @@ def test_ids_are_shown_as_what_they_are() -> None:
 
 
 def test_too_little_memory_is_refused_with_both_numbers_and_a_way_out(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(preflight, "free_memory", lambda device: int(2.25 * 2**30))
+    monkeypatch.setattr(capacity, "free_memory", lambda device: int(2.25 * 2**30))
     message = (
         "Hungry needs 12.0 GiB for 5 users and 4 items, and 2.2 GiB are free; keep fewer items "
         "(--min-item-users), compute in single precision (--dtype float32), or use elsa, which needs memory for "
@@ -116,19 +116,19 @@ def test_too_little_memory_is_refused_with_both_numbers_and_a_way_out(monkeypatc
 def test_just_enough_memory_is_enough_and_an_unknown_amount_is_tried(
     free: int | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(preflight, "free_memory", lambda device: free)
+    monkeypatch.setattr(capacity, "free_memory", lambda device: free)
     check(Hungry(), data([1] * 5), CPU)
 
 
 def test_one_byte_too_few_is_too_few(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(preflight, "free_memory", lambda device: 12 * 2**30 + 4)
+    monkeypatch.setattr(capacity, "free_memory", lambda device: 12 * 2**30 + 4)
     with pytest.raises(TrainingError):
         check(Hungry(), data([1] * 5), CPU)
 
 
 def test_the_memory_of_the_device_that_is_fitted_on_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[str] = []
-    monkeypatch.setattr(preflight, "free_memory", lambda device: asked.append(str(device)))
+    monkeypatch.setattr(capacity, "free_memory", lambda device: asked.append(str(device)))
     check(Hungry(), data([1] * 5), CPU)
     assert asked == ["cpu"]
 
@@ -146,7 +146,7 @@ def test_a_refused_fit_leaves_what_was_fitted_before_whole() -> None:
 def test_a_network_that_does_not_fit_is_refused_with_what_to_change(monkeypatch: pytest.MonkeyPatch) -> None:
     from recsys_ae.models import MultVAE
 
-    monkeypatch.setattr(preflight, "free_memory", lambda device: 100)
+    monkeypatch.setattr(capacity, "free_memory", lambda device: 100)
     with pytest.raises(TrainingError, match=r"mult_vae needs .* for the moments of adam: .*--sampled-items"):
         check(MultVAE(), data([1] * 5), CPU)
     with pytest.raises(TrainingError) as caught:

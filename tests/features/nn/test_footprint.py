@@ -18,10 +18,10 @@ from recsys_ae.features.nn.contract import FeatureShape
 from recsys_ae.features.nn.footprint import memory
 from recsys_ae.features.nn.rows import FeatureRows
 from recsys_ae.features.nn.scaling import Scaling
+from recsys_ae.features.preflight import check
+from recsys_ae.nn import capacity
 from recsys_ae.nn.runtime import seeded
 from recsys_ae.nn.training.steps import Step
-from recsys_ae.recommender import preflight
-from recsys_ae.recommender.preflight import check_features
 from recsys_ae.spec.hyper import build
 from tests.features.models.curves import table
 
@@ -152,37 +152,37 @@ def test_nothing_of_the_size_of_the_network_is_made() -> None:
 
 
 def test_too_little_memory_is_refused_with_both_numbers_and_a_way_out(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(preflight, "free_memory", lambda device: 2**30)
+    monkeypatch.setattr(capacity, "free_memory", lambda device: 2**30)
     wide = Features(csr_matrix((4, 200_000), dtype=np.float32), pd.RangeIndex(4), pd.RangeIndex(200_000))
     message = (
         r"deep needs [\d.]+ GiB for 4 rows of 200,000 columns, and 1\.0 GiB are free; most of it is for moments of "
         "adam: make hidden or latent smaller, or take fewer columns: pca reduces them"
     )
     for refused in (
-        lambda: check_features(Deep(hidden=(100_000,)), wide, None, CPU),
+        lambda: check(Deep(hidden=(100_000,)), wide, None, CPU),
         lambda: FeatureEncoder(Deep(hidden=(100_000,))).fit(wide, run=CPU),
     ):
         with pytest.raises(TrainingError, match=message):
             refused()
     with pytest.raises(TrainingError, match=r"for matrices of the closed form: .* \(--solver randomised\)"):
-        check_features(PCA(latent=2, solver="covariance"), wide, None, CPU)
+        check(PCA(latent=2, solver="covariance"), wide, None, CPU)
 
 
 def test_what_to_change_goes_by_what_most_of_it_is_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(preflight, "free_memory", lambda device: 10)
+    monkeypatch.setattr(capacity, "free_memory", lambda device: 10)
     rows = Features(np.zeros((2000, 144), np.float32), pd.RangeIndex(2000), pd.RangeIndex(144), (1, 12, 12))
     with pytest.raises(TrainingError, match="for what its gradient needs: make batch_size smaller"):
-        check_features(Masked(), rows, None, CPU)
+        check(Masked(), rows, None, CPU)
     with pytest.raises(TrainingError, match="for features: take fewer rows or columns"):
-        check_features(Deep(latent=2, hidden=(4,), batch_size=1), rows, None, CPU)
+        check(Deep(latent=2, hidden=(4,), batch_size=1), rows, None, CPU)
 
 
 def test_rows_that_a_model_cannot_read_are_refused_before_memory_is_asked_for() -> None:
     with pytest.raises(DataError, match="recurrent reads sequences, but these features are a table"):
-        check_features(Recurrent(), table(), None, CPU)
+        check(Recurrent(), table(), None, CPU)
 
 
 @pytest.mark.parametrize("free", [None, 2**40])
 def test_enough_memory_and_an_unknown_amount_are_enough(free: int | None, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(preflight, "free_memory", lambda device: free)
-    check_features(DEEP, table(), table(20), CPU)
+    monkeypatch.setattr(capacity, "free_memory", lambda device: free)
+    check(DEEP, table(), table(20), CPU)

@@ -1,0 +1,30 @@
+"""Out-of-memory refusal: a fit that needs more memory than is free does not begin."""
+
+from collections.abc import Mapping
+
+from recsys_ae.errors import TrainingError
+from recsys_ae.nn.runtime import Run, free_memory
+
+
+def refuse_too_large(name: str, what: str, parts: Mapping[str, int], run: Run, way_out: str) -> None:
+    """Raise if a fit needs more memory than is free on the device of the run.
+
+    Parameters
+    ----------
+    name, what
+        The model, and what it would be fitted on.
+    parts
+        The bytes that it needs, by what they are for.
+    way_out
+        What would need less memory.
+
+    Raises
+    ------
+    TrainingError
+        Says how much is needed, how much is free, and the way out.
+    """
+    free, needed = free_memory(run.torch_device), sum(parts.values())
+    if free is not None and needed > free:
+        raise TrainingError(
+            f"{name} needs {needed / 2**30:,.1f} GiB for {what}, and {free / 2**30:,.1f} GiB are free; {way_out}"
+        )
