@@ -1,6 +1,6 @@
 """Contract tests of a model that is fitted, saved or copied again, and of what it must leave alone."""
 
-import copy
+import dataclasses
 import random
 from pathlib import Path
 from typing import Any
@@ -70,8 +70,7 @@ class Saving(Fits):
         model = self.fit(epochs=2)
         twin = model.spec.build(Shape(*self.data().shape, len(model.feature_columns or ())))
         twin.load_state_dict(state_of(model))
-        copied = copy.copy(model)
-        copied._network = twin
+        copied = Recommender.assembled(dataclasses.replace(model.parts, network=twin))
         np.testing.assert_array_equal(copied.score(unknown_users()), model.score(unknown_users()))
 
     def test_before_it_is_fitted_a_model_can_do_nothing(self, tmp_path: Path) -> None:

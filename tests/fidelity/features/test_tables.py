@@ -249,7 +249,7 @@ def test_contraction_makes_codes_change_less() -> None:
     for weight in (0.0, 20.0):
         spec = Contractive(latent=6, contraction=weight, epochs=40, batch_size=50, lr=0.01)
         model = FeatureEncoder(spec).fit(features, run=CPU)
-        rows = FeatureRows.of(features, model._scaling, torch.device("cpu"))
+        rows = model.rows(features)
         norms.append(penalties.jacobian_norm(model.network.layers.encoder, rows.seen).item())  # type: ignore[union-attr, arg-type]
     assert norms[1] < 0.7 * norms[0]
 
