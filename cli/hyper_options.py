@@ -41,7 +41,8 @@ def _option(hyper: Hyper) -> Option:
     settings: dict[str, Any] = {"default": hyper.default, "section": SECTION, "help": _help(hyper)}
     kind, words = alternatives(hyper.type)
     if words:
-        return Option([f"--{name}"], type=OrWord(TYPES[kind], words), **settings)
+        either = OrWord(TYPES[kind], words)
+        return Option([f"--{name}"], type=either, metavar=either.name, **settings)
     if kind is bool:
         return Option([f"--{name}/--no-{name}"], **settings)
     if hyper.choices:

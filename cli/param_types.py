@@ -121,7 +121,7 @@ class OrWord(Type):
 
     def __init__(self, of: Type, words: tuple[str, ...]) -> None:
         self.of, self.words = of, words
-        self.name = "|".join((of.name, *words))
+        self.name = "|".join((of.name.upper(), *words))
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         """Return the word as it is, anything else as a value."""

@@ -204,12 +204,8 @@ class FeatureEncoder:
         """Read a model that was saved on any device."""
         parts = FittedEncoder.load(path, device=device)
         model = cls(parts.spec)
-        model._network, model._scaling, model.columns, model.form = (
-            parts.network,
-            parts.scaling,
-            parts.columns,
-            parts.form,
-        )
+        model._network, model._scaling = parts.network, parts.scaling
+        model.columns, model.form = parts.columns, parts.form
         model.history, model.metadata, model.notes = parts.history, parts.metadata, dict(parts.notes)
         return model
 

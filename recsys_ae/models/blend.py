@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar
+from typing import ClassVar, Self
 
 import torch
 from torch import Tensor, nn
@@ -20,7 +20,7 @@ from torch.nn import functional
 from recsys_ae import metrics
 from recsys_ae.errors import ConfigError, UnsupportedError
 from recsys_ae.nn.history import History
-from recsys_ae.nn.model import ALL, Model, Shape, Spec, Validate
+from recsys_ae.nn.model import ALL, Model, Shape, Spec, Stats, Validate
 from recsys_ae.nn.rows import Rows
 from recsys_ae.nn.runtime import Run, free_memory
 from recsys_ae.ranking.score_fusion import SCALES, Scale, best_weights
@@ -67,6 +67,10 @@ class Blend(Spec):
     def monitors(self) -> tuple[str, ...]:
         """All metrics that decide about something: the blend's own, and those of members that are trained."""
         return self.monitor, *(spec.monitor for spec in self.specs if hasattr(spec, "monitor"))
+
+    def resolved(self, stats: Stats) -> Self:
+        """Return the blend with resolved members."""
+        return dataclasses.replace(self, members=tuple(text_of(spec.resolved(stats)) for spec in self.specs))
 
     def build(self, shape: Shape) -> "BlendNetwork":
         """Make the untrained members, each as it would be alone with the same seed."""

@@ -86,12 +86,12 @@ class Registry(Generic[S]):
 
     def remarks(self, name: str | None = None) -> tuple[str, ...]:
         """Say which plug-ins, all or of one name, are not used, since their name is taken."""
-        built_in, used = self.built_in(), self.plug_ins()
+        keepers = {key: plug_ins.package_of(entry) for key, entry in self.plug_ins().items()}
         sentences = []
         for entry in self._registered():
             key, package = plain(entry.name), plug_ins.package_of(entry)
-            if used.get(key) != entry and (name is None or plain(name) == key):
-                keeper = "this package" if key in built_in else f"the package {plug_ins.package_of(used[key])}"
+            if keepers.get(key) != package and (name is None or plain(name) == key):
+                keeper = f"the package {keepers[key]}" if key in keepers else "this package"
                 sentences.append(
                     f"the {self.what} {entry.name!r} of the package {package} is not used: {keeper} has one"
                 )

@@ -11,7 +11,7 @@ from scipy.sparse import csr_matrix
 from recsys_ae.data.interactions import Interactions
 from recsys_ae.data.splits.split import Holdout
 from recsys_ae.features.data.features import Features
-from recsys_ae.nn.model import Shape, Spec
+from recsys_ae.nn.model import Shape, Spec, Stats
 
 BLOCKS, USERS, ITEMS = 4, 15, 8
 """The number of blocks, and of the users and items in each."""
@@ -87,7 +87,7 @@ def features(items: "pd.Index[Any]", blocks: NDArray[np.int64], seed: int = 0) -
 def needed_features(spec: Spec, data: Interactions) -> Features | None:
     """Return features of the items for a model that cannot do without them; None for others."""
     with torch.device("meta"):  # shapes only
-        network = spec.build(Shape(*data.shape, BLOCKS + 1))
+        network = spec.resolved(Stats(data.matrix)).build(Shape(*data.shape, BLOCKS + 1))
     if not network.learns_from_features:
         return None
     blocks = block_of(data) if data.shape[1] == BLOCKS * ITEMS else np.arange(data.shape[1]) % BLOCKS
