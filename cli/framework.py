@@ -7,6 +7,8 @@ from typing import Any
 
 import click
 
+from recsys_ae.data.recipe_table import RecipeError, Said, UnknownDataError
+
 OTHER = "Other"
 
 
@@ -20,6 +22,16 @@ class Option(click.Option):
 
 class Command(click.Command):
     """A command whose help shows its options section by section."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command; options of a data recipe that do not go together are wrong usage."""
+        try:
+            return super().invoke(ctx)
+        except UnknownDataError as error:
+            near = suggestion(error.data, error.known)
+            raise click.UsageError(f"--data: there is no data set and no file {error.data!r}{near}", ctx) from error
+        except RecipeError as error:
+            raise click.UsageError(error.worded(_typed), ctx) from error
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write each section under its heading, in the order of the options."""
@@ -62,6 +74,12 @@ class LazyGroup(click.Group):
             known = self.list_commands(ctx)
             raise click.UsageError(f"there is no command {args[0]!r}{suggestion(args[0], known)}", ctx)
         return super().resolve_command(ctx, args)
+
+
+def _typed(said: Said) -> str:
+    """Return an option of a message as it is typed."""
+    option = f"--{said.name.replace('_', '-')}"
+    return f"{option} {said.value}" if said.value else option
 
 
 def suggestion(name: str, known: Iterable[str]) -> str:

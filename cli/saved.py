@@ -48,9 +48,9 @@ def refuse_rankers(model: "Recommender") -> None:
 
 def divided(model: "Recommender", folder: Path, recipe: "DataRecipe", *, cache: bool) -> tuple["Prepared", "Split"]:
     """Do again what `fit` did with the data, and refuse another outcome."""
-    from .data_recipe import prepare  # noqa: PLC0415
+    from .data_recipe import load  # noqa: PLC0415
 
-    prepared = prepare(recipe, cache=cache)
+    prepared = recipe.read(load(recipe, cache=cache))
     split = prepared.split()
     if split.fingerprint != model.notes["fingerprint"]:
         raise DataError(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from recsys_ae.errors import DataError
 
 from . import ids
-from .data_recipe import load, prepare
+from .data_recipe import load
 from .display import note
 
 if TYPE_CHECKING:
@@ -82,7 +82,7 @@ def known(recipe: "DataRecipe", items: "Ids", *, cache: bool, everybody: bool = 
         recipe = dataclasses.replace(recipe, min_user_items=0, min_item_users=0)
     dataset = load(recipe, cache=cache)
     # However the data were split for the fit, a user is served from all of them.
-    filtered = prepare(recipe.unsplit(), dataset, cache=cache).data
+    filtered = recipe.unsplit().read(dataset).data
     return Audience.of(dataset.interactions if everybody else filtered, filtered, items)
 
 

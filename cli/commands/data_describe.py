@@ -5,10 +5,11 @@ from datetime import UTC, datetime
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
+from recsys_ae.data.recipe import DataRecipe
 from recsys_ae.errors import DataError
 
 from .. import options
-from ..data_recipe import from_options, load, prepare
+from ..data_recipe import load
 from ..display import Display
 from ..framework import as_command
 from ..param_types import NONE
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
     import numpy as np
 
     from recsys_ae.data.interactions import Interactions
-    from recsys_ae.data.recipe import DataRecipe
 
 QUANTILES = (0, 25, 50, 75, 100)
 DISTINCT = 20
@@ -27,7 +27,7 @@ DISTINCT = 20
 @as_command("describe", [options.data_argument(), options.data_dir(), options.cache(), *options.columns()])
 def command(data: str, **given: Any) -> None:
     """Describe the data set or file."""
-    recipe = from_options({"data": data, **given})
+    recipe = DataRecipe.from_options({"data": data, **given})
     display = Display()
     dataset = load(recipe, cache=given["cache"])
     found = dataset.interactions
@@ -35,7 +35,7 @@ def command(data: str, **given: Any) -> None:
     _ratings(display, found)
     _activity(display, found)
     try:
-        prepared = prepare(recipe, dataset)
+        prepared = recipe.read(dataset)
     except DataError as error:
         display.line(f"\nWith the filters that `recsys-ae fit` applies unless told otherwise: {error}")
         return
@@ -44,14 +44,14 @@ def command(data: str, **given: Any) -> None:
         display.line("\nWith the filters that `recsys-ae fit` applies unless told otherwise:")
         display.table(("step", ">interactions", ">users", ">items"), rows)
     if prepared.recipe.threshold is not None:
-        kept = prepare(dataclasses.replace(recipe, min_rating=NONE), dataset).data
+        kept = dataclasses.replace(recipe, min_rating=NONE).read(dataset).data
         display.line(
             f"Models that learn from ratings have no threshold: {kept.nnz:,} ratings by {kept.shape[0]:,} users on "
             f"{kept.shape[1]:,} items."
         )
 
 
-def _counts(display: Display, recipe: "DataRecipe", data: "Interactions") -> None:
+def _counts(display: Display, recipe: DataRecipe, data: "Interactions") -> None:
     n_users, n_items = data.shape
     rows: list[tuple[str, Any]] = [
         ("data", recipe.title),

@@ -4,10 +4,11 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from recsys_ae.data.recipe import DataRecipe
 from recsys_ae.errors import DataError
 
 from .. import options, table_writer
-from ..data_recipe import from_options, prepare
+from ..data_recipe import load
 from ..display import Display
 from ..framework import Option, as_command
 from ..param_types import FILE
@@ -45,7 +46,8 @@ def command(data: str, out: Path, **given: Any) -> None:
 
     if out.exists():
         raise DataError(f"{out} exists; choose another folder")
-    prepared = prepare(from_options({"data": data, **given}), cache=given["cache"])
+    recipe = DataRecipe.from_options({"data": data, **given})
+    prepared = recipe.read(load(recipe, cache=given["cache"]))
     split = prepared.split()
     display = Display()
     show_data(display, prepared, split)

@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from recsys_ae.data.recipe import DataRecipe
+
 from .. import config, feature_source, options
-from ..data_recipe import from_options, prepare, titles
+from ..data_recipe import load, titles
 from ..framework import Option
 from ..model_commands import ModelGroup, typed_name
 from ..param_types import NONE
@@ -45,7 +47,7 @@ class FitRecommender(Task):
 
     def __init__(self, spec_class: "type[Spec]", given: Mapping[str, Any]) -> None:
         super().__init__(spec_class, given)
-        self.recipe = from_options({**given, "min_rating": _threshold(spec_class, given["min_rating"])})
+        self.recipe = DataRecipe.from_options({**given, "min_rating": _threshold(spec_class, given["min_rating"])})
 
     @property
     def title(self) -> str:
@@ -58,7 +60,7 @@ class FitRecommender(Task):
         from recsys_ae.nn.model import Shape, Stats  # noqa: PLC0415
 
         given = self.given
-        prepared = prepare(self.recipe, cache=given["cache"])
+        prepared = self.recipe.read(load(self.recipe, cache=given["cache"]))
         split = prepared.split()
         show_data(self.display, prepared, split)
         names, folder = given["item_features"], given["data_dir"]

@@ -7,14 +7,10 @@ import numpy as np
 import pandas as pd
 
 from recsys_ae.data.dataset_info import Dataset
-from recsys_ae.data.filters import MinInteractions, MinRating, apply
 from recsys_ae.data.interactions import Interactions
 from recsys_ae.data.origin import Origin
-from recsys_ae.data.recipe_options import AUTO, NONE, RecipeOptions
-from recsys_ae.data.recipe_table import RecipeError, Said
+from recsys_ae.data.recipe_options import RecipeOptions
 from recsys_ae.data.splits.holdout import Holdout, Split
-
-USUAL_RATING = 4.0
 
 
 class Prepared(NamedTuple):
@@ -52,29 +48,6 @@ class Prepared(NamedTuple):
         if self.read is None:
             return 0
         return int((~test.users.isin(self.data.users) & (np.diff(test.histories.indptr) > 0)).sum())
-
-
-def prepare(recipe: RecipeOptions, dataset: Dataset) -> Prepared:
-    """Filter data as a recipe says."""
-    parts = recipe.kind.parts
-    train, test = dataset.interactions, None
-    if parts:
-        if dataset.given is None:
-            raise RecipeError(f"{recipe.data} has no test part of its own; choose another ", Said("split_kind"))
-        train, test = dataset.given
-    if recipe.min_rating == AUTO:
-        # A split of ratings is for predicting them: a threshold would leave none that differ.
-        liked_only = not recipe.kind.rated and has_ratings(train, recipe)
-        recipe = dataclasses.replace(recipe, min_rating=USUAL_RATING if liked_only else NONE)
-    threshold = [] if recipe.threshold is None else [MinRating(recipe.threshold)]
-    minimums = []
-    if recipe.min_user_items or recipe.min_item_users:
-        minimums = [MinInteractions(user=recipe.min_user_items, item=recipe.min_item_users, repeat=recipe.k_core)]
-    liked = apply(train, *threshold)
-    data = apply(liked, *minimums)
-    test = None if test is None else apply(test, *threshold)
-    read = liked if minimums and parts and recipe.whole_histories else None
-    return Prepared(recipe, data, dataset.items, dataset, test, read)
 
 
 def has_ratings(data: Interactions, recipe: RecipeOptions) -> bool:

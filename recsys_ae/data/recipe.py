@@ -7,14 +7,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from recsys_ae.data.origin import FINGERPRINT, RECIPE
-from recsys_ae.data.recipe_options import RecipeOptions
-from recsys_ae.data.recipe_table import options
+from recsys_ae.data.recipe_options import AUTO, NONE, RecipeOptions
+from recsys_ae.data.recipe_table import RecipeError, Said, options
 from recsys_ae.errors import DataError
 
 if TYPE_CHECKING:
     from recsys_ae.data.dataset_info import Dataset
+    from recsys_ae.data.interactions import Interactions
     from recsys_ae.data.prepared import Prepared
     from recsys_ae.data.splits.holdout import Split
+
+USUAL_RATING = 4.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,9 +93,24 @@ class DataRecipe(RecipeOptions):
 
     def read(self, dataset: "Dataset | None" = None, *, cache: bool = False) -> "Prepared":
         """Read the data, unless they are given, and filter them."""
-        from recsys_ae.data.prepared import prepare  # noqa: PLC0415
+        from recsys_ae.data.filters import MinInteractions, MinRating, apply  # noqa: PLC0415
+        from recsys_ae.data.prepared import Prepared, has_ratings  # noqa: PLC0415
 
-        return prepare(self, dataset or self.load(cache=cache))
+        dataset = dataset or self.load(cache=cache)
+        train, test = self._parts(dataset)
+        rating = self.min_rating
+        if rating == AUTO:
+            # A split of ratings is for predicting them: a threshold would leave none that differ.
+            rating = USUAL_RATING if not self.kind.rated and has_ratings(train, self) else NONE
+        threshold = [] if isinstance(rating, str) else [MinRating(rating)]
+        minimums = []
+        if self.min_user_items or self.min_item_users:
+            minimums = [MinInteractions(user=self.min_user_items, item=self.min_item_users, repeat=self.k_core)]
+        liked = apply(train, *threshold)
+        data = apply(liked, *minimums)
+        test = None if test is None else apply(test, *threshold)
+        before = liked if minimums and self.kind.parts and self.whole_histories else None
+        return Prepared(dataclasses.replace(self, min_rating=rating), data, dataset.items, dataset, test, before)
 
     def split(
         self, *, data: str | Path | None = None, data_dir: str | Path | None = None, cache: bool = False
@@ -118,3 +136,11 @@ class DataRecipe(RecipeOptions):
                 f"{self.expected}: the data have changed since; fit again, or restore the data"
             )
         return split
+
+    def _parts(self, dataset: "Dataset") -> "tuple[Interactions, Interactions | None]":
+        """Return what is filtered and split: all interactions, or a training and a test part as published."""
+        if not self.kind.parts:
+            return dataset.interactions, None
+        if dataset.given is None:
+            raise RecipeError(f"{self.data} has no test part of its own; choose another ", Said("split"))
+        return dataset.given

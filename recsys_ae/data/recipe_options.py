@@ -44,7 +44,7 @@ class RecipeOptions(Reading):
 
     data: str = option("sample", "place", "data")
     data_dir: str | None = option(None, "place", "folder")
-    min_rating: float | str = option(AUTO, "filters", "rating")
+    min_rating: float | str = option(AUTO, "filters", "rating", (AUTO, NONE))
     min_user_items: int = option(None, "filters", "whole", low=0)
     min_item_users: int = option(0, "filters", "whole", low=0)
     k_core: bool = option(False, "filters", "flag")
@@ -61,8 +61,8 @@ class RecipeOptions(Reading):
 
     def __post_init__(self) -> None:
         self._refuse_other_values()
-        defaults: dict[str, Any] = {"min_rating": NONE, "min_user_items": 0 if self.kind.parts else USUAL_ITEMS}
-        defaults["whole_histories"] = self.kind.parts
+        parts = self.kind.parts
+        defaults = {"min_user_items": 0 if parts else USUAL_ITEMS, "whole_histories": parts}
         paths = ("data_dir", "test_data") if self.named else ("data", "data_dir", "test_data")
         for name, value in defaults.items():
             if getattr(self, name) is None:
@@ -114,12 +114,12 @@ class RecipeOptions(Reading):
     def _refuse_other_values(self) -> None:
         for one in options(type(self)):
             value = getattr(self, one.field)
-            if one.choices and value is not None and value not in one.choices:
-                raise ConfigError(f"{one.field} = {value!r}: expected one of {', '.join(one.choices)}")
+            number = one.kind == "rating" and isinstance(value, (int, float))
+            if one.choices and value is not None and not number and value not in one.choices:
+                expected = "a number, or one of" if one.kind == "rating" else "one of"
+                raise ConfigError(f"{one.field} = {value!r}: expected {expected} {', '.join(one.choices)}")
         if self.split_kind not in kinds.names():
             raise ConfigError(f"there is no split {self.split_kind!r}{nearest(self.split_kind, kinds.names())}")
-        if isinstance(self.min_rating, str) and self.min_rating not in (AUTO, NONE):
-            raise ConfigError(f"min_rating = {self.min_rating!r}: expected a number, {AUTO!r} or {NONE!r}")
         if not self.named and not Path(self.data).exists() and not {"/", "\\", "."} & set(str(self.data)):
             raise UnknownDataError(self.data, catalog_names())
 
@@ -135,17 +135,17 @@ class RecipeOptions(Reading):
         if self.fold is not None and not (self.named and catalog_folds(self.data)):
             raise RecipeError(Said("fold"), f" is about the published folds of ml-100k, not about {self.title}")
         if self.kind.parts and self.test_data is None and not self.named:
-            raise RecipeError(Said("split_kind", self.split_kind), " needs the test part: ", Said("test_data", "FILE"))
+            raise RecipeError(Said("split", self.split_kind), " needs the test part: ", Said("test_data", "FILE"))
 
     def _refuse_options_of_other_splits(self) -> None:
         optional = (one for one in options(type(self), "split") if one.default is None)
-        given = {one.field: kinds.that_take("test" if one.of_parts else one.name) for one in optional
+        given = {one.name: kinds.that_take("test" if one.of_parts else one.name) for one in optional
                  if getattr(self, one.field) is not None}  # fmt: skip
         given |= {name: kinds.that_take(name) for name in self.split_settings}
-        for field, takers in given.items():
+        for name, takers in given.items():
             if self.split_kind not in takers:
-                split = Said("split_kind", ", ".join(takers)) if takers else "no split"
-                raise RecipeError(Said(field), " goes with ", split, f", not {self.split_kind}")
+                split = Said("split", ", ".join(takers)) if takers else "no split"
+                raise RecipeError(Said(name), " goes with ", split, f", not {self.split_kind}")
 
 
 def own_options(recipe: type[RecipeOptions]) -> dict[str, kinds.Kind]:

@@ -14,6 +14,9 @@ Value: TypeAlias = Literal[
 ]  # fmt: skip
 """What a value is; the command line has a type of option for each."""
 
+SPLIT_KIND = "split_kind"
+"""The field of the option ``split``, which is also the name of the recipe's method."""
+
 Section: TypeAlias = Literal["place", "columns", "filters", "split"]
 
 
@@ -61,9 +64,9 @@ def options(recipe: type, *sections: Section) -> Iterator[Option]:
 
 
 class Said(NamedTuple):
-    """An option in a message, by its field, with a value or without; each reader has a way to write it."""
+    """An option in a message, with a value or without; each reader has a way to write it."""
 
-    field: str
+    name: str
     value: str = ""
 
 
@@ -72,11 +75,16 @@ class RecipeError(ConfigError):
 
     def __init__(self, *parts: str | Said) -> None:
         self.parts = parts
-        super().__init__(self.worded(lambda said: f"{said.field}={said.value!r}" if said.value else said.field))
+        super().__init__(self.worded(_in_python))
 
     def worded(self, write: Callable[[Said], str]) -> str:
         """Return the message with the options as ``write`` writes them."""
         return "".join(write(part) if isinstance(part, Said) else part for part in self.parts)
+
+
+def _in_python(said: Said) -> str:
+    field = SPLIT_KIND if said.name == "split" else said.name
+    return f"{field}={said.value!r}" if said.value else field
 
 
 class UnknownDataError(ConfigError):

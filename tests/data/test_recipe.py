@@ -144,7 +144,7 @@ def test_what_is_learnt_from_carries_its_recipe_as_it_is(ratings: Path) -> None:
         ({"data": "samble"}, UnknownDataError, "data = 'samble': .*; did you mean 'sample'"),
         ({"split_kind": "waek"}, ConfigError, "there is no split 'waek'; did you mean 'weak'"),
         ({"duplicates": "first"}, ConfigError, "duplicates = 'first': expected one of last, sum, error"),
-        ({"min_rating": "four"}, ConfigError, "min_rating = 'four': expected a number, 'auto' or 'none'"),
+        ({"min_rating": "four"}, ConfigError, "min_rating = 'four': expected a number, or one of auto, none"),
         ({"split_settings": {"every": 3}}, RecipeError, "every goes with no split, not strong"),
     ],
 )
