@@ -1,55 +1,52 @@
-"""What memory a fit needs, told before anything is built."""
+"""Memory of a fit, estimated before anything is built."""
+
+from typing import Any
 
 import torch
-from torch import nn
 
 from recsys_ae.nn.layers import SparseLinear
 from recsys_ae.nn.model import Shape, Spec
 from recsys_ae.nn.softmax.output import SoftmaxOutput
 from recsys_ae.nn.training.model import TrainableSpec
 from recsys_ae.nn.training.optimizers import MOMENTS
-from recsys_ae.nn.training.trainable import TrainingSpec
 
 
 def memory(spec: Spec, shape: Shape, nnz: int) -> dict[str, int]:
-    """Return the bytes that a fit with validation users needs beside the program, by what they are for."""
-    closed = {"matrix of the closed form": spec.memory(shape), "features of the items": features_memory(shape)}
+    """Return the bytes that a fit with validation users needs besides the program, by what they are for."""
+    closed, features = spec.memory(shape), {"features of the items": features_memory(shape)}
     if not isinstance(spec, TrainableSpec):
-        return {what: size for what, size in closed.items() if size}
-    with torch.device("meta"):  # shapes only
-        network = spec.build(shape)
-    tables = (
-        layer.weight for layer in network.modules() if isinstance(layer, SparseLinear | SoftmaxOutput) and layer.rowwise
-    )
-    sparse = sum(table.numel() * table.itemsize for table in tables)
-    parts = {
-        "interactions": nnz * 8 + shape.n_rows * 12,
-        **copies(spec, network, sparse=sparse),
-        "outputs of a batch": spec.batch_memory(shape),
-        "features of the items": features_memory(shape),
-    }
-    missing = closed["matrix of the closed form"] - sum(parts.values())
-    return {what: size for what, size in parts.items() if size} | ({"one update": missing} if missing > 0 else {})
+        return needed({"matrix of the closed form": closed, **features})
+    interactions, batch = nnz * 8 + shape.n_rows * 12, spec.batch_memory(shape)
+    _, weights = trained(spec, shape)
+    parts = needed({"interactions": interactions, **weights, "outputs of a batch": batch, **features})
+    return parts | needed({"one update": max(0, closed - sum(parts.values()))})
 
 
-def copies(spec: TrainingSpec, network: nn.Module, *, sparse: int = 0, best: bool = True) -> dict[str, int]:
-    """Return the bytes of a network's weights and of what training keeps for each of them.
+def trained(spec: Any, shape: Any, *, best: bool = True) -> tuple[Any, dict[str, int]]:
+    """Return a network without its numbers, and the bytes of its weights and of what training keeps for each of them.
 
     Parameters
     ----------
-    sparse
-        Of how many bytes of the weights the gradients are sparse.
     best
         Whether the weights of the best epoch are kept.
     """
-    weights = sum(weight.numel() * weight.itemsize for weight in network.parameters())
-    return {
+    with torch.device("meta"):  # shapes only
+        network = spec.build(shape)
+    weights = sum(weight.nbytes for weight in network.parameters())
+    tables = (layer for layer in network.modules() if isinstance(layer, SparseLinear | SoftmaxOutput) and layer.rowwise)
+    sparse = sum(table.weight.nbytes for table in tables)  # whose gradients are as small as a batch
+    return network, {
         "weights": weights,
         "gradients": weights - sparse,
         f"moments of {spec.optimizer}": int(weights * MOMENTS[spec.optimizer]),
         "best weights so far": weights if best else 0,
         "average of the weights": weights if spec.ema_decay else 0,
     }
+
+
+def needed(parts: dict[str, int]) -> dict[str, int]:
+    """Return the parts that take any memory."""
+    return {what: size for what, size in parts.items() if size}
 
 
 def features_memory(shape: Shape) -> int:

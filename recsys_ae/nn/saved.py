@@ -68,7 +68,7 @@ class Saved(ABC):
             "history": self.history,
         }
         whole = dataclasses.replace(
-            own, config=config | own.config, state=tensors(NETWORK, self.network) | own.state, notes=self.notes,
+            own, config={**config, **own.config}, state=tensors(NETWORK, self.network) | own.state, notes=self.notes,
             kind=self.kind,
         )  # fmt: skip
         artefact.write(Path(path), whole, overwrite=overwrite)

@@ -51,7 +51,8 @@ def block_of(data: Interactions) -> NDArray[np.int64]:
     order = np.random.default_rng(9).permutation(BLOCKS * ITEMS)
     blocks = np.empty(BLOCKS * ITEMS, np.int64)
     blocks[order] = np.arange(BLOCKS * ITEMS) // ITEMS
-    return blocks[data.items.to_numpy() - 1000]
+    of_items: NDArray[np.int64] = blocks[data.items.to_numpy() - 1000]
+    return of_items
 
 
 def holdout(data: Interactions, *, rated: bool = False) -> Holdout:
@@ -75,6 +76,11 @@ def unknown_users() -> csr_matrix:
     """Return histories of users outside the training: one of each block, one with every item, one with none."""
     known = holdout(training_data()).histories.toarray()
     return csr_matrix(np.vstack([known, np.ones_like(known[:1]), np.zeros_like(known[:1])]))
+
+
+def no_histories(n: int, width: int = BLOCKS * ITEMS) -> csr_matrix:
+    """Return the histories of users without any."""
+    return csr_matrix(np.zeros((n, width), np.float32))
 
 
 def features(items: "pd.Index[Any]", blocks: NDArray[np.int64], seed: int = 0) -> Features:

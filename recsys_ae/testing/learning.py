@@ -106,10 +106,12 @@ class Learning(Fits):
         assert watch.largest < limit, f"a tensor of {watch.largest:,} numbers for {data.shape} users and items"
 
 
-class _Watch(TorchDispatchMode):
+class _Watch(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """The number of values of the largest dense tensor that is made."""
 
-    largest = 0
+    def __init__(self) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.largest = 0
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         """Run an operation and look at what it returns."""

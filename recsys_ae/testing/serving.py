@@ -3,11 +3,10 @@
 import numpy as np
 import pytest
 import torch
-from scipy.sparse import csr_matrix
 
 from recsys_ae.errors import ConfigError, DataError
 from recsys_ae.nn.rows import Rows, canonical
-from recsys_ae.testing.blocks import unknown_users
+from recsys_ae.testing.blocks import no_histories, unknown_users
 from recsys_ae.testing.fits import Fits
 
 
@@ -35,7 +34,7 @@ class Serving(Fits):
     def test_an_empty_row_gets_the_order_of_popularity(self) -> None:
         """A user without history is served, too."""
         counts = self.data().matrix.getnnz(axis=0)
-        nobody = csr_matrix((2, 32), dtype=np.float32)
+        nobody = no_histories(2)
         items, _ = self.fitted().recommend(nobody, k=32)
         assert (items == np.argsort(-counts, kind="stable")).all()
         assert (self.fitted().score(nobody) == counts).all()
@@ -44,7 +43,8 @@ class Serving(Fits):
         """Neither the other rows nor their order matter."""
         model, histories = self.fitted(), unknown_users()
         together = model.score(histories)
-        assert (together.dtype, together.shape) == (np.float32, (6, 32))
+        assert together.dtype == np.float32
+        assert together.shape == (6, 32)
         alone = np.vstack([model.score(histories[row]) for row in range(6)])
         np.testing.assert_allclose(alone, together, rtol=1e-5, atol=1e-6)
         backwards = model.score(histories[::-1])[::-1]
@@ -71,7 +71,7 @@ class Serving(Fits):
 
     def test_no_rows_get_no_lists(self) -> None:
         """An empty batch is a batch."""
-        nobody = csr_matrix((0, 32), dtype=np.float32)
+        nobody = no_histories(0)
         assert self.fitted().recommend(nobody, k=3).items.shape == (0, 3)
         assert self.fitted().score(nobody).shape == (0, 32)
 
@@ -84,7 +84,7 @@ class Serving(Fits):
     @pytest.mark.parametrize("width", [0, 31, 33])
     def test_histories_of_another_width_are_refused(self, width: int) -> None:
         """Histories have a column for each item of the model."""
-        wrong = csr_matrix((2, width), dtype=np.float32)
+        wrong = no_histories(2, width)
         for use in (self.fitted().recommend, self.fitted().score):
             with pytest.raises(DataError, match=f"histories have {width} columns, but the model knows 32 items"):
                 use(wrong)
