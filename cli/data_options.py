@@ -1,11 +1,12 @@
 """The options of a data recipe: their words and types; names, defaults and order are those of the recipe's table."""
 
-from collections.abc import Mapping
+import dataclasses
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import click
 
-from recsys_ae.data.recipe_options import RecipeOptions, own_options
+from recsys_ae.data.recipe_options import NONE, RecipeOptions, own_options
 from recsys_ae.data.recipe_table import Option as Entry
 from recsys_ae.data.recipe_table import Section, options
 from recsys_ae.data.splits import kinds
@@ -42,27 +43,54 @@ WORDS = {
 }
 """The help of each option; the splits that take it are put in."""
 
-
-def of_sections(*sections: Section, defaults: Mapping[str, Any] | None = None) -> list[Option]:
-    """Return the options of some sections of a recipe, with other defaults where these are given."""
-    splits = {name: kinds.kind(name) for name in kinds.names()} if "split" in sections else {}
-    table = options(RecipeOptions, *sections)
-    shared = [_option(one, (defaults or {}).get(one.name, one.default), splits) for one in table]
-    return [*shared, *(_own_option(*one) for one in own_options(RecipeOptions).items())] if splits else shared
+RATED = "`none`: this model learns from all ratings as they are.  [default: none]"
+"""The help of ``--min-rating`` for a model that learns from ratings."""
 
 
-def of_name(name: str) -> Option:
-    """Return one option of a recipe."""
-    (one,) = (one for one in options(RecipeOptions) if one.name == name)
-    return _option(one, one.default, {})
+def data() -> Option:
+    """Return the option that names the data."""
+    return _option(_entry("data"))
 
 
-def _option(one: Entry, default: Any, splits: Mapping[str, kinds.Kind]) -> Option:
+def data_dir() -> Option:
+    """Return the option that says where archives lie."""
+    return _option(_entry("data_dir"))
+
+
+def columns() -> list[Option]:
+    """Return how a file of interactions is read."""
+    return [_option(one) for one in options(RecipeOptions, "columns")]
+
+
+def filters(*, rated: bool = False) -> list[Option]:
+    """Return which interactions are kept: by a model that learns from ratings, all, or by others."""
+    found = [_option(one) for one in options(RecipeOptions, "filters")]
+    if rated:
+        found[0] = _option(dataclasses.replace(_entry("min_rating"), default=NONE), RATED)
+    return found
+
+
+def splits(*, rated: bool = False) -> list[Option]:
+    """Return how the data are split: for a model that learns from ratings, or for others."""
+    known = [kinds.kind(name) for name in kinds.names()]
+    shared = {one.name: one for one in options(RecipeOptions, "split")}
+    if rated:
+        shared["split"] = dataclasses.replace(shared["split"], default="ratings")
+    own = [_own_option(name, split) for name, split in own_options(RecipeOptions).items()]
+    return [*(_option(one, _split_help(one, known)) for one in shared.values()), *own]
+
+
+def _entry(name: str) -> Entry:
+    return next(one for one in options(RecipeOptions) if one.name == name)
+
+
+def _option(one: Entry, help: str | None = None) -> Option:
     word = one.name.replace("_", "-")
     names = [f"--{word}/--no-{word}" if one.kind == "yes or no" else f"--{word}"]
-    settings: dict[str, Any] = {"help": _help(one, splits), "section": HEADINGS[one.section], **_type(one)}
-    if default is not None or one.kind == "yes or no":
-        settings |= {"default": default, "show_default": default is not None and one.kind not in ("flag", "rating")}
+    settings: dict[str, Any] = {"help": help or WORDS[one.name], "section": HEADINGS[one.section], **_type(one)}
+    if one.default is not None or one.kind == "yes or no":
+        shown = one.default is not None and one.kind not in ("flag", "rating")
+        settings |= {"default": one.default, "show_default": shown}
     return Option(names, **settings)
 
 
@@ -75,10 +103,11 @@ def _own_option(name: str, split: kinds.Kind) -> Option:
     )
 
 
-def _help(one: Entry, splits: Mapping[str, kinds.Kind]) -> str:
+def _split_help(one: Entry, known: Sequence[kinds.Kind]) -> str:
+    """Return the help of an option of splits, with those that take it."""
     if one.kind == "split":
-        return "; ".join(f"{name}: {kind.summary}" for name, kind in splits.items()) + "."
-    takers = [name for name, kind in splits.items() if one.name in kind.options or (kind.parts and one.of_parts)]
+        return "; ".join(f"{split.name}: {split.summary}" for split in known) + "."
+    takers = [split.name for split in known if one.name in split.options or (split.parts and one.of_parts)]
     return WORDS[one.name].format(splits=f"{takers[0]} only" if len(takers) == 1 else ", ".join(takers))
 
 

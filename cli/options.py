@@ -3,16 +3,12 @@
 import click
 
 from . import config, data_options
-from .data_options import DATA
 from .framework import OTHER, Option
-from .param_types import FILE, NONE, Names, Whole
+from .param_types import FILE, Names, Whole
 
-RUN, FEATURES = "Run", "Features"
-
-
-def data_dir() -> Option:
-    """Return the option that says where archives lie."""
-    return data_options.of_name("data_dir")
+DATA, RUN, FEATURES = data_options.DATA, "Run", "Features"
+data, data_dir, columns = data_options.data, data_options.data_dir, data_options.columns
+filters, splits = data_options.filters, data_options.splits
 
 
 def cache() -> Option:
@@ -23,16 +19,6 @@ def cache() -> Option:
     return Option(["--cache/--no-cache"], default=True, show_default=True, section=DATA, help=help)
 
 
-def columns() -> list[Option]:
-    """Return how a file of interactions is read."""
-    return data_options.of_sections("columns")
-
-
-def data() -> Option:
-    """Return the option that names the data."""
-    return data_options.of_name("data")
-
-
 def data_argument() -> click.Argument:
     """Return the same as an argument."""
     return click.Argument(["data"], metavar="NAME|PATH")
@@ -41,19 +27,6 @@ def data_argument() -> click.Argument:
 def k(help: str, section: str = OTHER) -> Option:
     """Return the option for the length of a list."""
     return Option(["--k"], type=Whole(1), default=10, show_default=True, metavar="NUMBER", section=section, help=help)
-
-
-def filters(*, rated: bool = False) -> list[Option]:
-    """Return which interactions are kept: by a model that learns from ratings, all, or by others."""
-    made = data_options.of_sections("filters", defaults={"min_rating": NONE} if rated else None)
-    if rated:
-        made[0].help = "`none`: this model learns from all ratings as they are.  [default: none]"
-    return made
-
-
-def splits(*, rated: bool = False) -> list[Option]:
-    """Return how the data are split: for a model that learns from ratings, or for others."""
-    return data_options.of_sections("split", defaults={"split": "ratings"} if rated else None)
 
 
 WHERE_FEATURES_ARE = (

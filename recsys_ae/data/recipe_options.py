@@ -132,8 +132,9 @@ class RecipeOptions(Reading):
                     raise RecipeError(Said(field.name), f" is about files; {self.data} has its own form")
             if self.test_data is not None:
                 raise RecipeError(Said("test_data"), f" is about files; {self.data} has its own parts, or none")
-        if self.fold is not None and not (self.named and catalog_folds(self.data)):
-            raise RecipeError(Said("fold"), f" is about the published folds of ml-100k, not about {self.title}")
+        if self.fold is not None and self.data not in (published := catalog_with_folds()):
+            sets = ", ".join(published)
+            raise RecipeError(Said("fold"), f" is about the published folds of {sets}, not about {self.title}")
         if self.kind.parts and self.test_data is None and not self.named:
             raise RecipeError(Said("split", self.split_kind), " needs the test part: ", Said("test_data", "FILE"))
 
@@ -162,8 +163,8 @@ def catalog_names() -> tuple[str, ...]:
     return catalog.names()
 
 
-def catalog_folds(name: str) -> tuple[str, ...]:
-    """Return the published folds of a data set."""
+def catalog_with_folds() -> tuple[str, ...]:
+    """Return the names of the data sets with published folds to choose from."""
     from recsys_ae.data import catalog  # noqa: PLC0415
 
-    return catalog.entry(name).folds
+    return tuple(name for name, entry in catalog.entries().items() if entry.folds)

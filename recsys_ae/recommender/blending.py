@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 import pandas as pd
 
+from recsys_ae.data.origin import FINGERPRINT, RECIPE
 from recsys_ae.data.parsing import shown
 from recsys_ae.data.splits.split import Holdout
 from recsys_ae.errors import DataError
@@ -76,7 +77,8 @@ def blend(
         "seconds": round(sum(model.metadata["seconds"] for model in models) + time.perf_counter() - started, 3),
         "members": [model.metadata for model in models],
     }
-    return Recommender.assembled(Fitted(spec, network, popularity, first.items, users, None, history, metadata, {}))
+    notes = {name: first.notes[name] for name in (RECIPE, FINGERPRINT) if name in first.notes}
+    return Recommender.assembled(Fitted(spec, network, popularity, first.items, users, None, history, metadata, notes))
 
 
 def _refuse_misfit(model: Recommender, name: str, first: Recommender) -> None:

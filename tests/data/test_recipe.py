@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from recsys_ae import Recommender, read_interactions
+from recsys_ae import Recommender, blend, read_interactions
 from recsys_ae.data.filters import MinInteractions, MinRating
 from recsys_ae.data.recipe import DataRecipe
 from recsys_ae.data.recipe_table import RecipeError, UnknownDataError, options
@@ -124,6 +124,12 @@ def test_a_model_of_data_made_in_memory_has_no_recipe(ratings: Path, tmp_path: P
         _ = Recommender(EASE()).recipe
     model.notes["source"] = "the shop"
     assert model.fit(read_interactions(ratings)).notes["source"] == "the shop"
+
+
+def test_a_blend_has_the_recipe_of_its_models(ratings: Path) -> None:
+    split = DataRecipe(data=str(ratings)).split()
+    models = [Recommender(EASE(l2=l2)).fit(split.train) for l2 in (1, 100)]
+    assert blend(models, split.valid).recipe.split().fingerprint == split.fingerprint
 
 
 def test_what_is_learnt_from_carries_its_recipe_as_it_is(ratings: Path) -> None:
