@@ -3,11 +3,14 @@
 import difflib
 import importlib
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from recsys_ae.data.recipe_table import RecipeError, Said, UnknownDataError
+from recsys_ae.errors import ConfigError
+
+if TYPE_CHECKING:
+    from recsys_ae.data.recipe_table import Said
 
 OTHER = "Other"
 
@@ -27,11 +30,11 @@ class Command(click.Command):
         """Run the command; options of a data recipe that do not go together are wrong usage."""
         try:
             return super().invoke(ctx)
-        except UnknownDataError as error:
-            near = suggestion(error.data, error.known)
-            raise click.UsageError(f"--data: there is no data set and no file {error.data!r}{near}", ctx) from error
-        except RecipeError as error:
-            raise click.UsageError(error.worded(_typed), ctx) from error
+        except ConfigError as error:
+            message = _of_recipe(error)
+            if message is None:
+                raise
+            raise click.UsageError(message, ctx) from error
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write each section under its heading, in the order of the options."""
@@ -76,7 +79,16 @@ class LazyGroup(click.Group):
         return super().resolve_command(ctx, args)
 
 
-def _typed(said: Said) -> str:
+def _of_recipe(error: ConfigError) -> str | None:
+    """Return what is wrong about the options of a data recipe, as they are typed; None for any other error."""
+    from recsys_ae.data.recipe_table import RecipeError, UnknownDataError  # noqa: PLC0415
+
+    if isinstance(error, UnknownDataError):
+        return f"--data: there is no data set and no file {error.data!r}{suggestion(error.data, error.known)}"
+    return error.worded(_typed) if isinstance(error, RecipeError) else None
+
+
+def _typed(said: "Said") -> str:
     """Return an option of a message as it is typed."""
     option = f"--{said.name.replace('_', '-')}"
     return f"{option} {said.value}" if said.value else option

@@ -8,8 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from recsys_ae.data.recipe import DataRecipe
-
 from .. import config, feature_source, options
 from ..data_recipe import load, titles
 from ..framework import Option
@@ -46,6 +44,8 @@ class FitRecommender(Task):
     what = "Model"
 
     def __init__(self, spec_class: "type[Spec]", given: Mapping[str, Any]) -> None:
+        from recsys_ae.data.recipe import DataRecipe  # noqa: PLC0415
+
         super().__init__(spec_class, given)
         self.recipe = DataRecipe.from_options({**given, "min_rating": _threshold(spec_class, given["min_rating"])})
 
