@@ -1,6 +1,6 @@
 """The face of every model of features: fit on rows, then turn rows into vectors and back."""
 
-import copy
+import dataclasses
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -49,6 +49,21 @@ class FeatureEncoder:
         self.history, self.metadata, self.notes = History(), {}, {}
         self._network: FeatureAutoencoder | None = None
         self._scaling = Scaling(0)
+
+    @classmethod
+    def assembled(cls, parts: FittedEncoder) -> Self:
+        """Make an encoder of fitted parts, such as those of a saved one."""
+        model = cls(parts.spec)
+        model._network, model._scaling = parts.network, parts.scaling
+        model.columns, model.form = parts.columns, parts.form
+        model.history, model.metadata, model.notes = parts.history, parts.metadata, dict(parts.notes)
+        return model
+
+    @property
+    def parts(self) -> FittedEncoder:
+        """All that a fitted encoder is; `assembled` makes an equal encoder of it."""
+        learnt = self.network, self._scaling, self.columns, self.form
+        return FittedEncoder(self.spec, *learnt, self.history, self.metadata, self.notes)
 
     def __repr__(self) -> str:
         state = "not fitted" if self._network is None else f"fitted on {len(self.columns):,} columns"
@@ -113,11 +128,9 @@ class FeatureEncoder:
         if not any(True for _ in self.network.parameters()):
             raise UnsupportedError(f"{self.spec.name()} is a closed form: untrained it is nothing")
         shape = FeatureShape(self.metadata["rows"], len(self.columns), self.form)
-        model = copy.copy(self)
         with seeded(seed):
-            model._network = self.spec.build(shape).to(self._scaling.centre.device).eval()
-        model.history, model.notes = History(), {}
-        return model
+            network = self.spec.build(shape).to(self._scaling.centre.device).eval()
+        return self.assembled(dataclasses.replace(self.parts, network=network, history=History(), notes={}))
 
     def encode(self, features: Features) -> Features:
         """Return the code of each row, under its id: features again, ``(n, latent)``."""
@@ -196,18 +209,12 @@ class FeatureEncoder:
 
     def save(self, path: str | Path, *, overwrite: bool = False) -> None:
         """Write the model into a folder: `FeatureEncoder.load` gives an equal spec and equal codes."""
-        learnt = self.network, self._scaling, self.columns, self.form
-        FittedEncoder(self.spec, *learnt, self.history, self.metadata, self.notes).save(path, overwrite=overwrite)
+        self.parts.save(path, overwrite=overwrite)
 
     @classmethod
     def load(cls, path: str | Path, *, device: str = "auto") -> Self:
         """Read a model that was saved on any device."""
-        parts = FittedEncoder.load(path, device=device)
-        model = cls(parts.spec)
-        model._network, model._scaling = parts.network, parts.scaling
-        model.columns, model.form = parts.columns, parts.form
-        model.history, model.metadata, model.notes = parts.history, parts.metadata, dict(parts.notes)
-        return model
+        return cls.assembled(FittedEncoder.load(path, device=device))
 
     def rows(self, features: Features) -> FeatureRows:
         """Return the rows as the network reads them, on its device."""
