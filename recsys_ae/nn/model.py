@@ -59,6 +59,11 @@ class Identity:
         """Return the model's name: its file's in this package, its entry point's in another, else its class's."""
         return plug_ins.name_of(cls)
 
+    @property
+    def specs(self) -> "tuple[Identity, ...]":
+        """The hyper-parameters of the models that this one mixes; by default none."""
+        return ()
+
 
 @dataclass(frozen=True, kw_only=True)
 class Spec(Identity, ABC):

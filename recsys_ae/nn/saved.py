@@ -57,11 +57,11 @@ class Saved(ABC):
             If the folder cannot be written, or the model's class could not be found again by its name.
         """
         self._refuse_unregistered()
-        own, name = self.own(), self.spec.name()
-        package = self.registry.package_of(name)
+        own, names = self.own(), [one.name() for one in (self.spec, *self.spec.specs)]
+        packages = {name: package for name in names if (package := self.registry.package_of(name))}
         config = {
-            "model": name,
-            **({} if package is None else {"package": package}),
+            "model": names[0],
+            **({"packages": packages} if packages else {}),
             "spec": flatten(self.spec),
             "shape": own.config["shape"],
             "facts": self.metadata,
@@ -98,10 +98,11 @@ class Saved(ABC):
 
     @classmethod
     def _refuse_missing(cls, path: str | Path, config: Mapping[str, Any]) -> None:
-        name, package = config["model"], config.get("package")
-        if package is not None and cls.registry.package_of(name) != package:
-            why = "does not register it any more" if plug_ins.installed(package) else "is not installed"
-            raise ArtefactError(f"{path} was fitted with the model {name!r} of the package {package!r}, which {why}")
+        for name, package in config.get("packages", {}).items():
+            if cls.registry.package_of(name) != package:
+                why = "does not register it any more" if plug_ins.installed(package) else "is not installed"
+                model = f"the model {name!r} of the package {package!r}"
+                raise ArtefactError(f"{path} was fitted with {model}, which {why}")
 
 
 def tensors(part: str, module: nn.Module) -> dict[str, Tensor]:

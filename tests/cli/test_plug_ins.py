@@ -46,7 +46,7 @@ def test_the_help_of_a_plug_in_is_made_from_its_file(site: Path, tmp_path: Path)
 
 def test_the_saved_spec_holds_the_number_and_the_metadata_the_rule(fitted: Path) -> None:
     config = json.loads((fitted / "config.json").read_text(encoding="utf-8"))
-    assert (config["model"], config["package"]) == ("my_model", "my-plugin")
+    assert (config["model"], config["packages"]) == ("my_model", {"my_model": "my-plugin"})
     assert config["spec"]["l2"] == config["facts"]["interactions"] / config["facts"]["items"]
     assert config["facts"]["rules"] == {"l2": "auto"}
 
@@ -69,6 +69,15 @@ def test_loading_without_the_package_says_which_one_is_missing(fitted: Path) -> 
     assert outcome.returncode == 1
     said = "Error: model was fitted with the model 'my_model' of the package 'my-plugin', which is not installed"
     assert outcome.stderr.splitlines()[0] == said
+
+
+def test_a_blend_says_which_package_its_member_is_from(site: Path, fitted: Path) -> None:
+    cwd = fitted.parent
+    members = "my-model,ease"
+    outcome = recsys_ae("fit", "blend", "--members", members, "--out", "blend", "--no-track", path=site, cwd=cwd)
+    assert outcome.returncode == 0, outcome.stderr
+    outcome = recsys_ae("similar", "blend", "1", path=None, cwd=cwd)
+    assert outcome.stderr.startswith("Error: blend was fitted with the model 'my_model' of the package 'my-plugin'")
 
 
 def test_a_plug_in_cannot_take_the_name_of_another_model(site: Path, tmp_path: Path) -> None:

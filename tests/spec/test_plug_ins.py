@@ -89,7 +89,7 @@ def test_a_file_that_names_a_module_does_not_have_it_imported(tmp_path: Path) ->
     code = BY_NAME.partition("blend =")[0] + (
         "import json, pathlib\nfrom recsys_ae.storage import artefact\n"
         "path = pathlib.Path('model/config.json')\nconfig = json.loads(path.read_text())\n"
-        "config |= {'model': 'antigravity', 'package': 'antigravity'}\n"
+        "config |= {'model': 'antigravity', 'packages': {'antigravity': 'antigravity'}}\n"
         "config['checksums'][artefact.CONFIG] = artefact._checksum_of(config)\npath.write_text(json.dumps(config))\n"
         "try:\n    Recommender.load('model')\nexcept Exception as error:\n    print(error)\n"
         "import sys\nassert 'antigravity' not in sys.modules\n"
