@@ -132,8 +132,9 @@ class Fit(ModelGroup):
         if args and not args[0].startswith("-"):
             return super().parse_args(ctx, args)
         valued = {name for option in shared() if not option.is_flag for name in option.opts}
+        known = self.list_commands(ctx)
         for place, (before, word) in enumerate(zip(["", *args], args, strict=False)):
-            if before not in valued and typed_name(word) in self.list_commands(ctx):
+            if before not in valued and typed_name(word) in known:
                 return super().parse_args(ctx, [word, *args[:place], *args[place + 1 :]])
         if "--help" in args:
             return super().parse_args(ctx, ["--help"])
