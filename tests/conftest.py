@@ -1,9 +1,22 @@
 """Fixtures that every test may use."""
 
 import os
+import re
 from pathlib import Path
 
 import pytest
+
+ROOT = Path(__file__).parent.parent
+SLOW = set(re.findall(r"^\| `(tests/\S+\.py)` \| \d+ \|", (ROOT / "CONTRIBUTING.md").read_text("utf-8"), re.MULTILINE))
+"""The files of tests that CONTRIBUTING.md lists as slow."""
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark the tests of slow files, before pytest selects tests by their marks."""
+    for item in items:
+        if item.path.is_relative_to(ROOT) and item.path.relative_to(ROOT).as_posix() in SLOW:
+            item.add_marker(pytest.mark.slow)
 
 
 @pytest.fixture(scope="session")

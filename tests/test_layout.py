@@ -13,6 +13,7 @@ import pytest
 
 from recsys_ae import models
 from recsys_ae.features import models as feature_models
+from tests import conftest
 from tests.import_graph import ROOT
 
 MOST_FILES = 20
@@ -118,3 +119,8 @@ def test_the_page_names_only_files_that_exist() -> None:
     named = re.findall(r"`((?:recsys_ae|cli|tests|experiments)/[\w./]*)`", text)
     assert named
     assert not [name for name in named if not (ROOT / name).exists()]
+
+
+def test_slow_tests_are_listed_by_files_that_exist() -> None:
+    assert conftest.SLOW
+    assert not [name for name in conftest.SLOW if not (ROOT / name).is_file()]
