@@ -62,13 +62,20 @@ class MyModel(Model):
 '''
 
 
-def install(folder: Path, package: str = "my-plugin", entries: str = "my-model = my_plugin:MySpec") -> Path:
+def install(
+    folder: Path,
+    package: str = "my-plugin",
+    entries: str = "my-model = my_plugin:MySpec",
+    *,
+    group: str = "recsys_ae.models",
+    module: str = MODULE,
+) -> Path:
     """Put a package with one model into a folder of the path."""
     info = folder / f"{package.replace('-', '_')}-1.0.dist-info"
     info.mkdir(parents=True)
     (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {package}\nVersion: 1.0\n")
-    (info / "entry_points.txt").write_text(f"[recsys_ae.models]\n{entries}\n")
-    (folder / f"{package.replace('-', '_')}.py").write_text(MODULE)
+    (info / "entry_points.txt").write_text(f"[{group}]\n{entries}\n")
+    (folder / f"{package.replace('-', '_')}.py").write_text(module)
     return folder
 
 

@@ -105,3 +105,35 @@ def test_a_plug_in_passes_the_contract(tmp_path: Path) -> None:
     outcome = run(["-m", "pytest", "-q", "-p", "no:cacheprovider", "test_my_model.py"], install(tmp_path), tmp_path)
     assert outcome.returncode == 0, outcome.stdout
     assert "1 skipped" in outcome.stdout  # it draws nothing, so another seed gives the same model
+
+
+ENCODER = """
+from dataclasses import dataclass
+
+from recsys_ae.features.models import PCA
+
+
+@dataclass(frozen=True, kw_only=True)
+class MyCode(PCA):
+    pass
+"""
+ENCODED = """
+import numpy as np
+import pandas as pd
+from recsys_ae import FeatureEncoder, Features
+from recsys_ae.features import models
+
+frame = pd.DataFrame(np.random.default_rng(0).normal(size=(50, 6))).reset_index(names="item")
+features = Features.from_frame(frame)
+model = FeatureEncoder(models.spec_class("my-code")(latent=2)).fit(features)
+assert model.spec.name() == "my_code"
+model.save("encoder")
+again = FeatureEncoder.load("encoder").encode(features)
+assert (np.asarray(again.matrix) == np.asarray(model.encode(features).matrix)).all()
+"""
+
+
+def test_an_autoencoder_of_another_package_is_found_by_name_saved_and_loaded(tmp_path: Path) -> None:
+    entry, group = "my-code = my_plugin:MyCode", "recsys_ae.features.models"
+    outcome = run(["-c", ENCODED], install(tmp_path, entries=entry, group=group, module=ENCODER), tmp_path)
+    assert outcome.returncode == 0, outcome.stderr
