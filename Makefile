@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 
-.PHONY: demo quick quick-data quick-rest test nightly check install clean
+.PHONY: demo quick quick-files quick-numbers test nightly check install clean
 
 demo: $(READY)  ## fit, evaluate and recommend on the embedded sample
 	@$(BIN)/recsys-ae fit mult-vae --data sample --epochs 60 --batch-size 100 --out demo/model --overwrite
@@ -21,14 +21,16 @@ demo: $(READY)  ## fit, evaluate and recommend on the embedded sample
 	@echo "  mlflow ui --backend-store-uri sqlite:///mlflow.db"
 
 quick: $(READY)  ## ruff, mypy, and the tests of the lower floors: under a minute on two cores
-	@$(MAKE) --no-print-directory --jobs=2 quick-data check quick-rest
+	@$(MAKE) --no-print-directory --jobs=2 quick-files check quick-numbers
 
-quick-data: $(READY)
-	$(BIN)/pytest -m "not slow and not nightly" tests/data
+quick-files: $(READY)
+	$(BIN)/pytest -m "not slow and not nightly" tests/spec tests/storage tests/compatibility tests/data \
+		--ignore=tests/data/test_download.py --ignore=tests/data/synthetic \
+		--ignore=tests/data/readers/test_read_generated.py --ignore=tests/data/readers/test_cache.py
 
-quick-rest: $(READY)
-	$(BIN)/pytest -m "not slow and not nightly" tests/test_architecture.py tests/test_layout.py tests/test_metrics.py \
-		tests/spec tests/storage tests/nn tests/ranking tests/compatibility
+quick-numbers: $(READY)
+	$(BIN)/pytest -m "not slow and not nightly" tests/nn tests/ranking tests/test_metrics.py \
+		tests/test_architecture.py tests/test_layout.py
 
 test: check  ## ruff, mypy --strict, pytest
 	$(BIN)/pytest
