@@ -16,8 +16,8 @@ from yardstick import memory as yardstick_memory
 
 from recsys_ae import Interactions, Recommender, Run
 from recsys_ae.models._implicit import one_blas_thread
-from recsys_ae.nn.training.model import TrainableSpec
 from recsys_ae.nn.runtime import free_memory
+from recsys_ae.nn.training.model import TrainableSpec
 
 PATIENCE = 5  # a fit that cannot be stopped is begun if it takes at most this many times the seconds of a row
 FEW = 2_000  # users that are fitted to where only the model's size matters

@@ -18,8 +18,8 @@ from timing import EnoughError, Laps, after_updates, peak_mib
 from recsys_ae import Interactions, Recommender, Run
 from recsys_ae.models import spec_class
 from recsys_ae.nn.model import Spec
-from recsys_ae.nn.training.model import TrainableSpec
 from recsys_ae.nn.runtime import free_memory
+from recsys_ae.nn.training.model import TrainableSpec
 from recsys_ae.spec.text import read
 
 WIDTH, BATCH = 200, 500  # of the products whose rate is measured, where a model has none of its own

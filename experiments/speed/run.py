@@ -29,8 +29,8 @@ from row import Row, measure  # noqa: E402
 from table import table  # noqa: E402
 
 from recsys_ae.errors import ConfigError, RecsysError  # noqa: E402
-from recsys_ae.nn.training.model import TrainableSpec  # noqa: E402
 from recsys_ae.nn.runtime import resolve  # noqa: E402
+from recsys_ae.nn.training.model import TrainableSpec  # noqa: E402
 from recsys_ae.storage.atomic import write_text  # noqa: E402
 
 SHAPES, DEVICES, PRECISIONS = "ml-1m,ml-20m,netflix,million", "cpu", "fp32"
