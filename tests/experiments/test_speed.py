@@ -93,7 +93,7 @@ def test_a_sampled_softmax_does_not_pay_for_all_items(speed: Speed) -> None:
 
     @dataclasses.dataclass
     class Sampled:
-        samples: int = 2_000
+        sampled_items: int = 2_000
         hidden: tuple[int, ...] = ()
         latent, dropout, batch_size = spec.latent, spec.dropout, spec.batch_size
 
