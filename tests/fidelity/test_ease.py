@@ -1,149 +1,97 @@
-"""EASE on items without users, on rows without entries, and where memory is short; the memory of EDLAE, too."""
-
-import subprocess
-import sys
-from typing import Any
+"""EASE against the general inverse and against its own optimality condition."""
 
 import numpy as np
-import pandas as pd
 import pytest
 import torch
+from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 
-from recsys_ae.data.interactions import Interactions
 from recsys_ae.errors import TrainingError
 from recsys_ae.models.ease import EASE, EASENetwork
-from recsys_ae.nn import capacity
 from recsys_ae.nn.model import Shape
 from recsys_ae.nn.runtime import Run
-from recsys_ae.recommender import preflight
+from recsys_ae.ranking.rank import score_blocks
 from recsys_ae.recommender.recommender import Recommender
+from tests.models.blocks import holdout, training_data
 from tests.nn.small import matrix, rows_of
 
-CPU = Run(device="cpu")
 DATA = matrix(60, 12, seed=2, density=0.3)
-NOBODYS = 5
 
 
 def learnt(spec: EASE, data: csr_matrix = DATA) -> EASENetwork:
     network = spec.build(Shape(*data.shape))
-    network.learn(rows_of(data), CPU)
+    assert network.learn(rows_of(data), Run(device="cpu")) == []
     return network
+
+
+def _by_inverse(data: csr_matrix, l2: float) -> NDArray[np.float64]:
+    """B_ij = −P_ij / P_jj with P = (XᵀX + λI)⁻¹ (eq. 8)."""
+    x = data.toarray().astype(np.float64)
+    p = np.linalg.inv(x.T @ x + l2 * np.eye(x.shape[1]))
+    b = np.array([[-p[i, j] / p[j, j] for j in range(len(p))] for i in range(len(p))])
+    np.fill_diagonal(b, 0)
+    return b
+
+
+@pytest.mark.parametrize("l2", [0.5, 20.0, 500.0])
+def test_the_weights_are_those_of_the_formula(l2: float) -> None:
+    found = learnt(EASE(l2=l2)).weights
+    np.testing.assert_allclose(found.numpy(), _by_inverse(DATA, l2), rtol=1e-5, atol=1e-8)
+    assert found.diagonal().tolist() == [0] * 12
+    assert found.dtype == torch.float32
+
+
+def test_the_weights_minimise_the_loss_under_a_diagonal_of_zero() -> None:
+    """The gradient of ‖X − XB‖² + λ‖B‖² vanishes everywhere but on the diagonal (eq. 3 to 5)."""
+    x, b = DATA.toarray().astype(np.float64), learnt(EASE(l2=20.0)).weights.double().numpy()
+    gradient = 2 * (x.T @ (x @ b - x) + 20 * b)
+    outside = gradient[~np.eye(12, dtype=bool)]
+    np.testing.assert_allclose(outside, 0, atol=1e-3)
+    assert np.abs(gradient.diagonal()).min() > 1
+
+
+def test_f19_lambda_is_500_by_default() -> None:
+    assert EASE() == EASE(l2=500.0, dtype="float64")
+
+
+def test_f19_negative_weights_are_kept() -> None:
+    """The paper shows that clipping them hurts."""
+    weights = learnt(EASE(l2=0.5)).weights
+    expected = _by_inverse(DATA, 0.5)
+    assert ((weights < 0).numpy() == (expected < 0)).all()
+    assert (expected < 0).sum() > 20
+
+
+def test_f21_scores_are_the_history_times_the_weights_not_their_transpose() -> None:
+    network = learnt(EASE(l2=0.5))
+    b = _by_inverse(DATA, 0.5)
+    history = csr_matrix(np.eye(12, dtype=np.float32)[3] + 2 * np.eye(12, dtype=np.float32)[7]).reshape(1, 12)
+    ((_, scores),) = score_blocks(network, csr_matrix(history), torch.zeros(12))
+    np.testing.assert_allclose(scores[0].numpy(), b[3] + 2 * b[7], rtol=1e-5, atol=1e-6)
+    assert np.abs((b[3] + 2 * b[7]) - (b[:, 3] + 2 * b[:, 7])).max() > 0.1
+
+
+def test_single_precision_makes_the_same_lists_on_well_conditioned_data() -> None:
+    data = training_data()
+    histories = holdout(data).histories
+    lists = {}
+    for dtype in ("float64", "float32"):
+        model = Recommender(EASE(l2=50.0, dtype=dtype)).fit(data, run=Run(device="cpu"))  # type: ignore[arg-type]
+        lists[dtype] = model.recommend(histories, k=32)
+    np.testing.assert_array_equal(lists["float64"].items[:, :4], lists["float32"].items[:, :4])
+    np.testing.assert_allclose(lists["float64"].scores[:, :28], lists["float32"].scores[:, :28], rtol=1e-3, atol=1e-5)
 
 
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
-def test_an_item_that_nobody_has_scores_zero_and_changes_no_other(dtype: str) -> None:
-    spec = EASE(l2=3.0, dtype=dtype)  # type: ignore[arg-type]
-    bare = csr_matrix(DATA.toarray() * (np.arange(12) != NOBODYS))
-    data = Interactions(bare, pd.Index(range(60)), pd.Index(range(12)))
-    model = Recommender(spec).fit(data, run=CPU)
-    scores = model.score(DATA)
-    assert np.isfinite(scores).all()
-    assert (scores[DATA.getnnz(axis=1) > 0, NOBODYS] == 0).all()
-    others = np.delete(np.arange(12), NOBODYS)
-    alone = learnt(spec, csr_matrix(bare[:, others])).weights
-    np.testing.assert_allclose(model.network.item_vectors()[others][:, others].numpy(), alone.numpy(), atol=1e-6)
-    items, found = model.recommend(bare[10:20], k=12, exclude_seen=False)
-    assert np.isfinite(found).all()
-    assert not (items[:, 0] == NOBODYS).any()
+def test_items_that_are_always_touched_together_need_a_penalty(dtype: str) -> None:
+    twins = csr_matrix(np.array([[1, 1, 0], [1, 1, 1], [0, 0, 1]], np.float32))
+    with pytest.raises(TrainingError, match="l2 = 0 is too small to invert the items' Gram matrix; raise it"):
+        learnt(EASE(l2=0.0, dtype=dtype), twins)  # type: ignore[arg-type]
+    assert learnt(EASE(l2=0.1, dtype=dtype), twins).weights[0, 1] > 0.9  # type: ignore[arg-type]
 
 
-def test_rows_without_entries_and_entries_of_zero_teach_nothing() -> None:
-    expected = learnt(EASE(l2=3.0)).weights
-    some = DATA[np.flatnonzero(DATA.getnnz(axis=1))]
-    assert torch.equal(learnt(EASE(l2=3.0), some).weights, expected)
-    first = csr_matrix((np.zeros(2, np.float32), [1, 3], [0, 2]), shape=(1, 12))
-    zeros = csr_matrix((np.r_[first.data, some.data], np.r_[first.indices, some.indices], np.r_[0, some.indptr + 2]))
-    assert zeros.nnz == some.nnz + 2
-    assert torch.equal(learnt(EASE(l2=3.0), zeros).weights, expected)
-
-
-def test_a_row_that_is_twice_there_counts_like_a_row_of_twice_the_weight() -> None:
-    x, twice = DATA.toarray().astype(np.float64), np.vstack([DATA.toarray(), DATA.toarray()[:30]])
-    gram = (x.T * np.r_[np.full(30, 2.0), np.ones(30)]) @ x
-    p = np.linalg.inv(gram + 3 * np.eye(12))
-    expected = np.where(np.eye(12) == 1, 0, -p / p.diagonal())
-    np.testing.assert_allclose(learnt(EASE(l2=3.0), csr_matrix(twice)).weights.numpy(), expected, rtol=1e-5, atol=1e-7)
-
-
-def test_memory_is_that_of_the_inverse_and_the_float32_weights() -> None:
-    """Gowalla's 40,981 items: in single precision the one matrix of 6.3 GiB, in double 12.5 and the weights' 6.3."""
-    shape = Shape(29_858, 40_981)
-    assert EASE(dtype="float32").memory(shape) == 4 * 40_981**2
-    assert EASE(dtype="float64").memory(shape) == 12 * 40_981**2
-
-
-PEAK = """
-import json, sys
-import numpy as np, torch
-from scipy.sparse import random as sparse
-from recsys_ae import models
-from recsys_ae.spec.hyper import build
-from recsys_ae.nn.model import Shape
-from recsys_ae.nn.rows import Rows, canonical
-from recsys_ae.nn.runtime import Run
-
-def kib(name):
-    return int(next(line for line in open("/proc/self/status") if line.startswith(name)).split()[1])
-
-def learnt(users, n):
-    rows = Rows.from_matrix(canonical(sparse(users, n, 0.002, rng=np.random.default_rng(0))), torch.device("cpu"))
-    network = spec.build(Shape(users, n))
-    network.learn(rows, Run(device="cpu"))
-    return network
-
-torch.set_num_threads(1)
-spec, users, n = build(models.spec_class(sys.argv[1]), json.loads(sys.argv[2])), *map(int, sys.argv[3:])
-learnt(users // 10, 200)
-before, kept = kib("VmRSS"), learnt(users, n)
-print((kib("VmHWM") - before) * 1024, spec.memory(Shape(users, n)))
-"""
-
-
-@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads the memory of a process from /proc")
-@pytest.mark.parametrize(
-    ("name", "chosen", "users", "items", "size"),
-    [
-        ("ease", '{"dtype": "float32"}', 2500, 2500, 4),
-        ("ease", '{"dtype": "float64"}', 2500, 2500, 12),
-        ("ease", '{"dtype": "float64"}', 1600, 4000, 8 * 0.4 * 1.4 + 4),
-        ("edlae", '{"dtype": "float64"}', 2500, 2500, 12),
-        ("edlae", '{"dtype": "float64", "rank": 2, "iterations": 1}', 1000, 2500, 8),
-    ],
-)
-def test_fitting_holds_little_more_than_the_bytes_it_names(
-    name: str, chosen: str, users: int, items: int, size: float
-) -> None:
-    given: Any = [sys.executable, "-c", PEAK, name, chosen, str(users), str(items)]
-    result = subprocess.run(given, capture_output=True, text=True, check=True)
-    peak, named = map(int, result.stdout.split())
-    assert named == pytest.approx(size * items**2, rel=0.01)
-    assert 0.9 * named < peak < 1.3 * named
-
-
-def test_where_memory_is_short_nothing_is_built_and_the_way_out_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    data = Interactions(DATA, pd.Index(range(60)), pd.Index(range(12)))
-    needed = EASE().memory(Shape(60, 12))
-    monkeypatch.setattr(capacity, "free_memory", lambda device: needed - 1)
-    monkeypatch.setattr(EASE, "build", lambda *_: pytest.fail("built although memory is short"))
-    with pytest.raises(TrainingError, match="60 users and 12 items") as raised:
-        Recommender(EASE()).fit(data, run=CPU)
-    for part in ("ease needs 0.0 GiB", "0.0 GiB are free", "--min-item-users", "--dtype float32", "elsa"):
-        assert part in str(raised.value)
-
-
-def test_memory_that_just_suffices_or_is_unknown_is_no_reason_to_refuse(monkeypatch: pytest.MonkeyPatch) -> None:
-    data = Interactions(DATA, pd.Index(range(60)), pd.Index(range(12)))
-    for free in (EASE().memory(Shape(60, 12)), None):
-        monkeypatch.setattr(capacity, "free_memory", lambda device, free=free: free)
-        Recommender(EASE()).fit(data, run=CPU)
-
-
-def test_the_message_says_how_many_gib_are_needed_and_free(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(capacity, "free_memory", lambda device: 13 * 2**30)
-    users, items = 29_858, 40_981
-    wide = csr_matrix((np.ones(users, np.float32), np.arange(users), np.arange(users + 1)), shape=(users, items))
-    data = Interactions(wide, pd.Index(range(users)), pd.Index(range(items)))
-    with pytest.raises(TrainingError, match=r"ease needs 18\.8 GiB for 29,858 users and 40,981 items, and 13\.0 GiB"):
-        preflight.check(EASE(), data, CPU)
-    preflight.check(EASE(dtype="float32"), data, CPU)
+def test_blocks_of_scores_are_columns_of_the_product() -> None:
+    network = learnt(EASE(l2=0.5))
+    z = network.encode(rows_of(DATA))
+    assert torch.equal(network.decode(z, slice(2, 5)), network(rows_of(DATA))[:, 2:5])
+    assert network.item_vectors() is network.weights

@@ -14,8 +14,8 @@ from recsys_ae.nn.runtime import Run, seeded
 from recsys_ae.nn.training.steps import Step
 from recsys_ae.ranking.rank import score_blocks
 from recsys_ae.recommender.recommender import Recommender
+from tests.fidelity.slow import dense64, on_the_sphere
 from tests.models.blocks import training_data
-from tests.models.slow import dense64, on_the_sphere
 from tests.nn.small import matrix, rows_of
 
 CPU = Run(device="cpu")

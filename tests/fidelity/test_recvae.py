@@ -15,7 +15,7 @@ from recsys_ae.nn.rows import Rows
 from recsys_ae.nn.runtime import Run, seeded
 from recsys_ae.nn.threads import cpu_threads
 from recsys_ae.nn.training.steps import Step
-from tests.models.slow import dense64, dropped, negative_log_likelihood, on_the_sphere
+from tests.fidelity.slow import dense64, dropped, negative_log_likelihood, on_the_sphere
 from tests.nn.small import copy_of, matrix, rows_of
 
 WIDTH, LATENT = 17, 4

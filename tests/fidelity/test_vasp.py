@@ -13,7 +13,7 @@ from recsys_ae.nn.rows import Rows
 from recsys_ae.nn.runtime import Run, seeded
 from recsys_ae.nn.training.steps import Step
 from recsys_ae.ranking.rank import score_blocks
-from tests.models.slow import dense64
+from tests.fidelity.slow import dense64
 from tests.nn.small import copy_of, matrix, rows_of
 
 N, WIDTH, LATENT = 12, 17, 4

@@ -12,7 +12,7 @@ from recsys_ae.nn.rows import Rows
 from recsys_ae.nn.runtime import Run, seeded
 from recsys_ae.nn.training.steps import Step
 from recsys_ae.ranking.rank import score_blocks
-from tests.models.slow import (
+from tests.fidelity.slow import (
     SlowNetwork,
     assert_same_gradients,
     dense64,
