@@ -1,8 +1,8 @@
 """Cholesky factor and inverse of a large positive definite matrix, in its own memory.
 
 On the CPU both are made of matrix products a block at a time. LAPACK's own routines are called on small blocks only:
-OpenBLAS, which NumPy and SciPy bring, writes past a buffer in ``potrf`` when a matrix is large for its number of
-threads (with two threads from 20,000 to 25,000 rows on, depending on the processor), and the process dies.
+with OpenBLAS, which SciPy brings, a threaded ``potrf`` of a large matrix ends the process by a signal (seen with two
+threads from 20,000 to 25,000 rows on, depending on the processor; most likely its buffer is too small).
 """
 
 import contextlib
