@@ -25,13 +25,10 @@ class ItemFeatures:
         ``(m, width)``: the features; ``rows.scaling`` is how new items are scaled, too.
     positions
         ``(m,)`` int64, ascending: which items of the training they belong to.
-    n_items
-        The number of items in the training.
     """
 
     rows: FeatureRows
     positions: Tensor
-    n_items: int
 
     @classmethod
     def of(cls, features: Features, items: Ids, device: torch.device) -> Self:
@@ -45,7 +42,7 @@ class ItemFeatures:
         known = features.of(items)
         scaling = Scaling.of(known, "auto", bounded=False).to(device)
         positions = torch.from_numpy(items.get_indexer(known.ids)).to(device)
-        return cls(FeatureRows.of(known, scaling, device), positions, len(items))
+        return cls(FeatureRows.of(known, scaling, device), positions)
 
     def dense(self) -> Tensor:
         """``(m, width)``: the scaled features."""

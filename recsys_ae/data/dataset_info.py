@@ -1,4 +1,4 @@
-"""What a named data set is: its description, its files, how it is read, and the folder for all of them."""
+"""Named data sets: description, files, how they are read, and the folder for all of them."""
 
 import os
 from collections.abc import Callable
@@ -18,7 +18,7 @@ class Dataset:
     ----------
     items
         What is known of the items, by item id: title as published, year (Int64), genres and, where users gave some,
-        tags (tuples of text); None where nothing is known. It may list items that nobody has touched.
+        tags (tuples of text); None where nothing is known. It may list items without interactions.
     given
         A training and a test part as published, where there are such.
     """
@@ -54,7 +54,7 @@ class Info:
     Attributes
     ----------
     interactions, users, items
-        Counts; of items, those that somebody has touched.
+        Counts; of items, those with interactions.
     size
         Bytes to download.
     page
