@@ -1,8 +1,8 @@
-"""The options of a data recipe: their words and types; names, defaults and order are those of the recipe's table."""
+"""Options of a data recipe: help and types. Names, defaults and order are those of the recipe's own table."""
 
 import dataclasses
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -11,8 +11,16 @@ from recsys_ae.data.recipe_table import Option as Entry
 from recsys_ae.data.recipe_table import Section, options
 from recsys_ae.data.splits import kinds
 
+from .display import counted, note
 from .framework import Option
 from .param_types import FILE, Column, Rating, Separator, Share, Users, Whole
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from recsys_ae.data.dataset_info import Dataset
+    from recsys_ae.data.interactions import Ids
+    from recsys_ae.data.recipe import DataRecipe
 
 DATA, FILTERS, SPLIT = "Data", "Filters", "Split"
 HEADINGS: Mapping[Section, str] = {"place": DATA, "columns": DATA, "filters": FILTERS, "split": SPLIT}
@@ -129,3 +137,19 @@ def _type(one: Entry) -> dict[str, Any]:
         "share": {"type": Share()},
     }
     return {"type": click.Choice(kinds.names())} if one.kind == "split" else known[one.kind]
+
+
+def load(recipe: "DataRecipe", *, cache: bool = True) -> "Dataset":
+    """Read the data, and download what is not there; with ``cache`` what was read is kept for the next time."""
+    if not recipe.named:
+        return recipe.load(cache=cache)
+    with counted(recipe.data) as show:
+        return recipe.load(cache=cache, progress=show, announce=note)
+
+
+def titles(items: "pd.DataFrame | None", ids: "Ids") -> list[str | None]:
+    """Return a title for each id, None where there is none; nothing where none is known."""
+    if items is None or "title" not in items:
+        return []
+    found = items["title"].reindex(ids)
+    return [title if isinstance(title, str) else None for title in found]

@@ -2,15 +2,15 @@
 
 import difflib
 import importlib
-from collections.abc import Callable, Iterable, Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
 
 import click
 
-from recsys_ae.errors import ConfigError
+from recsys_ae.errors import ConfigError, arguments_named
 
-if TYPE_CHECKING:
-    from recsys_ae.data.recipe_table import Said
+from .wording import as_option
 
 OTHER = "Other"
 
@@ -27,14 +27,16 @@ class Command(click.Command):
     """A command whose help shows its options section by section."""
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Run the command; options of a data recipe that do not go together are wrong usage."""
+        """Run the command; errors name its options, and wrong options of a data recipe are wrong usage."""
         try:
-            return super().invoke(ctx)
+            with arguments_named(lambda argument: as_option(argument, self.params)):
+                return super().invoke(ctx)
         except ConfigError as error:
-            message = _of_recipe(error)
-            if message is None:
+            from recsys_ae.data.recipe_table import RecipeError  # noqa: PLC0415
+
+            if not isinstance(error, RecipeError):
                 raise
-            raise click.UsageError(message, ctx) from error
+            raise click.UsageError(str(error), ctx) from error
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write each section under its heading, in the order of the options."""
@@ -79,19 +81,15 @@ class LazyGroup(click.Group):
         return super().resolve_command(ctx, args)
 
 
-def _of_recipe(error: ConfigError) -> str | None:
-    """Return what is wrong about the options of a data recipe, as they are typed; None for any other error."""
-    from recsys_ae.data.recipe_table import RecipeError, UnknownDataError  # noqa: PLC0415
-
-    if isinstance(error, UnknownDataError):
-        return f"--data: there is no data set and no file {error.data!r}{suggestion(error.data, error.known)}"
-    return error.worded(_typed) if isinstance(error, RecipeError) else None
-
-
-def _typed(said: "Said") -> str:
-    """Return an option of a message as it is typed."""
-    option = f"--{said.name.replace('_', '-')}"
-    return f"{option} {said.value}" if said.value else option
+@contextmanager
+def wrong_usage(option: str = "") -> Iterator[None]:
+    """Turn a `ConfigError` into a usage error of the running command; ``option`` is named first."""
+    ctx = click.get_current_context()
+    try:
+        with arguments_named(lambda argument: as_option(argument, ctx.command.params)):
+            yield
+    except ConfigError as error:
+        raise click.UsageError(f"{option}: {error}" if option else str(error), ctx) from error
 
 
 def suggestion(name: str, known: Iterable[str]) -> str:

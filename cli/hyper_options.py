@@ -10,6 +10,7 @@ from recsys_ae.spec.hyper import Hyper, alternatives, bounds, describe
 
 from .framework import Option
 from .param_types import Numbers, OrWord, Type
+from .wording import as_text
 
 if TYPE_CHECKING:
     from recsys_ae.nn.model import Identity
@@ -27,13 +28,6 @@ def options(spec: type["Identity"]) -> Iterator[Option]:
 def values(spec: type["Identity"], given: Mapping[str, Any]) -> dict[str, Any]:
     """Return the hyper-parameters among the values of all options."""
     return {hyper.name: given[hyper.name] for hyper in describe(spec)}
-
-
-def as_text(value: Any) -> str:
-    """Return a value as it is typed."""
-    if isinstance(value, (list, tuple)):
-        return ",".join(map(as_text, value))
-    return f"{value:g}" if isinstance(value, float) and float(f"{value:g}") == value else str(value)
 
 
 def _option(hyper: Hyper) -> Option:

@@ -48,7 +48,7 @@ def refuse_rankers(model: "Recommender") -> None:
 
 def divided(model: "Recommender", folder: Path, recipe: "DataRecipe", *, cache: bool) -> tuple["Prepared", "Split"]:
     """Do again what `fit` did with the data, and refuse another outcome."""
-    from .data_recipe import load  # noqa: PLC0415
+    from .data_options import load  # noqa: PLC0415
 
     prepared = recipe.read(load(recipe, cache=cache))
     split = prepared.split()

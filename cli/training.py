@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import click
 from click.core import ParameterSource
 
-from recsys_ae.errors import ConfigError
-
 from . import feature_source, hyper_options, memory
 from .display import Display, epochs
+from .framework import wrong_usage
 from .mlflow_runs import Tracking
 from .model_commands import typed_name
 from .report import show_memory
+from .wording import typed
 
 if TYPE_CHECKING:
     from recsys_ae.nn.model import Identity
@@ -106,10 +106,8 @@ def _fit(task: Task, given: Mapping[str, Any], saved: list[Path]) -> None:
 
 def chosen(spec_class: type["Identity"], given: Mapping[str, Any]) -> "Identity":
     """Return the hyper-parameters among the values of all options; what is out of bounds is wrong usage."""
-    try:
+    with wrong_usage():
         return spec_class(**hyper_options.values(spec_class, given))
-    except ConfigError as error:
-        raise click.UsageError(str(error), click.get_current_context()) from error
 
 
 def run_settings(given: Mapping[str, Any]) -> "Run":
@@ -127,13 +125,5 @@ def command_line() -> str:
     for param in ctx.command.params:
         name = str(param.name)
         if ctx.get_parameter_source(name) not in (ParameterSource.DEFAULT, None) and name in ctx.params:
-            words += _typed(param, ctx.params[name])
+            words += typed(param, ctx.params[name])
     return shlex.join(words)
-
-
-def _typed(param: click.Parameter, value: Any) -> list[str]:
-    if isinstance(param, click.Argument):
-        return [str(one) for one in (value if isinstance(value, tuple) else (value,))]
-    if isinstance(value, bool):
-        return [param.opts[0]] if value else list(param.secondary_opts[:1])
-    return [] if value is None else [param.opts[0], hyper_options.as_text(value)]

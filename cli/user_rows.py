@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from recsys_ae.errors import DataError
 
 from . import ids
-from .data_recipe import load
+from .data_options import load
 from .display import note
 
 if TYPE_CHECKING:

@@ -1,16 +1,53 @@
-"""Every error this package raises on purpose, under one base."""
+"""Errors of this package, under one base class."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, NamedTuple, TypeAlias
+
+
+class Argument(NamedTuple):
+    """An argument that an error message names, with or without its value.
+
+    Python users read ``rating`` or ``header = True``. The command line writes the same argument as the option that its
+    users type: ``--rating-column`` or ``--header``.
+    """
+
+    name: str
+    value: Any = ...
+
+    def __str__(self) -> str:
+        return self.name if self.value is ... else f"{self.name} = {self.value!r}"
+
+
+Message: TypeAlias = tuple[str | Argument, ...]
+"""An error message, or a piece of one, in parts."""
 
 
 class RecsysError(Exception):
-    """Base of all errors of this package: one line that says what was given, what was expected and what to do."""
+    """Base class of all errors of this package.
+
+    The message is one line: what was given, what was expected, and what to do.
+
+    Parameters
+    ----------
+    parts
+        The message in parts. Arguments in it are `Argument` objects, so that each reader sees the name that they use.
+    """
+
+    def __init__(self, *parts: str | Argument) -> None:
+        super().__init__(*parts)
+        self.parts = parts
+
+    def __str__(self) -> str:
+        return "".join(map(str, self.parts))
 
 
 class DataError(RecsysError):
-    """The data given cannot be used as they are."""
+    """The given data cannot be used as they are."""
 
 
 class ConfigError(RecsysError):
-    """A hyper-parameter, option or name is unknown or out of its bounds."""
+    """A hyper-parameter, option or name is unknown or out of bounds."""
 
 
 class NotFittedError(RecsysError):
@@ -18,16 +55,31 @@ class NotFittedError(RecsysError):
 
 
 class UnsupportedError(RecsysError):
-    """The model cannot do what was asked of it, whatever the data."""
+    """The model does not support the request, whatever the data."""
 
 
 class TrainingError(RecsysError):
-    """Training cannot go on; the message names the step and the likely cause."""
+    """Training cannot continue; the message names the step and the likely cause."""
 
 
 class ArtefactError(RecsysError):
-    """A saved model is damaged, foreign, or cannot be written where asked."""
+    """A saved model is damaged or unknown, or cannot be written to the given path."""
 
 
 class MissingPackageError(RecsysError):
-    """An optional package is needed here; the message names it and how to install it."""
+    """An optional package is missing; the message says how to install it."""
+
+
+@contextmanager
+def arguments_named(name: Callable[[Argument], Argument | str]) -> Iterator[None]:
+    """Rename the arguments in the messages of errors that pass through, for callers that know them by other names."""
+    try:
+        yield
+    except RecsysError as error:
+        error.parts = tuple(name(part) if isinstance(part, Argument) else part for part in error.parts)
+        raise
+
+
+def renamed(names: dict[str, str]) -> Callable[[Argument], Argument]:
+    """Return a function for `arguments_named` that renames some arguments and leaves the others."""
+    return lambda argument: argument._replace(name=names.get(argument.name, argument.name))

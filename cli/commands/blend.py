@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from recsys_ae.errors import ConfigError, DataError
+from recsys_ae.errors import DataError
 
 from .. import options
 from ..display import Display
-from ..framework import Option, as_command
+from ..framework import Option, as_command, wrong_usage
 from ..param_types import FILE, Numbers
 from ..saved import divided, moved, recipe_of
 
@@ -103,10 +103,8 @@ def _names(metric: str) -> tuple[str, ...]:
     """Return what is measured: the metric that decides, then the usual ones."""
     from recsys_ae import metrics  # noqa: PLC0415
 
-    try:
+    with wrong_usage("--metric"):
         return tuple(dict.fromkeys((str(metrics.parse(metric)), *metrics.DEFAULT)))
-    except ConfigError as error:
-        raise click.UsageError(f"--metric: {error}", click.get_current_context()) from error
 
 
 def _refuse_other_splits(models: "list[Recommender]", folders: tuple[Path, ...]) -> None:
@@ -124,10 +122,8 @@ def _blended(
 ) -> "Recommender":
     from recsys_ae.recommender.blending import blend  # noqa: PLC0415
 
-    try:
+    with wrong_usage():
         return blend(models, valid, scale=scale, weights=weights, monitor=metric)
-    except ConfigError as error:
-        raise click.UsageError(str(error), click.get_current_context()) from error
 
 
 def _measured(model: "Recommender", valid: "Holdout", names: tuple[str, ...]) -> dict[str, float]:

@@ -9,7 +9,7 @@ from recsys_ae.data.recipe import DataRecipe
 from recsys_ae.errors import DataError
 
 from .. import options
-from ..data_recipe import load
+from ..data_options import load
 from ..display import Display
 from ..framework import as_command
 from ..param_types import NONE

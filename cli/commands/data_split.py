@@ -8,7 +8,7 @@ from recsys_ae.data.recipe import DataRecipe
 from recsys_ae.errors import DataError
 
 from .. import options, table_writer
-from ..data_recipe import load
+from ..data_options import load
 from ..display import Display
 from ..framework import Option, as_command
 from ..param_types import FILE

@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from recsys_ae.errors import ConfigError, DataError
+from recsys_ae.errors import DataError
 
 from .. import mlflow_runs, options, table_writer
 from ..display import Display
-from ..framework import Option, as_command
+from ..framework import Option, as_command, wrong_usage
 from ..param_types import FILE, Names
 from ..report import shown_name
 from ..saved import divided, moved, recipe_of, refuse_rankers
@@ -88,10 +88,8 @@ def command(folder: Path, metrics: tuple[str, ...] | None, on: str, per_user: Pa
 def _metrics(names: tuple[str, ...]) -> tuple[str, ...]:
     from recsys_ae import metrics  # noqa: PLC0415
 
-    try:
+    with wrong_usage("--metrics"):
         return tuple(str(metrics.parse(name)) for name in names)
-    except ConfigError as error:
-        raise click.UsageError(f"--metrics: {error}", click.get_current_context()) from error
 
 
 def _usual(model: "Recommender") -> tuple[str, ...]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from .. import config, feature_source, options
-from ..data_recipe import load, titles
+from ..data_options import load, titles
 from ..framework import Option
 from ..model_commands import ModelGroup, typed_name
 from ..param_types import NONE

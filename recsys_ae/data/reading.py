@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Self
 
 from recsys_ae.data.recipe_table import option, options
+from recsys_ae.errors import arguments_named, renamed
 
 if TYPE_CHECKING:
     from recsys_ae.data.interactions import Interactions
@@ -28,18 +29,19 @@ class Reading:
         """Read a file; ``cache`` as for `read_interactions`."""
         from recsys_ae.data.readers.read import read_interactions  # noqa: PLC0415
 
-        return read_interactions(
-            Path(path),
-            user=self.user_column,
-            item=self.item_column,
-            rating=self.rating_column,
-            timestamp=self.timestamp_column,
-            separator=self.separator,
-            header=self.header,
-            encoding=self.encoding,
-            duplicates=self.duplicates,
-            cache=cache,
-        )
+        with arguments_named(renamed({role: f"{role}_column" for role in ("user", "item", "rating", "timestamp")})):
+            return read_interactions(
+                Path(path),
+                user=self.user_column,
+                item=self.item_column,
+                rating=self.rating_column,
+                timestamp=self.timestamp_column,
+                separator=self.separator,
+                header=self.header,
+                encoding=self.encoding,
+                duplicates=self.duplicates,
+                cache=cache,
+            )
 
     @classmethod
     def from_options(cls, given: Mapping[str, Any]) -> Self:

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, Self
 
 from recsys_ae.data.origin import FINGERPRINT, RECIPE
 from recsys_ae.data.recipe_options import AUTO, NONE, RecipeOptions
-from recsys_ae.data.recipe_table import RecipeError, Said, options
-from recsys_ae.errors import DataError
+from recsys_ae.data.recipe_table import SPLIT_KIND, RecipeError, options
+from recsys_ae.errors import Argument, DataError
 
 if TYPE_CHECKING:
     from recsys_ae.data.dataset_info import Dataset
@@ -142,5 +142,5 @@ class DataRecipe(RecipeOptions):
         if not self.kind.parts:
             return dataset.interactions, None
         if dataset.given is None:
-            raise RecipeError(f"{self.data} has no test part of its own; choose another ", Said("split"))
+            raise RecipeError(f"{self.data} has no test part of its own; choose another ", Argument(SPLIT_KIND))
         return dataset.given

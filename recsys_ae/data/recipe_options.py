@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any, Literal, Self
 
 from recsys_ae.data.reading import Reading
-from recsys_ae.data.recipe_table import RecipeError, Said, UnknownDataError, option, options
+from recsys_ae.data.recipe_table import SPLIT_KIND, RecipeError, option, options
 from recsys_ae.data.splits import kinds
-from recsys_ae.errors import ConfigError
+from recsys_ae.errors import Argument, ConfigError
 from recsys_ae.spec.hyper import nearest
 
 AUTO, NONE = "auto", "none"
@@ -117,11 +117,12 @@ class RecipeOptions(Reading):
             number = one.kind == "rating" and isinstance(value, (int, float))
             if one.choices and value is not None and not number and value not in one.choices:
                 expected = "a number, or one of" if one.kind == "rating" else "one of"
-                raise ConfigError(f"{one.field} = {value!r}: expected {expected} {', '.join(one.choices)}")
+                raise ConfigError(Argument(one.field, value), f": expected {expected} {', '.join(one.choices)}")
         if self.split_kind not in kinds.names():
             raise ConfigError(f"there is no split {self.split_kind!r}{nearest(self.split_kind, kinds.names())}")
         if not self.named and not Path(self.data).exists() and not {"/", "\\", "."} & set(str(self.data)):
-            raise UnknownDataError(self.data, catalog_names())
+            near = nearest(self.data, catalog_names())
+            raise RecipeError(Argument("data", self.data), f": there is no such data set and no such file{near}")
 
     def _refuse_misfits(self) -> None:
         """Refuse options that do not go with the split, or with the data."""
@@ -129,14 +130,16 @@ class RecipeOptions(Reading):
         if self.named:
             for field in dataclasses.fields(Reading):
                 if getattr(self, field.name) != field.default and field.name != "duplicates":
-                    raise RecipeError(Said(field.name), f" is about files; {self.data} has its own form")
+                    raise RecipeError(Argument(field.name), f" is about files; {self.data} has its own form")
             if self.test_data is not None:
-                raise RecipeError(Said("test_data"), f" is about files; {self.data} has its own parts, or none")
+                raise RecipeError(Argument("test_data"), f" is about files; {self.data} has its own parts, or none")
         if self.fold is not None and self.data not in (published := catalog_with_folds()):
             sets = ", ".join(published)
-            raise RecipeError(Said("fold"), f" is about the published folds of {sets}, not about {self.title}")
+            raise RecipeError(Argument("fold"), f" is about the published folds of {sets}, not about {self.title}")
         if self.kind.parts and self.test_data is None and not self.named:
-            raise RecipeError(Said("split", self.split_kind), " needs the test part: ", Said("test_data", "FILE"))
+            raise RecipeError(
+                Argument(SPLIT_KIND, self.split_kind), " needs the test part; give ", Argument("test_data")
+            )
 
     def _refuse_options_of_other_splits(self) -> None:
         optional = (one for one in options(type(self), "split") if one.default is None)
@@ -145,8 +148,10 @@ class RecipeOptions(Reading):
         given |= {name: kinds.that_take(name) for name in self.split_settings}
         for name, takers in given.items():
             if self.split_kind not in takers:
-                split = Said("split", ", ".join(takers)) if takers else "no split"
-                raise RecipeError(Said(name), " goes with ", split, f", not {self.split_kind}")
+                if not takers:
+                    raise RecipeError(Argument(name), " is not an option of any split")
+                needed = f" {' or '.join(takers)}, not {self.split_kind}"
+                raise RecipeError(Argument(name), " needs ", Argument(SPLIT_KIND), needed)
 
 
 def own_options(recipe: type[RecipeOptions]) -> dict[str, kinds.Kind]:

@@ -1,12 +1,11 @@
 """The table of a data recipe's options, from which the recipe, the command line and configuration files are made."""
 
 import dataclasses
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, NamedTuple, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 from recsys_ae.errors import ConfigError
-from recsys_ae.spec.hyper import nearest
 
 Value: TypeAlias = Literal[
     "data", "folder", "file", "column", "separator", "name", "choice", "flag", "yes or no", "rating", "whole", "users",
@@ -63,33 +62,5 @@ def options(recipe: type, *sections: Section) -> Iterator[Option]:
             yield Option(settings.pop("name") or field.name, field.name, field.default, **settings)
 
 
-class Said(NamedTuple):
-    """An option in a message, with a value or without; each reader has a way to write it."""
-
-    name: str
-    value: str = ""
-
-
 class RecipeError(ConfigError):
-    """Options that do not go together, in the words of Python; `worded` repeats it in those of another reader."""
-
-    def __init__(self, *parts: str | Said) -> None:
-        self.parts = parts
-        super().__init__(self.worded(_in_python))
-
-    def worded(self, write: Callable[[Said], str]) -> str:
-        """Return the message with the options as ``write`` writes them."""
-        return "".join(write(part) if isinstance(part, Said) else part for part in self.parts)
-
-
-def _in_python(said: Said) -> str:
-    field = SPLIT_KIND if said.name == "split" else said.name
-    return f"{field}={said.value!r}" if said.value else field
-
-
-class UnknownDataError(ConfigError):
-    """A word that is neither a data set nor a file."""
-
-    def __init__(self, data: str, known: Sequence[str]) -> None:
-        super().__init__(f"data = {data!r}: there is no such data set and no such file{nearest(data, known)}")
-        self.data, self.known = data, known
+    """Options of a data recipe that are wrong or cannot be combined."""

@@ -10,7 +10,7 @@ from typing import Literal, TypeAlias
 
 import torch
 
-from recsys_ae.errors import ConfigError
+from recsys_ae.errors import Argument, ConfigError
 from recsys_ae.nn.threads import cpu_threads
 from recsys_ae.tracking.tracker import NoTracker, Tracker
 
@@ -58,11 +58,11 @@ class Run:
 
     def __post_init__(self) -> None:
         if self.precision not in ("auto", *_DTYPES):
-            raise ConfigError(f"precision = {self.precision!r} is not one of auto, {', '.join(_DTYPES)}")
+            raise ConfigError(Argument("precision", self.precision), f" is not one of auto, {', '.join(_DTYPES)}")
         if self.threads is not None and self.threads < 1:
-            raise ConfigError(f"threads = {self.threads} must be at least 1")
+            raise ConfigError(Argument("threads", self.threads), " must be at least 1")
         if not 0 <= self.seed < 2**63:
-            raise ConfigError(f"seed = {self.seed} must lie between 0 and 2^63 - 1")
+            raise ConfigError(Argument("seed", self.seed), " must lie between 0 and 2^63 - 1")
 
     @property
     def torch_device(self) -> torch.device:
@@ -131,10 +131,10 @@ def resolve(device: str) -> torch.device:
     with contextlib.suppress(RuntimeError):
         wanted = torch.device(device)
     if wanted is None or wanted.type not in ("cpu", "cuda"):
-        raise ConfigError(f"device = {device!r} is not a device that models run on; use auto, cpu, cuda or cuda:N")
+        raise ConfigError(Argument("device", device), " is not supported; use auto, cpu, cuda or cuda:N")
     if wanted.type == "cuda" and (wanted.index or 0) >= torch.cuda.device_count():
         raise ConfigError(
-            f"device = {device!r}, but PyTorch sees {torch.cuda.device_count()} CUDA devices; use auto or cpu"
+            Argument("device", device), f", but PyTorch sees {torch.cuda.device_count()} CUDA devices; use auto or cpu"
         )
     return wanted
 

@@ -10,7 +10,7 @@ from numbers import Integral, Real
 from types import UnionType
 from typing import Any, TypeVar
 
-from recsys_ae.errors import ConfigError
+from recsys_ae.errors import Argument, ConfigError
 
 T = TypeVar("T")
 Search = tuple[str, float, float]
@@ -100,7 +100,7 @@ def _checked(hyper: Hyper, value: Any) -> Any:
         if isinstance(number, str) or number is None:
             continue
         if not (hyper.low is None or number >= hyper.low) or not (hyper.high is None or number <= hyper.high):
-            raise ConfigError(f"{hyper.name} = {value!r} is out of bounds; expected {bounds(hyper)}")
+            raise ConfigError(Argument(hyper.name, value), f" is out of bounds; expected {bounds(hyper)}")
     return value
 
 
@@ -131,7 +131,7 @@ def _coerced(hyper: Hyper, kind: Any, value: Any) -> Any:
     if origin is typing.Literal:
         if isinstance(value, str) and value in arguments:
             return str(value)
-        raise ConfigError(f"{hyper.name} = {value!r} is not one of {', '.join(map(repr, arguments))}")
+        raise ConfigError(Argument(hyper.name, value), f" is not one of {', '.join(map(repr, arguments))}")
     if origin in (typing.Union, UnionType):
         kind, words = alternatives(kind)
         if (value is None and type(None) in arguments) or (isinstance(value, str) and value in words):
@@ -139,12 +139,13 @@ def _coerced(hyper: Hyper, kind: Any, value: Any) -> Any:
         return _coerced(hyper, kind, value)
     if origin is tuple:
         if not isinstance(value, (list, tuple)):
-            raise ConfigError(f"{hyper.name} = {value!r} must be a list of {arguments[0].__name__}")
+            raise ConfigError(Argument(hyper.name, value), f" must be a list of {arguments[0].__name__}")
         return tuple(_coerced(hyper, arguments[0], element) for element in value)
     if kind in (int, float) and isinstance(value, _NUMBERS[kind]) and not isinstance(value, bool):
         return _number(hyper, kind, value)  # NumPy's numbers become Python's, which JSON can hold
     if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
-        raise ConfigError(f"{hyper.name} = {value!r} must be of type {kind.__name__}, not {type(value).__name__}")
+        expected = f" must be of type {kind.__name__}, not {type(value).__name__}"
+        raise ConfigError(Argument(hyper.name, value), expected)
     return value
 
 
@@ -154,5 +155,5 @@ def _number(hyper: Hyper, kind: Any, value: Any) -> Any:
     except OverflowError:
         number = math.inf
     if kind is float and not math.isfinite(number):
-        raise ConfigError(f"{hyper.name} = {value} must be a finite number")
+        raise ConfigError(Argument(hyper.name, value), " must be a finite number")
     return number

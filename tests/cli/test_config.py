@@ -44,7 +44,7 @@ def test_the_command_line_wins_over_the_file_and_the_file_over_the_default(cli: 
     [
         ("latnt = 3", "did you mean latent?"),
         ("[split]\nvalid_user = 3", "did you mean valid-users?"),
-        ("latent = 0", "latent = 0 is out of bounds"),
+        ("latent = 0", "--latent 0 is out of bounds"),
         ("latent = 2.5", "'2.5' is not a valid integer"),
         ("latent = true", "must be a value"),
         ("latent = [1, 2]", "must be one value"),

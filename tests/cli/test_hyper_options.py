@@ -93,9 +93,9 @@ def test_the_help_of_a_model_has_its_own_options_too(cli: Run, name: str) -> Non
 @pytest.mark.parametrize(
     ("typed", "said"),
     [
-        (("--latent", "0"), "latent = 0 is out of bounds; expected at least 1"),
-        (("--dropout", "nan"), "dropout = nan"),
-        (("--hidden", "5,0"), "hidden = (5, 0) is out of bounds; expected at least 1"),
+        (("--latent", "0"), "--latent 0 is out of bounds; expected at least 1"),
+        (("--dropout", "nan"), "--dropout nan"),
+        (("--hidden", "5,0"), "--hidden 5,0 is out of bounds; expected at least 1"),
         (("--hidden", "5,six"), "'six' is not a valid integer"),
         (("--epochs", "many"), "'many' is not a valid integer"),
         (("--lr-schedule", "cosinus"), "'cosinus' is not one of"),

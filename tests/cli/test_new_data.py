@@ -38,7 +38,7 @@ def test_options_of_the_new_split_are_its_own(cli: Run, members: Path) -> None:
     outcome = cli("fit", "ease", "--every", 2, "--no-track")
     assert (outcome.code, outcome.error) == (
         2,
-        "Error: --every goes with --split every-third, not strong (see recsys-ae fit ease --help)",
+        "Error: --every needs --split every-third, not strong (see recsys-ae fit ease --help)",
     )
 
 

@@ -92,7 +92,7 @@ def test_other_splits_remain_possible(cli: Run, ratings: Path, split: str) -> No
 def test_users_to_hold_out_go_with_another_split(cli: Run, ratings: Path) -> None:
     outcome = cli("fit", "autorec", "--data", ratings, *FAST, "--valid-users", "5")
     assert outcome.code == 2
-    assert "--valid-users goes with --split strong, not ratings" in outcome.error
+    assert "--valid-users needs --split strong, not ratings" in outcome.error
 
 
 def test_help_shows_the_defaults_of_the_model(cli: Run) -> None:
@@ -214,7 +214,7 @@ def test_a_fold_is_read_for_the_fit_and_again_for_the_evaluation(
 @pytest.mark.parametrize(
     ("how", "said"),
     [
-        (("--data", "ml-100k", "--fold", "u2"), "--fold goes with --split given"),
+        (("--data", "ml-100k", "--fold", "u2"), "--fold needs --split given"),
         (("--data", "ml-1m", "--fold", "u2", "--split", "given"), "not about ml-1m"),
         (("--data", "x.csv", "--test-data", "y.csv", "--fold", "u2", "--split", "given"), "not about x"),
         (("--data", "ml-100k", "--fold", "u6", "--split", "given"), "'u6'"),

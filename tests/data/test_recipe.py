@@ -13,7 +13,7 @@ import pytest
 from recsys_ae import Recommender, blend, read_interactions
 from recsys_ae.data.filters import MinInteractions, MinRating
 from recsys_ae.data.recipe import DataRecipe
-from recsys_ae.data.recipe_table import RecipeError, UnknownDataError, options
+from recsys_ae.data.recipe_table import RecipeError, options
 from recsys_ae.data.splits import kinds
 from recsys_ae.data.splits.split import split_given, split_users
 from recsys_ae.errors import ConfigError, DataError, RecsysError
@@ -143,15 +143,19 @@ def test_what_is_learnt_from_carries_its_recipe_as_it_is(ratings: Path) -> None:
 @pytest.mark.parametrize(
     ("how", "error", "said"),
     [
-        ({"split_kind": "weak", "test_users": 3}, RecipeError, "test_users goes with split_kind='strong', not weak"),
-        ({"split_kind": "strong", "fold": "u1"}, RecipeError, "fold goes with split_kind='given', not strong"),
+        ({"split_kind": "weak", "test_users": 3}, RecipeError, "test_users needs split_kind strong, not weak"),
+        ({"split_kind": "strong", "fold": "u1"}, RecipeError, "fold needs split_kind given, not strong"),
         ({"header": True}, RecipeError, "header is about files; sample has its own form"),
-        ({"data": "./a.csv", "split_kind": "given"}, RecipeError, "split_kind='given' needs the test part: test_data"),
-        ({"data": "samble"}, UnknownDataError, "data = 'samble': .*; did you mean 'sample'"),
+        (
+            {"data": "./a.csv", "split_kind": "given"},
+            RecipeError,
+            "split_kind = 'given' needs the test part; give test_data",
+        ),
+        ({"data": "samble"}, RecipeError, "data = 'samble': .*; did you mean 'sample'"),
         ({"split_kind": "waek"}, ConfigError, "there is no split 'waek'; did you mean 'weak'"),
         ({"duplicates": "first"}, ConfigError, "duplicates = 'first': expected one of last, sum, error"),
         ({"min_rating": "four"}, ConfigError, "min_rating = 'four': expected a number, or one of auto, none"),
-        ({"split_settings": {"every": 3}}, RecipeError, "every goes with no split, not strong"),
+        ({"split_settings": {"every": 3}}, RecipeError, "every is not an option of any split"),
     ],
 )
 def test_what_does_not_go_together_is_refused_in_words_of_python(

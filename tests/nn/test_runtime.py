@@ -42,9 +42,7 @@ def test_a_run_cannot_be_changed() -> None:
 
 @pytest.mark.parametrize("device", ["gpu", "", "cuda:x", "cuda:-1", "cpu cpu", "meta", "mps"])
 def test_what_is_no_device_of_ours_is_refused(device: str) -> None:
-    with pytest.raises(
-        ConfigError, match=f"device = '{device}' is not a device that models run on; use auto, cpu, cuda or cuda:N"
-    ):
+    with pytest.raises(ConfigError, match=f"device = '{device}' is not supported; use auto, cpu, cuda or cuda:N"):
         resolve(device)
 
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from recsys_ae.data.parsing import Column, listing, shown
-from recsys_ae.errors import DataError
+from recsys_ae.errors import Argument, DataError, Message
 
 # Names under which a column is recognised, the first that is there; case, spaces and punctuation do not count.
 KNOWN = {
@@ -39,13 +39,20 @@ def has_header(first: Sequence[str], wanted: Mapping[Any, Column | None], header
     if all(_is_number(first[position]) for position in ids if position < len(first)):
         return False
     raise DataError(
-        f"cannot tell whether the first line holds names or data: {listing(first)}; "
-        "pass header=True or header=False, or name the columns"
+        f"the first line may hold column names or data: {listing(first)}; say which with ",
+        Argument("header", value=True),
+        " or ",
+        Argument("header", value=False),
+        ", or set ",
+        Argument("user"),
+        " and ",
+        Argument("item"),
+        " to the names of the columns",
     )
 
 
 def assign(
-    first: Sequence[str], wanted: Mapping[str, Column | None], *, header: bool, described: str = ""
+    first: Sequence[str], wanted: Mapping[str, Column | None], *, header: bool, described: Message = ()
 ) -> dict[str, int]:
     """Return the position of the column of each role; ``rating`` and ``timestamp`` only where there is one.
 
@@ -69,16 +76,21 @@ def assign(
             found[role] = position
         elif role in REQUIRED:
             raise DataError(
-                f"no column was recognised as the {role}; pass {role}=...; {_there(first, header=header)} ({described})"
+                f"no column was recognised as the {role}; set ",
+                Argument(role),
+                f" to its name or position; {_there(first, header=header)} (",
+                *described,
+                ")",
             )
     return found
 
 
-def position_of(first: Sequence[str], column: Column, role: str, *, header: bool, described: str = "") -> int:
+def position_of(first: Sequence[str], column: Column, role: str, *, header: bool, described: Message = ()) -> int:
     """Return the position of the column asked for by name or position."""
     if isinstance(column, str):
         if not header:
-            raise DataError(f"the {role} column {shown(column)} is asked for by name, but header=False")
+            given = f"the {role} column {shown(column)} is given by name, but "
+            raise DataError(given, Argument("header", value=False))
         same = [position for position, name in enumerate(first) if name == column]
         same = same or [position for position, name in enumerate(first) if name.strip() == column]
         if len(same) > 1:
@@ -88,7 +100,7 @@ def position_of(first: Sequence[str], column: Column, role: str, *, header: bool
     elif 0 <= column < len(first):
         return column
     raise DataError(
-        f"there is no column {shown(column)} to read the {role} from; {_there(first, header=header)} ({described})"
+        f"there is no column {shown(column)} to read the {role} from; {_there(first, header=header)} (", *described, ")"
     )
 
 

@@ -13,7 +13,7 @@ import pandas as pd
 from recsys_ae.data.parsing import Series, shown
 from recsys_ae.data.readers.archives import Source
 from recsys_ae.data.readers.table import Kind
-from recsys_ae.errors import DataError
+from recsys_ae.errors import DataError, Message
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,7 @@ class JsonLines:
     source: Source
     encoding: str
     names: tuple[str, ...]
-    described: str = "it holds JSON lines"
+    described: Message = ("it holds JSON lines",)
 
     @classmethod
     def of(cls, source: Source, encoding: str) -> "JsonLines":

@@ -10,7 +10,7 @@ from typing import Any
 from recsys_ae.data.parsing import Series, listing
 from recsys_ae.data.readers.archives import Source
 from recsys_ae.data.readers.table import Kind, arrow, arrow_errors, series
-from recsys_ae.errors import DataError
+from recsys_ae.errors import DataError, Message
 
 
 @dataclass(frozen=True)
@@ -19,7 +19,7 @@ class ParquetTable:
 
     source: Source
     names: tuple[str, ...]
-    described: str = "it is a Parquet file"
+    described: Message = ("it is a Parquet file",)
 
     @classmethod
     def of(cls, source: Source) -> "ParquetTable":

@@ -123,7 +123,7 @@ def _interactions(
     table: Table, wanted: Mapping[str, Column | None], header: bool | None, duplicates: Duplicates
 ) -> Interactions:
     if table.names is None and len(table.first) < 2:
-        raise DataError(f"two columns are needed; {table.described}")
+        raise DataError("two columns are needed; ", *table.described)
     names = table.names is not None or has_header(table.first, wanted, header)
     roles = assign(table.first, wanted, header=names, described=table.described)
     # A column in two roles is read as text, which can become either.
@@ -162,9 +162,10 @@ def _errors_of(path: str | Path, encoding: str) -> Iterator[None]:
     try:
         yield
     except DataError as error:
-        raise DataError(_line(path, error)) from error
+        parts = (" ".join(part.splitlines()) if isinstance(part, str) else part for part in error.parts)
+        raise DataError(f"{path}: ", *parts) from error
     except UnicodeError as error:
-        raise DataError(_line(path, not_text(encoding))) from error
+        raise DataError(f"{path}: ", *not_text(encoding).parts) from error
     except DAMAGED as error:
         raise DataError(_line(path, f"the file is truncated or damaged ({error})")) from error
     except OSError as error:

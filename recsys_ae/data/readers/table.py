@@ -10,7 +10,7 @@ import pandas as pd
 
 from recsys_ae.data import decimals
 from recsys_ae.data.parsing import Series
-from recsys_ae.errors import DataError, MissingPackageError
+from recsys_ae.errors import DataError, Message, MissingPackageError
 
 # What a column is read as: text, ids among it, as categories; numbers as such where all of it are numbers.
 Kind: TypeAlias = Literal["text", "float", "int"]
@@ -30,7 +30,7 @@ class Table(Protocol):
         """The names of the columns, or the first row where it may be either."""
 
     @property
-    def described(self) -> str:
+    def described(self) -> Message:
         """The form of the table as it was understood, for a message."""
 
     def read(self, kinds: Mapping[int, Kind], *, header: bool) -> dict[int, Series]:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import IO
 
 from recsys_ae.data.parsing import shown
-from recsys_ae.errors import ConfigError, DataError
+from recsys_ae.errors import Argument, ConfigError, DataError, Message
 
 # Detected in this order; of several in one group the one that makes the most columns.
 CANDIDATES = (("::",), ("\t",), (",", ";", "|"), (" ",))
@@ -38,12 +38,12 @@ class Layout:
         return _quoted(self.separator)
 
     @property
-    def described(self) -> str:
+    def described(self) -> Message:
         """The separator and the first line, for a message."""
         line = shown(self.separator.join(self.first))
         if self.detected and len(self.first) == 1:
-            return f"no separator was recognised in the first line, {line}; pass separator=..."
-        return f"separated by {self.separator!r}, the first line is {line}"
+            return f"no separator was recognised in the first line, {line}; set ", Argument("separator")
+        return (f"separated by {self.separator!r}, the first line is {line}",)
 
     def rows(self, blocks: Iterable[bytes], *, header: bool) -> Iterator[bytes]:
         """Yield the text of ``blocks`` from the first row of data on, with a separator of one byte."""
@@ -56,7 +56,7 @@ def layout(head: bytes, separator: str | None, encoding: str) -> Layout:
     text = head.removeprefix(codecs.BOM_UTF8).lstrip(b"\r\n")
     begin = len(head) - len(text)
     if head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-        raise DataError(f"the file is not {encoding} text; it looks like UTF-16: pass encoding='utf-16'")
+        raise DataError(f"the file is not {encoding} text but looks like UTF-16; use ", Argument("encoding", "utf-16"))
     if b"\0" in text[:HEAD]:
         raise DataError("this is not a text file: it holds zero bytes")
     if not text.strip():
@@ -69,23 +69,25 @@ def layout(head: bytes, separator: str | None, encoding: str) -> Layout:
     try:
         first = tuple(field.encode("latin-1").decode("utf-8") for field in fields)
     except UnicodeDecodeError as error:
-        raise DataError(not_text(encoding)) from error
+        raise not_text(encoding) from error
     return Layout(found or ",", separator is None, first, begin, begin + end)
 
 
-def not_text(encoding: str) -> str:
-    """Return the message about bytes that the encoding does not know."""
-    return f"the file is not {encoding} text; pass its encoding, for example encoding='latin-1'"
+def not_text(encoding: str) -> DataError:
+    """Return the error about bytes that the encoding does not know."""
+    return DataError(f"the file is not {encoding} text; give its encoding, such as ", Argument("encoding", "latin-1"))
 
 
 def check_options(separator: str | None, encoding: str) -> None:
     """Refuse a separator or encoding that no file can have."""
     if separator is not None and (not separator or any(c in separator for c in '\r\n"\0')):
-        raise ConfigError(f"separator = {separator!r}: expected text without quotes, line ends and zeros")
+        expected = ": expected text without quotes, line ends or zero bytes"
+        raise ConfigError(Argument("separator", separator), expected)
     try:
         "".encode(encoding)
     except (LookupError, ValueError) as error:
-        raise ConfigError(f"encoding = {encoding!r} is unknown; expected for example 'utf-8' or 'latin-1'") from error
+        known = " is unknown; expected a name such as utf-8 or latin-1"
+        raise ConfigError(Argument("encoding", encoding), known) from error
 
 
 def utf8_blocks(stream: IO[bytes], encoding: str, errors: str = "strict") -> Iterator[bytes]:

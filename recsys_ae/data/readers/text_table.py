@@ -9,7 +9,7 @@ from recsys_ae.data.parsing import Series, shown
 from recsys_ae.data.readers.archives import Source
 from recsys_ae.data.readers.table import Kind, arrow, series
 from recsys_ae.data.readers.text_layout import BLOCK, UNIT, Layout, Stream, layout, not_text, utf8_blocks
-from recsys_ae.errors import DataError
+from recsys_ae.errors import DataError, Message
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class TextTable:
         return self.layout.first
 
     @property
-    def described(self) -> str:
+    def described(self) -> Message:
         """The separator and the first line."""
         return self.layout.described
 
@@ -60,7 +60,7 @@ class TextTable:
             if "Expected" in message:
                 self._refuse_uneven(header=header)
             if "UTF8" in message:
-                raise DataError(not_text(self.encoding)) from error
+                raise not_text(self.encoding) from error
             if "Empty CSV" in message:
                 raise DataError("there is a header but no row") from error
             if "straddl" in message or "out of sync" in message:

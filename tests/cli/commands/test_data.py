@@ -148,7 +148,7 @@ def test_the_share_for_validation_can_be_chosen(cli: Run, here: Path, ratings: P
 @pytest.mark.parametrize(
     ("how", "said"),
     [
-        (("--split", "strong", "--valid-share", "0.2"), "--valid-share goes with --split weak, time, ratings, given"),
+        (("--split", "strong", "--valid-share", "0.2"), "--valid-share needs --split weak or time or ratings or given"),
         (("--split", "weak", "--valid-share", "1"), "'1' is no share"),
         (("--split", "weak", "--valid-share", "-0.1"), "'-0.1' is no share"),
     ],

@@ -57,7 +57,7 @@ class TestRefusesInOneLine:
     def test_a_text_without_separators(self, tmp_path):
         message = refusal(written(tmp_path / "a.csv", "hello\nworld\n"))
         assert message == (
-            "two columns are needed; no separator was recognised in the first line, 'hello'; pass separator=..."
+            "two columns are needed; no separator was recognised in the first line, 'hello'; set separator"
         )
 
     def test_a_missing_column_and_says_which_there_are(self, tmp_path):
@@ -68,7 +68,10 @@ class TestRefusesInOneLine:
         )
         assert "there is no column 9 to read the rating from" in refusal(path, rating=9)
         path = written(tmp_path / "b.csv", "userId,thing\n1,2\n")
-        assert "no column was recognised as the item; pass item=...; the columns are: userId, thing" in refusal(path)
+        assert (
+            "no column was recognised as the item; set item to its name or position; the columns are: userId, thing"
+            in refusal(path)
+        )
 
     def test_a_missing_column_of_the_other_formats(self, tmp_path):
         TABLE.to_parquet(tmp_path / "a.parquet")
@@ -82,13 +85,13 @@ class TestRefusesInOneLine:
 
     def test_a_name_where_there_is_no_header(self, tmp_path):
         path = written(tmp_path / "a.csv", lines())
-        assert "asked for by name, but header=False" in refusal(path, user="userId", header=False)
+        assert "given by name, but header = False" in refusal(path, user="userId", header=False)
 
     def test_a_first_line_that_may_be_either(self, tmp_path):
         path = written(tmp_path / "a.csv", "alice,b1,5\nbob,b2,4\n")
         assert refusal(path) == (
-            "cannot tell whether the first line holds names or data: alice, b1, 5; "
-            "pass header=True or header=False, or name the columns"
+            "the first line may hold column names or data: alice, b1, 5; "
+            "say which with header = True or header = False, or set user and item to the names of the columns"
         )
         assert read_interactions(path, header=False).users.tolist() == ["alice", "bob"]
 
@@ -175,14 +178,14 @@ class TestRefusesInOneLine:
             == "this is not a text file: it holds zero bytes"
         )
         noise = bytes(1 + byte % 255 for byte in np.random.default_rng(0).bytes(5000))
-        assert "pass" in refusal(written(tmp_path / "b.csv", noise))
+        assert "give its encoding" in refusal(written(tmp_path / "b.csv", noise))
 
     def test_the_wrong_encoding(self, tmp_path):
-        hint = "the file is not utf-8 text; pass its encoding, for example encoding='latin-1'"
+        hint = "the file is not utf-8 text; give its encoding, such as encoding = 'latin-1'"
         assert refusal(written(tmp_path / "a.csv", "user,item\nAmélie,1\n".encode("latin-1"))) == hint
         assert refusal(written(tmp_path / "b.csv", "usér,item\nx,1\n".encode("latin-1"))) == hint
         assert refusal(written(tmp_path / "c.jsonl", '{"user": "Amélie", "item": 1}'.encode("latin-1"))) == hint
-        assert "pass encoding='utf-16'" in refusal(written(tmp_path / "d.csv", lines().encode("utf-16")))
+        assert "use encoding = 'utf-16'" in refusal(written(tmp_path / "d.csv", lines().encode("utf-16")))
         path = written(tmp_path / "e.csv", "user,item\nAmélie,1\n".encode())
         assert refusal(path, encoding="ascii").startswith("the file is not ascii text")
 

@@ -1,0 +1,39 @@
+"""Options as their users type them: in messages, and in the command that repeats a run."""
+
+import shlex
+from collections.abc import Sequence
+from typing import Any
+
+import click
+
+from recsys_ae.errors import Argument
+
+OTHER_NAMES = {"split_kind": "split"}
+"""Arguments of the library whose option has another name."""
+
+
+def as_text(value: Any) -> str:
+    """Return a value as it is typed."""
+    if isinstance(value, (list, tuple)):
+        return ",".join(map(as_text, value))
+    return f"{value:g}" if isinstance(value, float) and float(f"{value:g}") == value else str(value)
+
+
+def typed(param: click.Parameter, value: Any) -> list[str]:
+    """Return the words that give a parameter its value; none if the value is the absence of an option."""
+    if isinstance(param, click.Argument):
+        return [str(word) for word in (value if isinstance(value, tuple) else (value,))]
+    if isinstance(value, bool):
+        return [param.opts[0]] if value else list(param.secondary_opts[:1])
+    return [] if value is None else [param.opts[0], as_text(value)]
+
+
+def as_option(argument: Argument, params: Sequence[click.Parameter]) -> str:
+    """Return an argument of the library as the option that sets it; as in Python if the command has no such option."""
+    name = OTHER_NAMES.get(argument.name, argument.name)
+    param = next((param for param in params if param.name == name), None)
+    if param is None:
+        return str(argument)
+    if argument.value is ... or argument.value is None:
+        return param.metavar or name.upper() if isinstance(param, click.Argument) else param.opts[0]
+    return shlex.join(typed(param, argument.value))
