@@ -1,4 +1,4 @@
-"""Genres in eight groups, each with a colour that those who see red and green alike can tell from the others."""
+"""Groups of movie genres and their colours, which readers with red-green colour blindness can tell apart."""
 
 from collections.abc import Sequence
 
@@ -12,15 +12,15 @@ GROUPS: dict[str, tuple[str, tuple[str, ...]]] = {
     "Comedy": ("#E69F00", ("Comedy",)),
     "Drama & romance": ("#009E73", ("Drama", "Romance", "Musical")),
 }
-"""A film belongs to the first group that has one of its genres. The colours are those of Okabe and Ito (2008)."""
+"""A movie belongs to the first group that has one of its genres. The colours are those of Okabe and Ito (2008)."""
 OTHER = "No genre"
 
 
 def group_of(genres: Sequence[str]) -> str:
-    """Return a film's group."""
-    return next((name for name, (_, own) in GROUPS.items() if set(own) & set(genres)), OTHER)
+    """Return the group of a movie."""
+    return next((name for name, (_, members) in GROUPS.items() if set(members) & set(genres)), OTHER)
 
 
 def colour_of(group: str) -> str:
-    """Return a group's colour."""
+    """Return the colour of a group."""
     return GROUPS[group][0] if group in GROUPS else "#999999"

@@ -1,4 +1,4 @@
-"""The map of films: which colour a film has, how it is called, and a page that needs nothing but itself."""
+"""Tests of the movie map: groups and colours, short titles, the picture's size, and a page without further files."""
 
 import importlib
 import json
@@ -12,12 +12,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-HERE = Path(__file__).parents[2] / "experiments/film_map"
-Part = Callable[[str], Any]
+HERE = Path(__file__).parents[2] / "experiments/movie_map"
+Load = Callable[[str], Any]
 
 
 @pytest.fixture
-def part(monkeypatch: pytest.MonkeyPatch) -> Iterator[Part]:
+def load(monkeypatch: pytest.MonkeyPatch) -> Iterator[Load]:
     """Return a function that imports a file of the experiment."""
     monkeypatch.syspath_prepend(str(HERE))
     yield importlib.import_module
@@ -25,13 +25,13 @@ def part(monkeypatch: pytest.MonkeyPatch) -> Iterator[Part]:
         sys.modules.pop(name, None)
 
 
-def films(n: int = 120) -> pd.DataFrame:
+def movies(n: int = 120) -> pd.DataFrame:
     rng = np.random.default_rng(0)
     names = list(importlib.import_module("genres").GROUPS)
     return pd.DataFrame({
-        "title": [f"Film {place}, The (1999)" for place in range(n)],
+        "title": [f"Movie {number}, The (1999)" for number in range(n)],
         "genres": [("Drama", "War")] * n,
-        "group": [names[place % 8] for place in range(n)],
+        "group": [names[number % 8] for number in range(n)],
         "ratings": rng.permutation(n),
         "x": rng.normal(size=n),
         "y": rng.normal(size=n),
@@ -49,23 +49,23 @@ def films(n: int = 120) -> pd.DataFrame:
         ((), "No genre"),
     ],
 )
-def test_a_film_belongs_to_one_group(part: Part, genres: tuple[str, ...], group: str) -> None:
-    assert part("genres").group_of(genres) == group
+def test_a_movie_belongs_to_one_group(load: Load, genres: tuple[str, ...], group: str) -> None:
+    assert load("genres").group_of(genres) == group
 
 
-def test_every_genre_of_movielens_has_a_group_and_each_group_a_colour_of_its_own(part: Part) -> None:
-    module = part("genres")
-    grouped = {genre for _, own in module.GROUPS.values() for genre in own}
-    known = (
+def test_every_genre_of_movielens_has_a_group_and_each_group_a_colour_of_its_own(load: Load) -> None:
+    module = load("genres")
+    grouped = {genre for _, members in module.GROUPS.values() for genre in members}
+    genres = (
         "Action|Adventure|Animation|Children's|Comedy|Crime|Documentary|Drama|Fantasy|Film-Noir|Horror|Musical|Mystery|"
         "Romance|Sci-Fi|Thriller|War|Western"
     )
-    assert grouped >= set(known.split("|"))
+    assert grouped >= set(genres.split("|"))
     assert len({module.colour_of(name) for name in (*module.GROUPS, module.OTHER)}) == 9
 
 
 @pytest.mark.parametrize(
-    ("title", "said"),
+    ("title", "spoken"),
     [
         ("Matrix, The (1999)", "The Matrix"),
         ("Seven (Se7en) (1995)", "Seven"),
@@ -74,13 +74,13 @@ def test_every_genre_of_movielens_has_a_group_and_each_group_a_colour_of_its_own
         ("Being John Malkovich (1999)", "Being John Malkovich"),
     ],
 )
-def test_titles_are_written_as_they_are_said(part: Part, title: str, said: str) -> None:
-    assert part("picture").plain(title) == said
+def test_titles_are_written_as_they_are_said(load: Load, title: str, spoken: str) -> None:
+    assert load("picture").plain(title) == spoken
 
 
-def test_the_picture_is_small_enough_for_a_readme(part: Part, tmp_path: Path) -> None:
+def test_the_picture_is_small_enough_for_a_readme(load: Load, tmp_path: Path) -> None:
     image = pytest.importorskip("PIL.Image")
-    part("picture").draw(films(), tmp_path / "map.png", 10)
+    load("picture").draw(movies(), tmp_path / "map.png", 10)
     assert (tmp_path / "map.png").stat().st_size < 300_000
     with image.open(tmp_path / "map.png") as drawn:
         assert drawn.width > 1000
@@ -88,16 +88,16 @@ def test_the_picture_is_small_enough_for_a_readme(part: Part, tmp_path: Path) ->
     assert (HERE / "map.png").stat().st_size < 300_000
 
 
-def test_the_page_holds_all_films_and_asks_no_network(part: Part, tmp_path: Path) -> None:
-    table = films()
+def test_the_page_holds_all_movies_and_asks_no_network(load: Load, tmp_path: Path) -> None:
+    table = movies()
     table.loc[0, "title"] = "</script><b>Evil"
-    part("page").write(table, tmp_path / "map.html")
+    load("page").write(table, tmp_path / "map.html")
     text = (tmp_path / "map.html").read_text(encoding="utf-8")
     assert "http" not in text
     assert text.count("</script>") == 1
-    found = re.search(r"const films = (.*?);  //", text)
-    assert found is not None
-    rows = json.loads(found[1])
+    match = re.search(r"const movies = (.*?);  //", text)
+    assert match is not None
+    rows = json.loads(match[1])
     assert [row[0] for row in rows] == table["title"].tolist()
     x = table["x"].to_numpy()
     np.testing.assert_allclose([row[3] for row in rows], (x - x.min()) / (x.max() - x.min()), atol=1e-4)
