@@ -13,13 +13,13 @@ from recsys_ae.nn.training.optimizers import MOMENTS
 
 def memory(spec: Spec, shape: Shape, nnz: int) -> dict[str, int]:
     """Return the bytes that a fit with validation users needs besides the program, by what they are for."""
-    closed, features = spec.memory(shape), {"features of the items": features_memory(shape)}
+    closed, features = spec.memory(shape), {"item features": features_memory(shape)}
     if not isinstance(spec, TrainableSpec):
         return needed({"matrix of the closed form": closed, **features})
     interactions, batch = nnz * 8 + shape.n_rows * 12, spec.batch_memory(shape)
     _, weights = trained(spec, shape)
     parts = needed({"interactions": interactions, **weights, "outputs of a batch": batch, **features})
-    return parts | needed({"one update": max(0, closed - sum(parts.values()))})
+    return parts | needed({"temporary matrices of an update": max(0, closed - sum(parts.values()))})
 
 
 def trained(spec: Any, shape: Any, *, best: bool = True) -> tuple[Any, dict[str, int]]:
@@ -39,8 +39,8 @@ def trained(spec: Any, shape: Any, *, best: bool = True) -> tuple[Any, dict[str,
         "weights": weights,
         "gradients": weights - sparse,
         f"moments of {spec.optimizer}": int(weights * MOMENTS[spec.optimizer]),
-        "best weights so far": weights if best else 0,
-        "average of the weights": weights if spec.ema_decay else 0,
+        "weights of the best epoch": weights if best else 0,
+        "moving average of the weights": weights if spec.ema_decay else 0,
     }
 
 

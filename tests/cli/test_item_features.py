@@ -73,4 +73,4 @@ def test_what_cannot_be_is_said_in_one_line(cli: Run, here: Path, ratings: Path,
 def test_a_dry_run_counts_the_features(cli: Run, ratings: Path, vectors: Path) -> None:
     outcome = cli("fit", "ease", "--data", ratings, *FAST, "--item-features", vectors, "--dry-run")
     assert outcome.code == 0
-    assert "features of the items" in outcome.out
+    assert "item features" in outcome.out

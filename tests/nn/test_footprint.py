@@ -18,11 +18,11 @@ def test_each_copy_of_the_weights_is_counted_by_what_it_is_for() -> None:
         "weights": WEIGHTS,
         "gradients": WEIGHTS,
         "moments of adam": 2 * WEIGHTS,
-        "best weights so far": WEIGHTS,
+        "weights of the best epoch": WEIGHTS,
         "outputs of a batch": 4 * 50 * 300,
     }
     averaged = memory(MultVAE(latent=4, hidden=(6,), ema_decay=0.9, optimizer="adagrad"), SHAPE, 9_000)
-    assert averaged["average of the weights"] == averaged["moments of adagrad"] == WEIGHTS
+    assert averaged["moving average of the weights"] == averaged["moments of adagrad"] == WEIGHTS
 
 
 def test_a_sampled_softmax_needs_no_gradient_of_the_tables_and_few_outputs() -> None:

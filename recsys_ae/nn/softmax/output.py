@@ -25,9 +25,8 @@ class SoftmaxSpec(TrainableSpec):
 
     sampled_items: int = hp(
         0,
-        "items drawn by popularity for each batch, which stand for all others in the softmax; an update then changes "
-        "the weights of these and of the batch's own items only, so that its cost does not grow with the catalogue; "
-        "0: all items",
+        "number of items in the sampled softmax, drawn by popularity for each batch; an update changes only their "
+        "weights and those of the batch's items, so its cost does not grow with the catalog; 0 uses all items",
         low=0,
     )
 

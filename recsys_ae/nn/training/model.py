@@ -23,7 +23,8 @@ class TrainableSpec(TrainingSpec, Spec):
 
     anchor_l2: float = hp(
         0.0,
-        "L2 penalty on the distance of the item embeddings from the item features that they were initialised with",
+        "L2 penalty on the distance of the item embeddings from the item features that they were initialised with; "
+        "0 turns it off",
         low=0,
     )
 

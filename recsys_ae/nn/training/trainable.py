@@ -19,21 +19,31 @@ from recsys_ae.spec.hyper import hp
 class TrainingSpec(Identity):
     """Hyper-parameters of every model trained by gradient descent."""
 
-    epochs: int = hp(200, "passes over the training rows", low=1)
-    batch_size: int = hp(500, "rows in an update", low=1, search=("log", 64, 4096))
-    optimizer: Optimizer = hp("adam", "optimizer of the weights")
-    lr: float = hp(1e-3, "learning rate", low=0, search=("log", 1e-4, 1e-2))
-    lr_schedule: Schedule = hp("constant", "how the learning rate falls over the run")
-    l2: float = hp(0.0, "adds l2 times the sum of all squared weights (not biases) to the loss", low=0)
-    clip_norm: float = hp(0.0, "scale a gradient down to this Euclidean norm; 0 leaves it", low=0)
+    epochs: int = hp(200, "number of passes over the training rows (epochs)", low=1)
+    batch_size: int = hp(
+        500, "number of rows in a batch; each batch is one update of the weights", low=1, search=("log", 64, 4096)
+    )
+    optimizer: Optimizer = hp("adam", "optimizer of the weights; adam_norm_grad is Adam with gradients of norm 1")
+    lr: float = hp(1e-3, "learning rate of the optimizer", low=0, search=("log", 1e-4, 1e-2))
+    lr_schedule: Schedule = hp(
+        "constant", "learning-rate schedule: constant, or a linear or cosine decay to 0 at the end of the run"
+    )
+    l2: float = hp(
+        0.0, "L2 penalty: this times the sum of all squared weights, without biases, is added to the loss", low=0
+    )
+    clip_norm: float = hp(
+        0.0, "largest Euclidean norm of the gradient; a longer one is scaled down to it; 0 turns clipping off", low=0
+    )
     ema_decay: float = hp(
         0.0,
-        "decay of the moving average (EMA) of the weights, which is validated and saved; 0 turns it off",
+        "decay of the exponential moving average (EMA) of the weights that is validated and saved; 0 turns it off",
         low=0,
         high=0.99999,
     )
-    monitor: str = hp("ndcg@100", "metric on the validation users that decides which weights are kept")
-    patience: int = hp(0, "stop after this many epochs without a better monitor; 0 never stops early", low=0)
+    monitor: str = hp("ndcg@100", "validation metric that selects the epoch whose weights are saved")
+    patience: int = hp(
+        0, "number of epochs without a better monitor after which training stops; 0 turns early stopping off", low=0
+    )
 
 
 RowsT = TypeVar("RowsT", bound=Batched)

@@ -66,12 +66,12 @@ def test_each_copy_of_the_weights_is_counted_by_what_it_is_for() -> None:
         "weights": WEIGHTS,
         "gradients": WEIGHTS,
         "moments of adam": 2 * WEIGHTS,
-        "best weights so far": WEIGHTS,
+        "weights of the best epoch": WEIGHTS,
         "a batch": 4 * 4 * 50 * 12,
     }
     alone = memory(Deep(latent=4, hidden=(6,), ema_decay=0.9, optimizer="adagrad"), table(60))
-    assert "best weights so far" not in alone
-    assert alone["average of the weights"] == alone["moments of adagrad"] == WEIGHTS
+    assert "weights of the best epoch" not in alone
+    assert alone["moving average of the weights"] == alone["moments of adagrad"] == WEIGHTS
     assert alone["a batch"] == 4 * 4 * 60 * 12  # it has no more rows than there are
 
 
