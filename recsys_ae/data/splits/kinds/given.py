@@ -1,4 +1,4 @@
-"""The publisher's parts."""
+"""A test part as published or in a file of its own."""
 
 import numpy as np
 

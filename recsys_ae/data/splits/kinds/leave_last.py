@@ -1,4 +1,4 @@
-"""Each user's last."""
+"""Each user's latest interactions."""
 
 import numpy as np
 

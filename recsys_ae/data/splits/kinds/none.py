@@ -1,4 +1,4 @@
-"""Learn from everything."""
+"""No interactions (all are for training)."""
 
 from recsys_ae.data.interactions import Interactions
 from recsys_ae.data.splits.holdout import Split

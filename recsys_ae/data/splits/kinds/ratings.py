@@ -1,4 +1,4 @@
-"""A tenth of all ratings to choose the epoch on, and a tenth to test."""
+"""A random tenth of all ratings for validation, and a tenth for test."""
 
 import numpy as np
 

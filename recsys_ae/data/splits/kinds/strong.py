@@ -1,4 +1,4 @@
-"""Whole users are held out."""
+"""Whole users (strong generalisation)."""
 
 from typing import Literal
 

@@ -1,4 +1,4 @@
-"""All after a moment."""
+"""All interactions after a point in time."""
 
 import numpy as np
 

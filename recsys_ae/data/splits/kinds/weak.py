@@ -1,4 +1,4 @@
-"""A share of each user's items."""
+"""A random share of each user's interactions (weak generalisation)."""
 
 import numpy as np
 
