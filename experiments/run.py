@@ -1,12 +1,11 @@
-"""Run an experiment: fit and judge each of its models, each in a process of its own.
+"""Run an experiment: fit and evaluate each of its models in a separate process, and print the table.
 
     python experiments/run.py ml1m_strong [MODEL …] [--data-dir DIR] [--out DIR] [--on valid] [--dry-run [SCALE]]
 
-An experiment is a folder beside this file. ``experiment.toml`` says which data, how they are divided, what must be true
-of them, and what is measured; every other ``*.toml`` is a model, one row of the table; ``of`` names the rows that a
-blend mixes. A model that is finished is not run again unless its settings have changed, so an interrupted experiment
-goes on where it stopped. ``--dry-run`` goes the same way on made-up data of the same form and size, or a share of it,
-with one epoch of training.
+An experiment is a folder next to this file. ``experiment.toml`` names the data, their split, the counts to check, and
+the metrics. Every other ``*.toml`` is a model, one row of the table; ``of`` lists the rows that a blend mixes. A
+finished model is not run again unless its settings have changed, so an interrupted experiment resumes. ``--dry-run``
+runs the same steps with one epoch of training, on synthetic data of the same format and size or a share of it.
 """
 
 import argparse
@@ -35,24 +34,31 @@ HERE = Path(__file__).parent
 
 
 def main(words: Sequence[str] | None = None) -> None:
-    """Run what was asked for and print the table."""
-    known = sorted(path.parent.name for path in HERE.glob("*/experiment.toml"))
+    """Run the experiment that the command line names."""
+    experiments = sorted(path.parent.name for path in HERE.glob("*/experiment.toml"))
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("experiment", choices=known)
-    parser.add_argument("models", nargs="*", help="names of .toml files of the experiment; all by default")
-    parser.add_argument("--data-dir", help="where the data lie; else they are downloaded")
-    parser.add_argument("--out", type=Path, help="models and numbers go here (default: results/ of the experiment)")
-    parser.add_argument("--on", choices=["test", "valid"], default="test", help="which users the table is about")
-    parser.add_argument("--no-track", action="store_true", help="do not log to MLflow")
+    parser.add_argument("experiment", choices=experiments, help="name of the experiment's folder")
+    parser.add_argument("models", nargs="*", help="names of .toml files of the experiment; default: all")
+    parser.add_argument("--data-dir", help="folder of the data; default: the data are downloaded")
+    parser.add_argument("--out", type=Path, help="folder of models and results; default: results/ of the experiment")
     parser.add_argument(
-        "--dry-run", type=float, nargs="?", const=1.0, metavar="SCALE", help="on made-up data: all of them, or a share"
+        "--on", choices=["test", "valid"], default="test", help="users to evaluate on; default: %(default)s"
+    )
+    parser.add_argument("--no-track", action="store_true", help="turn off logging to MLflow")
+    parser.add_argument(
+        "--dry-run",
+        type=float,
+        nargs="?",
+        const=1.0,
+        metavar="SCALE",
+        help="rehearse on synthetic data, with this share of the users; default of SCALE: %(const)s",
     )
     arguments = parser.parse_intermixed_args(words)
     folder = HERE / arguments.experiment
     models = {path.stem: path for path in sorted(folder.glob("*.toml")) if path.stem != "experiment"}
     unknown = [name for name in arguments.models if name not in models]
     if unknown:
-        parser.error(f"{arguments.experiment} has no model {unknown[0]!r}; known: {', '.join(models)}")
+        parser.error(f"{arguments.experiment} has no model {unknown[0]!r}; available: {', '.join(models)}")
     chosen = {name: models[name] for name in arguments.models or models}
     plan = tomllib.loads((folder / "experiment.toml").read_text(encoding="utf-8"))
     if arguments.dry_run is None:
@@ -61,16 +67,16 @@ def main(words: Sequence[str] | None = None) -> None:
         return
     if "dry_run" not in plan or not 0 < arguments.dry_run <= 1:
         parser.error(f"--dry-run needs a [dry_run] in {arguments.experiment}/experiment.toml, and a share from 0 to 1")
-    with tempfile.TemporaryDirectory(prefix="dry-run-") as made:
+    with tempfile.TemporaryDirectory(prefix="dry-run-") as folder_name:
         started = time.perf_counter()
-        plan = rehearse(plan, arguments.dry_run, Path(made))
-        print(f"data made in {time.perf_counter() - started:.0f} s", file=sys.stderr)
-        out = arguments.out or Path(made) / "results"
-        run(Experiment(plan, out, made, track=False, short=True), chosen, arguments.on)
+        plan = rehearse(plan, arguments.dry_run, Path(folder_name))
+        print(f"synthetic data written in {time.perf_counter() - started:.0f} s", file=sys.stderr)
+        out = arguments.out or Path(folder_name) / "results"
+        run(Experiment(plan, out, folder_name, track=False, short=True), chosen, arguments.on)
 
 
 def run(experiment: "Experiment", models: Mapping[str, Path], on: str) -> None:
-    """Check the data, fit and judge the models, and print the table."""
+    """Check the data, fit and evaluate the models, and print the table."""
     experiment.out.mkdir(parents=True, exist_ok=True)
     started = time.perf_counter()
     experiment.check()
@@ -82,7 +88,7 @@ def run(experiment: "Experiment", models: Mapping[str, Path], on: str) -> None:
         except SystemExit as error:
             if not experiment.short:
                 raise
-            # A rehearsal tells of all that fails; one reason is a matrix that is too large for this machine.
+            # A dry run reports all failures at its end; one reason is a matrix too large for this machine.
             failed.append(f"{name}: {error}")
     print(f"\n{machine()}; {on} users\n")
     print(table(rows, experiment.metrics, experiment.plan.get("baseline")))
@@ -91,7 +97,7 @@ def run(experiment: "Experiment", models: Mapping[str, Path], on: str) -> None:
 
 
 class Experiment:
-    """Data, division and measures that all models of a folder share."""
+    """Data, split and metrics that all models of a folder share."""
 
     def __init__(
         self, plan: dict[str, Any], out: Path, data_dir: str | None, *, track: bool, short: bool = False
@@ -103,7 +109,7 @@ class Experiment:
         self.track = "--track" if track else "--no-track"
 
     def check(self) -> None:
-        """Refuse to train on data that are not those of the papers: numbers would mean nothing."""
+        """Refuse data whose counts differ from the papers', because results on them could not be compared."""
         expected: dict[str, Any] = self.plan.get("check", {})
         if not expected:
             return
@@ -111,7 +117,7 @@ class Experiment:
         prepared = DataRecipe.from_options({**options, "data_dir": self.data_dir}).read(cache=True)
         steps, split = prepared.data.steps, prepared.split()
         kinds = ("interactions read", "users read", "items read")
-        found = {
+        counts = {
             **dict(zip(kinds, steps[0].before if steps else prepared.data.counts, strict=True)),
             "train users": split.train.shape[0],
             "items": split.train.shape[1],
@@ -121,82 +127,87 @@ class Experiment:
             "fingerprint": split.fingerprint,
         }
         wrong = [
-            f"{name}: {value!r} expected, {found.get(name)!r} found"
+            f"{name}: {value!r} expected, {counts.get(name)!r} found"
             for name, value in expected.items()
-            if found.get(name) != value
+            if counts.get(name) != value
         ]
         if wrong:
-            raise SystemExit("these are not the data of the experiment: " + "; ".join(wrong))
+            raise SystemExit("the data are not those of the experiment: " + "; ".join(wrong))
 
     def row(self, name: str, path: Path, on: str) -> dict[str, Any]:
-        """Return a model's numbers, measured now or before."""
+        """Return the results of a model: saved ones, or those of a new run."""
         mark = self._mark(path)
-        finished = self.out / f"{name}.{on}.json"
-        done = read(finished, mark)
-        if done is None:
+        file = self.out / f"{name}.{on}.json"
+        row = read(file, mark)
+        if row is None:
             folder, measured = self._fit(name, path, mark, on)
-            done = {"model": name, **measured, **self._judge(folder, name, on)}
-            write(finished, done, mark)
-        return done
+            row = {"model": name, **measured, **self._evaluate(folder, name, on)}
+            write(file, row, mark)
+        return row
 
     def _mark(self, path: Path) -> str:
-        """Return what changes with the settings of a model, or of those that it mixes."""
+        """Return a hash of the settings of a model and of the models that it mixes."""
         text = path.read_text(encoding="utf-8")
-        others = [self._mark(path.with_stem(one)) for one in tomllib.loads(text).get("of", [])]
-        settings = json.dumps([self.plan, self.short, *others], sort_keys=True)
+        member_marks = [self._mark(path.with_stem(member)) for member in tomllib.loads(text).get("of", [])]
+        settings = json.dumps([self.plan, self.short, *member_marks], sort_keys=True)
         return hashlib.sha256((text + settings).encode()).hexdigest()[:16]
 
     def _fit(self, name: str, path: Path, mark: str, on: str) -> tuple[Path, dict[str, Any]]:
-        """Return a fitted model: where the protocol asks for that, it has learnt from the validation part, too.
+        """Fit a model; return its folder and the measurements of the fit.
 
-        How long to train is chosen before, on the validation part; a model without epochs has nothing to choose.
+        Where the protocol has a ``refit``, the model is fitted to the validation part, too. The number of epochs is
+        selected on the validation part before; a model without epochs skips that fit.
         """
-        options, again = self.plan["options"], self.plan.get("refit")
+        options, refit = self.plan["options"], self.plan.get("refit")
         config = tomllib.loads(path.read_text(encoding="utf-8"))
         if "of" in config:
             return self.out / name, self._blend(name, path, config, mark)
         model = config["model"]
-        known = {hyper.name for hyper in describe(spec_class(model))}
+        hyper_names = {hyper.name for hyper in describe(spec_class(model))}
         words = [str(model), "--config", str(path)]
         if self.short:
-            words += [word for name in ("epochs", "iterations") if name in known for word in (f"--{name}", "1")]
-        if not again:
+            lengths = [length for length in ("epochs", "iterations") if length in hyper_names]
+            words += [word for length in lengths for word in (f"--{length}", "1")]
+        if not refit:
             return self.out / name, self._fit_once(name, words, options, mark)
-        first: dict[str, Any] = {}
-        if on == "valid" or "epochs" in known:
-            first = self._fit_once(f"{name}.chosen", words, options, mark)
+        selection: dict[str, Any] = {}
+        if on == "valid" or "epochs" in hyper_names:
+            selection = self._fit_once(f"{name}.chosen", words, options, mark)
         if on == "valid":
-            return self.out / f"{name}.chosen", first
-        kept = ["--epochs", str(first["best epoch"])] if first.get("best epoch") else []
-        measured = self._fit_once(name, [*words, *kept], options | again, mark)
-        return self.out / name, measured | {"validation": first.get("validation", {})}
+            return self.out / f"{name}.chosen", selection
+        epochs = ["--epochs", str(selection["best epoch"])] if selection.get("best epoch") else []
+        measured = self._fit_once(name, [*words, *epochs], options | refit, mark)
+        return self.out / name, measured | {"validation": selection.get("validation", {})}
 
     def _fit_once(self, name: str, words: list[str], options: Mapping[str, Any], mark: str) -> dict[str, Any]:
-        """Fit a model by the command line; return what the fit took."""
+        """Fit a model by the command line; return its time, memory and validation metrics."""
         command = ["recsys-ae", "fit", *words, *self._data(options), self.track, "--quiet"]
-        return self._made(name, command, mark)
+        return self._saved(name, command, mark)
 
     def _blend(self, name: str, path: Path, config: Mapping[str, Any], mark: str) -> dict[str, Any]:
-        """Mix other models of the experiment, which are fitted first if they are not there."""
+        """Mix other models of the experiment; fit those that are missing."""
         if self.plan.get("refit"):
-            raise SystemExit(f"{name}: the weights of a blend cannot be chosen on what its models have learnt from")
-        of = {one: path.with_stem(one) for one in config["of"]}
-        folders = [str(self._fit(one, place, self._mark(place), "test")[0]) for one, place in of.items()]
-        return self._made(name, ["recsys-ae", "blend", *folders, "--scale", config["scale"]], mark)
+            raise SystemExit(
+                f"{name}: the weights of a blend cannot be chosen on data that its models were fitted to; "
+                "blends need an experiment without [refit]"
+            )
+        members = {member: path.with_stem(member) for member in config["of"]}
+        folders = [str(self._fit(member, file, self._mark(file), "test")[0]) for member, file in members.items()]
+        return self._saved(name, ["recsys-ae", "blend", *folders, "--scale", config["scale"]], mark)
 
-    def _made(self, name: str, command: list[str], mark: str) -> dict[str, Any]:
-        """Make a model by a command, unless it is there; return what that took."""
-        folder, measured = self.out / name, self.out / f"{name}.fit.json"
-        done = read(measured, mark)
-        if done is not None and (folder / "config.json").exists():
-            return done
+    def _saved(self, name: str, command: list[str], mark: str) -> dict[str, Any]:
+        """Run the command that saves a model, unless the model is saved; return its time, memory and metrics."""
+        folder, file = self.out / name, self.out / f"{name}.fit.json"
+        measured = read(file, mark)
+        if measured is not None and (folder / "config.json").exists():
+            return measured
         _, seconds, peak = watched([*command, *self.where, "--overwrite", "--out", str(folder)])
         saved = json.loads((folder / "config.json").read_text(encoding="utf-8"))
         history = History.replayed(saved["history"], build(spec_class(saved["model"]), saved["spec"]).monitor)
         best = {} if history.best is None else history[history.best.epoch - 1]
         timed = sorted(epoch["seconds"] for epoch in history if "seconds" in epoch)
         values = {key.removeprefix("valid/"): value for key, value in best.items() if key.startswith("valid/")}
-        done = {
+        measured = {
             "seconds per epoch": timed[len(timed) // 2] if timed else None,
             "epochs": len(timed),
             "best epoch": None if history.best is None else history.best.epoch,
@@ -205,10 +216,10 @@ class Experiment:
             "peak MiB": peak,
             "validation": values,
         }
-        write(measured, done, mark)
-        return done
+        write(file, measured, mark)
+        return measured
 
-    def _judge(self, folder: Path, name: str, on: str) -> dict[str, Any]:
+    def _evaluate(self, folder: Path, name: str, on: str) -> dict[str, Any]:
         values = self.out / f"{name}.{on}.parquet"
         command = ["recsys-ae", "evaluate", str(folder), "--json", "--metrics", ",".join(self.metrics)]
         command += ["--on", on, "--per-user", str(values), "--overwrite", self.track, *self.where]
@@ -220,16 +231,16 @@ class Experiment:
         return [word for name, value in options.items() for word in (f"--{name}", str(value))]
 
 
-def _counts(name: str, part: Holdout | None) -> dict[str, int]:
-    return {} if part is None else {f"{name} users": len(part.users), f"{name} targets": part.targets.nnz}
+def _counts(name: str, holdout: Holdout | None) -> dict[str, int]:
+    return {} if holdout is None else {f"{name} users": len(holdout.users), f"{name} targets": holdout.targets.nnz}
 
 
 def watched(command: list[str]) -> tuple[str, float, float]:
-    """Run a command; return what it printed, the seconds it took and the most memory it held, in MiB."""
+    """Run a command; return its output, its wall-clock seconds and its peak memory in MiB."""
     print(" ".join(command), file=sys.stderr, flush=True)
-    found = Path(sys.executable).parent / command[0]
-    command = [str(found) if found.exists() else command[0], *command[1:]]
-    # BLAS threads beside implicit's own slow it down, and it says so.
+    program = Path(sys.executable).parent / command[0]
+    command = [str(program) if program.exists() else command[0], *command[1:]]
+    # BLAS threads in addition to implicit's own slow it down, and implicit warns of them.
     environment = {**os.environ, "OPENBLAS_NUM_THREADS": "1"}
     started = time.perf_counter()
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment)

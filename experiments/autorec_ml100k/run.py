@@ -1,10 +1,10 @@
-"""Fit AutoRec to the published folds u1 to u5 of ML-100K and measure the error on their test ratings.
+"""AutoRec on the published folds u1 to u5 of ML-100K: fits, and errors on the test ratings.
 
     python experiments/autorec_ml100k/run.py [--data-dir DIR] [--out DIR] [--no-track] [RUN …]
 
-A run is ``item-u1`` or ``user-u5``: the orientation and the fold. The hyper-parameters were chosen by the runs of
-``--select``: on validation ratings out of u1.base, where no test rating is looked at. A run whose JSON is in the output
-folder is not made again.
+A run is named by orientation and fold, such as ``item-u1`` or ``user-u5``. The hyper-parameters were chosen by the runs
+of ``--select``: on validation ratings from u1.base, without any test rating. A run whose JSON is in the output folder
+is not repeated.
 """
 
 import argparse
@@ -24,7 +24,7 @@ from recsys_ae.tracking import MLflowTracker, NoTracker, Tracker
 
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE.parent))
-from measured import candidates, machine  # noqa: E402  beside this folder
+from measured import candidates, machine  # noqa: E402  in the parent folder
 
 FOLDS = ("u1", "u2", "u3", "u4", "u5")
 CHOSEN: dict[str, dict[str, Any]] = {
@@ -37,80 +37,87 @@ CANDIDATES: dict[str, dict[str, Any]] = {
 
 
 def main() -> None:
-    """Make the runs that are missing and print the table."""
+    """Run what is missing, and print the table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("runs", nargs="*", help="names of runs, or of candidates after --select; all by default")
+    parser.add_argument("runs", nargs="*", help="names of runs, or of candidates with --select; default: all")
     parser.add_argument("--select", action="store_true", help="compare candidates on validation ratings of u1.base")
-    parser.add_argument("--data-dir", help="folder with ml-100k.zip; else it is downloaded")
-    parser.add_argument("--out", type=Path, default=HERE / "results", help="a JSON for each run goes here")
-    parser.add_argument("--no-track", action="store_true", help="write nothing to MLflow")
+    parser.add_argument("--data-dir", help="folder with ml-100k.zip; default: the archive is downloaded")
+    parser.add_argument(
+        "--out", type=Path, default=HERE / "results", help="folder of the results; default: %(default)s"
+    )
+    parser.add_argument("--no-track", action="store_true", help="turn off logging to MLflow")
     arguments = parser.parse_args()
     arguments.out.mkdir(parents=True, exist_ok=True)
     runs = {f"{name}-{fold}": (chosen, fold) for name, chosen in CHOSEN.items() for fold in FOLDS}
     if arguments.select:
         runs = {name: (chosen, FOLDS[0]) for name, chosen in CANDIDATES.items()}
-    done = {}
+    measurements = {}
     for name in arguments.runs or runs:
         file = arguments.out / f"{name}.json"
         if not file.exists():
-            made: Tracker = NoTracker() if arguments.no_track else MLflowTracker(experiment=HERE.name, run_name=name)
-            with made as tracker:
+            opened: Tracker = NoTracker() if arguments.no_track else MLflowTracker(experiment=HERE.name, run_name=name)
+            with opened as tracker:
                 measured = fit(arguments.data_dir, *runs[name], tracker, select=arguments.select)
             write_text(file, json.dumps({**measured, "machine": machine()}, indent=2))
-        done[name] = json.loads(file.read_text())
-    print(f"\n{machine()}\n\n{candidates(done) if arguments.select else table(done)}")
+        measurements[name] = json.loads(file.read_text())
+    print(f"\n{machine()}\n\n{candidates(measurements) if arguments.select else table(measurements)}")
 
 
 def fit(data_dir: str | None, chosen: dict[str, Any], fold: str, tracker: Tracker, *, select: bool) -> dict[str, Any]:
-    """Fit one model; measure it on validation ratings to select, else on the test ratings."""
+    """Fit one model; evaluate it on validation ratings with ``select``, otherwise on the test ratings."""
     spec, run = AutoRec(**chosen), Run(seed=0, device="cpu", tracker=tracker)
-    found: dict[str, Any] = {"spec": flatten(spec), "fold": fold}
+    measured: dict[str, Any] = {"spec": flatten(spec), "fold": fold}
     if select:
         base, test = published(data_dir, fold)
         split = split_given(base, test, valid=0.1)
         model = Recommender(spec).fit(split.train, valid=split.valid, run=run)
-        found["split"] = split.fingerprint
+        measured["split"] = split.fingerprint
     else:
-        base, holdout = judged(*published(data_dir, fold))
+        base, holdout = aligned(*published(data_dir, fold))
         model = Recommender(spec).fit(base, run=run)
         report = evaluate(model, holdout, ["rmse", "mae"])
         tracker.metrics({f"test/{name}": value for name, value in report.mean.items()})
-        found |= {"split": model.metadata["train_fingerprint"], "report": report.as_dict()}
-    return found | {"seconds": model.metadata["seconds"], "history": model.history}
+        measured |= {"split": model.metadata["train_fingerprint"], "report": report.as_dict()}
+    return measured | {"seconds": model.metadata["seconds"], "history": model.history}
 
 
 def published(data_dir: str | None, fold: str) -> tuple[Interactions, Interactions]:
-    """Return the two parts of a fold."""
-    given = load_dataset("ml-100k", data_dir=data_dir, fold=fold).given
-    if given is None:
-        raise SystemExit("ml-100k has come without its folds")
-    return given
+    """Return the training and the test ratings of a fold."""
+    train_and_test = load_dataset("ml-100k", data_dir=data_dir, fold=fold).given
+    if train_and_test is None:
+        raise SystemExit(f"ml-100k was read without its fold {fold}; use the archive of the publisher")
+    return train_and_test
 
 
-def judged(base: Interactions, test: Interactions) -> tuple[Interactions, Holdout]:
-    """Return both parts over the items of either: all 20,000 test ratings count, those of new items, too."""
+def aligned(base: Interactions, test: Interactions) -> tuple[Interactions, Holdout]:
+    """Return both parts over the items of either: all 20,000 test ratings count, also of unrated items."""
     base = base.onto(base.items.union(test.items))
     return base, given_test(base, test)
 
 
-def table(done: dict[str, dict[str, Any]]) -> str:
+def table(measurements: dict[str, dict[str, Any]]) -> str:
     """Format the test errors as Markdown."""
-    lines = ["| model | RMSE ± SE over users | MAE | ratings | fit s | training part |", "|---|---|---|---|---|---|"]
-    for name, one in done.items():
-        rmse, mae = (one["report"]["metrics"][metric] for metric in ("rmse", "mae"))
+    lines = [
+        "| model | RMSE ± SE over users | MAE | ratings | fit seconds | training part |",
+        "|---|---|---|---|---|---|",
+    ]
+    for name, measured in measurements.items():
+        rmse, mae = (measured["report"]["metrics"][metric] for metric in ("rmse", "mae"))
         cells = [name, f"{rmse['mean']:.4f} ± {rmse['standard_error']:.4f}", f"{mae['mean']:.4f}"]
-        cells += [f"{one['report']['ratings']:,}", f"{one['seconds']:.1f}", f"`{one['split']}`"]
+        cells += [f"{measured['report']['ratings']:,}", f"{measured['seconds']:.1f}", f"`{measured['split']}`"]
         lines.append(f"| {' | '.join(cells)} |")
     lines.append("")
     for orientation in CHOSEN:
-        found = [
-            one["report"]["metrics"]["rmse"]["mean"]
-            for one in done.values()
-            if one["spec"]["orientation"] == orientation
+        errors = [
+            measured["report"]["metrics"]["rmse"]["mean"]
+            for measured in measurements.values()
+            if measured["spec"]["orientation"] == orientation
         ]
-        if len(found) > 1:
-            error = statistics.stdev(found) / len(found) ** 0.5
-            lines.append(f"{orientation}: {statistics.mean(found):.4f} ± {error:.4f} over {len(found)} folds")
+        if len(errors) > 1:
+            standard_error = statistics.stdev(errors) / len(errors) ** 0.5
+            lines.append(
+                f"{orientation}: {statistics.mean(errors):.4f} ± {standard_error:.4f} over {len(errors)} folds"
+            )
     return "\n".join(lines)
 
 

@@ -1,4 +1,4 @@
-"""Experiments: resumed where they stopped, refused on other data, rehearsed on made-up data, and valid as they are."""
+"""Tests of the experiment runner: resumed runs, checks of the data, dry runs, and valid settings of all experiments."""
 
 import importlib
 import io
@@ -55,11 +55,11 @@ def run(monkeypatch: pytest.MonkeyPatch) -> Iterator[ModuleType]:
 
 @pytest.fixture
 def commands(run: ModuleType, monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
-    """Run the commands of an experiment in this process; return those that were run."""
-    done: list[list[str]] = []
+    """Run the commands of an experiment in this process; return the list of commands."""
+    commands: list[list[str]] = []
 
     def watched(command: list[str]) -> tuple[str, float, float]:
-        done.append(command[1:])
+        commands.append(command[1:])
         with redirect_stdout(io.StringIO()) as output:
             code = cli(command[1:])
         if code:
@@ -67,12 +67,12 @@ def commands(run: ModuleType, monkeypatch: pytest.MonkeyPatch) -> list[list[str]
         return output.getvalue(), 1.0, 2.0
 
     monkeypatch.setattr(run, "watched", watched)
-    return done
+    return commands
 
 
 @pytest.fixture
 def tiny(run: ModuleType, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
-    """Return the folder of an experiment on the sample, with popularity and EASE."""
+    """Return the folder of an experiment on the synthetic sample, with popularity and EASE."""
     monkeypatch.setattr(run, "HERE", tmp_path)
     folder = tmp_path / "tiny"
     folder.mkdir()
@@ -89,7 +89,7 @@ def option(command: list[str], name: str) -> str:
     return command[len(command) - command[::-1].index(name)]
 
 
-def test_what_is_finished_is_not_run_again(
+def test_a_finished_model_is_not_run_again(
     run: ModuleType, tiny: Path, commands: list[list[str]], capsys: pytest.CaptureFixture[str]
 ) -> None:
     run.main(["tiny", "--no-track"])
@@ -97,7 +97,7 @@ def test_what_is_finished_is_not_run_again(
     assert [command[0] for command in commands] == ["fit", "evaluate"] * 2
     shown = capsys.readouterr().out
     rows = [line.split(" | ") for line in shown.splitlines() if line.startswith("| ")]
-    # The best first; the baseline has no difference from itself.
+    # The best model comes first; the baseline has no difference from itself.
     assert [row[0] for row in rows] == ["| model", "| ease", "| popularity"]
     assert float(rows[1][3].split()[0]) > 0
     assert rows[2][3] == "–"
@@ -109,7 +109,7 @@ def test_what_is_finished_is_not_run_again(
     run.main(["tiny", "--no-track"])
     assert fitted(commands) == ["ease"]
     commands.clear()
-    # Judged before, and learnt before: what was interrupted in between is only judged.
+    # A model that was fitted but not evaluated before an interruption is only evaluated.
     (tiny / "results/ease.test.json").unlink()
     run.main(["tiny", "--no-track"])
     assert [command[0] for command in commands] == ["evaluate"]
@@ -128,25 +128,23 @@ def test_a_blend_mixes_other_models_of_the_experiment(run: ModuleType, tiny: Pat
     assert [command[0] for command in commands] == ["fit", "blend", "evaluate"]
     plan = PLAN.replace("[options]", "[refit]\nsplit-seed = 1\n[options]", 1)
     (tiny / "experiment.toml").write_text(plan, encoding="utf-8")
-    with pytest.raises(SystemExit, match="mix: the weights of a blend cannot be chosen on what its models"):
+    with pytest.raises(SystemExit, match="mix: the weights of a blend cannot be chosen on data that its models"):
         run.main(["tiny", "mix", "--no-track"])
 
 
-def test_other_data_are_refused_before_anything_is_learnt(
-    run: ModuleType, tiny: Path, commands: list[list[str]]
-) -> None:
+def test_other_data_are_refused_before_any_fit(run: ModuleType, tiny: Path, commands: list[list[str]]) -> None:
     check = '[check]\n"test users" = 100\nitems = 599\n"items read" = 600\n"users read" = 2001\n'
     (tiny / "experiment.toml").write_text(PLAN + check, encoding="utf-8")
-    with pytest.raises(SystemExit, match="these are not the data of the experiment: ") as caught:
+    with pytest.raises(SystemExit, match="the data are not those of the experiment: ") as caught:
         run.main(["tiny", "--no-track"])
-    said = str(caught.value)
-    assert "users read: 2001 expected, 2000 found" in said
-    assert "test users" not in said
-    assert "items read" not in said
+    message = str(caught.value)
+    assert "users read: 2001 expected, 2000 found" in message
+    assert "test users" not in message
+    assert "items read" not in message
     assert commands == []
 
 
-def test_a_model_learns_again_from_what_its_epochs_were_chosen_on(
+def test_a_refit_includes_the_validation_part_that_selected_the_epochs(
     run: ModuleType, tiny: Path, commands: list[list[str]]
 ) -> None:
     (tiny / "experiment.toml").write_text(PLAN + "[refit]\nvalid-users = 0\n", encoding="utf-8")
@@ -154,19 +152,19 @@ def test_a_model_learns_again_from_what_its_epochs_were_chosen_on(
     run.main(["tiny", "--no-track", "ease", "mult_dae"])
     # EASE has no epochs to choose.
     assert fitted(commands) == ["ease", "mult_dae", "mult_dae"]
-    closed, chosen, again = (command for command in commands if command[0] == "fit")
+    closed, chosen, refit = (command for command in commands if command[0] == "fit")
     assert (option(closed, "--valid-users"), option(closed, "--out")) == ("0", str(tiny / "results/ease"))
     assert option(chosen, "--valid-users") == "100"
-    assert option(again, "--valid-users") == "0"
-    kept = run.read(tiny / "results/mult_dae.chosen.fit.json", chosen_mark(tiny))["best epoch"]
-    assert option(again, "--epochs") == str(kept)
-    assert run.read(tiny / "results/mult_dae.fit.json", chosen_mark(tiny))["epochs"] == kept
+    assert option(refit, "--valid-users") == "0"
+    epochs = run.read(tiny / "results/mult_dae.chosen.fit.json", chosen_mark(tiny))["best epoch"]
+    assert option(refit, "--epochs") == str(epochs)
+    assert run.read(tiny / "results/mult_dae.fit.json", chosen_mark(tiny))["epochs"] == epochs
     commands.clear()
-    # On the validation users only what has not learnt from them can be judged.
+    # Only models that were not fitted to the validation users can be evaluated on them.
     run.main(["tiny", "--no-track", "--on", "valid", "ease", "mult_dae"])
     assert fitted(commands) == ["ease"]
-    judged = [command[1] for command in commands if command[0] == "evaluate"]
-    assert judged == [str(tiny / f"results/{name}.chosen") for name in ("ease", "mult_dae")]
+    evaluated = [command[1] for command in commands if command[0] == "evaluate"]
+    assert evaluated == [str(tiny / f"results/{name}.chosen") for name in ("ease", "mult_dae")]
 
 
 def chosen_mark(folder: Path) -> str:
@@ -175,12 +173,12 @@ def chosen_mark(folder: Path) -> str:
     return str(json.loads((folder / "results/mult_dae.chosen.fit.json").read_text(encoding="utf-8"))["mark"])
 
 
-def test_an_unknown_model_is_refused_with_those_known(
+def test_an_unknown_model_is_refused_with_the_available_ones(
     run: ModuleType, tiny: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with pytest.raises(SystemExit):
         run.main(["tiny", "eas"])
-    assert "no model 'eas'; known: ease, popularity" in capsys.readouterr().err
+    assert "no model 'eas'; available: ease, popularity" in capsys.readouterr().err
     with pytest.raises(SystemExit):
         run.main(["tiny", "--dry-run"])
     assert "--dry-run needs a [dry_run]" in capsys.readouterr().err
@@ -194,37 +192,37 @@ def test_a_command_is_timed_and_its_failure_ends_the_run(run: ModuleType) -> Non
 
 
 @pytest.mark.parametrize("name", ["ml20m", "netflix", "msd"])
-def test_a_dry_run_reads_what_it_made_and_leaves_nothing(
+def test_a_dry_run_reads_its_synthetic_data_and_leaves_no_files(
     name: str, run: ModuleType, commands: list[list[str]], capsys: pytest.CaptureFixture[str]
 ) -> None:
     before = sorted(HERE.rglob("*"))
     run.main([name, "popularity", "--dry-run", "0.001"])
     assert [command[0] for command in commands] == ["fit", "evaluate"]
     assert "| popularity | 0." in capsys.readouterr().out
-    made = Path(option(commands[0], "--data-dir"))
-    assert not made.exists()
+    folder = Path(option(commands[0], "--data-dir"))
+    assert not folder.exists()
     assert [path for path in sorted(HERE.rglob("*")) if "__pycache__" not in path.parts] == [
         path for path in before if "__pycache__" not in path.parts
     ]
 
 
 @pytest.mark.parametrize("name", ["ml-20m", "netflix", "msd"])
-def test_made_up_data_are_read_as_they_were_made(name: str, run: ModuleType, tmp_path: Path) -> None:
+def test_synthetic_data_are_read_as_they_were_written(name: str, run: ModuleType, tmp_path: Path) -> None:
     dry_run = importlib.import_module("dry_run")
-    made = synthesize(60, 40, 600)
-    dry_run.WRITERS[name](made, tmp_path)
-    data, source = named.load(name, data_dir=tmp_path).interactions, made.interactions
-    touched = np.unique(source.matrix.indices)
-    assert data.shape == (60, len(touched))
-    if name == "msd":  # whose users and songs have ids in an order of their own
-        in_order = [one.matrix.data[np.argsort(one.order)].tolist() for one in (data, source)]
+    synthetic = synthesize(60, 40, 600)
+    dry_run.WRITERS[name](synthetic, tmp_path)
+    data, source = named.load(name, data_dir=tmp_path).interactions, synthetic.interactions
+    columns = np.unique(source.matrix.indices)
+    assert data.shape == (60, len(columns))
+    if name == "msd":  # its users and songs get new ids, in another order
+        in_order = [table.matrix.data[np.argsort(table.order)].tolist() for table in (data, source)]
         assert in_order[0] == in_order[1]
-        assert [len(str(one[0])) for one in (data.users, data.items)] == [40, 18]
+        assert [len(str(ids[0])) for ids in (data.users, data.items)] == [40, 18]
         return
     assert data.timestamps is not None
     assert source.timestamps is not None
-    assert (data.users.tolist(), data.items.tolist()) == (source.users.tolist(), source.items[touched].tolist())
-    assert (data.matrix != source.matrix[:, touched]).nnz == 0
+    assert (data.users.tolist(), data.items.tolist()) == (source.users.tolist(), source.items[columns].tolist())
+    assert (data.matrix != source.matrix[:, columns]).nnz == 0
     unit = 86_400 if name == "netflix" else 1
     assert data.timestamps.tolist() == (source.timestamps // unit * unit).tolist()
 
@@ -260,14 +258,14 @@ def test_every_model_of_an_experiment_is_valid(run: ModuleType, path: Path) -> N
     if "of" in config:
         assert set(config) == {"model", "of", "scale"}
         assert config["scale"] in ("standard", "rank")
-        assert all(path.with_stem(one).exists() for one in config["of"])
+        assert all(path.with_stem(member).exists() for member in config["of"])
         return
     name = config["model"]
-    made = fit.get_command(click.Context(fit), name)
-    assert made is not None
+    command = fit.get_command(click.Context(fit), name)
+    assert command is not None
     for options in (plan["options"], plan["options"] | plan.get("refit", {})):
         words = run.Experiment._data(options)
-        with made.make_context(name, [*words, "--config", str(path)]) as context:
-            # Both refuse what is out of bounds, or does not go together.
+        with command.make_context(name, [*words, "--config", str(path)]) as context:
+            # Both refuse values out of bounds and options that contradict each other.
             spec_class(name)(**hyper_options.values(spec_class(name), context.params))
             DataRecipe.from_options(context.params)
