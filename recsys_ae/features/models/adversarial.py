@@ -1,4 +1,4 @@
-"""Adversarial autoencoder: a discriminator learns to tell codes from draws of the prior, and the encoder to fool it.
+"""Adversarial autoencoder: a discriminator compares codes with draws from a prior, and the encoder learns to fool it.
 
 Makhzani, Shlens, Jaitly, Goodfellow, Frey, "Adversarial Autoencoders", ICLR workshop 2016.
 """
@@ -25,18 +25,20 @@ from recsys_ae.spec.hyper import hp
 class Adversarial(TrainableFeatureSpec):
     """Hyper-parameters of the adversarial autoencoder."""
 
-    hidden: tuple[int, ...] = hp((400,), "widths from the input to the code, mirrored on the way back", low=1)
+    hidden: tuple[int, ...] = hp((400,), "widths of the hidden layers before the code, mirrored by the decoder", low=1)
     critic: tuple[int, ...] = hp((256, 256), "widths of the discriminator's hidden layers", low=1)
     prior: Literal["gaussian", "mixture"] = hp(
-        "gaussian", "what codes shall look like: N(0, I), or gaussians whose means stand on a circle in two dimensions"
+        "gaussian", "prior of the codes: N(0, I), or a mixture of gaussians with means on a circle in two dimensions"
     )
     pace: float = hp(
-        0.1, "learning rate of the encoder's steps against the discriminator, as a share of lr", low=0, high=10
+        0.1, "learning rate of the encoder's updates against the discriminator, as a share of lr", low=0, high=10
     )
-    components: int = hp(10, "gaussians of the mixture", low=1)
+    components: int = hp(10, "number of gaussians in the mixture", low=1)
     radius: float = hp(4.0, "radius of the mixture's circle, in standard deviations", low=0)
     activation: Activation = hp("relu", "activation of the hidden layers; the code is linear")
-    likelihood: Likelihood = hp("gaussian", "gaussian: squared error; bernoulli: cross-entropy, for values from 0 to 1")
+    likelihood: Likelihood = hp(
+        "gaussian", "loss of the values: gaussian is the squared error, bernoulli the cross-entropy (values 0 to 1)"
+    )
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -1,8 +1,8 @@
-"""Contractive autoencoder: a code that changes little where the row changes little, by a penalty on its Jacobian.
+"""Contractive autoencoder: a penalty on the encoder's Jacobian makes the code insensitive to small changes of a row.
 
 Rifai, Vincent, Muller, Glorot, Bengio, "Contractive Auto-Encoders: Explicit Invariance During Feature Extraction",
-ICML 2011. With one layer and the gaussian likelihood its output lies in a plane, and no code gives rows back better
-than PCA's (Bourlard and Kamp 1988); the bernoulli likelihood or hidden layers can.
+ICML 2011. With one layer and the gaussian likelihood the output lies in a plane, and no code reconstructs rows better
+than that of PCA (Bourlard and Kamp 1988). The bernoulli likelihood or hidden layers can do better.
 """
 
 from dataclasses import dataclass
@@ -24,13 +24,22 @@ from recsys_ae.spec.hyper import hp
 class Contractive(BiasedSpec):
     """Hyper-parameters of the contractive autoencoder; one sigmoid layer with tied weights is the paper's."""
 
-    hidden: tuple[int, ...] = hp((), "widths from the input to the code, mirrored on the way back", low=1)
-    contraction: float = hp(0.1, "weight of the squared norm of the Jacobian", low=0, search=("log", 1e-3, 10))
-    jacobian: Literal["exact", "estimated"] = hp("exact", "whether its norm is computed, or estimated without bias")
-    probes: int = hp(1, "random directions of the estimate", low=1)
-    activation: Literal["sigmoid", "tanh", "relu", "linear"] = hp("sigmoid", "activation of all layers and of the code")
-    likelihood: Likelihood = hp("gaussian", "gaussian: squared error; bernoulli: cross-entropy, for values from 0 to 1")
-    tied: bool = hp(True, "use the encoder's weights, transposed, in the decoder, so that small ones do not help")
+    hidden: tuple[int, ...] = hp((), "widths of the hidden layers before the code, mirrored by the decoder", low=1)
+    contraction: float = hp(
+        0.1, "weight of the squared norm of the encoder's Jacobian", low=0, search=("log", 1e-3, 10)
+    )
+    jacobian: Literal["exact", "estimated"] = hp("exact", "norm of the Jacobian: exact, or estimated without bias")
+    probes: int = hp(1, "number of random directions of the estimate (estimated only)", low=1)
+    activation: Literal["sigmoid", "tanh", "relu", "linear"] = hp(
+        "sigmoid", "activation of the hidden layers and the code"
+    )
+    likelihood: Likelihood = hp(
+        "gaussian", "loss of the values: gaussian is the squared error, bernoulli the cross-entropy (values 0 to 1)"
+    )
+    tied: bool = hp(
+        True,
+        "tied weights: the decoder uses the encoder's, transposed, so small weights do not evade the penalty",
+    )
 
     @property
     def constrained(self) -> bool:

@@ -1,7 +1,7 @@
-"""Convolutional autoencoder: convolutions halve an image, or a row, down to the code, and double it back.
+"""Convolutional autoencoder: convolutions halve the sides of an image or row down to the code, and double them back.
 
 Masci, Meier, Cireşan, Schmidhuber, "Stacked Convolutional Auto-Encoders for Hierarchical Feature Extraction", ICANN
-2011; with the code of a denoising or of a variational autoencoder where that is wanted.
+2011. It may also be trained as a denoising or a variational autoencoder.
 """
 
 import math
@@ -32,19 +32,28 @@ class Convolutional(TrainableFeatureSpec):
 
     reads: ClassVar[tuple[int, ...]] = (0, IMAGE)
 
-    channels: tuple[int, ...] = hp((16, 32), "channels after each convolution; each halves the sides", low=1)
-    down: Literal["strided", "pooled"] = hp("strided", "what halves: the stride of the convolution, or max-pooling")
+    channels: tuple[int, ...] = hp(
+        (16, 32), "channels after each convolution, which halves the sides of its input", low=1
+    )
+    down: Literal["strided", "pooled"] = hp("strided", "halving of the sides by strided convolution, or by max-pooling")
     up: Literal["transposed", "unpooled"] = hp(
-        "transposed", "what doubles: transposed convolutions, or repeated values and convolutions"
+        "transposed", "doubling of the sides by transposed convolution, or by repeated values and a convolution"
     )
-    code: Literal["plain", "denoising", "variational"] = hp("plain", "what kind of autoencoder it is")
-    corruption: Corruption = hp("masking", "how rows are damaged (denoising)")
+    code: Literal["plain", "denoising", "variational"] = hp(
+        "plain", "kind of autoencoder: plain, denoising (corrupted input) or variational (gaussian code)"
+    )
+    corruption: Corruption = hp("masking", "kind of corruption of the input (denoising)")
     level: float = hp(
-        0.3, "standard deviation of gaussian noise, or the share of values hit (denoising)", low=0, high=1
+        0.3,
+        "standard deviation of gaussian noise, or the share of values that are corrupted (denoising)",
+        low=0,
+        high=1,
     )
-    beta: float = hp(1.0, "weight of the KL term once it has risen (variational)", low=0)
-    warm_up: float = hp(0.2, "share of the updates over which beta rises from 0 (variational)", low=0, high=1)
-    likelihood: Likelihood = hp("gaussian", "gaussian: squared error; bernoulli: cross-entropy, for values from 0 to 1")
+    beta: float = hp(1.0, "weight of the KL term after the warm-up (variational)", low=0)
+    warm_up: float = hp(0.2, "share of the updates in which beta rises from 0 (variational)", low=0, high=1)
+    likelihood: Likelihood = hp(
+        "gaussian", "loss of the values: gaussian is the squared error, bernoulli the cross-entropy (values 0 to 1)"
+    )
 
     @property
     def constrained(self) -> bool:

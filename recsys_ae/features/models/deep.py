@@ -1,4 +1,4 @@
-"""Deep autoencoder: any number of hidden layers to the code and back, if wanted pretrained layer by layer.
+"""Deep autoencoder: several hidden layers to the code and back, optionally pretrained layer by layer.
 
 Hinton and Salakhutdinov, "Reducing the dimensionality of data with neural networks", Science 2006; greedy stacking of
 autoencoders: Bengio, Lamblin, Popovici, Larochelle, NeurIPS 2006.
@@ -31,13 +31,17 @@ class Deep(TrainableFeatureSpec):
     """Hyper-parameters of the deep autoencoder."""
 
     hidden: tuple[int, ...] = hp(
-        (), "widths from the input to the code, mirrored on the way back; none: by layers", low=1
+        (), "widths of the hidden layers before the code, mirrored by the decoder; empty: set by layers", low=1
     )
-    layers: int = hp(3, "hidden layers on the way to the code, narrower in equal steps, where hidden is empty", low=0)
+    layers: int = hp(3, "number of hidden layers before the code, narrower in equal steps, if hidden is empty", low=0)
     activation: Activation = hp("relu", "activation of the hidden layers; the code is linear")
-    likelihood: Likelihood = hp("gaussian", "gaussian: squared error; bernoulli: cross-entropy, for values from 0 to 1")
-    tied: bool = hp(False, "use the encoder's weights, transposed, in the decoder")
-    pretrain_epochs: int = hp(0, "passes in which each layer first learns alone to give back what it reads", low=0)
+    likelihood: Likelihood = hp(
+        "gaussian", "loss of the values: gaussian is the squared error, bernoulli the cross-entropy (values 0 to 1)"
+    )
+    tied: bool = hp(False, "tied weights: the decoder uses the encoder's, transposed")
+    pretrain_epochs: int = hp(
+        0, "passes of pretraining, in which each layer first learns alone to reconstruct its input; 0: none", low=0
+    )
 
     def build(self, shape: FeatureShape) -> "DeepNetwork":
         """Make the untrained network."""

@@ -1,4 +1,4 @@
-"""Denoising autoencoder: it reads damaged rows and gives back whole ones, if wanted with codes of both drawn together.
+"""Denoising autoencoder: it reads corrupted rows and reconstructs the clean ones, optionally with close codes of both.
 
 Vincent, Larochelle, Lajoie, Bengio, Manzagol, "Stacked Denoising Autoencoders", JMLR 2010; the encoder's distortion:
 Sanchez Giraldo, "Revisiting denoising auto-encoders".
@@ -22,13 +22,19 @@ from recsys_ae.spec.hyper import hp
 class Denoising(TrainableFeatureSpec):
     """Hyper-parameters of the denoising autoencoder."""
 
-    hidden: tuple[int, ...] = hp((256,), "widths from the input to the code, mirrored on the way back", low=1)
-    corruption: Corruption = hp("masking", "how rows are damaged")
-    level: float = hp(0.3, "standard deviation of gaussian noise, or the share of values that are hit", low=0, high=1)
-    distortion: float = hp(0.0, "weight, 1/λ, of the squared distance of the codes of damaged and whole rows", low=0)
+    hidden: tuple[int, ...] = hp((256,), "widths of the hidden layers before the code, mirrored by the decoder", low=1)
+    corruption: Corruption = hp("masking", "kind of corruption of the input")
+    level: float = hp(
+        0.3, "standard deviation of gaussian noise, or the share of values that are corrupted", low=0, high=1
+    )
+    distortion: float = hp(
+        0.0, "weight 1/λ of the squared distance between the codes of corrupted and clean rows; 0: none", low=0
+    )
     activation: Activation = hp("relu", "activation of the hidden layers; the code is linear")
-    likelihood: Likelihood = hp("gaussian", "gaussian: squared error; bernoulli: cross-entropy, for values from 0 to 1")
-    tied: bool = hp(False, "use the encoder's weights, transposed, in the decoder")
+    likelihood: Likelihood = hp(
+        "gaussian", "loss of the values: gaussian is the squared error, bernoulli the cross-entropy (values 0 to 1)"
+    )
+    tied: bool = hp(False, "tied weights: the decoder uses the encoder's, transposed")
 
     @property
     def constrained(self) -> bool:

@@ -1,4 +1,4 @@
-"""Masked autoencoder: most tokens are hidden, attention encodes the others alone, a light decoder guesses the hidden.
+"""Masked autoencoder: most tokens are hidden, attention encodes the visible ones, a light decoder predicts the rest.
 
 He, Chen, Xie, Li, Dollár, Girshick, "Masked Autoencoders Are Scalable Vision Learners", CVPR 2022. The tokens are the
 patches of an image, or the columns of a table.
@@ -29,19 +29,22 @@ class Masked(TrainableFeatureSpec):
 
     reads: ClassVar[tuple[int, ...]] = (0, IMAGE)
 
-    latent: int = hp(64, "size of the code; of the code mean, of a token, too", low=1, search=("log", 16, 256))
+    latent: int = hp(
+        64, "dimensions of the code; with the mean code, also of a token in the encoder", low=1, search=("log", 16, 256)
+    )
     code: Literal["mean", "bottleneck"] = hp(
         "mean",
-        "mean: of all tokens, and the decoder reads tokens; bottleneck: a linear map of tokens, all that it reads",
+        "code of a row: the mean of its encoded tokens, all of which the decoder reads; or a bottleneck, a linear map "
+        "of the tokens, and the decoder reads only the code",
     )
-    width: int = hp(64, "size of a token in the encoder (bottleneck)", low=1)
-    whole: float = hp(1.0, "weight of the error of rows of which nothing is hidden (bottleneck)", low=0)
-    ratio: float = hp(0.75, "share of the tokens that is hidden", low=0.05, high=0.95)
-    patch: int = hp(4, "side of a patch (images only)", low=1)
-    depth: int = hp(3, "attention layers of the encoder", low=1)
-    heads: int = hp(4, "attention heads of encoder and decoder", low=1)
-    decoder: int = hp(32, "size of a token in the decoder, which has one layer", low=1)
-    normalise: bool = hp(False, "have the decoder guess each patch less its mean, divided by its deviation")
+    width: int = hp(64, "dimensions of a token in the encoder (bottleneck only)", low=1)
+    whole: float = hp(1.0, "weight of the reconstruction error of rows without hidden tokens (bottleneck only)", low=0)
+    ratio: float = hp(0.75, "share of the tokens that are hidden", low=0.05, high=0.95)
+    patch: int = hp(4, "side of a patch in pixels (images only)", low=1)
+    depth: int = hp(3, "number of attention layers in the encoder", low=1)
+    heads: int = hp(4, "number of attention heads in encoder and decoder", low=1)
+    decoder: int = hp(32, "dimensions of a token in the decoder, which has one attention layer", low=1)
+    normalise: bool = hp(False, "normalised targets: each patch minus its mean, divided by its standard deviation")
 
     def __post_init__(self) -> None:
         super().__post_init__()

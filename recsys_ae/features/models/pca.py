@@ -1,7 +1,7 @@
-"""PCA: the linear yardstick, in closed form; what any autoencoder of the same code size must beat.
+"""PCA: principal components in closed form, the linear baseline that other autoencoders should beat.
 
-Where columns are few, from the eigenvectors of the covariance; else by a randomised range finder that reads the rows
-in pieces and never makes sparse ones dense as a whole (Halko, Martinsson, Tropp 2011, algorithm 4.4).
+With few columns the components are eigenvectors of the covariance. With more, a randomised range finder reads the rows
+in chunks, and sparse rows never become dense all at once (Halko, Martinsson, Tropp 2011, algorithm 4.4).
 """
 
 from collections.abc import Iterator
@@ -29,10 +29,10 @@ class PCA(FeatureSpec):
     """Hyper-parameters of PCA."""
 
     solver: Literal["auto", "covariance", "randomised"] = hp(
-        "auto", f"how the components are found; auto: from the covariance up to {FEW:,} columns"
+        "auto", f"solver of the components; auto takes the covariance up to {FEW:,} columns, else randomised"
     )
-    oversamples: int = hp(10, "directions beside those wanted (randomised only)", low=1)
-    iterations: int = hp(4, "power iterations (randomised only)", low=0)
+    oversamples: int = hp(10, "additional directions, which make the components more accurate (randomised only)", low=1)
+    iterations: int = hp(4, "number of power iterations (randomised only)", low=0)
 
     @property
     def constrained(self) -> bool:

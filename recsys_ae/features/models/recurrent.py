@@ -1,4 +1,4 @@
-"""Recurrent autoencoder: an LSTM or GRU reads a sequence into a code, and another gives it back from its end.
+"""Recurrent autoencoder: an LSTM or GRU reads a sequence into a code, and another reconstructs it, last step first.
 
 Srivastava, Mansimov, Salakhutdinov, "Unsupervised Learning of Video Representations using LSTMs", ICML 2015, §2.
 """
@@ -25,13 +25,19 @@ class Recurrent(TrainableFeatureSpec):
 
     reads: ClassVar[tuple[int, ...]] = (SEQUENCE,)
 
-    cell: Literal["lstm", "gru"] = hp("lstm", "what reads and writes")
-    hidden: int = hp(128, "size of the state of reader and writer", low=1, search=("log", 32, 512))
-    bidirectional: bool = hp(False, "a second reader reads from the end, and the code is made of both states")
-    repeated: bool = hp(False, "the decoder reads the code at every step, too, and not only starts from it")
-    conditional: bool = hp(False, "the decoder reads the step that it should have written last, or has written")
-    likelihood: Likelihood = hp("gaussian", "gaussian: squared error; bernoulli: cross-entropy, for values from 0 to 1")
-    clip_norm: float = hp(1.0, "scale a gradient down to this Euclidean norm; 0 leaves it", low=0)
+    cell: Literal["lstm", "gru"] = hp("lstm", "recurrent cell of encoder and decoder")
+    hidden: int = hp(128, "size of the hidden state of encoder and decoder", low=1, search=("log", 32, 512))
+    bidirectional: bool = hp(False, "second encoder that reads from the end; the code is made from both states")
+    repeated: bool = hp(False, "code as input of the decoder at every step, not only as its first state")
+    conditional: bool = hp(
+        False, "previous step as input of the decoder: the true one in training, later its own output"
+    )
+    likelihood: Likelihood = hp(
+        "gaussian", "loss of the values: gaussian is the squared error, bernoulli the cross-entropy (values 0 to 1)"
+    )
+    clip_norm: float = hp(
+        1.0, "largest Euclidean norm of the gradient; a longer one is scaled down to it; 0 turns clipping off", low=0
+    )
 
     def kept(self, shape: FeatureShape, network: nn.Module) -> int:
         """Return the numbers of all steps: of each unit its gates before and after, and its states, as on a CPU."""

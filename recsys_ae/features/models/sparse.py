@@ -1,4 +1,4 @@
-"""Sparse autoencoder: a code of which little is active, by a KL penalty, an L1 penalty, or by keeping the k largest.
+"""Sparse autoencoder: few units of the code are active, by a KL penalty, an L1 penalty or by keeping the k largest.
 
 KL: Ng, "Sparse autoencoder", CS294A 2011; top-k: Makhzani and Frey, "k-Sparse Autoencoders", ICLR 2014.
 """
@@ -23,15 +23,21 @@ from recsys_ae.spec.hyper import hp
 class Sparse(BiasedSpec):
     """Hyper-parameters of the sparse autoencoder; those of the KL penalty are Ng's."""
 
-    latent: int = hp(196, "size of the code, which may be larger than a row", low=1, search=("log", 32, 1024))
-    hidden: tuple[int, ...] = hp((), "widths from the input to the code, mirrored on the way back", low=1)
-    sparsity: Literal["kl", "l1", "top-k"] = hp("kl", "what keeps the code sparse")
-    rho: float = hp(0.05, "share of the time that a unit of the code is active (kl)", low=1e-6, high=0.999)
-    weight: float = hp(3.0, "weight of the penalty (kl, l1)", low=0, search=("log", 1e-3, 10))
-    k: int = hp(16, "numbers of a code that are kept (top-k)", low=1)
-    activation: Activation = hp("sigmoid", "activation of the hidden layers and, unless top-k, of the code")
-    likelihood: Likelihood = hp("gaussian", "gaussian: squared error; bernoulli: cross-entropy, for values from 0 to 1")
-    l2: float = hp(5e-5, "adds l2 times the sum of all squared weights (not biases) to the loss", low=0)
+    latent: int = hp(196, "dimensions of the code, which may be more than the columns", low=1, search=("log", 32, 1024))
+    hidden: tuple[int, ...] = hp((), "widths of the hidden layers before the code, mirrored by the decoder", low=1)
+    sparsity: Literal["kl", "l1", "top-k"] = hp(
+        "kl", "source of the sparsity: a KL or L1 penalty on the code, or only the k largest values of a code"
+    )
+    rho: float = hp(0.05, "target of the mean activation of each unit of the code (kl only)", low=1e-6, high=0.999)
+    weight: float = hp(3.0, "weight of the penalty (kl and l1 only)", low=0, search=("log", 1e-3, 10))
+    k: int = hp(16, "number of values of a code that are kept (top-k only)", low=1)
+    activation: Activation = hp("sigmoid", "activation of the hidden layers and, except for top-k, of the code")
+    likelihood: Likelihood = hp(
+        "gaussian", "loss of the values: gaussian is the squared error, bernoulli the cross-entropy (values 0 to 1)"
+    )
+    l2: float = hp(
+        5e-5, "L2 penalty: this times the sum of all squared weights, without biases, is added to the loss", low=0
+    )
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -1,8 +1,8 @@
-"""Vanilla autoencoder: one hidden layer, which is the code; linear it spans the subspace of PCA.
+"""Vanilla autoencoder: one hidden layer, which is the code; a linear one spans the subspace of PCA.
 
 Rumelhart, Hinton, Williams 1986; Baldi and Hornik, "Neural networks and principal component analysis", 1989. With the
-gaussian likelihood its output lies in a plane, so that no activation of the one layer gives rows back better than PCA
-does (Bourlard and Kamp 1988); the bernoulli likelihood can.
+gaussian likelihood the output lies in a plane, so no activation function of the one layer reconstructs rows better
+than PCA (Bourlard and Kamp 1988). The bernoulli likelihood can do better.
 """
 
 from dataclasses import dataclass
@@ -23,8 +23,10 @@ class Vanilla(BiasedSpec):
     """Hyper-parameters of the vanilla autoencoder."""
 
     activation: Activation = hp("sigmoid", "activation of the hidden layer")
-    likelihood: Likelihood = hp("gaussian", "gaussian: squared error; bernoulli: cross-entropy, for values from 0 to 1")
-    tied: bool = hp(False, "use the encoder's weights, transposed, in the decoder")
+    likelihood: Likelihood = hp(
+        "gaussian", "loss of the values: gaussian is the squared error, bernoulli the cross-entropy (values 0 to 1)"
+    )
+    tied: bool = hp(False, "tied weights: the decoder uses the encoder's, transposed")
 
     def build(self, shape: FeatureShape) -> "VanillaNetwork":
         """Make the untrained network."""

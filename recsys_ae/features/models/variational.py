@@ -1,4 +1,4 @@
-"""Variational autoencoder: a gaussian code close to its prior, so that codes can be drawn and interpolated.
+"""Variational autoencoder: a gaussian code close to a prior, so that codes can be drawn and interpolated.
 
 Kingma and Welling, "Auto-Encoding Variational Bayes", ICLR 2014; β: Higgins et al., ICLR 2017; importance-weighted
 likelihood: Burda, Grosse, Salakhutdinov, ICLR 2016; one learnt variance: Rybkin, Daniilidis, Levine, ICML 2021.
@@ -29,13 +29,15 @@ FLOOR = -12.0
 class Variational(TrainableFeatureSpec):
     """Hyper-parameters of the variational autoencoder."""
 
-    hidden: tuple[int, ...] = hp((400,), "widths from the input to the code, mirrored on the way back", low=1)
+    hidden: tuple[int, ...] = hp((400,), "widths of the hidden layers before the code, mirrored by the decoder", low=1)
     activation: Activation = hp("relu", "activation of the hidden layers")
-    likelihood: Likelihood = hp("gaussian", "of the values given the code; bernoulli for values from 0 to 1")
-    variance: Literal["learnt", "fixed"] = hp("learnt", "of the gaussian likelihood: one number for all columns, or 1")
-    beta: float = hp(1.0, "weight of the KL term once it has risen", low=0, search=("log", 0.1, 10))
-    warm_up: float = hp(0.2, "share of the updates over which beta rises from 0", low=0, high=1)
-    monitor: str = hp("elbo", "what is measured on validation rows that decides which weights are kept")
+    likelihood: Likelihood = hp("gaussian", "likelihood of the values; bernoulli needs values from 0 to 1")
+    variance: Literal["learnt", "fixed"] = hp(
+        "learnt", "variance of the gaussian likelihood: one learnt number for all columns, or fixed at 1"
+    )
+    beta: float = hp(1.0, "weight of the KL term after the warm-up", low=0, search=("log", 0.1, 10))
+    warm_up: float = hp(0.2, "share of the updates in which beta rises from 0", low=0, high=1)
+    monitor: str = hp("elbo", "validation metric that selects the epoch whose weights are saved")
 
     @property
     def constrained(self) -> bool:

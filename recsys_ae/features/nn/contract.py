@@ -34,8 +34,8 @@ class FeatureSpec(Identity, ABC):
     reads: ClassVar[tuple[int, ...]] = (0, SEQUENCE, IMAGE)
     """How many dimensions a row may have; of a table's, none."""
 
-    latent: int = hp(64, "size of the code", low=1, search=("log", 8, 256))
-    scale: Scale = hp("auto", "how columns are scaled; auto goes by what they hold and by the likelihood")
+    latent: int = hp(64, "dimensions of the code", low=1, search=("log", 8, 256))
+    scale: Scale = hp("auto", "scaling of columns; auto chooses by their values and the likelihood, tf-idf for words")
 
     @property
     def monitor(self) -> str:
@@ -80,9 +80,11 @@ class FeatureSpec(Identity, ABC):
 class TrainableFeatureSpec(TrainingSpec, FeatureSpec):
     """The hyper-parameters of a model of features that is trained by gradient descent."""
 
-    epochs: int = hp(100, "passes over the training rows", low=1)
-    batch_size: int = hp(128, "rows in an update", low=1, search=("log", 32, 1024))
-    monitor: str = hp("rmse", "what is measured on validation rows that decides which weights are kept")
+    epochs: int = hp(100, "number of passes over the training rows (epochs)", low=1)
+    batch_size: int = hp(
+        128, "number of rows in a batch; each batch is one update of the weights", low=1, search=("log", 32, 1024)
+    )
+    monitor: str = hp("rmse", "validation metric that selects the epoch whose weights are saved")
 
     def kept(self, shape: FeatureShape, network: nn.Module) -> int:
         """Return how many numbers of each row of a batch wait for the gradient, at most.

@@ -24,7 +24,8 @@ class BiasedSpec(TrainableFeatureSpec):
     """The hyper-parameters of a model whose output's bias may start at the mean."""
 
     bias: Literal["zero", "mean"] = hp(
-        "zero", "where the output's bias starts; mean: at what gives each column's mean, so that no layer saturates"
+        "zero",
+        "initial bias of the output: zero, or mean, which gives each column's mean and keeps layers from saturating",
     )
 
 
