@@ -1,7 +1,7 @@
-"""ALS: matrix factorisation of confidences by alternating least squares, fitted by the package implicit.
+"""ALS: matrix factorisation of implicit feedback by alternating least squares, fitted by the package implicit.
 
-Hu, Koren, Volinsky, "Collaborative Filtering for Implicit Feedback Datasets", ICDM 2008. Only the items' factors are
-kept: every user, known or new, is the closed-form solution for the history that is given.
+Hu, Koren, Volinsky, "Collaborative Filtering for Implicit Feedback Datasets", ICDM 2008. Only the item factors are
+saved. The factors of a user, in the training data or not, are the closed-form solution for their history.
 """
 
 from dataclasses import dataclass
@@ -25,12 +25,15 @@ from recsys_ae.spec.hyper import hp
 class ALS(Spec):
     """Hyper-parameters of ALS."""
 
-    latent: int = hp(256, "number of factors", low=1, search=("log", 32, 1024))
+    latent: int = hp(256, "number of factors of a user or an item", low=1, search=("log", 32, 1024))
     l2: float = hp(50.0, "L2 penalty on the factors of each user and item", low=0, search=("log", 0.1, 200))
     alpha: float = hp(
-        5.0, "confidence in an interaction per unit of its value, where none has 1", low=0.01, search=("log", 1, 100)
+        5.0,
+        "confidence in an interaction per unit of its value; a pair without an interaction has confidence 1",
+        low=0.01,
+        search=("log", 1, 100),
     )
-    iterations: int = hp(10, "alternations between users and items", low=1, search=("int", 5, 30))
+    iterations: int = hp(10, "number of alternations between users and items", low=1, search=("int", 5, 30))
 
     def build(self, shape: Shape) -> "ALSNetwork":
         """Make a model whose factors are still 0."""

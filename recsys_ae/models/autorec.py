@@ -1,4 +1,4 @@
-"""AutoRec: an autoencoder of an item's or a user's ratings, which learns from the observed ratings only.
+"""AutoRec: an autoencoder of the ratings of items or users, trained on the observed ratings only.
 
 Sedhain, Menon, Sanner, Xie, "AutoRec: Autoencoders Meet Collaborative Filtering", WWW 2015.
 """
@@ -39,26 +39,40 @@ class AutoRec(TrainableSpec):
 
     feedback = "explicit"
 
-    orientation: Literal["item", "user"] = hp("item", "whose ratings are a row: item is I-AutoRec, user U-AutoRec")
+    orientation: Literal["item", "user"] = hp(
+        "item", "rows that are encoded: the ratings of an item (I-AutoRec) or of a user (U-AutoRec)"
+    )
     latent: int = hp(500, "size of the code", low=1, search=("log", 64, 1024))
-    activation: Literal["sigmoid", "identity"] = hp("sigmoid", "what the code goes through")
+    activation: Literal["sigmoid", "identity"] = hp("sigmoid", "activation function of the code")
     default: float = hp(
-        3.0, "rating predicted without training ratings of the user or item; 3 suits ratings from 1 to 5"
+        3.0, "rating predicted for users and items without training ratings; 3 suits ratings from 1 to 5"
     )
-    epochs: int = hp(50, "passes over the training rows", low=1)
-    batch_size: int = hp(256, "rows (items or users) in an update; all where there are fewer", low=1)
+    epochs: int = hp(50, "number of passes over the training rows (epochs)", low=1)
+    batch_size: int = hp(
+        256,
+        "number of rows (items or users) in a batch, at most all; each batch is one update of the weights",
+        low=1,
+    )
     optimizer: BatchOptimizer = hp(  # type: ignore[assignment]  # others than most models have
-        "adam", "how the weights follow their gradient; rprop and lbfgs need a batch of all rows"
+        "adam", "optimizer of the weights; rprop and lbfgs need a batch of all rows"
     )
-    lr: float = hp(5e-3, "learning rate; of rprop the first step; 1 suits lbfgs", low=0, search=("log", 1e-3, 2e-2))
-    lr_schedule: Schedule = hp("linear", "how the learning rate falls over the run")
+    lr: float = hp(
+        5e-3,
+        "learning rate of the optimizer; the first step size of rprop; 1 suits lbfgs",
+        low=0,
+        search=("log", 1e-3, 2e-2),
+    )
+    lr_schedule: Schedule = hp(
+        "linear", "learning-rate schedule: constant, or a linear or cosine decay to 0 at the end of the run"
+    )
     l2: float = hp(
         300.0,
-        "adds l2 / 2 times the sum of all squared weights (not biases) to the sum of an epoch's squared errors",
+        "L2 penalty: l2 / 2 times the sum of all squared weights, without biases, is added to the sum of an epoch's "
+        "squared errors",
         low=0,
         search=("log", 10, 1000),
     )
-    monitor: str = hp("rmse", "metric on the validation ratings that decides which weights are kept")
+    monitor: str = hp("rmse", "metric on the validation ratings that selects the epoch whose weights are saved")
 
     def batch_memory(self, shape: Shape) -> int:
         """Return 0: only the outputs at observed entries are computed."""

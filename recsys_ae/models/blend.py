@@ -1,4 +1,4 @@
-"""Blend: a weighted mix of the scores of several models, its weights chosen on the validation users.
+"""Blend: a weighted sum of the scores of several models, with weights chosen on the validation users.
 
 Fox, Shaw, "Combination of Multiple Searches", TREC-2 1994 (sums of normalised scores);
 Cormack, Clarke, Büttcher, "Reciprocal Rank Fusion Outperforms Condorcet and Individual Rank Learning Methods", SIGIR
@@ -39,11 +39,17 @@ class Blend(Spec):
 
     members: tuple[str, ...] = hp(
         ("ease", "mult_dae"),
-        "models, each with its settings after a blank; lists have / inside: 'ease l2=200,mult_dae hidden=600/200'",
+        "models, each followed by its settings after a space; numbers of a list are separated by /: "
+        "'ease l2=200,mult_dae hidden=600/200'",
     )
-    weights: tuple[float, ...] = hp((), "weight of each member; without any they are chosen on validation users", low=0)
-    scale: Scale = hp("standard", "compare scores in standard deviations from each user's mean, or 1 / (60 + rank)")
-    monitor: str = hp("ndcg@100", "metric on the validation users that the weights are chosen by")
+    weights: tuple[float, ...] = hp(
+        (), "weights of the members; if none are given, they are chosen on the validation users", low=0
+    )
+    scale: Scale = hp(
+        "standard",
+        "scale of the summed scores: standard deviations from a user's mean (standard) or 1 / (60 + rank) (rank)",
+    )
+    monitor: str = hp("ndcg@100", "metric on the validation users that selects the weights")
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -1,7 +1,7 @@
-"""BPR: matrix factorisation that ranks what a user touched above what not, fitted by the package implicit.
+"""BPR: matrix factorisation that ranks a user's items above all others, fitted by the package implicit.
 
 Rendle, Freudenthaler, Gantner, Schmidt-Thieme, "BPR: Bayesian Personalized Ranking from Implicit Feedback", UAI 2009.
-As implicit does it, the items to be ranked below are drawn by popularity, where the paper draws all alike.
+In implicit the negative items are drawn by popularity; the paper draws them uniformly.
 """
 
 import math
@@ -27,12 +27,17 @@ ACCURACY = 1e-4
 class BPR(Spec):
     """Hyper-parameters of BPR."""
 
-    latent: int = hp(128, "number of factors", low=1, search=("log", 16, 512))
-    l2: float = hp(0.005, "decay of the factors in each update", low=0, search=("log", 1e-4, 0.1))
-    lr: float = hp(0.05, "learning rate", low=0, search=("log", 5e-3, 0.2))
-    iterations: int = hp(50, "updates, in multiples of the number of interactions", low=1, search=("int", 10, 200))
+    latent: int = hp(128, "number of factors of a user or an item", low=1, search=("log", 16, 512))
+    l2: float = hp(0.005, "weight decay of the factors in each update", low=0, search=("log", 1e-4, 0.1))
+    lr: float = hp(0.05, "learning rate of the updates", low=0, search=("log", 5e-3, 0.2))
+    iterations: int = hp(
+        50, "number of updates, in multiples of the number of interactions", low=1, search=("int", 10, 200)
+    )
     user_l2: float = hp(
-        0.3, "L2 penalty on a user's vector, against the mean over the history", low=1e-3, search=("log", 0.01, 1)
+        0.3,
+        "L2 penalty on a user's vector, added to the mean loss over the history",
+        low=1e-3,
+        search=("log", 0.01, 1),
     )
 
     def build(self, shape: Shape) -> "BPRNetwork":

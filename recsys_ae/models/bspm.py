@@ -1,8 +1,8 @@
 """BSPM: blurring and sharpening filters on the graph of users and items, a linear autoencoder without training.
 
-Choi, Hong, Park, Cho, "Blurring-Sharpening Process Models for Collaborative Filtering", SIGIR 2023; here both blurrings
-are merged before the sharpening, as in their BSPM-EM. Without sharpening it is GF-CF (Shen, Wu, Zhang, Shan, Zhang,
-Letaief, Li, "How Powerful is Graph Convolution for Recommendation?", CIKM 2021).
+Choi, Hong, Park, Cho, "Blurring-Sharpening Process Models for Collaborative Filtering", SIGIR 2023. Both blurring
+filters are added before the sharpening, as in the paper's BSPM-EM. Without sharpening it is GF-CF (Shen, Wu, Zhang,
+Shan, Zhang, Letaief, Li, "How Powerful is Graph Convolution for Recommendation?", CIKM 2021).
 """
 
 from dataclasses import dataclass
@@ -29,11 +29,20 @@ ORDERS = {"euler": 1, "rk4": 4}
 class BSPM(Spec):
     """Hyper-parameters of BSPM; the defaults are its authors' for Gowalla."""
 
-    latent: int = hp(448, "singular vectors that the ideal low-pass filter keeps", low=1, search=("log", 32, 1024))
-    idl_beta: float = hp(0.2, "weight of the ideal low-pass filter beside the blurring", low=0, search=("linear", 0, 1))
-    sharpening: float = hp(2.5, "T_s: how long the scores are sharpened; 0: GF-CF", low=0, search=("linear", 0, 3))
-    steps: int = hp(1, "K_s: steps of the sharpening's solver", low=1)
-    solver: Literal["euler", "rk4"] = hp("rk4", "how the sharpening is solved")
+    latent: int = hp(448, "number of singular vectors of the ideal low-pass filter", low=1, search=("log", 32, 1024))
+    idl_beta: float = hp(
+        0.2,
+        "weight of the ideal low-pass filter, relative to the other blurring filter",
+        low=0,
+        search=("linear", 0, 1),
+    )
+    sharpening: float = hp(
+        2.5, "duration T_s of the sharpening; 0 turns it off (GF-CF)", low=0, search=("linear", 0, 3)
+    )
+    steps: int = hp(1, "number of steps K_s of the sharpening's solver", low=1)
+    solver: Literal["euler", "rk4"] = hp(
+        "rk4", "numerical solver of the sharpening: the Euler method or fourth-order Runge-Kutta"
+    )
 
     def build(self, shape: Shape) -> "BSPMNetwork":
         """Make a model of a graph without edges."""

@@ -1,4 +1,4 @@
-"""CDAE: a denoising autoencoder with a vector for each user, trained on what he touched and as much that he did not.
+"""CDAE: a denoising autoencoder with a vector per user, trained on the user's items and sampled negatives.
 
 Wu, DuBois, Zheng, Ester, "Collaborative Denoising Auto-Encoders for Top-N Recommender Systems", WSDM 2016.
 """
@@ -33,21 +33,28 @@ class CDAE(TrainableSpec):
 
     latent: int = hp(50, "size of the code", low=1, search=("log", 16, 512))
     variant: Literal["m1", "m2", "m3", "m4"] = hp(
-        "m4", "sigmoid code: m3, m4, else linear; logistic loss: m2, m4, else squared"
+        "m4",
+        "variant of the paper: a linear code (m1, m2) or a sigmoid one (m3, m4), with a squared loss (m1, m3) or a "
+        "logistic one (m2, m4)",
     )
-    tied: bool = hp(False, "let the output weights be the input weights")
+    tied: bool = hp(False, "tied weights: the output layer has the weights of the input layer")
     dropout: float = hp(
-        0.5, "share of a row's entries that are dropped; 1 leaves the user's vector alone", low=0, high=1,
+        0.5, "dropout rate of the input interactions; at 1 the code depends on the user's vector only", low=0, high=1,
         search=("linear", 0, 1),
     )  # fmt: skip
-    negatives: int = hp(5, "untouched items drawn for each touched one, anew at every visit", low=0)
+    negatives: int = hp(5, "number of negative items sampled per interaction, anew in each epoch", low=0)
     l2: float = hp(
-        0.01, "lambda: adds half of it times the squares of all that a row touches, biases too", low=0,
+        0.01,
+        "L2 penalty lambda: lambda / 2 times the sum of the squared weights and biases that a row uses is added to "
+        "its loss",
+        low=0,
         search=("log", 1e-4, 1),
-    )  # fmt: skip
-    epochs: int = hp(50, "passes over the training rows", low=1)
-    batch_size: int = hp(100, "rows in an update", low=1, search=("log", 32, 1024))
-    lr: float = hp(1e-2, "learning rate", low=0, search=("log", 1e-3, 1e-1))
+    )
+    epochs: int = hp(50, "number of passes over the training rows (epochs)", low=1)
+    batch_size: int = hp(
+        100, "number of rows in a batch; each batch is one update of the weights", low=1, search=("log", 32, 1024)
+    )
+    lr: float = hp(1e-2, "learning rate of the optimizer", low=0, search=("log", 1e-3, 1e-1))
 
     def batch_memory(self, shape: Shape) -> int:
         """Return 0: only the outputs at observed entries are computed."""

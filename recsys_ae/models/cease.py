@@ -1,4 +1,4 @@
-"""CEASE: collective EASE, to which features of the items are further rows beside the users.
+"""CEASE: collective EASE, a linear autoencoder in closed form with item features as additional training rows.
 
 Jeunen, Van Balen, Goethals, "Closed-Form Models for Collaborative Filtering with Side-Information", RecSys 2020.
 """
@@ -21,8 +21,10 @@ from recsys_ae.spec.hyper import hp
 class CEASE(Spec):
     """Hyper-parameters of CEASE."""
 
-    l2: float = hp(500.0, "lambda: L2 penalty on the item-item weights", low=0, search=("log", 10, 10_000))
-    weight: float = hp(100.0, "how much a feature counts where a user counts 1", low=0, search=("log", 1, 10_000))
+    l2: float = hp(500.0, "L2 penalty lambda on the item-item weights", low=0, search=("log", 10, 10_000))
+    weight: float = hp(
+        100.0, "weight of a feature compared with a user, whose weight is 1", low=0, search=("log", 1, 10_000)
+    )
     dtype: gram.Dtype = hp("float64", "precision of the matrix inversion")
 
     def build(self, shape: Shape) -> "CEASENetwork":

@@ -1,7 +1,7 @@
-"""Content kNN: an item's score is the sum of its likeness, by features, to the items of the history.
+"""Content kNN: a nearest-neighbour model that scores items by their feature similarity to the history.
 
 The baseline ItemKNN-CBF of Ferrari Dacrema, Boglio, Cremonesi, Jannach, "A Troubling Analysis of Reproducibility and
-Progress in Recommender Systems Research", TOIS 2021, which is better there than the published hybrid models.
+Progress in Recommender Systems Research", TOIS 2021. It is better there than the published hybrid models.
 """
 
 from dataclasses import dataclass
@@ -27,10 +27,10 @@ CHUNK = 512
 class ContentKNN(Spec):
     """Hyper-parameters of content kNN."""
 
-    neighbors: int = hp(100, "how many most similar items are kept of each item", low=1, search=("log", 5, 1000))
+    neighbors: int = hp(100, "number of most similar items kept per item", low=1, search=("log", 5, 1000))
     shrink: float = hp(
         0.0,
-        "added to the product of two items' lengths, so that short ones are less alike",
+        "shrinkage added to the product of two items' feature norms, which makes items with small norms less similar",
         low=0,
         search=("linear", 0, 10),
     )

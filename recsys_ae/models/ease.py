@@ -1,4 +1,4 @@
-"""EASE: a linear autoencoder without self-loops, in closed form.
+"""EASE: a linear autoencoder in closed form, with item-item weights whose diagonal is zero.
 
 Steck, "Embarrassingly Shallow Autoencoders for Sparse Data", WWW 2019.
 """
@@ -17,7 +17,7 @@ from recsys_ae.spec.hyper import hp
 class EASE(Spec):
     """Hyper-parameters of EASE."""
 
-    l2: float = hp(500.0, "lambda: L2 penalty on the item-item weights", low=0, search=("log", 10, 10_000))
+    l2: float = hp(500.0, "L2 penalty lambda on the item-item weights", low=0, search=("log", 10, 10_000))
     dtype: Dtype = hp("float64", "precision of the matrix inversion")
 
     def build(self, shape: Shape) -> "EASENetwork":

@@ -1,9 +1,9 @@
-"""EDLAE: a linear autoencoder that learns from what dropout took away, in closed form.
+"""EDLAE: a linear autoencoder that predicts the interactions removed by dropout; in closed form at full rank.
 
-Steck, "Autoencoders that don't overfit towards the Identity", NeurIPS 2020. Of full rank it is EASE with a penalty that
-grows with an item's popularity; of low rank it alternates between two factors under a constraint on the diagonal.
+Steck, "Autoencoders that don't overfit towards the Identity", NeurIPS 2020. At full rank it is EASE with a penalty that
+grows with an item's popularity. At low rank it alternates between two factors under a constraint on the diagonal.
 
-The discounts and the scaling are not the paper's: they are 0 by default.
+The discounts and the scaling are not in the paper; the default 0 turns them off.
 """
 
 import math
@@ -29,38 +29,41 @@ UNSTABLE = 3.0
 class EDLAE(Spec):
     """Hyper-parameters of EDLAE; the defaults are the paper's for MovieLens-20M at full rank."""
 
-    l2: float = hp(300.0, "lambda: L2 penalty on the item-item weights", low=0, search=("log", 10, 10_000))
+    l2: float = hp(300.0, "L2 penalty lambda on the item-item weights", low=0, search=("log", 10, 10_000))
     dropout: float = hp(
         0.33,
-        "share of a row's entries that is dropped, to be restored from the others",
+        "dropout rate of the input interactions; dropped ones are predicted from the others",
         low=0,
         high=0.99,
         search=("linear", 0, 0.9),
     )
     user_discount: float = hp(
         0.0,
-        "full rank: a user counts 1 / (number of items) to this power; 0: all alike, as in the paper",
+        "discount of active users (full rank): a user weighs 1 / (number of items) to this power; "
+        "0 weighs all users equally, as in the paper",
         low=0,
         high=2,
         search=("linear", 0, 1),
     )
     scaling: float = hp(
         0.0,
-        "full rank: divide items by their length to this power, as MRF does, and scale back; 0: the paper",
+        "scaling of items (full rank): they are divided by their length to this power, as in MRF, and scaled back; "
+        "0 turns it off, as in the paper",
         low=0,
         high=2,
         search=("linear", 0, 1),
     )
     popularity_discount: float = hp(
         0.0,
-        "full rank: divide an item's scores by its number of users to this power; 0: the paper",
+        "discount of popular items (full rank): scores are divided by the item's number of users to this power; "
+        "0 turns it off, as in the paper",
         low=0,
         high=1,
         search=("linear", 0, 0.5),
     )
-    rank: int = hp(0, "rank of the item-item weights; 0: full rank", low=0)
-    omega: float = hp(500.0, "low rank: strength of the constraint on the diagonal", low=0, search=("log", 50, 5000))
-    iterations: int = hp(5, "low rank: updates of both factors, at most", low=1, search=("int", 2, 20))
+    rank: int = hp(0, "rank of the item-item weights; 0 is full rank", low=0)
+    omega: float = hp(500.0, "strength of the constraint on the diagonal (low rank)", low=0, search=("log", 50, 5000))
+    iterations: int = hp(5, "maximum number of updates of both factors (low rank)", low=1, search=("int", 2, 20))
     dtype: gram.Dtype = hp("float64", "precision in which the equations are solved")
 
     def __post_init__(self) -> None:

@@ -1,4 +1,4 @@
-"""ELSA: a linear autoencoder whose item-item weights have low rank and no self-loops, learnt by gradient descent.
+"""ELSA: a linear autoencoder with low-rank item-item weights and a zero diagonal, trained by gradient descent.
 
 Vančura, Alves, Kasalický, Kordík, "Scalable Linear Shallow Autoencoder for Collaborative Filtering", RecSys 2022.
 """
@@ -22,12 +22,14 @@ from recsys_ae.spec.hyper import hp
 class ELSA(TrainableSpec):
     """Hyper-parameters of ELSA; the defaults are the paper's, and ``relu`` that of its authors' package."""
 
-    latent: int = hp(800, "size of an item's vector, the rank of the weights", low=1, search=("log", 64, 2048))
-    relu: bool = hp(False, "cut negative outputs off in the loss, as in the code behind the paper's results")
-    epochs: int = hp(10, "passes over the training rows", low=1)
-    batch_size: int = hp(32, "rows in an update", low=1, search=("log", 16, 1024))
-    optimizer: Optimizer = hp("nadam", "how the weights follow their gradient")
-    lr: float = hp(0.1, "learning rate", low=0, search=("log", 1e-3, 1))
+    latent: int = hp(800, "size of an item's vector, which is the rank of the weights", low=1, search=("log", 64, 2048))
+    relu: bool = hp(False, "cut-off of negative outputs in the loss, as in the code behind the paper's results")
+    epochs: int = hp(10, "number of passes over the training rows (epochs)", low=1)
+    batch_size: int = hp(
+        32, "number of rows in a batch; each batch is one update of the weights", low=1, search=("log", 16, 1024)
+    )
+    optimizer: Optimizer = hp("nadam", "optimizer of the weights; adam_norm_grad is Adam with gradients of norm 1")
+    lr: float = hp(0.1, "learning rate of the optimizer", low=0, search=("log", 1e-3, 1))
 
     def build(self, shape: Shape) -> "ELSANetwork":
         """Make the untrained network."""

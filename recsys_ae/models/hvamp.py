@@ -1,4 +1,4 @@
-"""H+Vamp (Gated): a variational autoencoder with two latents, gated layers and a prior that is learnt.
+"""H+Vamp (Gated): a variational autoencoder with two latent codes, gated layers and a learned prior (VampPrior).
 
 Kim, Suh, "Enhancing VAEs for Collaborative Filtering: Flexible Priors & Gating Mechanisms", RecSys 2019. The VampPrior
 is Tomczak & Welling, "VAE with a VampPrior", AISTATS 2018.
@@ -33,15 +33,23 @@ class HVamp(TrainableSpec):
 
     latent: int = hp(200, "size of each of the two codes", low=1, search=("log", 32, 512))
     width: int = hp(600, "width of the hidden layers", low=1, search=("log", 64, 2048))
-    pseudo_inputs: int = hp(1000, "number of learnt rows that make the prior", low=1, search=("log", 100, 2000))
-    likelihood: Literal["bernoulli", "multinomial"] = hp("bernoulli", "how the items of a row are distributed")
-    dropout: float = hp(0.5, "share of a row's entries that are dropped", low=0, high=0.99, search=("linear", 0, 0.9))
-    beta: float = hp(0.3, "weight of the KL term once annealed", low=0, search=("linear", 0, 1))
+    pseudo_inputs: int = hp(
+        1000, "number of pseudo-inputs, the learned rows that define the prior", low=1, search=("log", 100, 2000)
+    )
+    likelihood: Literal["bernoulli", "multinomial"] = hp(
+        "bernoulli", "likelihood of the items of a row: one Bernoulli variable per item, or a multinomial over all"
+    )
+    dropout: float = hp(0.5, "dropout rate of the input interactions", low=0, high=0.99, search=("linear", 0, 0.9))
+    beta: float = hp(0.3, "weight of the KL term after annealing", low=0, search=("linear", 0, 1))
     anneal: float = hp(0.25, "share of the updates over which beta rises from 0", low=0, high=1)
-    epochs: int = hp(400, "passes over the training rows", low=1)
-    batch_size: int = hp(200, "rows in an update", low=1, search=("log", 64, 4096))
-    optimizer: Optimizer = hp("adam_norm_grad", "how the weights follow their gradient")
-    lr: float = hp(5e-4, "learning rate", low=0, search=("log", 1e-4, 1e-2))
+    epochs: int = hp(400, "number of passes over the training rows (epochs)", low=1)
+    batch_size: int = hp(
+        200, "number of rows in a batch; each batch is one update of the weights", low=1, search=("log", 64, 4096)
+    )
+    optimizer: Optimizer = hp(
+        "adam_norm_grad", "optimizer of the weights; adam_norm_grad is Adam with gradients of norm 1"
+    )
+    lr: float = hp(5e-4, "learning rate of the optimizer", low=0, search=("log", 1e-4, 1e-2))
 
     def build(self, shape: Shape) -> "HVampNetwork":
         """Make the untrained network."""

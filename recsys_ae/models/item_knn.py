@@ -1,4 +1,4 @@
-"""Item kNN: an item's score is the sum of its similarities to the history, with the package implicit.
+"""Item kNN: a nearest-neighbour model that scores items by similarity to the history, fitted by the package implicit.
 
 Sarwar, Karypis, Konstan, Riedl, "Item-Based Collaborative Filtering Recommendation Algorithms", WWW 2001; Deshpande,
 Karypis, "Item-Based Top-N Recommendation Algorithms", TOIS 2004.
@@ -24,10 +24,12 @@ from recsys_ae.spec.hyper import hp
 class ItemKNN(Spec):
     """Hyper-parameters of item kNN."""
 
-    weighting: Literal["cosine", "tfidf", "bm25"] = hp("cosine", "how a user's interaction counts before items meet")
-    neighbors: int = hp(100, "how many most similar items are kept of each item", low=1, search=("log", 10, 1000))
-    k1: float = hp(1.2, "bm25: from which value on more of it counts little", low=0, search=("log", 0.1, 100))
-    b: float = hp(0.75, "bm25: how much an item's popularity counts against it", low=0, high=1,
+    weighting: Literal["cosine", "tfidf", "bm25"] = hp(
+        "cosine", "weighting of the interactions before items are compared"
+    )
+    neighbors: int = hp(100, "number of most similar items kept per item", low=1, search=("log", 10, 1000))
+    k1: float = hp(1.2, "saturation k1 of BM25: values far above it add little", low=0, search=("log", 0.1, 100))
+    b: float = hp(0.75, "popularity correction b of BM25: 0 is none, 1 is full", low=0, high=1,
                   search=("linear", 0, 1))  # fmt: skip
 
     def build(self, shape: Shape) -> "ItemKNNNetwork":

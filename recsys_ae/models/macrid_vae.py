@@ -1,11 +1,11 @@
-"""MacridVAE: a variational autoencoder with one code for each of several concepts that it sorts the items into.
+"""MacridVAE: a disentangled variational autoencoder that groups items into concepts and has one code per concept.
 
 Ma, Zhou, Cui, Yang, Zhu, "Learning Disentangled Representations for Recommendation", NeurIPS 2019 (§3).
 
-What the paper leaves open is done as in the authors' code: Gumbel-softmax has temperature 1 on the logits cos / τ, one
-draw serves a whole batch, and scoring takes the softmax itself instead of a draw; an input is dropped out after it was
-normalised, for each concept apart; codes are scaled to unit length before they are compared with items (which is the
-paper's cosine); β rises with every update and is at its cap, .2, after the first of 200 epochs.
+Details that the paper leaves open follow the authors' code. Gumbel-softmax has temperature 1 on the logits cos / τ; one
+draw serves a whole batch, and scoring takes the softmax itself instead of a draw. Dropout follows the normalisation of
+an input, for each concept separately. Codes are scaled to unit length before they are compared with items (which is the
+paper's cosine). β rises with every update and reaches its cap, 0.2, after the first of 200 epochs.
 """
 
 from dataclasses import dataclass
@@ -34,13 +34,13 @@ SHORTEST = 1e-6
 class MacridVAE(TrainableSpec):
     """Hyper-parameters of MacridVAE; the defaults are those of the authors' code."""
 
-    concepts: int = hp(7, "K: concepts that the items are sorted into", low=1, search=("int", 2, 20))
+    concepts: int = hp(7, "number K of concepts that items are grouped into", low=1, search=("int", 2, 20))
     latent: int = hp(100, "size of the code of each concept", low=1, search=("log", 32, 512))
-    hidden: tuple[int, ...] = hp((100,), "widths of the encoder, which all concepts share", low=1)
-    temperature: float = hp(0.1, "tau: what cosines are divided by", low=0.01, search=("log", 0.05, 0.5))
+    hidden: tuple[int, ...] = hp((100,), "widths of the encoder's hidden layers, which all concepts share", low=1)
+    temperature: float = hp(0.1, "temperature tau that divides the cosines", low=0.01, search=("log", 0.05, 0.5))
     prior_std: float = hp(0.075, "standard deviation of the prior", low=1e-6, search=("log", 0.01, 0.2))
-    dropout: float = hp(0.5, "share of a row's entries that are dropped", low=0, high=0.99, search=("linear", 0, 0.9))
-    beta: float = hp(0.2, "weight of the KL term once annealed", low=0, search=("linear", 0, 1))
+    dropout: float = hp(0.5, "dropout rate of the input interactions", low=0, high=0.99, search=("linear", 0, 0.9))
+    beta: float = hp(0.2, "weight of the KL term after annealing", low=0, search=("linear", 0, 1))
     anneal: float = hp(1 / 200, "share of the updates over which beta rises from 0", low=0, high=1)
 
     def build(self, shape: Shape) -> "MacridVAENetwork":

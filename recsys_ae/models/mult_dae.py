@@ -22,9 +22,14 @@ class MultDAE(SoftmaxSpec):
     """Hyper-parameters of Mult-DAE; the defaults are those of the paper's [items → 200 → items]."""
 
     latent: int = hp(200, "size of the code", low=1, search=("log", 32, 1024))
-    hidden: tuple[int, ...] = hp((), "widths from the input to the code, mirrored on the way back", low=1)
-    dropout: float = hp(0.5, "share of a row's entries that are dropped", low=0, high=0.99, search=("linear", 0, 0.9))
-    l2: float = hp(2e-5, "adds l2 times the sum of all squared weights to the loss", low=0, search=("log", 1e-6, 1e-3))
+    hidden: tuple[int, ...] = hp((), "widths of the encoder's hidden layers, mirrored in the decoder", low=1)
+    dropout: float = hp(0.5, "dropout rate of the input interactions", low=0, high=0.99, search=("linear", 0, 0.9))
+    l2: float = hp(
+        2e-5,
+        "L2 penalty: this times the sum of all squared weights, without biases, is added to the loss",
+        low=0,
+        search=("log", 1e-6, 1e-3),
+    )
 
     def build(self, shape: Shape) -> "MultDAENetwork":
         """Make the untrained network."""

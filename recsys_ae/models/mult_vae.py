@@ -27,9 +27,9 @@ class MultVAE(SoftmaxSpec):
     """
 
     latent: int = hp(200, "size of the code", low=1, search=("log", 32, 1024))
-    hidden: tuple[int, ...] = hp((600,), "widths from the input to the code, mirrored on the way back", low=1)
-    dropout: float = hp(0.5, "share of a row's entries that are dropped", low=0, high=0.99, search=("linear", 0, 0.9))
-    beta: float = hp(0.2, "weight of the KL term once annealed", low=0, search=("linear", 0, 1))
+    hidden: tuple[int, ...] = hp((600,), "widths of the encoder's hidden layers, mirrored in the decoder", low=1)
+    dropout: float = hp(0.5, "dropout rate of the input interactions", low=0, high=0.99, search=("linear", 0, 0.9))
+    beta: float = hp(0.2, "weight of the KL term after annealing", low=0, search=("linear", 0, 1))
     anneal: float = hp(40_000 / 46_800, "share of the updates over which beta rises from 0", low=0, high=1)
 
     def build(self, shape: Shape) -> "MultVAENetwork":

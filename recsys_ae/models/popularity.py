@@ -1,4 +1,4 @@
-"""Popularity: everybody gets the items that most training users have touched."""
+"""Popularity: a baseline that ranks items by their number of training users, the same for everybody."""
 
 from dataclasses import dataclass
 

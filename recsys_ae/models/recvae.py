@@ -1,4 +1,4 @@
-"""RecVAE: a variational autoencoder whose encoder is held near its former self, trained in turn with a linear decoder.
+"""RecVAE: a variational autoencoder with a composite prior, whose encoder and linear decoder are trained in turn.
 
 Shenbin, Alekseev, Tutubalina, Malykh, Nikolenko, "RecVAE: A New Variational Autoencoder for Top-N Recommendations with
 Implicit Feedback", WSDM 2020.
@@ -37,14 +37,20 @@ class RecVAE(SoftmaxSpec):
     latent: int = hp(200, "size of the code", low=1, search=("log", 32, 1024))
     width: int = hp(600, "width of the encoder's layers", low=1, search=("log", 64, 2048))
     layers: int = hp(5, "number of the encoder's layers", low=1, search=("int", 1, 7))
-    ln_eps: float = hp(1e-5, "what layer normalisation adds to the variance; 0.1 in the authors' later code", low=0)
-    dropout: float = hp(
-        0.5, "share of a row's entries dropped while the encoder learns", low=0, high=0.99, search=("linear", 0, 0.9)
+    ln_eps: float = hp(
+        1e-5, "epsilon that layer normalisation adds to the variance; 0.1 in the authors' later code", low=0
     )
-    gamma: float = hp(0.005, "weight of a row's KL term for each of its entries", low=0, search=("log", 1e-3, 2e-2))
-    encoder_epochs: int = hp(3, "passes in a row that train the encoder", low=1)
-    decoder_epochs: int = hp(1, "passes after them that train the decoder", low=1)
-    lr: float = hp(5e-4, "learning rate", low=0, search=("log", 1e-4, 1e-2))
+    dropout: float = hp(
+        0.5,
+        "dropout rate of the input interactions while the encoder is trained",
+        low=0,
+        high=0.99,
+        search=("linear", 0, 0.9),
+    )
+    gamma: float = hp(0.005, "weight of a row's KL term per interaction of the row", low=0, search=("log", 1e-3, 2e-2))
+    encoder_epochs: int = hp(3, "number of consecutive passes that train the encoder", low=1)
+    decoder_epochs: int = hp(1, "number of passes after these that train the decoder", low=1)
+    lr: float = hp(5e-4, "learning rate of the optimizer", low=0, search=("log", 1e-4, 1e-2))
 
     def build(self, shape: Shape) -> "RecVAENetwork":
         """Make the untrained network."""

@@ -1,8 +1,8 @@
-"""VASP: a deep variational autoencoder times a shallow linear one without self-loops, trained on halves of histories.
+"""VASP: the product of a deep variational and a shallow linear autoencoder, trained on halves of histories.
 
 Vančura, Kordík, "Deep Variational Autoencoder with Shallow Parallel Path for Top-N Recommendation (VASP)", ICANN 2021.
 
-All items are scored, where the authors' notebook leaves out the two thirds that are least popular.
+All items are scored; the authors' notebook leaves out the least popular two thirds.
 """
 
 from dataclasses import dataclass
@@ -38,15 +38,17 @@ class VASP(TrainableSpec):
     width: int = hp(600, "width of the deep path's layers; 4096 in the paper", low=1, search=("log", 64, 4096))
     encoder_layers: int = hp(7, "number of the encoder's layers", low=1, search=("int", 1, 7))
     decoder_layers: int = hp(5, "number of the decoder's layers", low=1, search=("int", 1, 5))
-    alpha: float = hp(0.25, "weight in the loss of items that were touched; all others weigh 1 - alpha", low=0, high=1)
-    gamma: float = hp(2.0, "how much less the loss counts what is predicted well", low=0, search=("linear", 0, 4))
-    epochs: int = hp(20, "passes over the training rows; 90 in the paper", low=1)
+    alpha: float = hp(0.25, "loss weight of the items in the history; all others weigh 1 - alpha", low=0, high=1)
+    gamma: float = hp(2.0, "focusing parameter gamma of the focal loss", low=0, search=("linear", 0, 4))
+    epochs: int = hp(20, "number of passes over the training rows (epochs); 90 in the paper", low=1)
     batch_size: int = hp(
-        256, "rows in an update, each in two halves; 1024 in the paper", low=1, search=("log", 64, 4096)
+        256, "number of rows in a batch, each split into two halves; 1024 in the paper", low=1, search=("log", 64, 4096)
     )
-    optimizer: Optimizer = hp("nadam", "how the weights follow their gradient")
-    lr: float = hp(1e-3, "learning rate; 5e-5 in the paper", low=0, search=("log", 1e-5, 1e-2))
-    lr_schedule: Schedule = hp("linear", "how the learning rate falls over the run")
+    optimizer: Optimizer = hp("nadam", "optimizer of the weights; adam_norm_grad is Adam with gradients of norm 1")
+    lr: float = hp(1e-3, "learning rate of the optimizer; 5e-5 in the paper", low=0, search=("log", 1e-5, 1e-2))
+    lr_schedule: Schedule = hp(
+        "linear", "learning-rate schedule: constant, or a linear or cosine decay to 0 at the end of the run"
+    )
 
     def build(self, shape: Shape) -> "VASPNetwork":
         """Make the untrained network."""
