@@ -113,7 +113,7 @@ def begin(network: Model, features: Features | None, items: Ids, run: Run) -> St
     warm_start.start(network, start.items, run.generator())
     if network.item_tables() or network.learns_from_features:
         return start
-    remark = "no weights of this model begin with item features: they serve to rank new items"
+    remark = "item features do not initialise weights of this model; they are used to rank cold items"
     return dataclasses.replace(start, remarks=(*start.remarks, remark))
 
 

@@ -46,7 +46,7 @@ class Extended(Model):
 
     def learn(self, rows: Rows, run: Run, validate: Validate | None = None) -> History:
         """Refuse: what is learnt is learnt by the network itself."""
-        raise TypeError("an extended network is not trained")
+        raise TypeError("a network extended by cold items cannot be trained")
 
     def item_vectors(self) -> Tensor:
         """Return those of the network."""

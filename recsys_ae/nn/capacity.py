@@ -2,11 +2,11 @@
 
 from collections.abc import Mapping
 
-from recsys_ae.errors import TrainingError
+from recsys_ae.errors import Argument, TrainingError
 from recsys_ae.nn.runtime import Run, free_memory
 
 
-def refuse_too_large(name: str, what: str, parts: Mapping[str, int], run: Run, way_out: str) -> None:
+def refuse_too_large(name: str, what: str, parts: Mapping[str, int], run: Run, *way_out: str | Argument) -> None:
     """Raise if a fit needs more memory than is free on the device of the run.
 
     Parameters
@@ -16,7 +16,7 @@ def refuse_too_large(name: str, what: str, parts: Mapping[str, int], run: Run, w
     parts
         The bytes that it needs, by what they are for.
     way_out
-        What would need less memory.
+        The changes that need less memory, as parts of the message.
 
     Raises
     ------
@@ -26,5 +26,5 @@ def refuse_too_large(name: str, what: str, parts: Mapping[str, int], run: Run, w
     free, needed = free_memory(run.torch_device), sum(parts.values())
     if free is not None and needed > free:
         raise TrainingError(
-            f"{name} needs {needed / 2**30:,.1f} GiB for {what}, and {free / 2**30:,.1f} GiB are free; {way_out}"
+            f"{name} needs {needed / 2**30:,.1f} GiB for {what}, and {free / 2**30:,.1f} GiB are free; ", *way_out
         )

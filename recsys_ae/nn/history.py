@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from recsys_ae import metrics
-from recsys_ae.errors import ConfigError
+from recsys_ae.errors import Argument, ConfigError
 
 VALIDATION = "valid/"
 """Prefix of what is measured on validation rows."""
@@ -53,7 +53,9 @@ class History(list[dict[str, float]]):
         """
         measured = self[-1]
         if f"{VALIDATION}{monitor}" not in measured:
-            raise ConfigError(f"monitor = {monitor!r} is not among what validation measures: {', '.join(measured)}")
+            metric_names = [name.removeprefix(VALIDATION) for name in measured if name.startswith(VALIDATION)]
+            choices = " or ".join(metric_names)
+            raise ConfigError(Argument("monitor", monitor), f" is not a validation metric of this fit; use {choices}")
         value, before = measured[f"{VALIDATION}{monitor}"], None if self.best is None else self.best.value
         sign = -1 if metrics.smaller_is_better(monitor) else 1
         if math.isnan(value) or not (before is None or sign * value > sign * before):

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 from torch import Tensor, nn
 
-from recsys_ae.errors import ConfigError, UnsupportedError
+from recsys_ae.errors import Argument, ConfigError, UnsupportedError
 from recsys_ae.nn.history import History
 from recsys_ae.nn.rows import Rows
 from recsys_ae.nn.runtime import Run
@@ -119,7 +119,7 @@ class Model(nn.Module, ABC):
 
     def rate(self, z: Tensor, rows: Tensor, items: Tensor) -> Tensor:
         """Return predicted ratings: of the code ``z[rows[j]]`` for the column ``items[j]``, ``(m,)``."""
-        raise UnsupportedError(f"{_name(self)} ranks items, but its scores are no ratings; use autorec")
+        raise UnsupportedError(f"{_name(self)} ranks items, but its scores are not ratings; use autorec")
 
     def item_tables(self) -> list[Tensor]:
         """Return the weights that have a row for each item, ``(n_items, d)`` each: what a warm start overwrites.
@@ -137,19 +137,19 @@ class Model(nn.Module, ABC):
     def do_without_features(self) -> None:
         """Raise if nothing can be learnt without features of the items."""
         if self.learns_from_features:
-            raise ConfigError(f"{_name(self)} learns from features of the items: give item_features (--item-features)")
+            raise ConfigError(f"{_name(self)} needs item features; give ", Argument("item_features"))
 
     def item_weights(self) -> Tensor:
         """Return all that scoring an item takes, a row for each, ``(n_items, p)``."""
-        raise UnsupportedError(f"{_name(self)} cannot score items that nobody has touched; use ease or mult_vae")
+        raise UnsupportedError(f"{_name(self)} cannot score cold items; use ease or mult_vae")
 
     def score_new(self, x: Rows, z: Tensor, weights: Tensor) -> Tensor:
         """Return the scores of rows and their codes for items with these weights, ``(m, p)``: ``(n, m)``."""
-        raise UnsupportedError(f"{_name(self)} cannot score items that nobody has touched; use ease or mult_vae")
+        raise UnsupportedError(f"{_name(self)} cannot score cold items; use ease or mult_vae")
 
     def weights_of(self, features: Tensor) -> Tensor:
         """Return the weights of items with these features, ``(m, p)``, of a model that has learnt from features."""
-        raise UnsupportedError(f"{_name(self)} does not learn from features of the items")
+        raise UnsupportedError(f"{_name(self)} does not learn from item features")
 
     @abstractmethod
     def item_vectors(self) -> Tensor:

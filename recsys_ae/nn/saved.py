@@ -100,7 +100,7 @@ class Saved(ABC):
     def _refuse_missing(cls, path: str | Path, config: Mapping[str, Any]) -> None:
         for name, package in config.get("packages", {}).items():
             if cls.registry.package_of(name) != package:
-                why = "does not register it any more" if plug_ins.installed(package) else "is not installed"
+                why = "no longer registers it" if plug_ins.installed(package) else "is not installed"
                 model = f"the model {name!r} of the package {package!r}"
                 raise ArtefactError(f"{path} was fitted with {model}, which {why}")
 

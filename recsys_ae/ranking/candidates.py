@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from scipy.sparse import csr_matrix, issparse
 
-from recsys_ae.errors import DataError
+from recsys_ae.errors import Argument, DataError
 from recsys_ae.nn.rows import canonical
 
 Filter: TypeAlias = csr_matrix | Sequence[int] | np.ndarray
@@ -59,7 +59,9 @@ class Candidates:
             denied_to_all[places(deny, n_items)] = True
         if exclude is not None:
             if not issparse(exclude):
-                raise DataError(f"exclude must be a sparse {histories.shape} matrix, not {type(exclude).__name__}")
+                raise DataError(
+                    Argument("exclude"), f" must be a sparse {histories.shape} matrix, not {type(exclude).__name__}"
+                )
             denied.append(_per_row(exclude, histories, "exclude"))
         return cls(tuple(denied), allowed, denied_to_all if denied_to_all.any() else None)
 
@@ -76,7 +78,7 @@ def places(items: Any, n_items: int, what: str = "items") -> np.ndarray:
     if asked.size == 0:
         return np.empty(0, np.int64)
     if asked.dtype.kind not in "iu" or asked.ndim != 1:
-        raise DataError(f"{what} must be a list of positions from 0 to {n_items - 1:,}; ids go through positions()")
+        raise DataError(f"{what} must be a list of positions from 0 to {n_items - 1:,}; positions() looks up ids")
     if asked.min() < 0 or asked.max() >= n_items:
         wrong = asked[(asked < 0) | (asked >= n_items)][0]
         raise DataError(f"there is no {what[:-1]} at position {wrong}; there are {n_items:,} {what}")
@@ -85,5 +87,5 @@ def places(items: Any, n_items: int, what: str = "items") -> np.ndarray:
 
 def _per_row(matrix: Any, histories: csr_matrix, name: str) -> csr_matrix:
     if matrix.shape != histories.shape:
-        raise DataError(f"{name} has the shape {matrix.shape}, but the histories have {histories.shape}")
+        raise DataError(Argument(name), f" has the shape {matrix.shape}, but the histories have {histories.shape}")
     return canonical(matrix)

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import torch
 
-from recsys_ae.errors import UnsupportedError
+from recsys_ae.errors import Argument, UnsupportedError
 from recsys_ae.nn.runtime import free_memory
 
 CELLS = 2**22
@@ -53,7 +53,9 @@ def in_chunks(n: int, rows: int, cells: int, work: Callable[[slice, int], None])
         if _fits(work, chunk, cells):
             start = chunk.stop
         elif rows == cells == 1:
-            raise UnsupportedError("there is not enough memory to score a single row; free some, or use device = cpu")
+            raise UnsupportedError(
+                "there is not enough memory to score a single row; free some, or set ", Argument("device", "cpu")
+            )
         else:
             rows, cells = max(1, rows // 2), max(1, cells // 2)
             torch.cuda.empty_cache()

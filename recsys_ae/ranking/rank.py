@@ -184,7 +184,7 @@ def validation(
 ) -> Callable[[], dict[str, float]]:
     """Return a function that measures these metrics of the network, as it then is, on the users held out."""
     if holdout.targets.nnz == 0:
-        raise DataError("the validation users have no targets to find; hold some of their items out")
+        raise DataError("the validation users have no targets; hold out some of their interactions")
     lists = [name for name in names if not metrics.smaller_is_better(name)]
     errors = [name for name in names if metrics.smaller_is_better(name)]
     k = max((metrics.parse(name).k for name in lists), default=0)

@@ -126,7 +126,7 @@ def test_a_model_that_ranks_takes_all_values_of_a_ratings_split(cli: Run, here: 
 def test_an_error_of_ratings_decides_nothing_where_there_is_none(cli: Run, here: Path, ratings: Path) -> None:
     outcome = cli("fit", "mult-dae", "--data", ratings, *FAST, "--latent", 2, "--epochs", 1, "--monitor", "rmse")
     assert outcome.code == 1
-    assert "mult_dae ranks items, but its scores are no ratings" in outcome.error
+    assert "mult_dae ranks items, but its scores are not ratings" in outcome.error
 
 
 # Evaluating
@@ -162,7 +162,7 @@ def test_errors_of_a_model_that_ranks_are_refused_before_the_data_are_read(
 ) -> None:
     monkeypatch.setattr("recsys_ae_cli.commands.evaluate.divided", lambda *_: pytest.fail("reads the data"))
     outcome = cli("evaluate", model, "--metrics", "ndcg@10,rmse")
-    assert (outcome.code, outcome.error) == (1, "Error: ease ranks items, but its scores are no ratings; use autorec")
+    assert (outcome.code, outcome.error) == (1, "Error: ease ranks items, but its scores are not ratings; use autorec")
 
 
 def test_an_error_has_no_cut_off(cli: Run, rated_model: Path) -> None:

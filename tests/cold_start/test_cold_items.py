@@ -110,13 +110,13 @@ def test_new_items_are_ranked_alike_by_a_model_that_came_back(name: str, tmp_pat
 @pytest.mark.parametrize("name", sorted(SILENT - {"blend"}))
 def test_what_scores_no_new_items_says_so(name: str) -> None:
     data = data_for(name)
-    with pytest.raises(UnsupportedError, match=f"{name} cannot score items that nobody has touched; use ease"):
+    with pytest.raises(UnsupportedError, match=f"{name} cannot score cold items; use ease"):
         Recommender(small(name)).fit(data, item_features=told(data), run=CPU)
 
 
 @pytest.mark.parametrize("name", FROM_FEATURES)
 def test_what_learns_from_features_asks_for_them(name: str) -> None:
-    with pytest.raises(ConfigError, match=f"{name} learns from features of the items: give item_features"):
+    with pytest.raises(ConfigError, match=f"{name} needs item features; give item_features"):
         Recommender(small(name)).fit(data_for(name), run=CPU)
 
 

@@ -85,7 +85,7 @@ def test_single_precision_makes_the_same_lists_on_well_conditioned_data() -> Non
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
 def test_items_that_are_always_touched_together_need_a_penalty(dtype: str) -> None:
     twins = csr_matrix(np.array([[1, 1, 0], [1, 1, 1], [0, 0, 1]], np.float32))
-    with pytest.raises(TrainingError, match="l2 = 0 is too small to invert the items' Gram matrix; raise it"):
+    with pytest.raises(TrainingError, match=r"l2 = 0\.0 is too small to invert the items' Gram matrix; raise it"):
         learnt(EASE(l2=0.0, dtype=dtype), twins)  # type: ignore[arg-type]
     assert learnt(EASE(l2=0.1, dtype=dtype), twins).weights[0, 1] > 0.9  # type: ignore[arg-type]
 

@@ -276,7 +276,7 @@ def test_an_item_that_nobody_has_scores_zero(rank: int, omega: float) -> None:
 @pytest.mark.parametrize("rank", [0, 2])
 def test_items_that_are_always_touched_together_need_a_penalty_or_dropout(rank: int) -> None:
     twins = csr_matrix(np.array([[1, 1, 0], [1, 1, 1], [0, 0, 1]], np.float32))
-    with pytest.raises(TrainingError, match="l2 = 0 is too small to invert the items' Gram matrix; raise it"):
+    with pytest.raises(TrainingError, match=r"l2 = 0\.0 is too small to invert the items' Gram matrix; raise it"):
         learnt(twins, l2=0.0, dropout=0.0, rank=rank)
     network = learnt(twins, l2=0.0, dropout=0.2, rank=rank, omega=0.0)
     assert all(tensor.isfinite().all() for tensor in network.state_dict().values())

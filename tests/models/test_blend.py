@@ -184,7 +184,7 @@ def test_models_that_predict_ratings_are_no_members() -> None:
 
 def test_a_blend_has_no_ratings_to_predict() -> None:
     model, nothing = blend([fitted(EASE()), fitted(Popularity())]), np.array([0])
-    with pytest.raises(UnsupportedError, match="blend ranks items, but its scores are no ratings"):
+    with pytest.raises(UnsupportedError, match="blend ranks items, but its scores are not ratings"):
         model.predict(training_data().matrix, (nothing, nothing))
 
 

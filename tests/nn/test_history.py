@@ -39,5 +39,5 @@ def test_each_verdict_is_about_the_last_epoch() -> None:
 
 
 def test_a_monitor_that_was_not_measured_is_named() -> None:
-    with pytest.raises(ConfigError, match=r"monitor = 'ndcg@5' is not among what validation measures: valid/rmse"):
+    with pytest.raises(ConfigError, match=r"monitor = 'ndcg@5' is not a validation metric of this fit; use rmse"):
         History([{"valid/rmse": 1.0}]).judge("ndcg@5")

@@ -32,7 +32,7 @@ def test_a_position_that_does_not_exist_is_named(items: list[int], wrong: int) -
 
 @pytest.mark.parametrize("items", [["a"], [0.0], [True], [[0, 1]], 1, {0, 1}, "ab", [None]])
 def test_what_are_no_positions_is_refused(items: Any) -> None:
-    with pytest.raises(DataError, match=r"items must be a list of positions from 0 to 2; ids go through positions\(\)"):
+    with pytest.raises(DataError, match=r"items must be a list of positions from 0 to 2; positions\(\) looks up ids"):
         places(items, 3)
 
 

@@ -67,7 +67,7 @@ def test_not_even_a_single_row_is_an_error_that_says_what_to_do() -> None:
     def work(chunk: slice, cells: int) -> None:
         raise torch.OutOfMemoryError
 
-    with pytest.raises(UnsupportedError, match="not enough memory to score a single row; free some, or use device"):
+    with pytest.raises(UnsupportedError, match="to score a single row; free some, or set device = 'cpu'"):
         in_chunks(9, 4, 100, work)
 
 

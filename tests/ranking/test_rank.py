@@ -352,7 +352,7 @@ def test_users_without_targets_do_not_count_in_the_validation() -> None:
 
 
 def test_a_validation_without_any_target_is_refused() -> None:
-    with pytest.raises(DataError, match="the validation users have no targets to find; hold some of their items out"):
+    with pytest.raises(DataError, match="the validation users have no targets; hold out some of their interactions"):
         validation(Linear(_weights()), POPULARITY, _holdout(np.zeros((N, WIDTH), bool)), ["recall@5"])
 
 
@@ -450,7 +450,7 @@ def test_rating_leaves_training_mode_and_records_no_gradients() -> None:
 
 
 def test_a_model_that_ranks_only_says_so() -> None:
-    with pytest.raises(UnsupportedError, match="ranks items, but its scores are no ratings; use autorec"):
+    with pytest.raises(UnsupportedError, match="ranks items, but its scores are not ratings; use autorec"):
         predict(Linear(_weights()), HISTORIES, (np.array([3]), np.array([4])))
 
 

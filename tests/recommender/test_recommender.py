@@ -194,7 +194,7 @@ def test_similar_items_are_asked_for_by_position(blocks: Recommender) -> None:
     [
         ([0], 0, ConfigError, "k = 0 must be at least 1"),
         ([32], 5, DataError, "there is no item at position 32; there are 32 items"),
-        (["1000"], 5, DataError, r"items must be a list of positions .*; ids go through positions\(\)"),
+        (["1000"], 5, DataError, r"items must be a list of positions .*; positions\(\) looks up ids"),
     ],
 )
 def test_similar_items_of_nothing_are_refused(
@@ -379,7 +379,7 @@ def test_models_that_do_not_know_users_apart_take_no_notice(blocks: Recommender)
         (([-1], [0]), "there is no row at position -1"),
         (([0], [3]), "there is no item at position 3; there are 3 items"),
         (([0, 1], [0]), "pairs name 2 rows and 1 items"),
-        (([0], ["a"]), r"items must be a list of positions .*; ids go through positions\(\)"),
+        (([0], ["a"]), r"items must be a list of positions .*; positions\(\) looks up ids"),
         (([0.5], [0]), "rows must be a list of positions"),
     ],
 )
@@ -390,7 +390,7 @@ def test_pairs_of_nothing_are_refused(asked: Any, message: str, means: Recommend
 
 def test_a_model_that_ranks_predicts_no_ratings(blocks: Recommender) -> None:
     histories = holdout(training_data()).histories
-    with pytest.raises(UnsupportedError, match="ease ranks items, but its scores are no ratings"):
+    with pytest.raises(UnsupportedError, match="ease ranks items, but its scores are not ratings"):
         blocks.predict(histories, pairs((0, 0)))
     with pytest.raises(UnsupportedError, match="ease ranks items"):
         evaluate(blocks, holdout(training_data()), ["rmse"])

@@ -8,7 +8,7 @@ from typing import Literal, TypeAlias
 import torch
 from torch import Tensor
 
-from recsys_ae.errors import TrainingError
+from recsys_ae.errors import Argument, TrainingError
 from recsys_ae.nn.linear import cholesky, cooccurrence, dual
 from recsys_ae.nn.model import ALL, Model
 from recsys_ae.nn.rows import Rows
@@ -121,7 +121,7 @@ def factor(gram: Tensor, penalty: Tensor, l2: float) -> Tensor:
     # Of the pivot of an item that others determine nothing is left but rounding, which may be above 0.
     rounding = 64 * torch.finfo(gram.dtype).eps * gram.diagonal()
     if not (cholesky.factorise(gram) and (gram.diagonal().square() >= rounding).all()):
-        raise TrainingError(f"l2 = {l2:g} is too small to invert the items' Gram matrix; raise it")
+        raise TrainingError(Argument("l2", l2), " is too small to invert the items' Gram matrix; raise it")
     return gram
 
 

@@ -58,8 +58,8 @@ class Neighbors(Model):
         free = free_memory(self.neighbors.device)
         if free is not None and 4 * n * n > free // 2:
             raise UnsupportedError(
-                f"items are compared by all their similarities, which takes {4 * n * n / 2**30:,.1f} GiB for "
-                f"{n:,} items, and {free / 2**30:,.1f} GiB are free; use another model for similar items"
+                f"finding similar items needs {4 * n * n / 2**30:,.1f} GiB for the similarities of {n:,} items, "
+                f"and {free / 2**30:,.1f} GiB are free; use another model for similar items"
             )
         vectors = torch.zeros(n, n, device=self.neighbors.device)
         vectors.scatter_add_(1, self.neighbors.long(), self.similarities)

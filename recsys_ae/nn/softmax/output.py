@@ -8,7 +8,7 @@ from typing import Generic, TypeVar
 import torch
 from torch import Tensor, nn
 
-from recsys_ae.errors import ConfigError
+from recsys_ae.errors import Argument, ConfigError
 from recsys_ae.nn.head import LinearHead
 from recsys_ae.nn.layers import initialise, linear
 from recsys_ae.nn.model import Shape
@@ -34,13 +34,20 @@ class SoftmaxSpec(TrainableSpec):
         super().__post_init__()
         if self.sampled_items and self.optimizer not in ("adam", "adam_norm_grad"):
             raise ConfigError(
-                f"optimizer = {self.optimizer!r} cannot update only the items drawn by sampled_items = "
-                f"{self.sampled_items:,}; use optimizer = 'adam', or sampled_items = 0"
+                Argument("optimizer", self.optimizer),
+                " cannot update single rows of the weights, as ",
+                Argument("sampled_items", self.sampled_items),
+                " requires; set ",
+                Argument("optimizer", "adam"),
+                " or ",
+                Argument("sampled_items", 0),
             )
         if self.sampled_items and self.anchor_l2:
             raise ConfigError(
-                f"anchor_l2 = {self.anchor_l2:g} moves all items, and sampled_items = {self.sampled_items:,} a few; "
-                "set one of them to 0"
+                Argument("anchor_l2", self.anchor_l2),
+                " updates all items, but ",
+                Argument("sampled_items", self.sampled_items),
+                " only a few; set one of them to 0",
             )
 
     def batch_memory(self, shape: Shape) -> int:
@@ -77,7 +84,7 @@ class SoftmaxOutput(nn.Linear):
         if not self.samples:
             return multinomial(hidden, self.weight, self.bias, targets)
         if self.sampler is None:
-            raise RuntimeError("a sampled loss needs prepare() before it")
+            raise RuntimeError("call prepare() before a sampled loss")
         return sampled_multinomial(hidden, self.weight, self.bias, targets, *self.sampler.draw(generator))
 
 

@@ -8,7 +8,7 @@ from typing import Any, Generic
 import torch
 from torch import Tensor, nn
 
-from recsys_ae.errors import TrainingError
+from recsys_ae.errors import Argument, Message, TrainingError
 from recsys_ae.nn.history import VALIDATION, History
 from recsys_ae.nn.runtime import Progress, Run
 from recsys_ae.nn.training.averaging import RunningAverage
@@ -186,10 +186,14 @@ def _refuse_not_finite(losses: Tensor, before: int, epoch: int, run: Run) -> Non
     if len(bad) == 0:
         return
     first = int(bad[0])
+    advice: Message
     if first == 0 and before == 0:
-        cause = "the first loss already, so the input or the starting weights are to blame: look for huge values"
+        advice = ("this is the first loss, so look for huge values in the input or the initial weights",)
     elif run.dtype is torch.float16:
-        cause = "fp16 overflows above 65,504: use precision bf16 or fp32, or lower lr"
+        bf16, fp32 = Argument("precision", "bf16"), Argument("precision", "fp32")
+        advice = ("fp16 overflows above 65,504: set ", bf16, " or ", fp32, ", or lower ", Argument("lr"))
     else:
-        cause = "most likely the learning rate is too high: lower lr, or set clip_norm"
-    raise TrainingError(f"the loss is {float(losses[first])} at update {before + first + 1} (epoch {epoch}); {cause}")
+        lr, clip_norm = Argument("lr"), Argument("clip_norm")
+        advice = ("most likely the learning rate is too high: lower ", lr, ", or set ", clip_norm)
+    position = f"at update {before + first + 1} (epoch {epoch})"
+    raise TrainingError(f"the loss is {float(losses[first])} {position}; ", *advice)

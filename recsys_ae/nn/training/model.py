@@ -5,7 +5,7 @@ from typing import Generic, TypeVar
 
 from torch import Tensor
 
-from recsys_ae.errors import ConfigError
+from recsys_ae.errors import Argument, ConfigError
 from recsys_ae.nn.anchors import Anchors
 from recsys_ae.nn.history import History
 from recsys_ae.nn.model import Model, Shape, Spec, Validate
@@ -50,8 +50,11 @@ class TrainableModel(Trainable[Rows, SpecT], Model, Generic[SpecT]):
         super().do_without_features()
         if self.spec.anchor_l2:
             raise ConfigError(
-                f"anchor_l2 = {self.spec.anchor_l2:g} has nothing to pull to: "
-                "give item_features (--item-features), or set it to 0"
+                Argument("anchor_l2", self.spec.anchor_l2),
+                " needs item features; give ",
+                Argument("item_features"),
+                ", or set ",
+                Argument("anchor_l2", 0),
             )
 
     def penalised(self, loss: Loss) -> Loss:

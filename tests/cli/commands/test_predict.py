@@ -108,7 +108,7 @@ def test_the_data_of_the_fit_are_not_needed_where_all_users_are_in_the_file(
 
 def test_a_model_that_ranks_is_refused(cli: Run, here: Path, model: Path) -> None:
     outcome = cli("predict", model, "--pairs", "missing.csv", "--out", "-")
-    assert (outcome.code, outcome.error) == (1, "Error: ease ranks items, but its scores are no ratings; use autorec")
+    assert (outcome.code, outcome.error) == (1, "Error: ease ranks items, but its scores are not ratings; use autorec")
 
 
 @pytest.mark.parametrize(

@@ -409,7 +409,7 @@ def test_no_patience_never_stops_early() -> None:
 
 
 def test_a_monitor_that_is_not_measured_is_refused_with_what_is() -> None:
-    with pytest.raises(ConfigError, match=r"monitor = 'recall@7' is not among what validation measures: .*ndcg@100"):
+    with pytest.raises(ConfigError, match=r"monitor = 'recall@7' is not a validation metric of this fit; use ndcg@100"):
         learn(network_of(Tiny(monitor="recall@7")), scripted([0.1, 0.2, 0.3]))
 
 
@@ -465,10 +465,10 @@ class BreakingNetwork(TinyNetwork):
 @pytest.mark.parametrize(
     ("update", "value", "precision", "message"),
     [
-        (0, float("nan"), "fp32", r"the loss is nan at update 1 \(epoch 1\); the first loss already, .* huge values"),
+        (0, float("nan"), "fp32", r"the loss is nan at update 1 \(epoch 1\); this is the first loss, .* huge values"),
         (4, float("nan"), "fp32", r"the loss is nan at update 5 \(epoch 2\); .* learning rate is too high: lower lr"),
         (2, float("inf"), "fp32", r"the loss is inf at update 3 \(epoch 1\); .* learning rate is too high"),
-        (3, float("nan"), "fp16", r"the loss is nan at update 4 \(epoch 2\); fp16 overflows above 65,504: use .*bf16"),
+        (3, float("nan"), "fp16", r"the loss is nan at update 4 \(epoch 2\); fp16 overflows above 65,504: set .*bf16"),
     ],
 )
 def test_a_loss_that_is_no_number_stops_with_its_update_and_the_likely_cause(
