@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from recsys_ae.errors import TrainingError
+from recsys_ae.errors import Argument, TrainingError
 from recsys_ae.models import _implicit
 from recsys_ae.nn.head import LinearHead
 from recsys_ae.nn.history import History
@@ -93,7 +93,8 @@ class ALSNetwork(LinearHead):
                 report = _implicit.reporting(run, spec.iterations, len(rows))
                 model.fit(_implicit.matrix(rows), show_progress=False, callback=report)
             except ModelFitError as error:
-                raise TrainingError("the factors are not finite: scale the values down, or raise l2") from error
+                advice = "scale the values of the interactions down, or raise "
+                raise TrainingError("the factors are not finite; " + advice, Argument("l2")) from error
         self.item_factors = torch.from_numpy(model.item_factors).to(rows.device)
         self.gram = self.item_factors.double().T @ self.item_factors.double()
         self._refuse_singular()
@@ -104,4 +105,6 @@ class ALSNetwork(LinearHead):
         factor, failed = torch.linalg.cholesky_ex(base)
         rounding = 64 * torch.finfo(base.dtype).eps * base.diagonal()
         if failed or (factor.diagonal().square() <= rounding).any():
-            raise TrainingError(f"l2 = {self.spec.l2:g} is too small to solve for the factors of a user; raise it")
+            raise TrainingError(
+                Argument("l2", self.spec.l2), " is too small to solve for the factors of a user; raise it"
+            )

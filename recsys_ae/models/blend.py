@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from recsys_ae import metrics
-from recsys_ae.errors import ConfigError, UnsupportedError
+from recsys_ae.errors import Argument, ConfigError, UnsupportedError
 from recsys_ae.nn.history import History
 from recsys_ae.nn.model import ALL, Model, Shape, Spec, Stats, Validate
 from recsys_ae.nn.rows import Rows
@@ -56,13 +56,15 @@ class Blend(Spec):
         members = tuple(map(text_of, self.specs))  # one way to write each, so that equal blends are equal
         object.__setattr__(self, "members", members)
         if len(members) < 2:
-            raise ConfigError(f"members = {members!r} is no blend; name at least two models")
+            raise ConfigError(Argument("members", members), " must name at least two models")
         if self.weights and len(self.weights) != len(members):
-            raise ConfigError(f"there are {len(self.weights)} weights for {len(members)} members; give one for each")
+            expected = f" must have one weight for each of the {len(members)} members"
+            raise ConfigError(Argument("weights", self.weights), expected)
         if self.weights and not any(self.weights):
-            raise ConfigError(f"weights = {self.weights!r} leave no member; one must be above 0")
+            raise ConfigError(Argument("weights", self.weights), " must have at least one weight above 0")
         if metrics.smaller_is_better(self.monitor):
-            raise ConfigError(f"monitor = {self.monitor!r} is an error of ratings, and a blend ranks; use ndcg@100")
+            problem = " is an error of predicted ratings, but a blend ranks; use ndcg@100"
+            raise ConfigError(Argument("monitor", self.monitor), problem)
 
     @property
     def specs(self) -> tuple[Spec, ...]:
@@ -101,9 +103,9 @@ def _spec_of(text: str) -> Spec:
     try:
         cls = _FOLDER.spec_class(name)
         if cls is Blend:
-            raise ConfigError("a blend is no member of another; name its members here")
+            raise ConfigError("a blend cannot be a member of a blend; name its members instead")
         if cls.feedback != "implicit":
-            raise ConfigError("predicted ratings are no ranking; blend models that rank")
+            raise ConfigError("it predicts ratings and does not rank items; blend models that rank")
         return hyper_text.read(cls, settings)
     except ConfigError as error:
         raise ConfigError(f"member {text!r}: {error}") from error
@@ -161,8 +163,9 @@ class BlendNetwork(Model):
         for place, spec in enumerate(specs):
             if spec in specs[:place]:
                 raise ConfigError(
-                    f"{self.spec.members[place]!r} is a member twice, and would be the same model twice; fit it apart "
-                    "with another seed, and blend the fitted models"
+                    Argument("members"),
+                    f" must differ, but {self.spec.members[place]!r} is named twice; to mix it with itself, fit it "
+                    "with two seeds and blend the fitted models",
                 )
         silent = dataclasses.replace(run, tracker=NoTracker())  # their epochs are not the blend's
         for place, member in enumerate(self.networks):
@@ -209,7 +212,7 @@ class BlendNetwork(Model):
                 if weight:
                     parts.append(functional.normalize(member.item_vectors().detach(), dim=1) * weight**0.5)
         if not parts:
-            raise UnsupportedError("no member of this blend knows a likeness between items; use another model")
+            raise UnsupportedError("no member of this blend can compare items; use another model for similar items")
         return torch.cat(parts, dim=1)
 
 

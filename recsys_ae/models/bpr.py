@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from recsys_ae.errors import TrainingError
+from recsys_ae.errors import Argument, TrainingError
 from recsys_ae.models import _implicit
 from recsys_ae.nn.head import LinearHead
 from recsys_ae.nn.history import History
@@ -106,7 +106,7 @@ class BPRNetwork(LinearHead):
             report = _implicit.reporting(run, spec.iterations, len(rows))
             model.fit(_implicit.matrix(rows), show_progress=False, callback=report)
         except ModelFitError as error:
-            raise TrainingError(f"the factors are not finite: lower lr = {spec.lr:g}") from error
+            raise TrainingError("the factors are not finite; lower ", Argument("lr", spec.lr)) from error
         learnt = torch.from_numpy(model.item_factors).to(rows.device)
         self.item_factors, self.item_bias = learnt[:, :-1].contiguous(), learnt[:, -1].contiguous()
         return History()

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from recsys_ae.errors import ConfigError
+from recsys_ae.errors import Argument, ConfigError
 from recsys_ae.nn.head import LinearHead
 from recsys_ae.nn.history import VALIDATION, History
 from recsys_ae.nn.linear import cooccurrence, gram
@@ -69,7 +69,9 @@ class EDLAE(Spec):
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.rank and (self.user_discount or self.scaling or self.popularity_discount):
-            raise ConfigError("user_discount, scaling and popularity_discount are for full rank; set rank = 0")
+            discounts = Argument("user_discount"), ", ", Argument("scaling"), " and ", Argument("popularity_discount")
+            low, full = Argument("rank", self.rank), Argument("rank", 0)
+            raise ConfigError(*discounts, " are for full rank, not ", low, "; set them to 0, or ", full)
 
     def build(self, shape: Shape) -> "EDLAENetwork | LowRankNetwork":
         """Make a model whose weights are still 0."""

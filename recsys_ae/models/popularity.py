@@ -45,4 +45,4 @@ class PopularityNetwork(Model):
 
     def item_vectors(self) -> Tensor:
         """Refuse: a count says nothing of likeness."""
-        raise UnsupportedError("popularity knows no likeness between items; use another model for similar items")
+        raise UnsupportedError("popularity cannot compare items; use another model for similar items")

@@ -296,5 +296,5 @@ def test_memory_is_one_matrix_of_all_pairs_and_what_has_the_rank() -> None:
 def test_discounts_are_off_by_default_and_for_full_rank_only(name: str) -> None:
     assert getattr(EDLAE(), name) == 0
     assert not torch.allclose(learnt(l2=20.0, **{name: 0.5}).weights, learnt(l2=20.0).weights, rtol=1e-2)
-    with pytest.raises(ConfigError, match="are for full rank; set rank = 0"):
+    with pytest.raises(ConfigError, match="are for full rank, not rank = 3; set them to 0, or rank = 0"):
         EDLAE(rank=3, **{name: 0.5})

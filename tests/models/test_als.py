@@ -60,12 +60,14 @@ def test_confidence_in_large_values_needs_no_luck() -> None:
 
 
 def test_without_a_penalty_there_may_be_no_solution() -> None:
-    with pytest.raises(TrainingError, match=r"l2 = 0 is too small to solve for the factors of a user; raise it"):
+    with pytest.raises(TrainingError, match=r"l2 = 0\.0 is too small to solve for the factors of a user; raise it"):
         fitted(ALS(latent=40, l2=0.0))
 
 
 def test_factors_that_are_not_finite_are_refused() -> None:
-    with pytest.raises(TrainingError, match="the factors are not finite: scale the values down, or raise l2"):
+    with pytest.raises(
+        TrainingError, match="the factors are not finite; scale the values of the interactions down, or raise l2"
+    ):
         fitted(factor=1e30)
 
 

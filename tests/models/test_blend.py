@@ -45,11 +45,11 @@ def test_blends_of_the_same_models_are_equal_however_they_are_written() -> None:
         (("ease l3=2", "popularity"), "member 'ease l3=2': EASE has no hyper-parameter 'l3'; known: l2, dtype"),
         (("ease", "mult_dae latent=0"), "latent = 0 is out of bounds; expected at least 1"),
         (("ease", "mult_dae latent=big"), "latent = 'big' must be a whole number"),
-        (("ease", "blend"), "member 'blend': a blend is no member of another; name its members here"),
-        (("ease", "autorec"), "member 'autorec': predicted ratings are no ranking"),
+        (("ease", "blend"), "member 'blend': a blend cannot be a member of a blend; name its members instead"),
+        (("ease", "autorec"), "member 'autorec': it predicts ratings and does not rank items"),
         (("ease", ""), "there is no model ''"),
-        (("ease",), "is no blend; name at least two models"),
-        ((), "is no blend; name at least two models"),
+        (("ease",), "members = ('ease',) must name at least two models"),
+        ((), "members = () must name at least two models"),
     ],
 )
 def test_a_wrong_member_is_named(members: tuple[str, ...], said: str) -> None:
@@ -61,11 +61,11 @@ def test_a_wrong_member_is_named(members: tuple[str, ...], said: str) -> None:
 @pytest.mark.parametrize(
     ("chosen", "said"),
     [
-        ({"weights": (1.0,)}, "there are 1 weights for 2 members; give one for each"),
-        ({"weights": (0, 0)}, r"weights = \(0.0, 0.0\) leave no member; one must be above 0"),
+        ({"weights": (1.0,)}, r"weights = \(1.0,\) must have one weight for each of the 2 members"),
+        ({"weights": (0, 0)}, r"weights = \(0.0, 0.0\) must have at least one weight above 0"),
         ({"weights": (1, -1)}, "out of bounds; expected at least 0"),
         ({"scale": "z"}, "scale = 'z' is not one of 'standard', 'rank'"),
-        ({"monitor": "rmse"}, "monitor = 'rmse' is an error of ratings, and a blend ranks"),
+        ({"monitor": "rmse"}, "monitor = 'rmse' is an error of predicted ratings, but a blend ranks"),
     ],
 )
 def test_a_wrong_mix_is_refused(chosen: dict[str, Any], said: str) -> None:
@@ -74,7 +74,7 @@ def test_a_wrong_mix_is_refused(chosen: dict[str, Any], said: str) -> None:
 
 
 def test_the_same_member_twice_would_be_the_same_model_twice() -> None:
-    with pytest.raises(ConfigError, match="'ease' is a member twice"):
+    with pytest.raises(ConfigError, match="members must differ, but 'ease' is named twice"):
         fitted(Blend(members=("ease", "popularity", "ease l2=500")))
 
 
@@ -94,7 +94,7 @@ def test_a_blend_needs_the_memory_of_all_its_members() -> None:
 
 def test_a_blend_of_models_without_item_vectors_has_none() -> None:
     first, other = fitted(Popularity()), fitted(EASE())
-    with pytest.raises(UnsupportedError, match="no member of this blend knows a likeness"):
+    with pytest.raises(UnsupportedError, match="no member of this blend can compare items"):
         blend([first, other], weights=(1, 0)).similar([0])
 
 
@@ -161,9 +161,9 @@ def test_what_cannot_be_blended_is_refused() -> None:
         blend([ease])
     with pytest.raises(ConfigError, match="name at least two models"):
         blend([])
-    with pytest.raises(ConfigError, match="a blend is no member of another"):
+    with pytest.raises(ConfigError, match="a blend cannot be a member of a blend"):
         blend([blend([ease, popular]), ease])
-    with pytest.raises(ConfigError, match="there are 3 weights for 2 members"):
+    with pytest.raises(ConfigError, match="must have one weight for each of the 2 members"):
         blend([ease, popular], weights=(1, 2, 3))
     with pytest.raises(ConfigError, match="there is no metric 'ndgc@5'; did you mean 'ndcg'"):
         blend([ease, popular], holdout(data), monitor="ndgc@5")
@@ -178,7 +178,7 @@ def test_models_that_predict_ratings_are_no_members() -> None:
     rated = data.matrix.copy()
     rated.data = rng.integers(1, 6, rated.nnz).astype(np.float32)
     ratings = Interactions(rated, data.users, data.items)
-    with pytest.raises(ConfigError, match="predicted ratings are no ranking"):
+    with pytest.raises(ConfigError, match="it predicts ratings and does not rank items"):
         blend([fitted(AutoRec(epochs=1), ratings), fitted(EASE(), ratings)])
 
 

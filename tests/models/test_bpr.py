@@ -74,7 +74,7 @@ def test_an_item_that_nobody_has_gets_no_factors() -> None:
 
 
 def test_a_learning_rate_that_is_too_high_is_named() -> None:
-    with pytest.raises(TrainingError, match=r"the factors are not finite: lower lr = 1e\+06"):
+    with pytest.raises(TrainingError, match=r"the factors are not finite; lower lr = 1000000\.0"):
         fitted(BPR(latent=4, lr=1e6))
 
 

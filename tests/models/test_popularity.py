@@ -32,5 +32,5 @@ def test_the_most_popular_come_first_and_equals_by_position(model: Recommender) 
 
 
 def test_items_are_not_alike(model: Recommender) -> None:
-    with pytest.raises(UnsupportedError, match="popularity knows no likeness between items; use another model"):
+    with pytest.raises(UnsupportedError, match="popularity cannot compare items; use another model"):
         model.similar([0])

@@ -112,11 +112,11 @@ def test_without_validation_users_the_weights_must_be_given(cli: Run, here: Path
 @pytest.mark.parametrize(
     ("settings", "said"),
     [
-        (("--weights", "1"), "there are 1 weights for 2 members"),
-        (("--weights", "0,0"), "one must be above 0"),
+        (("--weights", "1"), "--weights 1 must have one weight for each of the 2 members"),
+        (("--weights", "0,0"), "--weights 0,0 must have at least one weight above 0"),
         (("--weights", "a,b"), "'a' is not a valid float"),
         (("--metric", "ndgc@5"), "did you mean 'ndcg'"),
-        (("--metric", "rmse"), "an error of ratings"),
+        (("--metric", "rmse"), "an error of predicted ratings"),
         (("--scale", "ranks"), "'ranks' is not one of"),
     ],
 )

@@ -40,4 +40,4 @@ def test_mistakes_end_in_one_line(cli: Run, here: Path, ratings: Path, model: Pa
     assert cli("fit", "popularity", "--data", ratings, *FAST, "--out", "popular").code == 0
     outcome = cli("similar", "popular", "film 2")
     assert outcome.code == 1
-    assert "popularity knows no likeness" in outcome.error
+    assert "popularity cannot compare items" in outcome.error
