@@ -11,12 +11,13 @@ from types import ModuleType
 
 from recsys_ae.data.catalog import info
 from recsys_ae.data.dataset_info import Info, Remote, default_data_dir
-from recsys_ae.errors import ConfigError, DataError, MissingPackageError
+from recsys_ae.errors import Argument, ConfigError, DataError, Message, MissingPackageError
 from recsys_ae.storage.atomic import whole_file
 
 Progress = Callable[[int, int], None]
 TIMEOUT = 30  # seconds without a byte
 CHUNK = 1 << 18
+_FOLDER_OPTION: Message = (Argument("data_dir"), " or RECSYS_AE_DATA to a folder that has it")
 
 
 def fetch(
@@ -47,8 +48,9 @@ def fetch(
     folder = default_data_dir() if data_dir is None else data_dir
     if about.by_hand:
         raise DataError(
-            f"{name} is not in {folder} and cannot be downloaded but by hand: get it from {about.page}, and put "
-            f"{about.by_hand} there, or name a folder that has it with --data-dir or RECSYS_AE_DATA"
+            f"{name} is not in {folder} and must be downloaded by hand: put {about.by_hand} there, from {about.page}, "
+            "or set ",
+            *_FOLDER_OPTION,
         )
     if not about.files:
         raise ConfigError(f"{name} is generated, not downloaded")
@@ -84,7 +86,7 @@ def download(remote: Remote, folder: Path, *, progress: Progress | None = None) 
             _verify(partial, checksum, remote, target)
     except OSError as error:  # the network's errors are among them
         reason = shorten(error.strerror or str(error), 200)
-        raise DataError(f"{remote.url} could not be downloaded ({reason}); {_by_hand(target)}") from error
+        raise DataError(f"{remote.url} could not be downloaded ({reason}); ", *_by_hand(target)) from error
 
 
 class _Bar:
@@ -115,7 +117,8 @@ def _verify(partial: Path, checksum: str, remote: Remote, target: Path) -> None:
     if found != expected:
         raise DataError(
             f"{remote.url} is not what its publisher describes: its {algorithm} is {found} instead of {expected}, "
-            f"so it was thrown away; try again, or {_by_hand(target)}"
+            "so it was deleted; try again, or ",
+            *_by_hand(target),
         )
 
 
@@ -126,8 +129,8 @@ def _published_md5(sidecar: Path, remote: Remote) -> str:
     return f"md5:{found[0].lower()}"
 
 
-def _by_hand(target: Path) -> str:
-    return f"download it by hand to {target}, or name a folder that has it with --data-dir or RECSYS_AE_DATA"
+def _by_hand(target: Path) -> Message:
+    return (f"download it by hand to {target}, or set ", *_FOLDER_OPTION)
 
 
 def _pooch() -> ModuleType:
@@ -135,5 +138,5 @@ def _pooch() -> ModuleType:
         return import_module("pooch")
     except ImportError as error:
         raise MissingPackageError(
-            "downloading needs the package pooch: pip install pooch, or put the publisher's files into the data folder"
+            "downloads need the package pooch: pip install pooch, or put the publisher's files into the data folder"
         ) from error

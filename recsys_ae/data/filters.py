@@ -11,7 +11,7 @@ import pandas as pd
 from scipy.sparse import csr_matrix
 
 from recsys_ae.data.interactions import Interactions, Step
-from recsys_ae.errors import ConfigError, DataError
+from recsys_ae.errors import Argument, ConfigError, DataError
 
 Filter: TypeAlias = Callable[[Interactions], Interactions]
 
@@ -25,7 +25,7 @@ class MinRating:
 
     def __post_init__(self) -> None:
         if not (math.isfinite(self.rating) and self.rating > 0):
-            raise ConfigError(f"MinRating(rating={self.rating!r}): expected a number above 0")
+            raise ConfigError(Argument("rating", self.rating), " must be a finite number above 0")
 
     def __call__(self, data: Interactions) -> Interactions:
         """Return what is left."""
@@ -52,9 +52,8 @@ class MinInteractions:
 
     def __post_init__(self) -> None:
         if min(self.user, self.item) < 0 or max(self.user, self.item) == 0:
-            raise ConfigError(
-                f"MinInteractions(user={self.user!r}, item={self.item!r}): expected at least one of them above 0"
-            )
+            expected = ": expected no number below 0 and at least one above 0"
+            raise ConfigError(Argument("user", self.user), " and ", Argument("item", self.item), expected)
 
     def __call__(self, data: Interactions) -> Interactions:
         """Return what is left."""

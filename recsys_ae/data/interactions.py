@@ -10,7 +10,7 @@ from scipy.sparse import csr_matrix
 
 from recsys_ae.data.origin import Origin
 from recsys_ae.data.parsing import Column, Ids, Series, column_of, ids, ratings, seconds, shown
-from recsys_ae.errors import ConfigError, DataError
+from recsys_ae.errors import Argument, ConfigError, DataError
 
 __all__ = ["Column", "Duplicates", "Ids", "Interactions", "Series", "Step"]
 
@@ -63,7 +63,7 @@ class Interactions:
     def __post_init__(self) -> None:
         shape = (len(self.users), len(self.items))
         if self.matrix.shape != shape:
-            raise DataError(f"the matrix is {self.matrix.shape}, but there are ids for {shape}")
+            raise DataError(f"the matrix has shape {self.matrix.shape}, but there are ids for {shape}")
         if len(self.order) != self.matrix.nnz:
             object.__setattr__(self, "order", np.arange(self.matrix.nnz, dtype=_index_type(self.matrix.nnz)))
 
@@ -141,7 +141,7 @@ class Interactions:
     ) -> "Interactions":
         """Build from aligned arrays of row and column positions, in the order of their source."""
         if duplicates not in ("error", "last", "sum"):
-            raise ConfigError(f"duplicates = {duplicates!r} is not one of 'error', 'last', 'sum'")
+            raise ConfigError(Argument("duplicates", duplicates), ": expected one of error, last, sum")
         key = rows.astype(np.int64) * len(items) + columns
         order = np.argsort(key, kind="stable")
         key = key[order]
@@ -226,5 +226,8 @@ def _duplicate(order: np.ndarray, key: np.ndarray, last: np.ndarray, users: Ids,
     rows = f"{order[first] + 1} and {order[first + 1] + 1}"
     return DataError(
         f"user {shown(user)} and item {shown(item)} occur together in rows {rows} "
-        f"({int((~last).sum()):,} repeated pairs); pass duplicates='last' or 'sum' to allow it"
+        f"({int((~last).sum()):,} repeated pairs); to allow it, set ",
+        Argument("duplicates", "last"),
+        " or ",
+        Argument("duplicates", "sum"),
     )

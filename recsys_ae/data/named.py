@@ -9,7 +9,7 @@ from recsys_ae.data.dataset_info import CatalogEntry, Dataset, Info, ReadOptions
 from recsys_ae.data.download import Progress
 from recsys_ae.data.download import fetch as download
 from recsys_ae.data.interactions import Duplicates
-from recsys_ae.errors import ConfigError, DataError
+from recsys_ae.errors import Argument, ConfigError, DataError
 
 __all__ = ["Dataset", "Info", "default_data_dir", "find", "info", "load", "names"]
 
@@ -56,11 +56,12 @@ def load(
         place = download(name, folder, progress=progress, announce=announce)
     if place is None and known.find is not None:
         raise DataError(
-            f"{name} is not in {folder}; expected {known.expected} there, from {known.info.page}: "
-            f"fetch it, or name its folder with --data-dir or RECSYS_AE_DATA"
+            f"{name} is not in {folder}; expected {known.expected}; download it from {known.info.page}, or set ",
+            Argument("data_dir"),
+            " or RECSYS_AE_DATA to the folder that has it",
         )
     if place is not None and place.suffix == ".zip" and not is_zipfile(place):
-        raise DataError(f"{place} is damaged or no zip archive; delete it and fetch {name} again")
+        raise DataError(f"{place} is damaged or no zip archive; delete it and download {name} again")
     return known.read(place or folder, ReadOptions(fold, duplicates, cache))
 
 
@@ -75,7 +76,7 @@ def _check_fold(known: CatalogEntry, fold: str | None) -> None:
     """Refuse a fold that is not among the published ones."""
     if fold is not None and fold not in known.folds:
         name = known.info.name
-        why = f"{name} is published without any to choose from"
+        why = f"{name} has no published folds to choose from"
         if known.folds:
             why = f"expected one of {', '.join(known.folds)}"
-        raise ConfigError(f"fold = {fold!r}: {why}")
+        raise ConfigError(Argument("fold", fold), f": {why}")

@@ -9,7 +9,7 @@ import pandas as pd
 from pandas.api import types
 
 from recsys_ae.data import decimals
-from recsys_ae.errors import DataError
+from recsys_ae.errors import Argument, DataError
 
 if TYPE_CHECKING:
     Ids: TypeAlias = pd.Index[Any]
@@ -30,13 +30,11 @@ def column_of(frame: pd.DataFrame, column: Column, role: str) -> Series:
     if column in frame.columns:
         found = frame[column]
         if isinstance(found, pd.DataFrame):
-            raise DataError(f"the {role} column {shown(column)} occurs {found.shape[1]} times")
+            raise DataError(Argument(role, column), f" occurs {found.shape[1]} times among the names of the columns")
         return found
     if isinstance(column, int) and 0 <= column < frame.shape[1]:
         return frame.iloc[:, column]
-    raise DataError(
-        f"there is no column {shown(column)} to read the {role} from; the columns are: {listing(frame.columns)}"
-    )
+    raise DataError(Argument(role, column), f": there is no such column; the columns are: {listing(frame.columns)}")
 
 
 def listing(names: Any, most: int = 30) -> str:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Self
 from recsys_ae.data.origin import FINGERPRINT, RECIPE
 from recsys_ae.data.recipe_options import AUTO, NONE, RecipeOptions
 from recsys_ae.data.recipe_table import SPLIT_KIND, RecipeError, options
-from recsys_ae.errors import Argument, DataError
+from recsys_ae.errors import Argument, DataError, arguments_named, renamed
 
 if TYPE_CHECKING:
     from recsys_ae.data.dataset_info import Dataset
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from recsys_ae.data.splits.holdout import Split
 
 USUAL_RATING = 4.0
+OPTIONS_OF_FILTERS = {"rating": "min_rating", "user": "min_user_items", "item": "min_item_users"}
+"""The recipe's names of the filters' arguments."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,7 +49,7 @@ class DataRecipe(RecipeOptions):
     def of_notes(cls, notes: Mapping[str, Any]) -> Self:
         """Return the recipe in the notes of a fitted model."""
         if not isinstance(notes.get(RECIPE), Mapping):
-            raise DataError("fitted on data made in memory: it has no recipe")
+            raise DataError("the model has no data recipe: it was fitted on data in memory")
         return cls.from_json(notes[RECIPE], notes.get(FINGERPRINT))
 
     def at(self, data: str | Path | None = None, data_dir: str | Path | None = None) -> Self:
@@ -102,10 +104,11 @@ class DataRecipe(RecipeOptions):
         if rating == AUTO:
             # A split of ratings is for predicting them: a threshold would leave none that differ.
             rating = USUAL_RATING if not self.kind.rated and has_ratings(train, self) else NONE
-        threshold = [] if isinstance(rating, str) else [MinRating(rating)]
         minimums = []
-        if self.min_user_items or self.min_item_users:
-            minimums = [MinInteractions(user=self.min_user_items, item=self.min_item_users, repeat=self.k_core)]
+        with arguments_named(renamed(OPTIONS_OF_FILTERS)):
+            threshold = [] if isinstance(rating, str) else [MinRating(rating)]
+            if self.min_user_items or self.min_item_users:
+                minimums = [MinInteractions(user=self.min_user_items, item=self.min_item_users, repeat=self.k_core)]
         liked = apply(train, *threshold)
         data = apply(liked, *minimums)
         test = None if test is None else apply(test, *threshold)

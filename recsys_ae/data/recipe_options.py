@@ -119,7 +119,8 @@ class RecipeOptions(Reading):
                 expected = "a number, or one of" if one.kind == "rating" else "one of"
                 raise ConfigError(Argument(one.field, value), f": expected {expected} {', '.join(one.choices)}")
         if self.split_kind not in kinds.names():
-            raise ConfigError(f"there is no split {self.split_kind!r}{nearest(self.split_kind, kinds.names())}")
+            near = nearest(self.split_kind, kinds.names())
+            raise ConfigError(Argument(SPLIT_KIND, self.split_kind), f": there is no such split{near}")
         if not self.named and not Path(self.data).exists() and not {"/", "\\", "."} & set(str(self.data)):
             near = nearest(self.data, catalog_names())
             raise RecipeError(Argument("data", self.data), f": there is no such data set and no such file{near}")
@@ -130,16 +131,14 @@ class RecipeOptions(Reading):
         if self.named:
             for field in dataclasses.fields(Reading):
                 if getattr(self, field.name) != field.default and field.name != "duplicates":
-                    raise RecipeError(Argument(field.name), f" is about files; {self.data} has its own form")
+                    raise RecipeError(Argument(field.name), f" applies to files; {self.data} is a named data set")
             if self.test_data is not None:
-                raise RecipeError(Argument("test_data"), f" is about files; {self.data} has its own parts, or none")
+                raise RecipeError(Argument("test_data"), f" applies to files; {self.data} is a named data set")
         if self.fold is not None and self.data not in (published := catalog_with_folds()):
             sets = ", ".join(published)
-            raise RecipeError(Argument("fold"), f" is about the published folds of {sets}, not about {self.title}")
+            raise RecipeError(Argument("fold"), f" applies to the published folds of {sets}, not to {self.title}")
         if self.kind.parts and self.test_data is None and not self.named:
-            raise RecipeError(
-                Argument(SPLIT_KIND, self.split_kind), " needs the test part; give ", Argument("test_data")
-            )
+            raise RecipeError(Argument(SPLIT_KIND, self.split_kind), " needs a test part; set ", Argument("test_data"))
 
     def _refuse_options_of_other_splits(self) -> None:
         optional = (one for one in options(type(self), "split") if one.default is None)

@@ -61,7 +61,7 @@ class TestMinRating:
 
     @pytest.mark.parametrize("rating", [0, -1, float("nan"), float("inf")])
     def test_refuses_a_rating_that_is_none(self, rating):
-        with pytest.raises(ConfigError, match=r"MinRating\(rating=.*\): expected a number above 0"):
+        with pytest.raises(ConfigError, match=r"rating = .* must be a finite number above 0"):
             MinRating(rating)
 
 
@@ -102,7 +102,7 @@ class TestMinInteractions:
 
     @pytest.mark.parametrize("arguments", [{}, {"user": 0, "item": 0}, {"user": -1}, {"user": 5, "item": -1}])
     def test_refuses_numbers_that_ask_for_nothing(self, arguments):
-        with pytest.raises(ConfigError, match=r"MinInteractions\(user=.*\): expected"):
+        with pytest.raises(ConfigError, match=r"user = .* and item = .*: expected"):
             MinInteractions(**arguments)
 
     @pytest.mark.parametrize("seed", range(20))

@@ -188,14 +188,14 @@ class TestRefuses:
             Interactions.from_frame(frame(user=[1, 2], item=[1, 2], r=["x", "y"]), rating="r")
 
     def test_a_missing_column_and_says_which_there_are(self):
-        with pytest.raises(DataError, match="no column 'userId' to read the user from; the columns are: user, item"):
+        with pytest.raises(DataError, match="user = 'userId': there is no such column; the columns are: user, item"):
             Interactions.from_frame(frame(user=[1], item=[1]), user="userId")
-        with pytest.raises(DataError, match="no column 5 to read the item from"):
+        with pytest.raises(DataError, match="item = 5: there is no such column"):
             Interactions.from_frame(frame(user=[1], item=[1]), item=5)
 
     def test_a_column_that_occurs_twice(self):
         table = pd.DataFrame([[1, 2, 3]], columns=["user", "user", "item"])
-        with pytest.raises(DataError, match="the user column 'user' occurs 2 times"):
+        with pytest.raises(DataError, match="user = 'user' occurs 2 times"):
             Interactions.from_frame(table)
 
     def test_an_empty_table(self):
@@ -224,7 +224,7 @@ class TestDuplicates:
             self.read("error")
         assert str(caught.value) == (
             "user 1 and item 'a' occur together in rows 1 and 3 (2 repeated pairs); "
-            "pass duplicates='last' or 'sum' to allow it"
+            "to allow it, set duplicates = 'last' or duplicates = 'sum'"
         )
 
     def test_keep_the_last_row(self):
@@ -243,7 +243,7 @@ class TestDuplicates:
             Interactions.from_frame(table, rating="r", duplicates="sum")
 
     def test_an_unknown_choice_is_an_error_of_configuration(self):
-        with pytest.raises(ConfigError, match="'first' is not one of 'error', 'last', 'sum'"):
+        with pytest.raises(ConfigError, match="duplicates = 'first': expected one of error, last, sum"):
             self.read("first")
 
 

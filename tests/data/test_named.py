@@ -247,7 +247,7 @@ def test_what_is_not_there_says_what_was_expected_where(name: str, tmp_path: Pat
     with pytest.raises(DataError, match=f"{name} is not in .*expected {name}") as caught:
         load(name, tmp_path)
     assert str(tmp_path) in str(caught.value)
-    assert "--data-dir" in str(caught.value)
+    assert "set data_dir or RECSYS_AE_DATA" in str(caught.value)
 
 
 def test_the_data_folder_may_be_named_by_the_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -115,7 +115,7 @@ def test_a_model_of_data_made_in_memory_has_no_recipe(ratings: Path, tmp_path: P
     split = DataRecipe(data=str(ratings)).split()
     model = Recommender(EASE()).fit(split.train)
     assert model.recipe.data == str(ratings)
-    made = "fitted on data made in memory: it has no recipe"
+    made = "the model has no data recipe: it was fitted on data in memory"
     for train in (read_interactions(ratings), MinInteractions(user=9)(split.train)):
         # Fitted again, the same model has learnt from other data.
         with pytest.raises(DataError, match=made):
@@ -145,14 +145,14 @@ def test_what_is_learnt_from_carries_its_recipe_as_it_is(ratings: Path) -> None:
     [
         ({"split_kind": "weak", "test_users": 3}, RecipeError, "test_users needs split_kind strong, not weak"),
         ({"split_kind": "strong", "fold": "u1"}, RecipeError, "fold needs split_kind given, not strong"),
-        ({"header": True}, RecipeError, "header is about files; sample has its own form"),
+        ({"header": True}, RecipeError, "header applies to files; sample is a named data set"),
         (
             {"data": "./a.csv", "split_kind": "given"},
             RecipeError,
-            "split_kind = 'given' needs the test part; give test_data",
+            "split_kind = 'given' needs a test part; set test_data",
         ),
         ({"data": "samble"}, RecipeError, "data = 'samble': .*; did you mean 'sample'"),
-        ({"split_kind": "waek"}, ConfigError, "there is no split 'waek'; did you mean 'weak'"),
+        ({"split_kind": "waek"}, ConfigError, "split_kind = 'waek': there is no such split; did you mean 'weak'"),
         ({"duplicates": "first"}, ConfigError, "duplicates = 'first': expected one of last, sum, error"),
         ({"min_rating": "four"}, ConfigError, "min_rating = 'four': expected a number, or one of auto, none"),
         ({"split_settings": {"every": 3}}, RecipeError, "every is not an option of any split"),
@@ -163,6 +163,23 @@ def test_what_does_not_go_together_is_refused_in_words_of_python(
 ) -> None:
     with pytest.raises(error, match=said):
         DataRecipe(**how)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"min_rating": -1}, "min_rating = -1 must be a finite number above 0"),
+        ({"min_user_items": -1}, "min_user_items = -1 and min_item_users = 0: expected"),
+        ({"valid_users": 0.00001}, "valid_users = 1e-05 is neither a number of users"),
+        ({"split_seed": -1}, "split_seed = -1 is out of bounds"),
+        ({"split_kind": "weak", "valid_share": 1.5}, r"valid_share = 1\.5 is not a share"),
+    ],
+)
+def test_errors_of_filters_and_splits_name_the_options_of_the_recipe(
+    options: dict[str, Any], message: str, ratings: Path
+) -> None:
+    with pytest.raises(RecsysError, match=message):
+        DataRecipe(data=str(ratings), **options).split()
 
 
 def test_a_split_of_parts_needs_data_that_have_them() -> None:

@@ -84,7 +84,7 @@ def read_pairs(path: Path) -> tuple[np.ndarray, np.ndarray]:
     except (OSError, *DAMAGED) as error:
         raise DataError(f"{path}: the file is damaged or cannot be read ({error})") from error
     except DataError as error:
-        raise DataError(f"{path}: {error}") from error
+        raise DataError(f"{path}: ", *error.parts) from error
     characters = np.frombuffer(text, np.uint8)
     ends = np.flatnonzero(characters == ord("\n"))
     digit = (characters >= ord("0")) & (characters <= ord("9"))
@@ -110,4 +110,4 @@ def _refuse(bad: np.ndarray, ends: np.ndarray, text: bytes, path: Path, why: str
         raise DataError(f"{path}: line {line + 1} {why}: {shown(text.splitlines()[line].decode(errors='replace'))}")
 
 
-DATASETS = (CatalogEntry(INFO, read, find, "gowalla/train.txt and gowalla/test.txt, plain or gzipped,"),)
+DATASETS = (CatalogEntry(INFO, read, find, "gowalla/train.txt and gowalla/test.txt (plain or gzipped)"),)

@@ -59,7 +59,7 @@ def _entry(
         info,
         partial(read, name),
         partial(find, name),
-        f"{name}.zip, or {name}/ with {ratings_file(name)},",
+        f"{name}.zip or {name}/{ratings_file(name)}",
         FOLDS if name == "ml-100k" else (),
     )
 

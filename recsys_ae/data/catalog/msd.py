@@ -19,7 +19,7 @@ INFO = Info(
     "and Lamere 2011)",
     "http://millionsongdataset.com/tasteprofile/",
     (),
-    "msd/train_triplets.txt, or the same as .txt.zip,",
+    "msd/train_triplets.txt (or .txt.zip, .txt.gz)",
 )
 
 

@@ -36,10 +36,10 @@ INFO = Info(
     17_770,
     0,
     "for research, with acknowledgement of the data set; no redistribution and no commercial use without Netflix' "
-    "permission (the README in the archive); its publisher offers it no more",
+    "permission (see the README in the archive); its publisher no longer offers it",
     "https://www.netflixprize.com",
     (),
-    "netflix/ with training_set/mv_0000001.txt, ... or combined_data_1.txt, ...,",
+    "netflix/ with training_set/mv_*.txt or combined_data_1.txt to combined_data_4.txt",
 )
 
 
@@ -78,7 +78,7 @@ def _ratings(place: Path, files: list[Path], duplicates: Duplicates) -> Interact
                 part.append(column)
     user, film, rating, day = map(_joined, parts)
     if len(user) == 0:
-        raise DataError(f"{place}: there is no rating in any of the files")
+        raise DataError(f"{place}: there are no ratings in the files")
     rows, users = _numbered(user)
     columns, films = _numbered(film)
     times = day.astype(np.int64) * DAY
@@ -95,8 +95,8 @@ def _files(place: Path) -> list[Path]:
     missing = next((name for name in names if not (place / name).is_file()), None)
     if missing is not None or not names:
         raise DataError(
-            f"{place / (missing or 'mv_0000001.txt')}: there is no such file, though others of the set are there; "
-            "unpack it again"
+            f"{place / (missing or 'mv_0000001.txt')}: there is no such file, but others of the data set are "
+            "there; unpack the archive again"
         )
     return [place / name for name in names]
 
@@ -127,11 +127,11 @@ def _parse(text: bytes, film: int, path: Path, line: int) -> tuple[Columns, int]
     heads, undated = (table.column(name).is_null().to_numpy() for name in ("rating", "day"))
     fits = (number > 0) & (number <= LARGEST) & (heads == undated) & (heads | ((rating >= 1) & (rating <= STARS)))
     if not fits.all() or int(heads.sum()) != text.count(b":"):
-        _refuse(text, path, line, "what it says is not what is expected of it")
+        _refuse(text, path, line, "unexpected content")
     if not film and len(heads) and not heads[0]:
         first = next(n for n, row in enumerate(text.splitlines()) if row.strip())
         raise DataError(
-            f"{path}: line {line + first} is a rating, but no line with a film, such as '17:', is before it"
+            f"{path}: line {line + first} is a rating, but there is no line with a movie, such as '17:', before it"
         )
     films = np.append(film, number[heads]).astype(np.int32)
     ratings = ~heads
@@ -155,7 +155,7 @@ def _refuse(text: bytes, path: Path, line: int, reason: str) -> NoReturn:
     for number, row in enumerate(text.split(b"\n"), start=line):
         if not LINE.fullmatch(row):
             raise DataError(
-                f"{path}: line {number} is neither a film, such as '17:', nor a rating, such as "
+                f"{path}: line {number} is neither a movie, such as '17:', nor a rating, such as "
                 f"'1488844,3,2005-09-06': {shown(row.decode('utf-8', 'replace'))}"
             )
     raise DataError(f"{path}: the ratings from line {line} on cannot be read: {' '.join(reason.split())}")

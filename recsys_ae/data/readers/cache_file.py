@@ -102,7 +102,7 @@ class _Arrays:
         np.lib.format.read_magic(head)
         (length,), _, kind = np.lib.format.read_array_header_1_0(head)
         if kind.kind not in "iuf" or not kind.isnative:
-            raise ValueError(f"there are no numbers of this machine in it, but {kind}")
+            raise ValueError(f"expected numbers in the byte order of this machine, not {kind}")
         start = self.position + head.tell()
         self.position = start + length * kind.itemsize
         return np.frombuffer(self.content, kind, length, start)

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from recsys_ae.data.parsing import Column, listing, shown
+from recsys_ae.data.parsing import Column, listing
 from recsys_ae.errors import Argument, DataError, Message
 
 # Names under which a column is recognised, the first that is there; case, spaces and punctuation do not count.
@@ -89,23 +89,24 @@ def position_of(first: Sequence[str], column: Column, role: str, *, header: bool
     """Return the position of the column asked for by name or position."""
     if isinstance(column, str):
         if not header:
-            given = f"the {role} column {shown(column)} is given by name, but "
-            raise DataError(given, Argument("header", value=False))
+            header_option = Argument("header", value=False)
+            raise DataError(Argument(role, column), " is a name, but ", header_option, "; give the column's position")
         same = [position for position, name in enumerate(first) if name == column]
         same = same or [position for position, name in enumerate(first) if name.strip() == column]
         if len(same) > 1:
-            raise DataError(f"the {role} column {shown(column)} occurs {len(same)} times; give its position instead")
+            times = f" occurs {len(same)} times among the names of the columns; give a position"
+            raise DataError(Argument(role, column), times)
         if same:
             return same[0]
     elif 0 <= column < len(first):
         return column
     raise DataError(
-        f"there is no column {shown(column)} to read the {role} from; {_there(first, header=header)} (", *described, ")"
+        Argument(role, column), f": there is no such column; {_there(first, header=header)} (", *described, ")"
     )
 
 
 def _there(first: Sequence[str], *, header: bool) -> str:
-    return f"the columns are: {listing(first)}" if header else f"there are {len(first)} columns"
+    return f"the columns are: {listing(first)}" if header else f"there are {len(first)} columns, counted from 0"
 
 
 def _recognised(names: Sequence[str], role: str, taken: set[int]) -> int | None:

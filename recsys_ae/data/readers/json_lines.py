@@ -83,6 +83,6 @@ def _objects(source: Source, encoding: str) -> Iterator[dict[str, Any]]:
             except (ValueError, RecursionError):
                 row = None
             if not isinstance(row, dict):
-                hint = "; a JSON array is not read, write one object a line" if text.startswith("[") else ""
+                hint = "; JSON arrays are not supported, write one object per line" if text.startswith("[") else ""
                 raise DataError(f"row {number} is not a JSON object: {shown(text)}{hint}")
             yield row

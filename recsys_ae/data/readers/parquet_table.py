@@ -36,19 +36,19 @@ class ParquetTable:
         """Return the columns at these positions; text as categories."""
         wanted = [self.names[position] for position in kinds]
         if any(self.names.count(name) > 1 for name in wanted):
-            raise DataError(f"two columns have the same name: {listing(wanted)}")
+            raise DataError(f"the names of the columns are not unique: {listing(wanted)}")
         with _opened(self.source, text=[self.names[p] for p, kind in kinds.items() if kind == "text"]) as file:
             table = file.read(columns=wanted)
             table.validate(full=True)  # a damaged file may point outside of itself
             if table.num_rows == 0:
-                raise DataError("there is no row")
+                raise DataError("the table has no rows")
             return {position: series(table.column(self.names[position]), kind) for position, kind in kinds.items()}
 
 
 @contextmanager
 def _opened(source: Source, text: list[str] | None = None) -> Iterator[Any]:
     parquet = arrow("pyarrow.parquet")
-    with arrow_errors("the file is not a whole Parquet file"), source.open() as stream:
+    with arrow_errors("the file is not a complete Parquet file"), source.open() as stream:
         # Reading begins at the end of the file, which a compressed stream does not know before it is read whole.
         packed = source.member is not None or isinstance(stream, gzip.GzipFile)
         with parquet.ParquetFile(BytesIO(stream.read()) if packed else stream, read_dictionary=text) as file:

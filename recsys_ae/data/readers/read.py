@@ -113,7 +113,7 @@ def read_table(
         if columns is None:
             columns = [*first] if names and len({*first}) == len(first) else range(len(first))
         found = {
-            column: position_of(first, column, "table", header=names, described=table.described) for column in columns
+            column: position_of(first, column, "columns", header=names, described=table.described) for column in columns
         }
         read = table.read(dict.fromkeys(found.values(), "text"), header=names)
         return pd.DataFrame({column: _plain(read[position]) for column, position in found.items()})

@@ -186,7 +186,8 @@ def _with_unit(blocks: Iterable[bytes], separator: str) -> Iterator[bytes]:
     for block in blocks:
         if UNIT in block:
             raise DataError(
-                f"the text holds the control character {UNIT!r}; the separator {separator!r} cannot be read beside it"
+                f"the text holds the control character {UNIT!r}, which must not occur in a table with the separator "
+                f"{separator!r}; remove it"
             )
         cut = block.rfind(b"\n") + 1
         if cut:

@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 
 from recsys_ae.data.interactions import Interactions, Step
-from recsys_ae.errors import ConfigError, DataError
+from recsys_ae.errors import Argument, ConfigError, DataError
 
 
 def active(data: Interactions) -> Interactions:
@@ -24,8 +24,9 @@ def number_of(name: str, value: int | float, n_users: int, *, least: int) -> int
     n = round(value * n_users) if isinstance(value, float) and 0 < value < 1 else value
     if isinstance(n, float) or n < least or (n == 0 and value != 0):
         raise DataError(
-            f"{name} = {value} is neither a number of users, at least {least}, nor a share between 0 and 1 "
-            f"that holds one of the {n_users:,} users"
+            Argument(name, value),
+            f" is neither a number of users, at least {least}, nor a share between 0 and 1 that holds one of the "
+            f"{n_users:,} users",
         )
     return int(n)
 
@@ -34,27 +35,31 @@ def shares(**shares: float) -> None:
     """Refuse shares out of bounds; only that of validation may be 0."""
     for name, share in shares.items():
         if not (0 < share < 1 or (share == 0 and name == "valid")):
-            raise DataError(f"{name} = {share} is not a share between 0 and 1")
+            raise DataError(Argument(name, share), " is not a share between 0 and 1")
     held_out = shares.get("test", 0.0) + shares.get("valid", 0.0)
     if held_out >= 1:
-        raise DataError(f"test and validation together are {held_out:g} of the data; keep something to train on")
+        raise DataError(
+            f"test and validation together are {held_out:g} of the data; lower one to leave data for training"
+        )
 
 
 def checked_seed(seed: int) -> int:
     """Return a seed that is in bounds."""
     if not 0 <= seed < 2**32:
-        raise ConfigError(f"seed = {seed} is out of bounds; expected 0 to {2**32 - 1}")
+        raise ConfigError(Argument("seed", seed), f" is out of bounds; expected 0 to {2**32 - 1}")
     return seed
 
 
 def known_times(data: Interactions) -> np.ndarray:
     """Return the timestamps; refuse data without them, or with unknown ones."""
     if data.timestamps is None:
-        raise DataError("the data have no timestamps; name their column when reading, or split without time")
+        raise DataError(
+            "the data have no timestamps; set ", Argument("timestamp"), " when a file is read, or choose another split"
+        )
     missing = int((data.timestamps <= 0).sum())
     if missing:
         raise DataError(
             f"{missing:,} of {data.nnz:,} timestamps are 0, which means unknown; "
-            "leave those interactions out, or split without time"
+            "remove those interactions, or choose a split without time"
         )
     return data.timestamps

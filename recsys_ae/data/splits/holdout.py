@@ -128,16 +128,16 @@ def given_test(train: Interactions, test: Interactions, read: Interactions | Non
     alone = hold_out(test, nothing, ~nothing, train.items)
     if alone.targets.nnz == 0:
         raise DataError(
-            f"no item of the test part is in the training part: ids there are such as {shown(train.items[0])}, "
-            f"here such as {shown(test.items[0])}"
+            f"no item of the test part is in the training part: ids of items are such as {shown(train.items[0])} in "
+            f"training and such as {shown(test.items[0])} in test"
         )
     histories = histories_of(train if read is None else read.onto(train.items), test.users)
     both = _entries(histories).multiply(_entries(alone.targets)).tocoo()
     if both.nnz:
         user, item = shown(test.users[both.row[0]]), shown(train.items[both.col[0]])
         raise DataError(
-            f"{both.nnz:,} pairs stand in both the training and the test part, the first of them user {user} and "
-            f"item {item}; remove them from one"
+            f"{both.nnz:,} pairs of user and item are in both the training and the test part, such as user {user} and "
+            f"item {item}; remove them from one of the parts"
         )
     return dataclasses.replace(alone, histories=histories)
 

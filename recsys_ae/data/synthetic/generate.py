@@ -64,11 +64,11 @@ def synthesize(n_users: int = 2_000, n_items: int = 600, n_interactions: int = 1
         Where there are fewer interactions than users, or more than a quarter of all pairs.
     """
     if min(n_users, n_items, seed + 1) < 1:
-        raise ConfigError(f"n_users = {n_users}, n_items = {n_items}, seed = {seed}: expected 1, 1 and 0 or more")
+        raise ConfigError(f"n_users = {n_users}, n_items = {n_items}, seed = {seed}: expected at least 1, 1 and 0")
     if not n_users <= n_interactions <= n_users * n_items // 4:
         raise ConfigError(
-            f"n_interactions = {n_interactions:,} does not fit {n_users:,} users and {n_items:,} items; expected one "
-            f"a user, {n_users:,}, at least and a quarter of all pairs, {n_users * n_items // 4:,}, at most"
+            f"n_interactions = {n_interactions:,} does not fit {n_users:,} users and {n_items:,} items; expected at "
+            f"least one per user, {n_users:,}, and at most a quarter of all pairs, {n_users * n_items // 4:,}"
         )
     films, tastes, activity, draws = map(np.random.default_rng, np.random.SeedSequence(seed).spawn(4))
     items, genres = invent_films(n_items, films)
@@ -227,6 +227,6 @@ def _positions(known: Ids, asked: Ids, role: str) -> np.ndarray:
     found = known.get_indexer(asked)
     if (found < 0).any():
         raise DataError(
-            f"{int((found < 0).sum()):,} {role} ids are not of this data set, such as {asked[found < 0][0]}"
+            f"{int((found < 0).sum()):,} {role} ids are not in this data set, such as {asked[found < 0][0]}"
         )
     return found

@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 from scipy.sparse import csr_matrix
 
-from recsys_ae.errors import ConfigError, DataError
+from recsys_ae.errors import Argument, ConfigError, DataError
 
 CELLS = 2_000_000  # user-item pairs scored at a time: bounds the memory
 STARS = 5
@@ -87,17 +87,17 @@ class Oracle:
 
     def __post_init__(self) -> None:
         if self.min_rating is not None and not self.min_rating <= STARS:
-            raise ConfigError(f"min_rating = {self.min_rating} is above the best rating, {STARS}")
+            raise ConfigError(Argument("min_rating", self.min_rating), f" is above the highest rating, {STARS}")
 
     def recommend(self, histories: csr_matrix, k: int = 10, *, exclude_seen: bool = True) -> Ranking:
         """Return the ``k`` best items for each row of the users' histories; equal scores are ordered by position."""
         if histories.shape != (len(self.users), len(self.items)):
             raise DataError(
-                f"the histories are {histories.shape}, but the oracle was asked about {len(self.users):,} users and "
-                f"{len(self.items):,} items; make one for the users of these rows and the items of these columns"
+                f"the histories have shape {histories.shape}, but the oracle is for {len(self.users):,} users and "
+                f"{len(self.items):,} items; make an oracle for the users and items of the histories"
             )
         if k < 1:
-            raise ConfigError(f"k = {k} must be at least 1")
+            raise ConfigError(Argument("k", k), " must be at least 1")
         k = min(k, len(self.items))
         found = Ranking(np.empty((len(self.users), k), np.int64), np.empty((len(self.users), k)))
         step = max(1, CELLS // max(1, len(self.items)))

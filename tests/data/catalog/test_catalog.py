@@ -53,11 +53,13 @@ def test_the_folder_holds_data_sets_only() -> None:
 def test_a_new_file_is_a_new_data_set(club: Path) -> None:
     assert named.names()[-1] == "club"
     assert named.find("club", club) is None
-    with pytest.raises(DataError, match=r"club is not in .*; expected club\.csv there, from https://example\.org/club"):
+    with pytest.raises(
+        DataError, match=r"club is not in .*; expected club\.csv; download it from https://example\.org/club"
+    ):
         named.load("club", data_dir=club)
     (club / "club.csv").write_text("user,item\n1,1\n1,2\n2,2\n2,3\n3,1\n3,3\n")
     assert named.load("club", data_dir=club).interactions.counts == (6, 3, 3)
-    with pytest.raises(ConfigError, match="club is published without any to choose from"):
+    with pytest.raises(ConfigError, match="club has no published folds to choose from"):
         named.load("club", data_dir=club, fold="u1")
     with pytest.raises(ConfigError, match="no data set 'clup'; did you mean 'club'"):
         named.info("clup")

@@ -111,9 +111,9 @@ def test_a_line_without_year_among_the_titles_is_shown(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        (b"7,5,2005-01-01\n1:\n", "line 1 is a rating, but no line with a film, such as '17:', is before it"),
-        (b"\n7,5,2005-01-01\n1:\n", "line 2 is a rating, but no line"),
-        (b"1:\n7,five,2005-01-01\n", "line 2 is neither a film, .* nor a rating, .*: '7,five,2005-01-01'"),
+        (b"7,5,2005-01-01\n1:\n", "line 1 is a rating, but there is no line with a movie, such as '17:', before it"),
+        (b"\n7,5,2005-01-01\n1:\n", "line 2 is a rating, but there is no line"),
+        (b"1:\n7,five,2005-01-01\n", "line 2 is neither a movie, .* nor a rating, .*: '7,five,2005-01-01'"),
         (b"1:\n7,5,2005-01-01\nx,5,2005-01-01\n", "line 3 is neither"),
         (b"1:\n7,5\n", "line 2 is neither .*: '7,5'"),
         (b"1:\n7,5,2005-01-01,8\n", "line 2 is neither"),
@@ -154,7 +154,9 @@ def test_a_file_missing_among_others_is_named(form: Callable[[Path], Path], name
 
 
 def test_files_without_any_rating_are_refused(tmp_path: Path) -> None:
-    assert "there is no rating" in refusal(combined(tmp_path / "a", [b"1:\n", b"2:\n", b"3:\n", b"4:\n"]))
+    assert "there are no ratings in the files" in refusal(
+        combined(tmp_path / "a", [b"1:\n", b"2:\n", b"3:\n", b"4:\n"])
+    )
 
 
 def test_a_pair_rated_twice_is_refused_unless_allowed(tmp_path: Path) -> None:
@@ -167,7 +169,7 @@ def test_a_pair_rated_twice_is_refused_unless_allowed(tmp_path: Path) -> None:
 def test_it_says_where_it_comes_from_and_where_to_put_it(tmp_path: Path) -> None:
     page = named.info("netflix").page
     for ask in (lambda: named.load("netflix", data_dir=tmp_path), lambda: download.fetch("netflix", tmp_path)):
-        with pytest.raises(DataError, match=f"{page}, and put netflix/ with .* there") as caught:
+        with pytest.raises(DataError, match=f"put netflix/ with .* there, from {page}") as caught:
             ask()
         assert str(tmp_path) in str(caught.value)
         assert "\n" not in str(caught.value)

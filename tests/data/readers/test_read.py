@@ -257,7 +257,7 @@ class TestReadTable:
     def test_says_what_is_missing(self, tmp_path):
         path = written(tmp_path / "a.csv", "movieId,title\n1,x\n")
         with pytest.raises(
-            DataError, match="no column 'genres' to read the table from; the columns are: movieId, title"
+            DataError, match="columns = 'genres': there is no such column; the columns are: movieId, title"
         ):
             read_table(path, columns=["movieId", "genres"])
 

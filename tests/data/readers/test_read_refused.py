@@ -45,7 +45,7 @@ class TestRefusesInOneLine:
 
     def test_a_parquet_file_without_rows(self, tmp_path):
         TABLE[:0].to_parquet(tmp_path / "a.parquet")
-        assert refusal(tmp_path / "a.parquet") == "there is no row"
+        assert refusal(tmp_path / "a.parquet") == "the table has no rows"
 
     def test_the_wrong_separator(self, tmp_path):
         path = written(tmp_path / "a.csv", lines("\t"))
@@ -63,10 +63,8 @@ class TestRefusesInOneLine:
     def test_a_missing_column_and_says_which_there_are(self, tmp_path):
         path = written(tmp_path / "a.csv", lines())
         message = refusal(path, item="itemId")
-        assert message.startswith(
-            "there is no column 'itemId' to read the item from; the columns are: userId, movieId,"
-        )
-        assert "there is no column 9 to read the rating from" in refusal(path, rating=9)
+        assert message.startswith("item = 'itemId': there is no such column; the columns are: userId, movieId,")
+        assert "rating = 9: there is no such column" in refusal(path, rating=9)
         path = written(tmp_path / "b.csv", "userId,thing\n1,2\n")
         assert (
             "no column was recognised as the item; set item to its name or position; the columns are: userId, thing"
@@ -81,11 +79,11 @@ class TestRefusesInOneLine:
 
     def test_a_name_that_occurs_twice(self, tmp_path):
         path = written(tmp_path / "a.csv", "user,item,item\n1,2,3\n")
-        assert "the item column 'item' occurs 2 times" in refusal(path, item="item")
+        assert "item = 'item' occurs 2 times" in refusal(path, item="item")
 
     def test_a_name_where_there_is_no_header(self, tmp_path):
         path = written(tmp_path / "a.csv", lines())
-        assert "given by name, but header = False" in refusal(path, user="userId", header=False)
+        assert "user = 'userId' is a name, but header = False" in refusal(path, user="userId", header=False)
 
     def test_a_first_line_that_may_be_either(self, tmp_path):
         path = written(tmp_path / "a.csv", "alice,b1,5\nbob,b2,4\n")
@@ -237,7 +235,7 @@ class TestRefusesInOneLine:
 
     def test_a_json_array(self, tmp_path):
         path = written(tmp_path / "a.json", '[\n{"user": 1, "item": 1}\n]')
-        assert refusal(path).endswith("a JSON array is not read, write one object a line")
+        assert refusal(path).endswith("JSON arrays are not supported, write one object per line")
 
     @pytest.mark.parametrize("value", ["[1]", "{}", "true"])
     def test_a_json_id_that_is_none(self, tmp_path, value):

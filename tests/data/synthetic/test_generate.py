@@ -282,9 +282,9 @@ def test_equal_scores_are_ordered_by_position() -> None:
 
 def test_the_oracle_refuses_what_it_cannot_know(sample: Synthetic) -> None:
     data = sample.interactions
-    with pytest.raises(DataError, match="1 user ids are not of this data set, such as 9999"):
+    with pytest.raises(DataError, match="1 user ids are not in this data set, such as 9999"):
         sample.oracle(pd.Index([1, 9_999]), data.items)
-    with pytest.raises(DataError, match="item ids are not of this data set"):
+    with pytest.raises(DataError, match="item ids are not in this data set"):
         sample.oracle(data.users, pd.Index(["x"]))
     with pytest.raises(ConfigError, match="min_rating"):
         sample.oracle(data.users, data.items, 6)

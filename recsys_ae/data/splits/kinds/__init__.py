@@ -18,7 +18,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from recsys_ae.data.registry_folder import files, source
-from recsys_ae.errors import ConfigError
+from recsys_ae.errors import ConfigError, arguments_named, renamed
 
 if TYPE_CHECKING:
     from recsys_ae.data.interactions import Interactions
@@ -29,6 +29,12 @@ FIRST = ("strong", "weak", "leave_last", "time", "ratings", "given", "none")
 
 PARTS = ("test", "read")
 """What a split of parts as published takes besides options."""
+
+RECIPE_OPTIONS = {
+    "n_valid": "valid_users", "n_test": "test_users", "valid": "valid_share", "seed": "split_seed",
+    "recipe": "split_recipe", "timestamp": "timestamp_column",
+}  # fmt: skip
+"""The recipe's names of arguments of the functions that split, for error messages."""
 
 
 @dataclass(frozen=True)
@@ -60,8 +66,10 @@ class Kind:
 
     def split(self, data: "Interactions", **options: Any) -> "Split":
         """Split data; this imports the file."""
-        divided: Split = import_module(f"{__name__}.{self.name.replace('-', '_')}").split(data, **options)
-        return divided
+        module = import_module(f"{__name__}.{self.name.replace('-', '_')}")
+        with arguments_named(renamed(RECIPE_OPTIONS)):
+            split: Split = module.split(data, **options)
+        return split
 
 
 def names() -> tuple[str, ...]:

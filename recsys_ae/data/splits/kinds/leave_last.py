@@ -6,7 +6,7 @@ from recsys_ae.data.interactions import Interactions
 from recsys_ae.data.splits.assign import last_of_each, split_by
 from recsys_ae.data.splits.checks import active, known_times
 from recsys_ae.data.splits.holdout import Split
-from recsys_ae.errors import DataError
+from recsys_ae.errors import Argument, DataError
 
 
 def split_last(data: Interactions, *, n_test: int = 1, n_valid: int = 1) -> Split:
@@ -16,7 +16,8 @@ def split_last(data: Interactions, *, n_test: int = 1, n_valid: int = 1) -> Spli
     the training and validation interactions. ``n_valid=0`` makes no validation part.
     """
     if n_test < 1 or n_valid < 0:
-        raise DataError(f"n_test = {n_test} and n_valid = {n_valid}: expected at least 1 and at least 0")
+        expected = ": expected at least 1 and at least 0"
+        raise DataError(Argument("n_test", n_test), " and ", Argument("n_valid", n_valid), expected)
     data = active(data)
     times = known_times(data)
     left = np.diff(data.matrix.indptr) - 1

@@ -9,7 +9,7 @@ from recsys_ae.data.splits import liang2018
 from recsys_ae.data.splits.assign import TEST, last_of_each, portion
 from recsys_ae.data.splits.checks import active, checked_seed, number_of, shares
 from recsys_ae.data.splits.holdout import Holdout, Split, hold_out, training_part
-from recsys_ae.errors import ConfigError, DataError
+from recsys_ae.errors import Argument, ConfigError, DataError
 
 
 def split_users(
@@ -45,14 +45,17 @@ def split_users(
     counts = number_of("n_valid", n_valid, n_users, least=0), number_of("n_test", n_test, n_users, least=1)
     if sum(counts) >= n_users:
         raise DataError(
-            f"{counts[0]:,} validation and {counts[1]:,} test users leave nobody to train on: "
+            f"{counts[0]:,} validation and {counts[1]:,} test users leave no user for training: "
             f"there are {n_users:,} users; ask for fewer"
         )
     if recipe is not None:
         if recipe != "liang2018" or fold_in != liang2018.FOLD_IN:
             raise ConfigError(
-                f"recipe = {recipe!r} with fold_in = {fold_in!r} is unknown; the only recipe is 'liang2018', "
-                f"and it fixes fold_in = {liang2018.FOLD_IN}"
+                Argument("recipe", recipe),
+                " with ",
+                Argument("fold_in", fold_in),
+                " is unknown; the only recipe is 'liang2018', with ",
+                Argument("fold_in", liang2018.FOLD_IN),
             )
         return liang2018.split_liang2018(data, *counts, checked_seed(liang2018.SEED if seed is None else seed))
     shares(fold_in=fold_in)

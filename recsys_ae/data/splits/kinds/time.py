@@ -6,7 +6,7 @@ from recsys_ae.data.interactions import Interactions
 from recsys_ae.data.splits.assign import TEST, TRAIN, VALID, split_by
 from recsys_ae.data.splits.checks import active, known_times, shares
 from recsys_ae.data.splits.holdout import Split
-from recsys_ae.errors import DataError
+from recsys_ae.errors import Argument, DataError
 
 
 def split_time(data: Interactions, *, test: float | int = 0.2, valid: float | int = 0.1) -> Split:
@@ -41,8 +41,9 @@ def _moment(name: str, at: float | int, ordered: np.ndarray, n: int) -> int:
     start = int(ordered[-min(max(round(at * n), 1), len(ordered))]) if isinstance(at, float) else int(at)
     if not ordered[0] < start <= ordered[-1]:
         raise DataError(
-            f"{name} = {at} would hold out all or none of the times from {ordered[0]} to {ordered[-1]} "
-            "that there are to divide; choose another cut"
+            Argument(name, at),
+            f" would hold out all or none of the interactions, whose times run from {ordered[0]} to {ordered[-1]}; "
+            "choose another share or time",
         )
     return start
 
