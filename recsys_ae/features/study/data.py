@@ -14,9 +14,9 @@ from recsys_ae.data import named
 from recsys_ae.data.dataset_info import default_data_dir
 from recsys_ae.data.parsing import listing
 from recsys_ae.data.readers.read import read_table
-from recsys_ae.errors import ConfigError, DataError, MissingPackageError
+from recsys_ae.errors import Argument, ConfigError, DataError, MissingPackageError
 from recsys_ae.features.data import images
-from recsys_ae.features.data.features import IMAGE, SEQUENCE, Features
+from recsys_ae.features.data.features import FORMS, IMAGE, SEQUENCE, Features
 from recsys_ae.features.data.labels import read_labels
 from recsys_ae.features.data.read import id_column, read_features
 from recsys_ae.features.study.plan import Sizes
@@ -100,7 +100,8 @@ class StudyData:
             train, valid, test, pool = map(_as_sequences, (self.train, self.valid, self.test, self.pool))
             unlike = {name: _as_sequences(part) for name, part in self.unlike.items()}
             return StudyData(train, valid, test, pool, unlike, self.remarks, self.titles)
-        raise DataError("it does not read such rows")
+        readable = " or ".join(FORMS[n_axes] for n_axes in reads)
+        raise DataError(f"the model reads {readable}, but these rows are {FORMS[len(form)]}")
 
     @classmethod
     def read(
@@ -127,7 +128,7 @@ class StudyData:
             every = _labelled(_without(source, labels, id), labels, data_dir, remarks, id=id, texts=texts)
             order = np.random.default_rng(SEED).permutation(len(every))
             if len(every) < LEAST:
-                raise DataError(f"{source} has {len(every):,} rows; a study needs {LEAST} at least")
+                raise DataError(f"{source} has {len(every):,} rows; a study needs at least {LEAST}")
             n = max(len(every) // 5, 1)
             test, whole = every.take(np.sort(order[:n])), every.take(np.sort(order[n:]))
         order = np.random.default_rng(SEED).permutation(len(whole))
@@ -154,8 +155,8 @@ def _labelled(
     except (DataError, ConfigError) as error:
         if column is not None:
             raise
-        said = f"no labels: {error}"
-        remarks += [] if said in remarks else [said]
+        remark = f"no labels: {error}"
+        remarks += [] if remark in remarks else [remark]
         return Part(features)
 
 
@@ -168,7 +169,7 @@ def _without(source: str, labels: str | None, id: str | None) -> str:
         return source
     names = [str(name) for name in read_table(path, header=True).columns]
     if labels not in names:
-        raise DataError(f"{source}: there is no column {labels!r} of labels; the columns are: {listing(names)}")
+        raise DataError(f"{source}: there is no column {labels!r} with labels; the columns are: {listing(names)}")
     ids = id_column(names) if id is None else id
     return f"{source}:{','.join(name for name in names if name not in (labels, ids))}"
 
@@ -184,7 +185,7 @@ def _unlike(sources: Sequence[str], folder: Path, like: Features, most: int, rem
     for source in sources:
         name = source.partition(":")[0]
         if name in images.NAMED and not (folder / name).is_dir():
-            remarks.append(f"{name} is not in {folder}, so rows of it were not looked at")
+            remarks.append(f"{name} is not in {folder}, so its rows were not evaluated")
             continue
         try:
             features = read_features(source, data_dir=folder)
@@ -193,8 +194,9 @@ def _unlike(sources: Sequence[str], folder: Path, like: Features, most: int, rem
             continue
         if features.form != like.form or features.width != like.width:
             raise DataError(
-                f"{source} has rows of {features.width:,} columns, form {features.form}; the study's have "
-                f"{like.width:,}, {like.form}"
+                Argument("unlike", source),
+                f" has rows of {features.width:,} columns ({FORMS[len(features.form)]}, shape {features.form}); "
+                f"expected the study's {like.width:,} columns ({FORMS[len(like.form)]}, shape {like.form})",
             )
         found[name] = Part(dataclasses.replace(features, columns=like.columns)).drawn(most)
     return found

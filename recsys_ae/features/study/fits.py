@@ -116,9 +116,9 @@ def _withheld(group: Group, data: StudyData, left: dict[str, None]) -> tuple[str
     for label in wanted:
         if label not in known:
             part = "test" if label in labels else "training"
-            left.setdefault(f"label {label!r} is not withheld: no {part} row has it")
+            left.setdefault(f"label {label!r} is not withheld, because no {part} row has it")
     if not labels:
-        left.setdefault("no label is withheld, since there are none")
+        left.setdefault("no label is withheld, because the rows have no labels")
     return known
 
 
@@ -128,7 +128,7 @@ def spec_of(plan: Plan, model: str, latent: int, layers: int | None, data: Study
         return None
     features = data.train.features
     if latent > features.width:
-        raise DataError(f"a row has {features.width:,} numbers only")
+        raise DataError(f"the code must not be larger than a row, which has {features.width:,} columns")
     cls = autoencoders.spec_class(model)
     seen = data.seen_by(cls.reads)
     # A recurrent model's hidden is the size of a state, not widths.

@@ -5,7 +5,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from recsys_ae.errors import ArtefactError
+from recsys_ae.errors import Argument, ArtefactError
 from recsys_ae.features.study.plan import Plan
 from recsys_ae.storage.atomic import write_text
 
@@ -17,9 +17,9 @@ def refuse_foreign(out: Path) -> None:
     if not out.exists():
         return
     if not out.is_dir():
-        raise ArtefactError(f"{out} is not a folder; choose another for the study")
+        raise ArtefactError(f"{out} is not a folder; set ", Argument("out"), " to a folder for the study")
     if any(out.iterdir()) and not (out / STUDY).is_file():
-        raise ArtefactError(f"{out} holds no study, so none is written into it; choose another folder")
+        raise ArtefactError(f"{out} holds no study but other files; set ", Argument("out"), " to a new or empty folder")
 
 
 def begin(out: Path, plan: Plan, command: str) -> None:
@@ -40,7 +40,7 @@ def asked(out: Path) -> str | None:
     try:
         return str(json.loads(path.read_text(encoding="utf-8"))["command"])
     except (ValueError, KeyError, TypeError) as error:
-        raise ArtefactError(f"{path} is damaged: {error}; delete it") from error
+        raise ArtefactError(f"{path} is damaged: {error}; run the study again, which writes the file anew") from error
 
 
 def as_json(plan: Plan) -> dict[str, Any]:

@@ -49,7 +49,7 @@ def _taught(case: Case) -> tuple[Part, Part, tuple[int, ...]]:
     """Return the rows that a classifier learns from and is measured on, and the seeds that labels are drawn with."""
     classes = case.data.classes
     if len(classes) < 2:
-        raise DataError(f"{len(classes)} labels have {CLASS} rows each; a classifier needs two such labels")
+        raise DataError(f"{len(classes)} labels have at least {CLASS} rows; a classifier needs two such labels")
     pool, test = (part.of_labels(classes) for part in (case.pool, case.data.test.labelled()))
     return pool, test, tuple(range(case.sizes.repeats))
 

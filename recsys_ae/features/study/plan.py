@@ -8,7 +8,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any, Self
 
-from recsys_ae.errors import ConfigError
+from recsys_ae.errors import Argument, ConfigError
 from recsys_ae.features import models as autoencoders
 from recsys_ae.features.study.tasks import STEPS, named
 from recsys_ae.spec import hyper
@@ -31,35 +31,41 @@ class Checked:
 class Sizes(Checked):
     """How much of the data is used for what, and what is measured."""
 
-    train: int = hp(0, "training rows, drawn once; 0: all there are", low=0)
-    valid: int = hp(2000, "rows put aside to follow the training on, but never more than a tenth", low=1)
-    test: int = hp(0, "test rows; 0: all there are", low=0)
-    structure: int = hp(2000, "test rows whose neighbourhoods in the code are measured", low=20)
-    k: int = hp(7, "neighbours that the measures of structure look at", low=1)
-    map: int = hp(1500, "test rows on a map of the code", low=20)
-    map_latents: tuple[int, ...] = hp((2, 40, 100), "sizes of the code that a map is drawn of", low=1)
-    picture_latents: tuple[int, ...] = hp((2, 10, 40, 100), "sizes of the code whose pictures are shown", low=1)
-    shares: tuple[float, ...] = hp((0.0, 0.1, 0.2, 0.4, 0.6, 0.8, 1.0), "perturbations of the code", low=0, high=1)
-    noise: tuple[float, ...] = hp((0.0, 0.1, 0.2, 0.3, 0.5), "standard deviations of noise on the rows", low=0)
-    labelled: tuple[float, ...] = hp((0.001, 0.01, 0.05, 0.1), "shares of labels that pretraining is given", low=0)
-    made: int = hp(1000, "rows that are made to judge a generative model by", low=20)
-    pool: int = hp(0, "rows with labels that neighbours are looked for in, and a classifier learns from; 0: all", low=0)
-    queries: int = hp(1000, "test rows that neighbours are looked for of; 0: all", low=0)
-    rare: int = hp(100, "members of the largest class of the verifier; each further class has fewer; 0: all", low=0)
-    minima: tuple[int, ...] = hp((0, 10, 25, 50), "class sizes up to which the verifier's rare classes are filled")
-    repeats: int = hp(3, "draws of the labels, of the verifier's pairs and of the classes that are withheld", low=1)
+    train: int = hp(0, "number of training rows, drawn once; 0 takes all", low=0)
+    valid: int = hp(2000, "number of validation rows, at most a tenth of the rows for training", low=1)
+    test: int = hp(0, "number of test rows, drawn once; 0 takes all", low=0)
+    structure: int = hp(2000, "number of test rows for the measures of structure", low=20)
+    k: int = hp(7, "number of neighbours in the measures of structure", low=1)
+    map: int = hp(1500, "number of test rows on a map of the code", low=20)
+    map_latents: tuple[int, ...] = hp((2, 40, 100), "sizes of the code that maps are drawn for", low=1)
+    picture_latents: tuple[int, ...] = hp((2, 10, 40, 100), "sizes of the code that pictures are shown for", low=1)
+    shares: tuple[float, ...] = hp(
+        (0.0, 0.1, 0.2, 0.4, 0.6, 0.8, 1.0), "perturbations of the code, as shares of its range", low=0, high=1
+    )
+    noise: tuple[float, ...] = hp((0.0, 0.1, 0.2, 0.3, 0.5), "standard deviations of the noise on the rows", low=0)
+    labelled: tuple[float, ...] = hp((0.001, 0.01, 0.05, 0.1), "shares of the labels for learning from few", low=0)
+    made: int = hp(1000, "number of generated rows, and of real rows that they are compared with", low=20)
+    pool: int = hp(0, "number of labelled training rows for neighbours and classifiers; 0 takes all", low=0)
+    queries: int = hp(
+        1000, "number of test rows in retrieval, denoising, generation and augmentation; 0 takes all", low=0
+    )
+    rare: int = hp(
+        100, "rows of the verifier's largest class; each further class has 0.6 times as many; 0 takes all", low=0
+    )
+    minima: tuple[int, ...] = hp((0, 10, 25, 50), "sizes up to which the verifier's rare classes are filled")
+    repeats: int = hp(3, "number of draws of the labels and of the verifier's pairs", low=1)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Group(Checked):
     """Fits that are made for the same steps: each model with each size of the code and each seed."""
 
-    steps: tuple[str, ...] = hp((), "what they are for")
-    models: tuple[str, ...] = hp((), "autoencoders, and raw for the features as they are")
+    steps: tuple[str, ...] = hp((), "steps of the study that use the fits")
+    models: tuple[str, ...] = hp((), "names of autoencoders; raw stands for the features themselves")
     latents: tuple[int, ...] = hp((10,), "sizes of the code", low=1)
-    seeds: tuple[int, ...] = hp((0,), "what the training is drawn with", low=0)
-    layers: tuple[int, ...] = hp((), "hidden layers, narrower in equal steps; none: as the settings say", low=0)
-    withhold: tuple[str, ...] = hp((), "labels of which one is left out of each training; each: every one")
+    seeds: tuple[int, ...] = hp((0,), "random seeds of the training", low=0)
+    layers: tuple[int, ...] = hp((), "numbers of hidden layers, narrower in equal steps; () uses the settings", low=0)
+    withhold: tuple[str, ...] = hp((), "labels to leave out of the training, one per fit; each stands for all labels")
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -124,16 +130,16 @@ class Plan:
         except tomllib.TOMLDecodeError as error:
             raise ConfigError(f"{source} is not TOML: {error}") from error
         except ConfigError as error:
-            raise ConfigError(f"{source}: {error}") from error
+            raise ConfigError(f"{source}: {error}") from error  # not in parts: a file has keys, no options
 
     @classmethod
     def _of(cls, content: Mapping[str, Any]) -> Self:
         known = ("title", "data", "labels", "unlike", "steps", "summary", "sizes", "settings", "models", "fits")
         for name in content:
             if name not in known:
-                raise ConfigError(f"there is no entry {name!r}{nearest(name, known)}")
+                raise ConfigError(f"there is no key {name!r}{nearest(name, known)}")
         if not content.get("fits"):
-            raise ConfigError("there are no fits; give at least one [[fits]] with models, latents and steps")
+            raise ConfigError("there are no fits; add at least one table [[fits]] with models, latents and steps")
         models = content.get("models", {})
         for name, settings in models.items():
             _refuse_unknown(name, settings)
@@ -182,7 +188,10 @@ class Plan:
             ]
         groups = [group for group in groups if group.steps and group.models]
         if not groups:
-            raise ConfigError(f"no fit of the plan is for {', '.join(wanted)} with these models")
+            raise ConfigError(
+                f"no fit of the plan is for {', '.join(wanted)} with these models; change ", Argument("steps"), " or ",
+                Argument("models"),
+            )  # fmt: skip
         summary = self.summary if not latents or self.summary in latents else max(latents)
         return dataclasses.replace(self, steps=wanted, groups=tuple(groups), summary=summary)
 

@@ -68,7 +68,9 @@ class Shelf:
                 with np.load(path, allow_pickle=False) as stored:
                     arrays = {key: stored[key] for key in stored.files}
             except (OSError, ValueError, zipfile.BadZipFile) as error:
-                raise ArtefactError(f"{path} is damaged: {error}; delete the folder {self.folder}") from error
+                raise ArtefactError(
+                    f"{path} is damaged: {error}; delete {self.folder} and run the study again"
+                ) from error
         return Measured(found["numbers"], arrays)
 
     def _json(self, name: str) -> dict[str, Any] | None:
@@ -79,4 +81,4 @@ class Shelf:
             found = json.loads(path.read_text(encoding="utf-8"))
             return {"of": found["of"], "numbers": found["numbers"]}
         except (OSError, ValueError, KeyError, TypeError) as error:
-            raise ArtefactError(f"{path} is damaged: {error}; delete the folder {self.folder}") from error
+            raise ArtefactError(f"{path} is damaged: {error}; delete {self.folder} and run the study again") from error

@@ -50,7 +50,7 @@ def test_layers_are_widths_in_equal_steps_for_every_model_that_has_widths() -> N
 def test_a_code_wider_than_a_row_is_left_out_and_said() -> None:
     todo, left_out = works(plan({"steps": ["latent"], "models": ["deep"], "latents": [36, 37]}), data())
     assert [work.fit.latent for work in todo] == [36]
-    assert left_out == ["deep, z = 37: a row has 36 numbers only"]
+    assert left_out == ["deep, z = 37: the code must not be larger than a row, which has 36 columns"]
 
 
 def test_each_label_is_withheld_and_unknown_ones_are_said() -> None:
@@ -59,11 +59,11 @@ def test_each_label_is_withheld_and_unknown_ones_are_said() -> None:
     assert {work.fit.withheld for work in todo} == {"0", "1", "2", "3"}
     todo, left_out = works(plan({**group, "withhold": ["1", "9"]}), data())
     assert [work.fit.withheld for work in todo] == ["1"]
-    assert left_out == ["label '9' is not withheld: no training row has it"]
+    assert left_out == ["label '9' is not withheld, because no training row has it"]
     three = pictures(60, 2).take(np.flatnonzero(pictures(60, 2).told != "1"))
     todo, left_out = works(plan({**group, "withhold": ["each"]}), data(test=three))
     assert {work.fit.withheld for work in todo} == {"0", "2", "3"}
-    assert left_out == ["label '1' is not withheld: no test row has it"]
+    assert left_out == ["label '1' is not withheld, because no test row has it"]
 
 
 def test_grey_pictures_are_sequences_of_their_rows_to_a_model_of_sequences() -> None:
@@ -73,7 +73,7 @@ def test_grey_pictures_are_sequences_of_their_rows_to_a_model_of_sequences() -> 
     assert features.form == (6, 6)
     np.testing.assert_array_equal(features.matrix, data().train.features.matrix)
     table = Part(Features(np.ones((4, 3)), features.ids[:4], features.columns[:3]))
-    with pytest.raises(DataError, match="does not read such rows"):
+    with pytest.raises(DataError, match="reads sequences, but these rows are a table"):
         data(train=table).seen_by((2,))
 
 

@@ -154,7 +154,9 @@ class drawing:  # noqa: N801  used like a function
             from matplotlib.backends.backend_agg import FigureCanvasAgg  # noqa: PLC0415
             from matplotlib.figure import Figure  # noqa: PLC0415
         except ImportError as error:
-            raise MissingPackageError("the report of a study needs the package matplotlib; install it") from error
+            raise MissingPackageError(
+                "the report of a study needs the package matplotlib: pip install matplotlib"
+            ) from error
         self._style = mpl.rc_context(PLAIN)
         with self._style:
             self.figure = Figure(figsize=(width, height), dpi=150, layout="constrained")

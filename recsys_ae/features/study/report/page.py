@@ -95,7 +95,7 @@ def _page(context: dict[str, Any]) -> str:
     try:
         from jinja2 import Environment, PackageLoader, StrictUndefined  # noqa: PLC0415
     except ImportError as error:
-        raise MissingPackageError("the report of a study needs the package jinja2; install it") from error
+        raise MissingPackageError("the report of a study needs the package jinja2: pip install jinja2") from error
     loader = PackageLoader("recsys_ae.features.study.report")
     environment = Environment(
         loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
