@@ -53,12 +53,21 @@ def main() -> None:
     rows = [*BASELINES, *(f"{name}-{size}" for name in settings for size in SIZES)]
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("rows", nargs="*", metavar="ROW", help="names of rows, such as denoising-64; default: all")
-    parser.add_argument("--data", choices=list(COLUMNS), default="ml-1m", help="name of the data set")
+    parser.add_argument(
+        "--data", choices=list(COLUMNS), default="ml-1m", help="name of the data set; default: %(default)s"
+    )
     parser.add_argument("--data-dir", type=Path, help="folder of the data; default: the data are downloaded")
-    parser.add_argument("--seeds", default="0,1,2", help="random seeds; each draws other cold items")
+    parser.add_argument(
+        "--seeds", default="0,1,2", help="random seeds; each draws other cold items; default: %(default)s"
+    )
     parser.add_argument("--select", action="store_true", help="evaluate on other items, to choose settings")
     parser.add_argument("--set", default="{}", metavar="JSON", help="settings that replace encoders.toml's (--select)")
-    parser.add_argument("--out", type=Path, default=HERE / "results", help="folder of the results, one JSON per row")
+    parser.add_argument(
+        "--out",
+        type=Path,
+        default=HERE / "results",
+        help="folder of the results, one JSON per row; default: %(default)s",
+    )
     arguments = parser.parse_intermixed_args()
     unknown = [row for row in arguments.rows if row not in rows]
     if unknown:

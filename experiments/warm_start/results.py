@@ -1,9 +1,10 @@
-"""What the runs of a warm start measured, as tables."""
+"""Results tables of the warm-start experiment."""
 
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from measured import signed  # in the parent folder
 
 from recsys_ae.evaluation.estimate import estimate
 
@@ -11,20 +12,20 @@ METRIC = "ndcg@100"
 SCRATCH = "scratch"
 
 
-def table(done: list[dict[str, Any]]) -> str:
-    """Format a table for each model as Markdown: of each share and kind of vectors the means over the seeds."""
-    parts = []
-    for model in dict.fromkeys(one["model"] for one in done):
-        head = ["% of the users", "vectors", "seeds", f"validation {METRIC}", "best epoch"]
-        head += ["epochs to reach scratch's best", f"test {METRIC}", "Δ to scratch [95 %]", "s"]
+def table(runs: list[dict[str, Any]]) -> str:
+    """Format a Markdown table per model; a row holds the means over the seeds for one share of users and one start."""
+    tables = []
+    for model in dict.fromkeys(run["model"] for run in runs):
+        head = ["% of users", "vectors", "seeds", f"validation {METRIC}", "best epoch"]
+        head += ["epochs to scratch's best", f"test {METRIC}", "Δ vs scratch [95 %]", "seconds"]
         lines = [f"**{model}**", "", f"| {' | '.join(head)} |", "|---" * len(head) + "|"]
-        for share in dict.fromkeys(one["share"] for one in done):
-            group = [one for one in done if (one["model"], one["share"]) == (model, share)]
-            kinds = dict.fromkeys(one["vectors"] for one in group)
+        for share in dict.fromkeys(run["share"] for run in runs):
+            group = [run for run in runs if (run["model"], run["share"]) == (model, share)]
+            kinds = dict.fromkeys(run["vectors"] for run in group)
             for kind in sorted(kinds, key=lambda kind: -_of(group, kind, "best").mean()):
                 lines.append(f"| {' | '.join([str(share), *_cells(group, kind)])} |")
-        parts.append("\n".join(lines))
-    return "\n\n".join(parts)
+        tables.append("\n".join(lines))
+    return "\n\n".join(tables)
 
 
 def _cells(group: list[dict[str, Any]], kind: str) -> list[str]:
@@ -34,46 +35,47 @@ def _cells(group: list[dict[str, Any]], kind: str) -> list[str]:
     return cells
 
 
-def _of(group: list[dict[str, Any]], kind: str, what: str) -> np.ndarray:
-    """Return a number of each seed's run."""
+def _of(group: list[dict[str, Any]], kind: str, quantity: str) -> np.ndarray:
+    """Return one quantity of all runs with these vectors, one number per seed."""
     values = {
-        "best": lambda one: max(one["validation"]),
-        "epoch": lambda one: int(np.argmax(one["validation"])) + 1,
-        "seconds": lambda one: one["seconds"],
+        "best": lambda run: max(run["validation"]),
+        "epoch": lambda run: int(np.argmax(run["validation"])) + 1,
+        "seconds": lambda run: run["seconds"],
     }
-    return np.array([values[what](one) for one in group if one["vectors"] == kind])
+    return np.array([values[quantity](run) for run in group if run["vectors"] == kind])
 
 
 def _reached(group: list[dict[str, Any]], kind: str) -> str:
-    """Say after how many epochs a run was as good as the one from scratch ever was, and how many that saves."""
-    goals = {one["seed"]: max(one["validation"]) for one in group if one["vectors"] == SCRATCH}
-    took = {one["seed"]: int(np.argmax(one["validation"])) + 1 for one in group if one["vectors"] == SCRATCH}
-    own = {one["seed"]: one["validation"] for one in group if one["vectors"] == kind}
-    seeds = [seed for seed in own if seed in goals]
+    """Return the epochs until a run reaches the best validation metric from scratch, with the change in per cent."""
+    goals = {run["seed"]: max(run["validation"]) for run in group if run["vectors"] == SCRATCH}
+    took = {run["seed"]: int(np.argmax(run["validation"])) + 1 for run in group if run["vectors"] == SCRATCH}
+    curves = {run["seed"]: run["validation"] for run in group if run["vectors"] == kind}
+    seeds = [seed for seed in curves if seed in goals]
     if kind == SCRATCH or not seeds:
         return "–"
-    first = {seed: np.flatnonzero(np.array(own[seed]) >= goals[seed]) for seed in seeds}
-    reached = {seed: int(found[0]) + 1 for seed, found in first.items() if len(found)}
+    epochs_above = {seed: np.flatnonzero(np.array(curves[seed]) >= goals[seed]) for seed in seeds}
+    reached = {seed: int(epochs[0]) + 1 for seed, epochs in epochs_above.items() if len(epochs)}
     if len(reached) < len(seeds):
         return f"not by {len(seeds) - len(reached)} of {len(seeds)}"
     mean, saved = np.mean(list(reached.values())), 1 - np.mean([reached[seed] / took[seed] for seed in seeds])
-    return f"{mean:.0f} ({-100 * saved:+.0f} %)"
+    return f"{mean:.0f} ({-100 * saved:+.0f} %)".replace("-", "−")
 
 
 def _tested(group: list[dict[str, Any]], kind: str) -> list[str]:
-    """Return the mean over the test users and its paired difference; of each user the mean of the same seeds."""
+    """Return the mean over test users and its paired difference from scratch; values of a user are means over seeds."""
     values = {
-        (one["vectors"], one["seed"]): pd.Series(one["test"], one["test users"], name=METRIC)
-        for one in group
-        if "test" in one
+        (run["vectors"], run["seed"]): pd.Series(run["test"], run["test users"], name=METRIC)
+        for run in group
+        if "test" in run
     }
     seeds = [seed for name, seed in values if name == kind]
     if not seeds:
         return ["–", "–"]
-    own = pd.concat([values[kind, seed] for seed in seeds]).groupby(level=0).mean()
-    found = [f"{own.mean():.4f}"]
+    per_user = pd.concat([values[kind, seed] for seed in seeds]).groupby(level=0).mean()
+    mean = f"{per_user.mean():.4f}"
     if kind == SCRATCH or any((SCRATCH, seed) not in values for seed in seeds):
-        return [*found, "–"]
-    other = pd.concat([values[SCRATCH, seed] for seed in seeds]).groupby(level=0).mean()
-    one = estimate(own.to_frame(), n_resamples=1000, seed=0, minus=other[own.index].to_frame())[METRIC]
-    return [*found, f"{one.mean:+.4f} [{one.low:+.4f}, {one.high:+.4f}]"]
+        return [mean, "–"]
+    scratch = pd.concat([values[SCRATCH, seed] for seed in seeds]).groupby(level=0).mean()
+    minus = scratch[per_user.index].to_frame()
+    difference = estimate(per_user.to_frame(), n_resamples=1000, seed=0, minus=minus)[METRIC]
+    return [mean, f"{signed(difference.mean)} [{signed(difference.low)}, {signed(difference.high)}]"]
