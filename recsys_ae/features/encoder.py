@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from recsys_ae.data.parsing import Ids
-from recsys_ae.errors import ConfigError, DataError, NotFittedError, UnsupportedError
+from recsys_ae.errors import Argument, ConfigError, DataError, NotFittedError, UnsupportedError
 from recsys_ae.features.data.features import Features
 from recsys_ae.features.metadata import fit_metadata
 from recsys_ae.features.nn.contract import FeatureAutoencoder, FeatureShape, FeatureSpec, refuse_unbounded
@@ -126,7 +126,7 @@ class FeatureEncoder:
             Of a closed form, which has nothing before it is fitted.
         """
         if not any(True for _ in self.network.parameters()):
-            raise UnsupportedError(f"{self.spec.name()} is a closed form: untrained it is nothing")
+            raise UnsupportedError(f"{self.spec.name()} is a closed form, so it has no untrained weights")
         shape = FeatureShape(self.metadata["rows"], len(self.columns), self.form)
         with seeded(seed):
             network = self.spec.build(shape).to(self._scaling.centre.device).eval()
@@ -162,7 +162,7 @@ class FeatureEncoder:
             ``(n, latent)``: what these stand for is compared with the rows, instead of what their own codes do.
         """
         if codes is not None and np.shape(codes) != (len(features), self.spec.latent):
-            raise DataError(f"codes of shape {np.shape(codes)} are not ({len(features)}, {self.spec.latent})")
+            raise DataError(f"codes have the shape {np.shape(codes)}; expected ({len(features)}, {self.spec.latent})")
         rows = self.rows(features)
         others = None if codes is None else torch.from_numpy(np.array(codes, np.float32, order="C")).to(rows.device)
         sums, counts = squared_errors(self.network, self._scaling, rows, others)
@@ -179,7 +179,7 @@ class FeatureEncoder:
     def sample(self, n: int, *, seed: int = 0) -> Features:
         """Draw rows from a generative model."""
         if n < 1:
-            raise ConfigError(f"n = {n} must be at least 1")
+            raise ConfigError(Argument("n", n), " must be at least 1")
         device = self._scaling.centre.device
         with torch.no_grad():
             codes = self.network.draw(n, torch.Generator(device).manual_seed(seed))
@@ -191,7 +191,7 @@ class FeatureEncoder:
         """Return the rows that codes ``(n, latent)`` stand for: of points between two codes, what lies between them."""
         codes = np.array(codes, np.float32, order="C")
         if codes.ndim != 2 or codes.shape[1] != self.spec.latent:
-            raise DataError(f"codes of shape {codes.shape} are not (n, {self.spec.latent})")
+            raise DataError(f"codes have the shape {codes.shape}; expected (n, {self.spec.latent})")
         device = self._scaling.centre.device
         with torch.no_grad():
             rows = self.network.decode(torch.from_numpy(codes).to(device)).float()
@@ -202,7 +202,7 @@ class FeatureEncoder:
     def interpolate(self, features: Features, steps: int = 9) -> Features:
         """Return what lies between two rows: their codes, and ``steps`` in all at equal distances, decoded."""
         if len(features) != 2 or steps < 2:
-            raise DataError(f"{steps} steps between {len(features):,} rows; expected two rows, and 2 steps or more")
+            raise DataError(f"{len(features):,} rows and {steps} steps; expected two rows and at least 2 steps")
         first, last = np.asarray(self.encode(features).matrix)
         shares = np.linspace(0, 1, steps, dtype=np.float32)[:, None]
         return self.decode((1 - shares) * first + shares * last)

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from recsys_ae.errors import DataError
+from recsys_ae.errors import Argument, DataError, Message
 from recsys_ae.features.data.features import Features
 from recsys_ae.features.nn.contract import FeatureShape, FeatureSpec
 from recsys_ae.features.nn.footprint import memory
@@ -27,20 +27,20 @@ def check(spec: FeatureSpec, features: Features, valid: Features | None, run: Ru
     spec.check(shape)
     parts = memory(spec, features, valid)
     what = f"{shape.n_rows:,} rows of {shape.width:,} columns"
-    refuse_too_large(spec.name(), what, parts, run, _way_out(spec, parts))
+    refuse_too_large(spec.name(), what, parts, run, *_way_out(spec, parts))
 
 
-def _way_out(spec: FeatureSpec, parts: Mapping[str, int]) -> str:
-    """Say what would need less memory, by what most of it is for."""
-    largest = max(parts, key=lambda what: parts[what])
-    known = {one.name for one in describe(type(spec))}
+def _way_out(spec: FeatureSpec, parts: Mapping[str, int]) -> Message:
+    """Return the change that reduces the largest part of the memory."""
+    largest = max(parts, key=lambda purpose: parts[purpose])
+    reason, image_size = f"most of it is for {largest}: ", Argument("image_size")
     if largest == "features":
-        change = "take fewer rows or columns, or smaller pictures (--image-size)"
-    elif largest == "matrices of the closed form":
-        change = "find the components by products (--solver randomised), or take fewer columns"
-    elif largest in ("a batch", "what its gradient needs"):
-        change = "make batch_size smaller (--batch-size), or pictures (--image-size)"
-    else:
-        sizes = [name for name in ("hidden", "channels", "width", "latent") if name in known]
-        change = f"make {' or '.join(sizes)} smaller, or take fewer columns: pca reduces them"
-    return f"most of it is for {largest}: {change}"
+        return reason, "use fewer rows or columns, or for pictures a smaller ", image_size
+    if largest == "matrices of the closed form":
+        return reason, "set ", Argument("solver", "randomised"), ", or use fewer columns"
+    if largest in ("inputs of a batch", "activations of a batch"):
+        return reason, "lower ", Argument("batch_size"), ", or for pictures ", image_size
+    hypers = {hyper.name for hyper in describe(type(spec))}
+    sizes = [Argument(name) for name in ("hidden", "channels", "width", "latent") if name in hypers]
+    listed = [part for size in sizes for part in (" or ", size)][1:]
+    return reason, "lower ", *listed, ", or use fewer columns (pca reduces them)"

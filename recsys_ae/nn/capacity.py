@@ -1,4 +1,4 @@
-"""Out-of-memory refusal: a fit that needs more memory than is free does not begin."""
+"""Refusal of fits that need more memory than is free."""
 
 from collections.abc import Mapping
 
@@ -12,16 +12,16 @@ def refuse_too_large(name: str, what: str, parts: Mapping[str, int], run: Run, *
     Parameters
     ----------
     name, what
-        The model, and what it would be fitted on.
+        The model, and a description of the data.
     parts
-        The bytes that it needs, by what they are for.
+        The bytes that the fit needs, by purpose.
     way_out
         The changes that need less memory, as parts of the message.
 
     Raises
     ------
     TrainingError
-        Says how much is needed, how much is free, and the way out.
+        If memory does not suffice. The message says how much is needed, how much is free, and the way out.
     """
     free, needed = free_memory(run.torch_device), sum(parts.values())
     if free is not None and needed > free:

@@ -69,7 +69,7 @@ def test_what_was_noticed_is_said(cli: Run, here: Path) -> None:
     outcome = cli("pretrain", "vanilla", "--features", "odd.csv", "--epochs", 2, "--latent", 5, "--no-track")
     assert outcome.code == 0
     assert "1 values are missing" in outcome.err
-    assert "1 of 3 columns are constant and tell nothing: same" in outcome.err
+    assert "1 of 3 columns are constant and of no use: same" in outcome.err
     assert "can learn to copy its input" in outcome.err
 
 
@@ -96,13 +96,13 @@ def test_models_of_the_other_kind_are_refused(cli: Run, films: Path, model: Path
     assert "is no FeatureEncoder; load it with Recommender" in cli("encode", model, *source, "--out", "v.csv").error
     assert cli("pretrain", "pca", *source, "--latent", 1, "--no-track", "--quiet", "--out", "encoder").code == 0
     assert "is no Recommender; load it with FeatureEncoder" in cli("evaluate", "encoder").error
-    assert "columns are not there" in cli("encode", "encoder", "--features", f"{films}:score", "--out", "v.csv").error
+    assert "columns are missing" in cli("encode", "encoder", "--features", f"{films}:score", "--out", "v.csv").error
 
 
 def test_out_of_bounds_is_wrong_usage(cli: Run, films: Path) -> None:
     outcome = cli("pretrain", "sparse", "--features", films, "--activation", "relu")
     assert outcome.code == 2
-    assert "use sigmoid" in outcome.error
+    assert "use --activation sigmoid" in outcome.error
     assert cli("pretrain", "sparse", "--no-track").code == 2
 
 
@@ -133,14 +133,14 @@ def test_histories_are_encoded_with_as_many_steps_as_in_the_fit(cli: Run, here: 
     assert cli("encode", "m", *source, "--out", "v.parquet").code == 0
     outcome = cli("pretrain", "pca", "--features", "sample:genres", "--history-steps", 6, "--no-track")
     assert outcome.code == 1
-    assert "history_steps = 6 is for NAME:histories" in outcome.error
+    assert "--history-steps 6 is for NAME:histories" in outcome.error
 
 
 def test_a_dry_run_tells_the_memory_and_saves_nothing(cli: Run, here: Path, films: Path) -> None:
     source = ("--features", f"{films}:length,budget,score")
     outcome = cli("pretrain", "deep", *source, *QUICK, "--out", "m", "--dry-run")
     assert outcome.code == 0
-    for said in ("Memory needed beside the program's own:", "moments of adam", "what its gradient needs", "Dry run"):
+    for said in ("Memory needed beside the program's own:", "moments of adam", "activations of a batch", "Dry run"):
         assert said in outcome.out
     assert not (here / "m").exists()
     assert cli("pretrain", "deep", *source, *QUICK, "--out", "m").code == 0
@@ -152,5 +152,5 @@ def test_what_cannot_fit_is_refused_before_it_is_built(cli: Run, here: Path, fil
     for more in (("--dry-run",), ()):
         outcome = cli("pretrain", "deep", *source, "--hidden", "3000000,3000000", "--no-track", "--out", "m", *more)
         assert outcome.code == 1
-        assert "GiB are free; most of it is for moments of adam: make hidden or latent smaller" in outcome.error
+        assert "GiB are free; most of it is for moments of adam: lower --hidden or --latent" in outcome.error
     assert not (here / "m").exists()

@@ -65,7 +65,7 @@ def test_what_cannot_be_is_said_in_one_line(cli: Run, here: Path, ratings: Path,
     assert "so none is new" in refused("recommend", "m", "--out", "x.csv", "--cold-items", known)
     narrow = here / "narrow.csv"
     pd.read_csv(vectors)[["item", "one"]].to_csv(narrow, index=False)
-    assert "1 of 2 columns are not there, the first is 'two'" in refused(
+    assert "1 of 2 columns are missing, the first is 'two'" in refused(
         "recommend", "m", "--out", "x.csv", "--cold-items", narrow
     )
 

@@ -158,13 +158,13 @@ def test_items_without_features_begin_as_usual_and_are_counted() -> None:
 def test_bad_features_are_refused() -> None:
     data, model = training_data(), fitted("ease")
     foreign = features(pd.Index([f"x{place}" for place in range(32)]), block_of(data))
-    with pytest.raises(DataError, match="none of the 32 items has features: the 32 rows are called x0, x1, x2 and"):
+    with pytest.raises(DataError, match="none of the 32 items has features: the 32 rows have the ids x0, x1, x2 and"):
         Recommender(EASE()).fit(data, item_features=foreign, run=CPU)
     both = features(pd.Index([*NEW, 1000], dtype=object), np.append(NEW_BLOCKS, 0))
     with pytest.raises(DataError, match="1 of the 9 cold items are items of the model, the first is 1000"):
         model.recommend(histories("ease"), cold_items=both)
     fewer = Features(np.ones((1, 4)), NEW[:1], pd.Index(["f0", "f1", "f2", "f3"]))
-    with pytest.raises(DataError, match="1 of 5 columns are not there, the first is 'f4'"):
+    with pytest.raises(DataError, match="1 of 5 columns are missing, the first is 'f4'"):
         model.recommend(histories("ease"), cold_items=fewer)
     with pytest.raises(ConfigError, match="only_cold recommends nothing without cold_items"):
         model.recommend(histories("ease"), only_cold=True)

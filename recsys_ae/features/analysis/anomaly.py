@@ -20,7 +20,7 @@ def anomaly(usual: np.ndarray, odd: np.ndarray) -> float:
         raise DataError(f"{len(usual):,} usual and {len(odd):,} odd rows: at least one of each is needed")
     unknown = int(np.isnan(usual).sum() + np.isnan(odd).sum())
     if unknown:
-        raise DataError(f"{unknown:,} errors are not known; leave out rows of which nothing is known")
+        raise DataError(f"{unknown:,} errors are NaN; leave out rows without any value")
     above = average_ranks(np.concatenate([usual, odd]))[len(usual) :].sum() - len(odd) * (len(odd) + 1) / 2
     return float(above / (len(usual) * len(odd)))
 
@@ -30,7 +30,9 @@ def without(labels: np.ndarray, label: object) -> np.ndarray:
     known = np.asarray(labels)
     others = np.flatnonzero(known != label)
     if len(others) in (0, len(known)):
-        raise DataError(f"{len(known) - len(others):,} of {len(known):,} rows have the label {label!r}; expected some")
+        raise DataError(
+            f"{len(known) - len(others):,} of {len(known):,} rows have the label {label!r}; expected some, but not all"
+        )
     return others
 
 

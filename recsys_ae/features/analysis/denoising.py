@@ -23,12 +23,14 @@ def denoising(
     levels is the same but for its size; without any, ``psnr_noisy`` is infinite.
     """
     if not isinstance(features.matrix, np.ndarray):
-        raise DataError(f"noise on {len(features):,} × {features.width:,} sparse features would make them dense")
+        raise DataError(
+            f"noise on {len(features):,} × {features.width:,} sparse features would make them dense; use dense ones"
+        )
     clean, counted = features.matrix, _counted(features)
     ranges = _ranges(clean, counted, whole=bool(features.form))
     counted &= ranges > 0
     if not counted.any():
-        raise DataError("all values are alike, so there is no range to measure noise by")
+        raise DataError("all values are equal, so there is no range for the noise")
     noise = np.random.default_rng(seed).standard_normal(clean.shape).astype(np.float32) * ranges
     noise[~counted] = 0
     found = []

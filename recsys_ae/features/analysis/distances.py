@@ -87,6 +87,6 @@ def _refuse_not_finite(values: np.ndarray, what: str) -> None:
     bad = ~np.isfinite(values)
     if bad.any():
         raise DataError(
-            f"{what} have {int(bad.sum()):,} values that are missing or infinite; distances need them all: fill them, "
-            "or leave such rows or columns out"
+            f"{what} have {int(bad.sum()):,} values that are missing or infinite; distances need complete rows: fill "
+            "the values, or leave out such rows or columns"
         )

@@ -68,12 +68,13 @@ def fine_tuned(
         Steps of Adam on batches of at most 64 rows.
     """
     if updates < 0 or not lr > 0:
-        raise ConfigError(f"updates = {updates} and lr = {lr}: expected at least 0, and above 0")
+        raise ConfigError(f"updates = {updates} must be at least 0, and lr = {lr} must be above 0")
     names, targets = np.unique(np.asarray(train_labels), return_inverse=True)
     expected = np.asarray(test_labels)
     if len(targets) != len(train) or len(expected) != len(test):
         raise DataError(
-            f"{len(train):,} and {len(test):,} rows have {len(targets):,} and {len(expected):,} labels; one each"
+            f"{len(train):,} training and {len(test):,} test rows have {len(targets):,} and {len(expected):,} labels; "
+            "expected one for each row"
         )
     found = []
     for share in shares:
@@ -89,11 +90,11 @@ def fine_tuned(
 def labelled(labels: np.ndarray, share: float, *, seed: int = 0) -> np.ndarray:
     """Draw the positions of a share of the rows of each label, at least one of each, in order."""
     if not 0 < share <= 1:
-        raise ConfigError(f"share = {share} of the labels must be above 0, and at most 1")
+        raise ConfigError(f"share = {share} of the labels must be above 0 and at most 1")
     rng, known = np.random.default_rng(seed), np.asarray(labels)
     names = np.unique(known)
     if len(names) < 2:
-        raise DataError(f"{len(known):,} rows have {len(names)} label; at least two are needed to tell apart")
+        raise DataError(f"{len(known):,} rows have {len(names)} label; a classifier needs at least two")
     drawn = []
     for name in names:
         own = np.flatnonzero(known == name)

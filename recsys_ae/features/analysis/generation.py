@@ -33,12 +33,12 @@ def perturbed(codes: np.ndarray, share: float, *, ranges: np.ndarray | None = No
     """
     codes = np.asarray(codes, np.float32)
     if codes.ndim != 2 or not len(codes):
-        raise DataError(f"codes of shape {codes.shape} are not (n, latent)")
+        raise DataError(f"codes have the shape {codes.shape}; expected (n, latent)")
     if not share >= 0:
         raise ConfigError(f"share = {share} must be at least 0")
     wide = np.ptp(codes, axis=0) if ranges is None else np.asarray(ranges)
     if wide.shape != codes.shape[1:]:
-        raise DataError(f"ranges of shape {wide.shape} are not ({codes.shape[1]},)")
+        raise DataError(f"ranges have the shape {wide.shape}; expected ({codes.shape[1]},)")
     noise = np.random.default_rng(seed).uniform(-share, share, codes.shape)
     moved: np.ndarray = (codes + noise * wide).astype(np.float32)
     return moved
@@ -77,9 +77,9 @@ def precision_recall(real: np.ndarray, made: np.ndarray, *, k: int = 3) -> Preci
     (Kynkäänniemi et al. 2019, equation 1). The sets should be equally large: larger ones have smaller balls.
     """
     ours = Points.of(real, what="real rows")
-    theirs = Points.of(made, like=ours, what="made rows")
+    theirs = Points.of(made, like=ours, what="generated rows")
     if not 1 <= k < min(len(ours), len(theirs)):
-        raise ConfigError(f"k = {k} neighbours of {len(ours):,} real and {len(theirs):,} made rows: expected fewer")
+        raise ConfigError(f"k = {k} neighbours of {len(ours):,} real and {len(theirs):,} generated rows; lower k")
     return PrecisionRecall(_covered(theirs, ours, k), _covered(ours, theirs, k))
 
 

@@ -92,8 +92,8 @@ class _Buckets:
                 file.write(part.tobytes())
         except OSError as error:
             raise ConfigError(
-                f"pairs do not fit into {tempfile.gettempdir()} ({error}); let TMPDIR name a larger folder, allow more "
-                "memory, or take fewer points"
+                f"pairs do not fit into {tempfile.gettempdir()} ({error}); set TMPDIR to a larger folder, allow more "
+                "memory, or use fewer points"
             ) from error
 
     def emptied(self) -> Iterator[tuple[np.ndarray, np.ndarray]]:

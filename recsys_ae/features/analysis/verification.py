@@ -42,8 +42,8 @@ def pairs(labels: np.ndarray, n: int, *, seed: int = 0) -> Pairs:
     starts, several = np.cumsum(counts) - counts, np.flatnonzero(counts > 1)
     if len(names) < 2 or not len(several):
         raise DataError(
-            f"{len(codes):,} rows have {len(names):,} labels, {len(several):,} of them more than once: pairs that "
-            "share a label need one that two rows have, and pairs that do not need two labels"
+            f"{len(codes):,} rows have {len(names):,} labels, {len(several):,} of them more than once: a pair with "
+            "the same label needs a label of two rows, and a pair with different labels needs two labels"
         )
     rng = np.random.default_rng(seed)
     same = np.arange(n) % 2 == 0
@@ -125,7 +125,10 @@ def verification(
     """
     known, expected = np.asarray(labels), np.asarray(test_labels)
     if len(known) != len(train) or len(expected) != len(test):
-        raise DataError(f"{len(train):,} and {len(test):,} rows have {len(known):,} and {len(expected):,} labels")
+        raise DataError(
+            f"{len(train):,} training and {len(test):,} test rows have {len(known):,} and {len(expected):,} labels; "
+            "expected one for each row"
+        )
     values = _seen(encoder, train, on)
     centre, spread = values.mean(axis=0), values.std(axis=0)
     spread[spread == 0] = 1
@@ -145,7 +148,7 @@ def _seen(encoder: FeatureEncoder, features: Features, on: Seen) -> np.ndarray:
     if on != "rows":
         raise ConfigError(f"on = {on!r} is not codes or rows")
     if not isinstance(features.matrix, np.ndarray) or np.isnan(features.matrix).any():
-        raise DataError("a verifier reads rows that are dense and whole; take codes, which every row has")
+        raise DataError("the verifier needs dense rows without missing values; use on = 'codes'")
     return features.matrix
 
 

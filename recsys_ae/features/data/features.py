@@ -53,11 +53,11 @@ class Features:
         plain: Any = csr_matrix(self.matrix, dtype=np.float32) if sparse else np.asarray(self.matrix, np.float32)
         object.__setattr__(self, "matrix", plain)
         if plain.ndim != 2:
-            raise DataError(f"features must have rows and columns, not {plain.ndim} dimensions; give a form with them")
+            raise DataError(f"features have 2 dimensions, not {plain.ndim}; flatten the rows and give their form")
         self._refuse_misfits()
         numbers = plain.data if sparse else plain
         if np.isinf(numbers).any():
-            raise DataError(f"a value is infinite: {self._where(np.isinf)}; leave it empty if it is not known")
+            raise DataError(f"a value is infinite: {self._where(np.isinf)}; leave it empty if it is unknown")
         if self.form and np.isnan(numbers).any():
             raise DataError(f"a value is missing: {self._where(np.isnan)}; only a table may have missing values")
 
@@ -89,7 +89,7 @@ class Features:
             Which columns; the default is all but the ids.
         """
         if id not in frame.columns:
-            raise DataError(f"there is no column {shown(id)} to read the ids from; columns: {listing(frame.columns)}")
+            raise DataError(f"there is no column {shown(id)} to read the ids from; it has: {listing(frame.columns)}")
         wanted = [name for name in frame.columns if name != id] if columns is None else list(columns)
         for name in wanted:
             if name not in frame.columns:
@@ -117,8 +117,8 @@ class Features:
         known = places >= 0
         if not known.any():
             raise DataError(
-                f"none of the {len(ids):,} items has features: the {len(self):,} rows are called "
-                f"{listing(self.ids, 3)}, the items {listing(ids, 3)}; the ids must be of one kind"
+                f"none of the {len(ids):,} items has features: the {len(self):,} rows have the ids "
+                f"{listing(self.ids, 3)}, but the items {listing(ids, 3)}; use the ids of the items"
             )
         found = self.take(places[known])
         if known.all():
@@ -140,7 +140,7 @@ class Features:
         absent = columns[places < 0]
         if len(absent) and (self.form or not self.sparse):
             raise DataError(
-                f"{len(absent):,} of {len(columns):,} columns are not there, the first is {shown(absent[0])}; the "
+                f"{len(absent):,} of {len(columns):,} columns are missing, the first is {shown(absent[0])}; the "
                 f"columns are: {listing(self.columns, 10)}"
             )
         if isinstance(self.matrix, np.ndarray):

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from recsys_ae.data.parsing import Ids
-from recsys_ae.errors import ConfigError, DataError, MissingPackageError
+from recsys_ae.errors import Argument, ConfigError, DataError, MissingPackageError
 from recsys_ae.features.data.features import Features
 
 EMNIST = tuple(f"emnist-{part}" for part in ("letters", "balanced", "digits", "mnist", "byclass", "bymerge"))
@@ -80,11 +80,11 @@ def read_image_folder(folder: Path, *, size: int = SIZE, grey: bool = False) -> 
     Ids are their names without the ending, behind the sub-folder's name and a slash where they lie in one.
     """
     if size < 1:
-        raise ConfigError(f"pictures of {size} × {size} pixels cannot be; the size must be at least 1")
+        raise ConfigError(Argument("size", size), " must be at least 1")
     paths = sorted(path for path in folder.iterdir() if path.suffix.lower() in PICTURES)
     paths = paths or sorted(path for path in folder.glob("*/*") if path.suffix.lower() in PICTURES)
     if not paths:
-        raise DataError(f"there is no picture in {folder}; known are {', '.join(PICTURES)}")
+        raise DataError(f"there is no picture in {folder}; expected files that end in {', '.join(PICTURES)}")
     try:
         image = import_module("PIL.Image")
     except ImportError as error:

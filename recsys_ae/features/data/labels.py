@@ -45,7 +45,7 @@ def read_labels(source: str, ids: Ids, *, data_dir: Path | None = None, column: 
         return _of_films(place, rows, folder, column or "genres")
     path = images.find_named_images(place, folder, *columns) if place in images.NAMED else Path(place)
     if not path.exists():
-        raise DataError(f"{path}: there is no such file or data set to read labels of")
+        raise DataError(f"{path}: there is no such file or data set to read labels from")
     if path.is_dir():
         return _of_folders(path, rows)
     if "idx3" in path.name:
@@ -68,11 +68,11 @@ def read_idx_labels(path: Path) -> np.ndarray:
 
 def _of_idx(path: Path, ids: Ids) -> np.ndarray:
     if IMAGES not in path.name:
-        raise DataError(f"{path}: the labels' file is not known; call the files …{IMAGES}… and …{LABELS}…")
+        raise DataError(f"{path}: its file of labels is unknown; name the files …{IMAGES}… and …{LABELS}…")
     name = path.name.replace(IMAGES, LABELS).removesuffix(".gz")
     beside = next((one for one in (path.with_name(f"{name}.gz"), path.with_name(name)) if one.is_file()), None)
     if beside is None:
-        raise DataError(f"{path} has no labels beside it; expected {name}, plain or gzipped")
+        raise DataError(f"{path} has no file of labels next to it; expected {name}, plain or gzipped")
     labels = read_idx_labels(beside)
     n_images = int.from_bytes(images.unpacked(path)[4:HEADER], "big")
     if len(labels) != n_images:
@@ -91,7 +91,7 @@ def _of_table(path: Path, ids: Ids, column: str | None) -> np.ndarray:
     table = read_table(path, header=True)
     table.columns = pd.Index([str(name) for name in table.columns])
     if column is None:
-        raise ConfigError(f"{path}: which column has the labels? The columns are: {listing(table.columns)}")
+        raise ConfigError(f"{path}: name the column of the labels; the columns are: {listing(table.columns)}")
     if column not in table.columns:
         raise DataError(f"{path}: there is no column {column!r} of labels; the columns are: {listing(table.columns)}")
     values = table[column]
@@ -103,7 +103,7 @@ def _of_table(path: Path, ids: Ids, column: str | None) -> np.ndarray:
 def _of_films(name: str, ids: Ids, folder: Path, column: str) -> np.ndarray:
     items = named.load(name, data_dir=folder).items
     if items is None:
-        raise DataError(f"nothing is known of the items of {name}, so they have no labels")
+        raise DataError(f"{name} has no item features, so its items have no labels")
     firsts = movies.first_names(name, column, items, folder)
     _places(items.index, ids, name)
     return firsts.reindex(ids).fillna("").to_numpy(dtype=str)

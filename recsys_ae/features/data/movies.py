@@ -49,7 +49,7 @@ def film_features(
     }
     there = columns_of(name, items)
     if column not in there:
-        raise DataError(f"there are no features {column!r} of {name}; there are: {listing(there)}")
+        raise DataError(f"{name} has no features {column!r}; it has: {listing(there)}")
     if column in made:
         return made[column]()
     file, field, separator = TEXTS[name][column]
@@ -64,7 +64,7 @@ def first_names(name: str, column: str, items: pd.DataFrame, data_dir: Path) -> 
     else:
         there = [one for one in columns_of(name, items) if one == "genres" or _separator(name, one)]
         if column not in there:
-            raise DataError(f"films of {name} have no labels {column!r}; there are: {listing(there)}")
+            raise DataError(f"the movies of {name} have no labels {column!r}; they have: {listing(there)}")
         file, field, separator = TEXTS[name][column]
         firsts = read_texts(_found(data_dir / "content", file), field).fillna("").astype(str)
         firsts = firsts.str.split(separator, n=1, regex=False).str[0].str.strip()
@@ -83,7 +83,7 @@ def flags(lists: Series, name: str, *, least: int = 1, counted: bool = False) ->
     table = csr_matrix((np.ones(len(codes), np.float32), (rows, codes)), shape=(len(lists), len(names)))
     often = np.flatnonzero(table.getnnz(axis=0) >= least)
     if not len(often):
-        raise DataError(f"no {name} is given to {least:,} of {len(lists):,} rows")
+        raise DataError(f"no {name} occurs in at least {least:,} of {len(lists):,} rows")
     columns = pd.Index([f"{name}={word}" for word in np.asarray(names)[often]])
     return Features(table[:, often], lists.index, columns, counted=np.full(len(columns), counted))
 
@@ -111,4 +111,4 @@ def _found(folder: Path, file: str) -> Path:
     for path in (folder / f"{file}.gz", folder / file):
         if path.is_file():
             return path
-    raise DataError(f"{file} is not in {folder}, plain or gzipped; put it there")
+    raise DataError(f"there is neither {file} nor {file}.gz in {folder}; put one of them there")

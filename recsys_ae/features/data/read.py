@@ -10,7 +10,7 @@ from recsys_ae.data import named
 from recsys_ae.data.dataset_info import default_data_dir
 from recsys_ae.data.parsing import listing
 from recsys_ae.data.readers.read import read_table
-from recsys_ae.errors import ConfigError, DataError
+from recsys_ae.errors import Argument, ConfigError, DataError, arguments_named, renamed
 from recsys_ae.features.data import images, movies, sequences
 from recsys_ae.features.data.arrays import read_array
 from recsys_ae.features.data.features import Features, joined
@@ -64,13 +64,12 @@ def read_features(
         return _of_named(place, columns, folder, known, sequences.STEPS if history_steps is None else history_steps)
     path = Path(place)
     if pictured:
-        return images.read_image_folder(path, size=images.SIZE if image_size is None else image_size)
+        with arguments_named(renamed({"size": "image_size"})):
+            return images.read_image_folder(path, size=images.SIZE if image_size is None else image_size)
     if not path.exists():
         if {"/", "\\", "."} & set(place):
             raise DataError(f"{path}: there is no such file")
-        raise ConfigError(
-            f"there is no data set and no file {place!r}{nearest(place, (*named.names(), *images.NAMED))}"
-        )
+        raise ConfigError(f"there is no data set or file {place!r}{nearest(place, (*named.names(), *images.NAMED))}")
     if path.suffix.lower() in (".npy", ".npz"):
         return read_array(path, columns[0] if columns else None)
     if "idx3" in path.name:
@@ -80,7 +79,7 @@ def read_features(
 
 def _refuse_useless(source: str, what: str, value: int | None, where: str, *, useful: bool) -> None:
     if value is not None and not useful:
-        raise ConfigError(f"{what} = {value} is for {where}, which {source} is not; leave it out")
+        raise ConfigError(Argument(what, value), f" is for {where}, which {source} is not; leave it out")
 
 
 def divided(source: str) -> tuple[str, list[str]]:
@@ -94,12 +93,13 @@ def divided(source: str) -> tuple[str, list[str]]:
 def _of_named(name: str, columns: Sequence[str], folder: Path, known: Sequence[str] | None, steps: int) -> Features:
     dataset = named.load(name, data_dir=folder)
     if list(columns) == [HISTORIES]:
-        return sequences.histories(dataset.interactions, steps=steps)
+        with arguments_named(renamed({"steps": "history_steps"})):
+            return sequences.histories(dataset.interactions, steps=steps)
     if dataset.items is None:
-        raise DataError(f"nothing is known of the items of {name}; there are only their {HISTORIES}")
+        raise DataError(f"{name} has no item features; use {name}:{HISTORIES}")
     there = movies.columns_of(name, dataset.items)
     if not columns:
-        raise ConfigError(f"which features of {name}? Name them behind a colon: {name}:{','.join(there)}")
+        raise ConfigError(f"name the features of {name} after a colon: {name}:{','.join(there)}")
     return joined([movies.film_features(name, one, dataset.items, folder, known) for one in columns])
 
 

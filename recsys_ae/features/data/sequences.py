@@ -9,7 +9,7 @@ import pandas as pd
 from recsys_ae.data import decimals
 from recsys_ae.data.interactions import Interactions
 from recsys_ae.data.parsing import Ids, refuse
-from recsys_ae.errors import DataError
+from recsys_ae.errors import Argument, DataError
 from recsys_ae.features.data.features import Features
 
 DAY = 86_400
@@ -38,7 +38,7 @@ def histories(data: Interactions, *, of: Literal["items", "users"] = "items", st
     A step is the rating and the logarithm of one more than the days since the step before.
     """
     if data.timestamps is None:
-        raise DataError("histories are sequences in time, but these interactions have no timestamps")
+        raise DataError("histories need the order in time, but these interactions have no timestamps")
     coordinates = data.matrix.tocoo()
     owner = np.asarray(coordinates.col if of == "items" else coordinates.row)
     order = np.lexsort((data.timestamps, owner))
@@ -54,7 +54,7 @@ def histories(data: Interactions, *, of: Literal["items", "users"] = "items", st
 def _padded(events: np.ndarray, owners: np.ndarray, ids: Ids, names: Sequence[Any], steps: int) -> Features:
     """Cut events ``(m, width)``, sorted by owner, into rows of ``steps`` each, the rest of which is 0."""
     if steps < 1:
-        raise DataError(f"steps = {steps} must be at least 1")
+        raise DataError(Argument("steps", steps), " must be at least 1")
     counts = np.bincount(owners, minlength=len(ids))
     ends = counts.cumsum()
     lengths = np.minimum(counts, steps)
@@ -66,6 +66,7 @@ def _padded(events: np.ndarray, owners: np.ndarray, ids: Ids, names: Sequence[An
     remarks: tuple[str, ...] = ()
     if (counts > steps).any():
         remarks = (
-            f"{int((counts > steps).sum()):,} of {len(ids):,} sequences are longer than {steps}: the last count",
+            f"{int((counts > steps).sum()):,} of {len(ids):,} sequences are longer than {steps} steps; "
+            "only their last steps are used",
         )
     return Features(rows.reshape(len(ids), -1), ids, columns, (steps, events.shape[1]), lengths, remarks=remarks)

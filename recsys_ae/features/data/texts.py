@@ -52,7 +52,7 @@ def count_words(
     try:
         counts = vectorizer.fit_transform(kept)
     except ValueError as error:
-        raise DataError(f"the texts of {name} hold no word that could tell them apart: {error}") from error
+        raise DataError(f"the texts of {name} have no words that can be counted: {error}") from error
     words = [f"{name}={word}" for word in vectorizer.get_feature_names_out()]
     remarks = (f"{int(empty.sum()):,} of {len(texts):,} texts of {name} are empty and left out",) if empty.any() else ()
     return Features(

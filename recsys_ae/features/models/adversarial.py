@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from recsys_ae.errors import ConfigError
+from recsys_ae.errors import Argument, ConfigError
 from recsys_ae.features.nn.contract import FeatureShape, TrainableFeatureAutoencoder, TrainableFeatureSpec
 from recsys_ae.features.nn.dense import Activation, Dense, Mirrored
 from recsys_ae.features.nn.likelihoods import Likelihood, mean_of, reconstruction
@@ -43,7 +43,12 @@ class Adversarial(TrainableFeatureSpec):
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.prior == "mixture" and self.latent < 2:
-            raise ConfigError("the circle of a mixture needs two dimensions: latent must be at least 2")
+            raise ConfigError(
+                Argument("prior", "mixture"),
+                " places gaussians on a circle in two dimensions; set ",
+                Argument("latent"),
+                " to at least 2",
+            )
 
     @property
     def constrained(self) -> bool:

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from recsys_ae.errors import DataError, UnsupportedError
+from recsys_ae.errors import Argument, DataError, UnsupportedError
 from recsys_ae.features.data.features import IMAGE
 from recsys_ae.features.nn.contract import FeatureShape, TrainableFeatureAutoencoder, TrainableFeatureSpec
 from recsys_ae.features.nn.convolution import Doublings, Halvings, halved
@@ -68,8 +68,9 @@ class Convolutional(TrainableFeatureSpec):
             if min(before) < 2:
                 size = " × ".join(map(str, sides))
                 raise DataError(
-                    f"{size} cannot be halved {len(self.channels)} times: after {place} times a side is 1; give at "
-                    f"most {place} numbers of channels"
+                    f"{size} cannot be halved {len(self.channels)} times: after {place} times a side is 1; give ",
+                    Argument("channels"),
+                    f" at most {place} numbers",
                 )
 
     def kept(self, shape: FeatureShape, network: nn.Module) -> int:
@@ -111,7 +112,8 @@ class ConvolutionalNetwork(TrainableFeatureAutoencoder[Convolutional]):
     def draw(self, n: int, generator: torch.Generator) -> Tensor:
         """Draw codes from N(0, I), which those of a variational code are close to."""
         if self.spec.code != "variational":
-            raise UnsupportedError(f"a {self.spec.code} code is not generative; fit it with code variational")
+            variational = Argument("code", "variational")
+            raise UnsupportedError(Argument("code", self.spec.code), " is not generative; fit with ", variational)
         return torch.randn(n, self.spec.latent, device=generator.device, generator=generator)
 
     def loss(self, x: FeatureRows, step: Step) -> Loss:

@@ -10,7 +10,7 @@ from typing import ClassVar, Literal
 import torch
 from torch import Tensor, nn
 
-from recsys_ae.errors import ConfigError, DataError, UnsupportedError
+from recsys_ae.errors import Argument, ConfigError, DataError, UnsupportedError
 from recsys_ae.features.data.features import IMAGE
 from recsys_ae.features.nn.attention import Block
 from recsys_ae.features.nn.contract import FeatureShape, TrainableFeatureAutoencoder, TrainableFeatureSpec
@@ -50,10 +50,14 @@ class Masked(TrainableFeatureSpec):
         super().__post_init__()
         for name in ("latent" if self.code == "mean" else "width", "decoder"):
             if getattr(self, name) % self.heads:
-                raise ConfigError(f"{name} = {getattr(self, name)} must be a multiple of heads = {self.heads}")
+                heads = Argument("heads", self.heads)
+                raise ConfigError(Argument(name, getattr(self, name)), " must be a multiple of ", heads)
         if self.code == "bottleneck" and self.normalise:
             raise ConfigError(
-                "normalise: a code does not hold the mean and deviation of each patch; take the code mean"
+                Argument("normalise", self.normalise),
+                " needs ",
+                Argument("code", "mean"),
+                ", because a bottleneck code does not hold the mean and deviation of each patch",
             )
 
     @property
@@ -71,14 +75,17 @@ class Masked(TrainableFeatureSpec):
         super().check(shape)
         if shape.form and (shape.form[1] % self.patch or shape.form[2] % self.patch):
             raise DataError(
-                f"an image of {shape.form[1]} × {shape.form[2]} does not fall into patches of {self.patch} × "
-                f"{self.patch}; choose a patch that divides both sides"
+                f"images of {shape.form[1]} × {shape.form[2]} pixels cannot be cut into patches of {self.patch} × "
+                f"{self.patch}; set ",
+                Argument("patch"),
+                " to a divisor of both sides",
             )
         tokens = shape.width // (shape.form[0] * self.patch**2) if shape.form else shape.width
         if not 2 <= tokens <= MOST:
             raise DataError(
-                f"{tokens:,} tokens; masked takes 2 to {MOST:,}, and makes one of each column or patch: reduce the "
-                "columns with pca first, or choose another patch"
+                f"these rows have {tokens:,} tokens, one for each column or patch, but masked reads 2 to {MOST:,}; "
+                "reduce the columns with pca first, or for images change ",
+                Argument("patch"),
             )
 
     def kept(self, shape: FeatureShape, network: nn.Module) -> int:
@@ -135,8 +142,8 @@ class MaskedNetwork(TrainableFeatureAutoencoder[Masked]):
         """Return the rows that bottleneck codes stand for; refuse where the decoder reads tokens, not their mean."""
         if self.spec.code == "mean":
             raise UnsupportedError(
-                "masked gives rows back from their tokens, not from a code; use reconstruct, or fit it with code "
-                "bottleneck"
+                "masked reconstructs rows from their tokens, not from a code; use reconstruct, or fit with ",
+                Argument("code", "bottleneck"),
             )
         return self._rows(self._unfolded(z))
 

@@ -11,7 +11,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from recsys_ae.errors import DataError
+from recsys_ae.errors import Argument, DataError
 from recsys_ae.features.nn.contract import FeatureAutoencoder, FeatureShape, FeatureSpec
 from recsys_ae.features.nn.rows import FeatureRows
 from recsys_ae.nn.history import History
@@ -44,8 +44,9 @@ class PCA(FeatureSpec):
         super().check(shape)
         if self.latent > min(shape.n_rows, shape.width):
             raise DataError(
-                f"latent = {self.latent:,}, but {shape.n_rows:,} rows of {shape.width:,} columns have "
-                f"{min(shape.n_rows, shape.width):,} components at most; make latent smaller"
+                Argument("latent", self.latent),
+                f" is too large: {shape.n_rows:,} rows of {shape.width:,} columns have at most "
+                f"{min(shape.n_rows, shape.width):,} components",
             )
 
     def memory(self, shape: FeatureShape) -> int:

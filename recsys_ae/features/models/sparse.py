@@ -8,7 +8,7 @@ from typing import Literal
 
 from torch import Tensor
 
-from recsys_ae.errors import ConfigError
+from recsys_ae.errors import Argument, ConfigError
 from recsys_ae.features.nn import penalties
 from recsys_ae.features.nn.contract import FeatureShape
 from recsys_ae.features.nn.dense import Activation, Mirrored
@@ -43,8 +43,13 @@ class Sparse(BiasedSpec):
         super().__post_init__()
         if self.sparsity == "kl" and self.activation != "sigmoid":
             raise ConfigError(
-                f"activation = {self.activation!r}: the kl penalty compares activations from 0 to 1; use sigmoid, or "
-                "the sparsity l1 or top-k"
+                Argument("activation", self.activation),
+                " does not fit the KL penalty, which needs activations from 0 to 1; use ",
+                Argument("activation", "sigmoid"),
+                ", ",
+                Argument("sparsity", "l1"),
+                " or ",
+                Argument("sparsity", "top-k"),
             )
 
     @property

@@ -7,7 +7,7 @@ from typing import ClassVar, Generic, NamedTuple, TypeVar
 import torch
 from torch import Tensor, nn
 
-from recsys_ae.errors import DataError, UnsupportedError
+from recsys_ae.errors import Argument, DataError, UnsupportedError
 from recsys_ae.features.data.features import FORMS, IMAGE, SEQUENCE, Features, Form
 from recsys_ae.features.nn.rows import FeatureRows
 from recsys_ae.features.nn.scaling import Scale
@@ -71,8 +71,8 @@ class FeatureSpec(Identity, ABC):
         if self.latent < shape.width or self.constrained:
             return ()
         return (
-            f"the code has {self.latent:,} numbers and a row {shape.width:,}: {self.name()} can learn to copy its "
-            "input; make latent smaller, or take denoising or sparse",
+            f"the code has {self.latent:,} dimensions for {shape.width:,} columns, so {self.name()} can learn to copy "
+            "its input; lower latent, or use denoising or sparse",
         )
 
 
@@ -151,6 +151,10 @@ def refuse_unbounded(spec: FeatureSpec, features: Features, low: float, high: fl
     """Raise if the bernoulli likelihood would be asked about values outside 0 to 1."""
     if spec.bounded and (low < 0 or high > 1):
         raise DataError(
-            f"the bernoulli likelihood needs values from 0 to 1, and scaled by {spec.scale!r} these {len(features):,} "
-            f"rows go from {low:.4g} to {high:.4g}; use scale min-max (--scale min-max), or the gaussian likelihood"
+            "the bernoulli likelihood needs values from 0 to 1, but with ",
+            Argument("scale", spec.scale),
+            f" the values of these {len(features):,} rows go from {low:.4g} to {high:.4g}; use ",
+            Argument("scale", "min-max"),
+            " or ",
+            Argument("likelihood", "gaussian"),
         )

@@ -16,7 +16,8 @@ def memory(spec: FeatureSpec, features: Features, valid: Features | None = None)
     network, weights = trained(spec, shape, best=valid is not None)
     rows = min(spec.batch_size, shape.n_rows)
     # As it was read, scaled, what of it is known, and corrupted.
-    batch = {"a batch": 4 * 4 * rows * shape.width, "what its gradient needs": 4 * rows * spec.kept(shape, network)}
+    activations = 4 * rows * spec.kept(shape, network)
+    batch = {"inputs of a batch": 4 * 4 * rows * shape.width, "activations of a batch": activations}
     return needed({**data, **weights, **batch})
 
 

@@ -130,11 +130,11 @@ class Columns:
         """Say what is missing and what is constant."""
         said = []
         if self.missing:
-            said.append(f"{self.missing:,} values are missing: each is read as the mean of its column, and not learnt")
+            said.append(f"{self.missing:,} values are missing: each is read as the mean of its column and not learnt")
         constant = np.flatnonzero(self.low == self.high)
         if len(constant) and not features.form:
             names = listing(features.columns[constant], 5)
-            said.append(f"{len(constant):,} of {features.width:,} columns are constant and tell nothing: {names}")
+            said.append(f"{len(constant):,} of {features.width:,} columns are constant and of no use: {names}")
         return tuple(said)
 
 

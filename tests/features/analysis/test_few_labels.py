@@ -87,7 +87,7 @@ def test_training_on_helps_and_leaves_the_encoder_as_it_was() -> None:
 
 def test_labels_that_do_not_fit_are_refused() -> None:
     train, labels = rows(20)
-    with pytest.raises(DataError, match="20 and 20 rows have 19 and 20 labels"):
+    with pytest.raises(DataError, match="20 training and 20 test rows have 19 and 20 labels"):
         fine_tuned(encoder(), train, labels[1:], train, labels, [0.5], seeds=[0])
     with pytest.raises(ConfigError, match="updates = -1"):
         fine_tuned(encoder(), train, labels, train, labels, [0.5], seeds=[0], updates=-1)

@@ -27,9 +27,9 @@ def test_codes_move_within_their_share_of_the_range() -> None:
 def test_perturbations_that_cannot_be_are_refused() -> None:
     with pytest.raises(ConfigError, match=r"share = -0\.1"):
         perturbed(np.ones((2, 2)), -0.1)
-    with pytest.raises(DataError, match=r"ranges of shape \(3,\) are not \(2,\)"):
+    with pytest.raises(DataError, match=r"ranges have the shape \(3,\); expected \(2,\)"):
         perturbed(np.ones((2, 2)), 0.1, ranges=np.ones(3))
-    with pytest.raises(DataError, match=r"codes of shape \(2,\)"):
+    with pytest.raises(DataError, match=r"codes have the shape \(2,\)"):
         perturbed(np.ones(2), 0.1)
 
 
@@ -78,9 +78,9 @@ def test_a_copy_is_precise_and_complete_and_one_corner_is_precise_only() -> None
     corner = precision_recall(real, rng.normal(size=(200, 3)) * 0.1)
     assert corner.precision > 0.95
     assert corner.recall < 0.3
-    with pytest.raises(ConfigError, match="k = 3 neighbours of 200 real and 3 made rows"):
+    with pytest.raises(ConfigError, match="k = 3 neighbours of 200 real and 3 generated rows"):
         precision_recall(real, real[:3])
-    with pytest.raises(DataError, match="made rows have 2 columns, but those they are compared with 3"):
+    with pytest.raises(DataError, match="generated rows have 2 columns, but those they are compared with 3"):
         precision_recall(real, real[:, :2])
 
 

@@ -52,7 +52,7 @@ def test_noise_that_cannot_be_is_refused() -> None:
         denoising(encoder(), features, [-1])
     with pytest.raises(DataError, match="would make them dense"):
         denoising(encoder(), Features(csr_matrix(features.matrix), features.ids, features.columns), [0.1])
-    with pytest.raises(DataError, match="all values are alike"):
+    with pytest.raises(DataError, match="all values are equal"):
         denoising(encoder(), Features(np.ones((10, 9)), features.ids, features.columns), [0.1])
 
 
@@ -67,7 +67,7 @@ def test_the_area_is_the_share_of_pairs_in_the_right_order() -> None:
     assert anomaly(usual, odd) == pytest.approx(1 - anomaly(odd, usual))
     with pytest.raises(DataError, match="0 usual and 30 odd rows"):
         anomaly(np.empty(0), odd)
-    with pytest.raises(DataError, match="1 errors are not known"):
+    with pytest.raises(DataError, match="1 errors are NaN"):
         anomaly(np.array([np.nan, 1]), odd)
 
 

@@ -172,5 +172,5 @@ def test_a_full_disk_is_told_of(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(tempfile.SpooledTemporaryFile, "write", full)
     high, low, _ = cloud()
-    with pytest.raises(ConfigError, match=r"No space left on device.*let TMPDIR name a larger folder"):
+    with pytest.raises(ConfigError, match=r"No space left on device.*set TMPDIR to a larger folder"):
         quality(high, low)

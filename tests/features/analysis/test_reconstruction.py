@@ -42,7 +42,7 @@ def test_other_codes_can_be_compared_with_the_rows() -> None:
     expected = np.square(np.asarray(model.decode(codes[::-1]).matrix) - features.matrix).sum(axis=1)
     np.testing.assert_allclose(moved, expected, rtol=1e-4)
     assert counts.tolist() == [features.width] * 30
-    with pytest.raises(DataError, match=r"codes of shape \(3, 3\) are not \(30, 3\)"):
+    with pytest.raises(DataError, match=r"codes have the shape \(3, 3\); expected \(30, 3\)"):
         model.squared_errors(features, codes[:3])
 
 

@@ -85,9 +85,9 @@ def test_rows_with_gaps_are_verified_by_their_codes_only() -> None:
     holed[3, 3] = np.nan
     gaps = Features(holed, pd.RangeIndex(40), features.columns)
     assert 0.5 < verification(encoder(), gaps, labels, gaps, labels, share=0, per_real=1) <= 1
-    with pytest.raises(DataError, match="a verifier reads rows that are dense and whole"):
+    with pytest.raises(DataError, match="the verifier needs dense rows without missing values"):
         verification(encoder(), gaps, labels, gaps, labels, share=0, on="rows")
-    with pytest.raises(DataError, match="40 and 40 rows have 39 and 40 labels"):
+    with pytest.raises(DataError, match="40 training and 40 test rows have 39 and 40 labels"):
         verification(encoder(), gaps, labels[1:], gaps, labels, share=0)
     with pytest.raises(ConfigError, match="on = 'both' is not codes or rows"):
         verification(encoder(), gaps, labels, gaps, labels, share=0, on="both")  # type: ignore[arg-type]

@@ -77,7 +77,7 @@ def test_the_rows_of_items_are_found_and_who_has_none_is_counted() -> None:
     assert found.remarks == ("1 of 3 items have no features",)
     assert features.of(pd.Index(["b"])).remarks == ()
     with pytest.raises(
-        DataError, match=r"none of the 2 items has features: the 3 rows are called a, b, c, the items 1, 2"
+        DataError, match=r"none of the 2 items has features: the 3 rows have the ids a, b, c, but the items 1, 2"
     ):
         features.of(pd.Index([1, 2]))
 
@@ -123,7 +123,7 @@ def test_words_of_texts_are_counted_and_empty_texts_left_out() -> None:
     np.testing.assert_array_equal(again.matrix.toarray(), [[2]])  # type: ignore[union-attr]
     with pytest.raises(DataError, match="all 2 texts of plot are empty"):
         count_words(pd.Series(["", None]), name="plot")
-    with pytest.raises(DataError, match="hold no word that could tell them apart"):
+    with pytest.raises(DataError, match="the texts of plot have no words that can be counted"):
         count_words(pd.Series(["the", "and of"]), name="plot")
 
 
@@ -199,7 +199,7 @@ def test_the_last_steps_of_each_item_are_its_sequence() -> None:
     np.testing.assert_array_equal(found.matrix, [[5, 0], [20, 30]])
     assert found.lengths is not None
     assert found.lengths.tolist() == [1, 2]
-    assert found.remarks == ("1 of 2 sequences are longer than 2: the last count",)
+    assert found.remarks == ("1 of 2 sequences are longer than 2 steps; only their last steps are used",)
 
 
 def test_histories_are_ratings_and_the_days_between_in_the_order_of_time() -> None:
@@ -239,9 +239,9 @@ def test_a_mistyped_name_suggests_the_nearest() -> None:
         read_features("mnis")
     with pytest.raises(DataError, match="mnist is not in"):
         read_features("mnist", data_dir=Path("/nowhere"))
-    with pytest.raises(ConfigError, match="which features of sample\\? Name them behind a colon: sample:genres,year"):
+    with pytest.raises(ConfigError, match="name the features of sample after a colon: sample:genres,year"):
         read_features("sample")
-    with pytest.raises(DataError, match="there are no features 'plots' of sample; there are: genres, year"):
+    with pytest.raises(DataError, match="sample has no features 'plots'; it has: genres, year"):
         read_features("sample:plots")
 
 

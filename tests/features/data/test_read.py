@@ -60,5 +60,5 @@ def test_a_size_that_nothing_has_is_refused(tmp_path: Path, source: str, options
 
 
 def test_pictures_without_a_pixel_are_refused(pictures: Path) -> None:
-    with pytest.raises(ConfigError, match="pictures of 0 × 0 pixels cannot be"):
+    with pytest.raises(ConfigError, match="image_size = 0 must be at least 1"):
         read_features(str(pictures), image_size=0)

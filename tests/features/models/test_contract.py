@@ -214,7 +214,7 @@ def test_what_lies_between_two_rows_can_be_decoded(name: str) -> None:
         )
     with pytest.raises(DataError, match="expected two rows"):
         model.interpolate(features_for(name, 3))
-    with pytest.raises(DataError, match=r"codes of shape \(2, 1\) are not"):
+    with pytest.raises(DataError, match=r"codes have the shape \(2, 1\); expected"):
         model.decode(codes[:, :1])
 
 
@@ -352,7 +352,7 @@ def test_columns_are_found_by_their_names() -> None:
         np.asarray(fitted("pca").encode(turned).matrix), np.asarray(fitted("pca").encode(features).matrix)
     )
     renamed = Features(features.matrix, features.ids, pd.Index([*features.columns[:-1], "other"]))
-    with pytest.raises(DataError, match="1 of 12 columns are not there, the first is 'c11'"):
+    with pytest.raises(DataError, match="1 of 12 columns are missing, the first is 'c11'"):
         fitted("pca").encode(renamed)
 
 

@@ -61,18 +61,18 @@ def steps(n: int = 64) -> Features:
 
 def test_each_copy_of_the_weights_is_counted_by_what_it_is_for() -> None:
     parts = memory(DEEP, table(60), table(20))
-    assert {what: size for what, size in parts.items() if what != "what its gradient needs"} == {
+    assert {what: size for what, size in parts.items() if what != "activations of a batch"} == {
         "features": 4 * 80 * 12,
         "weights": WEIGHTS,
         "gradients": WEIGHTS,
         "moments of adam": 2 * WEIGHTS,
         "weights of the best epoch": WEIGHTS,
-        "a batch": 4 * 4 * 50 * 12,
+        "inputs of a batch": 4 * 4 * 50 * 12,
     }
     alone = memory(Deep(latent=4, hidden=(6,), ema_decay=0.9, optimizer="adagrad"), table(60))
     assert "weights of the best epoch" not in alone
     assert alone["moving average of the weights"] == alone["moments of adagrad"] == WEIGHTS
-    assert alone["a batch"] == 4 * 4 * 60 * 12  # it has no more rows than there are
+    assert alone["inputs of a batch"] == 4 * 4 * 60 * 12  # it has no more rows than there are
 
 
 def test_sparse_features_are_as_large_as_their_entries() -> None:
@@ -112,7 +112,7 @@ def test_what_waits_for_the_gradient_is_neither_forgotten_nor_much_exaggerated(
     spec = build(autoencoders.spec_class(name), {"batch_size": 64, "latent": 16, **chosen})
     features = steps() if name == "recurrent" else pictures()
     parts = memory(spec, features)
-    told, kept = parts["what its gradient needs"] + parts["a batch"], really_kept(spec, features)
+    told, kept = parts["activations of a batch"] + parts["inputs of a batch"], really_kept(spec, features)
     assert 1 <= told / kept < 4, (told, kept)
 
 
@@ -122,7 +122,7 @@ def test_a_table_of_tokens_keeps_weights_for_each_row() -> None:
     for chosen in ({}, {"code": "bottleneck"}):
         spec = build(Masked, {"batch_size": 64, **chosen})
         parts = memory(spec, features)
-        assert 1 <= (parts["what its gradient needs"] + parts["a batch"]) / really_kept(spec, features) < 4
+        assert 1 <= (parts["activations of a batch"] + parts["inputs of a batch"]) / really_kept(spec, features) < 4
 
 
 def test_every_trained_model_is_among_those() -> None:
@@ -156,7 +156,7 @@ def test_too_little_memory_is_refused_with_both_numbers_and_a_way_out(monkeypatc
     wide = Features(csr_matrix((4, 200_000), dtype=np.float32), pd.RangeIndex(4), pd.RangeIndex(200_000))
     message = (
         r"deep needs [\d.]+ GiB for 4 rows of 200,000 columns, and 1\.0 GiB are free; most of it is for moments of "
-        "adam: make hidden or latent smaller, or take fewer columns: pca reduces them"
+        r"adam: lower hidden or latent, or use fewer columns \(pca reduces them\)"
     )
     for refused in (
         lambda: check(Deep(hidden=(100_000,)), wide, None, CPU),
@@ -164,16 +164,16 @@ def test_too_little_memory_is_refused_with_both_numbers_and_a_way_out(monkeypatc
     ):
         with pytest.raises(TrainingError, match=message):
             refused()
-    with pytest.raises(TrainingError, match=r"for matrices of the closed form: .* \(--solver randomised\)"):
+    with pytest.raises(TrainingError, match=r"for matrices of the closed form: set solver = 'randomised'"):
         check(PCA(latent=2, solver="covariance"), wide, None, CPU)
 
 
 def test_what_to_change_goes_by_what_most_of_it_is_for(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(capacity, "free_memory", lambda device: 10)
     rows = Features(np.zeros((2000, 144), np.float32), pd.RangeIndex(2000), pd.RangeIndex(144), (1, 12, 12))
-    with pytest.raises(TrainingError, match="for what its gradient needs: make batch_size smaller"):
+    with pytest.raises(TrainingError, match="for activations of a batch: lower batch_size"):
         check(Masked(), rows, None, CPU)
-    with pytest.raises(TrainingError, match="for features: take fewer rows or columns"):
+    with pytest.raises(TrainingError, match="for features: use fewer rows or columns"):
         check(Deep(latent=2, hidden=(4,), batch_size=1), rows, None, CPU)
 
 

@@ -58,13 +58,13 @@ def test_missing_values_become_the_mean_are_not_known_and_are_said(sparse: bool,
     assert batch.known is not None
     assert batch.known.tolist() == [[1, 0], [1, 1], [1, 1]]
     assert Columns.of(given).remarks(given) == (
-        "1 values are missing: each is read as the mean of its column, and not learnt",
+        "1 values are missing: each is read as the mean of its column and not learnt",
     )
 
 
 def test_a_constant_column_is_said_by_its_name() -> None:
     given = features(ROWS)
-    assert Columns.of(given).remarks(given) == ("1 of 3 columns are constant and tell nothing: 2",)
+    assert Columns.of(given).remarks(given) == ("1 of 3 columns are constant and of no use: 2",)
 
 
 def test_a_column_of_nothing_but_missing_values_is_0() -> None:

@@ -60,7 +60,7 @@ def test_a_tables_columns_are_one_channel_in_a_row(width: int) -> None:
 
 
 def test_an_image_that_cannot_be_halved_that_often_is_refused() -> None:
-    message = r"3 × 20 cannot be halved 3 times: after 2 times a side is 1; give at most 2 numbers of channels"
+    message = r"3 × 20 cannot be halved 3 times: after 2 times a side is 1; give channels at most 2 numbers"
     with pytest.raises(DataError, match=message):
         Convolutional(channels=(4, 4, 4)).check(FeatureShape(2, 60, (1, 3, 20)))
 
@@ -280,9 +280,9 @@ def test_missing_values_are_hidden_and_carry_no_loss() -> None:
 
 
 def test_patches_that_do_not_fit_too_many_tokens_and_odd_heads_are_refused() -> None:
-    with pytest.raises(DataError, match="6 × 9 does not fall into patches of 4 × 4"):
+    with pytest.raises(DataError, match="6 × 9 pixels cannot be cut into patches of 4 × 4"):
         Masked().check(FeatureShape(2, 54, (1, 6, 9)))
-    with pytest.raises(DataError, match="5,000 tokens; masked takes 2 to 1,024"):
+    with pytest.raises(DataError, match="5,000 tokens, one for each column or patch, but masked reads 2 to 1,024"):
         Masked().check(FeatureShape(2, 5000, ()))
     with pytest.raises(ConfigError, match="latent = 6 must be a multiple of heads = 4"):
         Masked(latent=6)

@@ -137,7 +137,7 @@ def test_it_learns_and_comes_back_from_its_folder(made: Any, tmp_path: Path) -> 
 def test_what_a_code_cannot_do_is_refused() -> None:
     with pytest.raises(ConfigError, match="width = 6 must be a multiple of heads = 4"):
         Masked(code="bottleneck", width=6)
-    with pytest.raises(ConfigError, match="a code does not hold the mean and deviation of each patch"):
+    with pytest.raises(ConfigError, match="normalise = True needs code = 'mean'"):
         Masked(code="bottleneck", normalise=True)
     assert Masked(code="bottleneck", latent=7, heads=2, width=8).token == 8
     assert Masked(latent=12).token == 12
