@@ -1,4 +1,4 @@
-"""One file per model of histories. The folder is the registry: a new file is a new model."""
+"""Recommenders, one per file. The folder is the registry: a new file is a new model."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -44,14 +44,14 @@ _HOMES = {
     "TrainableSpec": "recsys_ae.nn.training.model",
     "hp": "recsys_ae.spec.hyper",
 }
-"""What a model of one's own is made with."""
+"""Modules of the names that a custom model is written with."""
 
 registry: "Registry[Spec]" = Registry(__name__, __path__[0], "model", group=__name__)
 names, summary, spec_class = registry.names, registry.summary, registry.spec_class
 
 
 def _others(name: str) -> Any:
-    """Return a model's hyper-parameters by the name of their class; and ``__all__``, which lists the files' classes."""
+    """Return the spec class of a model by the name of the class; for ``__all__``, the sorted public names."""
     if name == "__all__":
         return sorted((*_HOMES, "names", "spec_class", "summary", *registry.class_names()))
     return registry.attribute(name)

@@ -1,4 +1,4 @@
-"""What a model needs that another package computes: the package, a SciPy matrix, one thread of BLAS, and news of it."""
+"""Helpers for models fitted by the package implicit."""
 
 import contextlib
 from collections.abc import Callable, Iterator
@@ -12,7 +12,7 @@ from recsys_ae.nn.runtime import Progress, Run
 
 @contextlib.contextmanager
 def needed(package: str, by: str) -> Iterator[None]:
-    """Turn an import that fails inside the context into an error that says what to install."""
+    """Turn a failed import inside the context into an error that names the package to install."""
     try:
         yield
     except ImportError as error:
@@ -21,7 +21,7 @@ def needed(package: str, by: str) -> Iterator[None]:
 
 @contextlib.contextmanager
 def one_blas_thread() -> Iterator[None]:
-    """Let BLAS use one thread inside the context: many small products are faster so, and equal on every machine."""
+    """Limit BLAS to one thread inside the context: many small products are faster, and equal on every machine."""
     with needed("threadpoolctl", "a limit on threads"):
         from threadpoolctl import threadpool_limits  # noqa: PLC0415
     with threadpool_limits(1, "blas"):
@@ -37,7 +37,7 @@ def matrix(rows: Rows) -> csr_matrix:
 
 
 def reporting(run: Run, epochs: int, n_rows: int) -> Callable[..., None]:
-    """Return a function that passes on that an epoch, counted from 0 as its first argument, is done."""
+    """Return a callback that reports an epoch as done; its first argument counts epochs from 0."""
 
     def report(epoch: int, *_: object) -> None:
         if run.progress is not None:

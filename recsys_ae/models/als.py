@@ -36,12 +36,12 @@ class ALS(Spec):
     iterations: int = hp(10, "number of alternations between users and items", low=1, search=("int", 5, 30))
 
     def build(self, shape: Shape) -> "ALSNetwork":
-        """Make a model whose factors are still 0."""
+        """Make a network with factors of 0."""
         return ALSNetwork(self, shape)
 
 
 class ALSNetwork(LinearHead):
-    """score = V s with the items' factors V, ``(n_items, latent)``, and the s that explains a history best."""
+    """Scores V s, with the item factors V, ``(n_items, latent)``, and the factors s that explain a history best."""
 
     item_factors: Tensor
     gram: Tensor
@@ -55,9 +55,9 @@ class ALSNetwork(LinearHead):
     def encode(self, x: Rows) -> Tensor:
         """Return s = (VᵀCV + λI)⁻¹ VᵀCp (eq. 4), in double precision.
 
-        As in implicit the confidence c is α·value where something happened, with the preference p = 1, and 1 elsewhere,
-        with p = 0. The paper has 1 + α·value, which is the same with another α where all values are 1. A value below 0
-        is a dislike: p = 0 with the confidence of its size.
+        As in implicit, an interaction has the confidence c = α·value and the preference p = 1; other items have c = 1
+        and p = 0. The paper has c = 1 + α·value, which is the same with another α if all values are 1. A value below 0
+        is a dislike, with p = 0 and c = α·|value|.
         """
         confidence = self.spec.alpha * x.values.double()
         s = solve(x, self.item_factors, confidence.abs() - 1, confidence.clamp_min(0), self._base())
@@ -68,13 +68,13 @@ class ALSNetwork(LinearHead):
         return self.gram + self.spec.l2 * torch.eye(self.spec.latent, dtype=self.gram.dtype, device=self.gram.device)
 
     def head(self) -> tuple[Tensor, None]:
-        """Return the items' factors."""
+        """Return V, and no biases."""
         return self.item_factors, None
 
     def learn(self, rows: Rows, run: Run, validate: Validate | None = None) -> History:
-        """Alternate between users and items, each by three steps of conjugate gradients from where they were.
+        """Alternate between users and items, with three steps of conjugate gradients from the current factors.
 
-        Each row's factors come from one thread, in one order: the number of threads changes nothing but the time.
+        One thread computes the factors of a row, in a fixed order, so the number of threads changes only the time.
         """
         with _implicit.needed("implicit", "als"):
             from implicit.cpu.als import AlternatingLeastSquares  # noqa: PLC0415
@@ -101,6 +101,7 @@ class ALSNetwork(LinearHead):
         return History()
 
     def _refuse_singular(self) -> None:
+        """Raise if VᵀV + λI is singular within rounding errors."""
         base = self._base()
         factor, failed = torch.linalg.cholesky_ex(base)
         rounding = 64 * torch.finfo(base.dtype).eps * base.diagonal()

@@ -27,14 +27,14 @@ from recsys_ae.nn.training.steps import Loss, Step
 from recsys_ae.spec.hyper import hp
 
 LEAST_RIDGE = 1e-6
-"""Keeps equations solvable where nothing is penalised: the bias never is, and l2 may be 0."""
+"""Smallest ridge of the equations, which keeps them solvable: the bias is not penalised, and l2 may be 0."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class AutoRec(TrainableSpec):
-    """Hyper-parameters of AutoRec: item-based, of the size and with the activation that the paper found best.
+    """Hyper-parameters of AutoRec; the default orientation, size and activation are the paper's best.
 
-    A rating of 0 that is stored is a rating like any other; what is not stored is not observed.
+    A stored rating of 0 is a rating like any other; pairs that are not stored are unobserved.
     """
 
     feedback = "explicit"
@@ -84,10 +84,10 @@ class AutoRec(TrainableSpec):
 
 
 class AutoRecNetwork(LinearHead, TrainableModel[AutoRec]):
-    """h(r) = W g(V r + μ) + b (eq. 1), where r are the ratings of a row, and 0 where there is none.
+    """Predictions h(r) = W g(V r + μ) + b (eq. 1), where r holds the ratings of a row, and 0 for unobserved ones.
 
-    Scores are those of users for items in either orientation: a user's code is a vector, a bias, and 1, or 0 for a
-    user of whom nothing is known; items have vectors and biases, too.
+    In both orientations the code of a user is a vector, a bias and a flag: 1, or 0 for a user without any ratings.
+    Items have vectors and biases too.
     """
 
     rated: Tensor
@@ -106,7 +106,7 @@ class AutoRecNetwork(LinearHead, TrainableModel[AutoRec]):
         """Return the items' vectors and biases, ``(n_items, latent)`` and ``(n_items,)``."""
 
     def hidden(self, z: Tensor) -> Tensor:
-        """Return the users' vectors."""
+        """Return the users' vectors, without bias and flag."""
         return z[:, :-2]
 
     def code(self, x: Rows) -> Tensor:
@@ -117,7 +117,7 @@ class AutoRecNetwork(LinearHead, TrainableModel[AutoRec]):
         return hidden.sigmoid() if self.spec.activation == "sigmoid" else hidden
 
     def loss(self, x: Rows, step: Step) -> Loss:
-        """Σ (r − h(r))² over the observed ratings + λ/2 (‖W‖² + ‖V‖²) (eq. 2), of the penalty the batch's share."""
+        """Return Σ (r − h(r))² over the observed ratings, plus the batch's share of λ/2 (‖W‖² + ‖V‖²) (eq. 2)."""
         v, squares_of_v = _Penalised.apply(self.encoder.weight)  # type: ignore[no-untyped-call]
         w, squares_of_w = _Penalised.apply(self.decoder.weight)  # type: ignore[no-untyped-call]
         code = self._activated(sparse_product(x, v) + self.encoder.bias)
@@ -127,19 +127,19 @@ class AutoRecNetwork(LinearHead, TrainableModel[AutoRec]):
         return Loss(error + penalty, {"squared_error": error, "penalty": penalty})
 
     def weight_decay(self) -> float:
-        """Return 0: the loss holds the penalty."""
+        """Return 0, because the loss includes the penalty."""
         return 0.0
 
     def decode(self, z: Tensor, items: slice = ALL) -> Tensor:
-        """Return predicted ratings as they come, without bounds, so that none are equal that need not be."""
+        """Return predicted ratings without clipping, which would make different ratings equal."""
         return torch.where(self.rated[items], super().decode(z, items) + z[:, -2:-1], self.spec.default)
 
     def score_new(self, x: Rows, z: Tensor, weights: Tensor) -> Tensor:
-        """Return what ratings items with such vectors and biases would get."""
+        """Return predicted ratings of items with these vectors and biases."""
         return super().score_new(x, z, weights) + z[:, -2:-1]
 
     def rate(self, z: Tensor, rows: Tensor, items: Tensor) -> Tensor:
-        """Return predicted ratings inside the bounds of the training ratings."""
+        """Return predicted ratings, clipped to the range of the training ratings."""
         vectors, biases = self.head()
         scores = sampled_products.pairs(z[:, :-2], vectors, rows, items) + biases[items] + z[rows, -2]
         known = self.rated[items] & (z[rows, -1] > 0)
@@ -147,9 +147,9 @@ class AutoRecNetwork(LinearHead, TrainableModel[AutoRec]):
 
 
 class _Penalised(torch.autograd.Function):
-    """A weight and the sum of its squares, whose gradients meet in the memory of the first.
+    """A weight and the sum of its squares; both gradients are added in the memory of the weight's.
 
-    The gradient of a norm makes several more tensors of the weight's size, which cost as much as the products.
+    The gradient of a norm allocates several more tensors of the weight's size, which cost as much as the products.
     """
 
     @staticmethod
@@ -165,13 +165,13 @@ class _Penalised(torch.autograd.Function):
 
 
 class UserNetwork(AutoRecNetwork):
-    """U-AutoRec: a row is a user, known or new."""
+    """U-AutoRec: a row is a user, in the training data or not."""
 
     def __init__(self, spec: AutoRec, shape: Shape) -> None:
         super().__init__(spec, shape, n_rows=shape.n_rows, width=shape.width)
 
     def finalize(self, rows: Rows) -> None:
-        """Note which items have ratings, and of what size ratings are."""
+        """Store which items have ratings, and the range of the ratings."""
         self.rated.copy_(torch.bincount(rows.indices, minlength=rows.width) > 0)
         self.extent.copy_(torch.stack(rows.values.aminmax()))
 
@@ -181,7 +181,7 @@ class UserNetwork(AutoRecNetwork):
         return torch.cat([self.code(x), torch.zeros_like(known), known], dim=1)
 
     def item_tables(self) -> list[Tensor]:
-        """Return V and W; of I-AutoRec, whose rows are items, no weights belong to items."""
+        """Return V and W. I-AutoRec has no weights per item, since its rows are items."""
         return [self.encoder.weight, self.decoder.weight]
 
     def head(self) -> tuple[Tensor, Tensor]:
@@ -190,9 +190,10 @@ class UserNetwork(AutoRecNetwork):
 
 
 class ItemNetwork(AutoRecNetwork):
-    """I-AutoRec: a row is an item, and each training user has weights of the output, which are the user's vector.
+    """I-AutoRec: a row is an item, and the vector of a training user is the user's row of the output weights.
 
-    A new user's are what the training would end at while all else stays: a ridge regression on the items' codes.
+    The vector of an unknown user is a ridge regression of their ratings on the item codes. These are the weights at
+    which training would end if everything else stayed fixed.
     """
 
     knows_users = True
@@ -205,25 +206,25 @@ class ItemNetwork(AutoRecNetwork):
         self.register_buffer("active", torch.zeros(shape.n_rows, dtype=torch.bool))  # users who have training ratings
 
     def learn(self, rows: Rows, run: Run, validate: Validate | None = None) -> History:
-        """Train on the items' rows."""
+        """Train on the rows of items."""
         return super().learn(rows.transposed(), run, validate)
 
     def finalize(self, rows: Rows) -> None:
-        """Keep the code of each item, note which items and users have ratings, and of what size ratings are."""
+        """Store the code of each item, which items and users have ratings, and the range of the ratings."""
         self.codes.copy_(self.code(rows))
         self.rated.copy_(rows.lengths > 0)
         self.active.copy_(torch.bincount(rows.indices, minlength=rows.width) > 0)
         self.extent.copy_(torch.stack(rows.values.aminmax()))
 
     def encode(self, x: Rows) -> Tensor:
-        """Return the output weights of training users, whatever their rows, and those that fit the rows of others."""
+        """Return the output weights of training users, whatever their rows, and fitted weights of unknown users."""
         own = x.positions.clamp_min(0)
         z = torch.cat([self.decoder.weight[own], self.decoder.bias[own, None], torch.ones_like(own)[:, None]], dim=1)
         new = ((x.positions < 0) | ~self.active[own]).nonzero().squeeze(1)
         return z.index_copy(0, new, self._fitted(x.take(new))) if len(new) else z
 
     def _fitted(self, x: Rows) -> Tensor:
-        """Return the w and b of least Σ (r − w·z − b)² + λ/2 ‖w‖² over each row's ratings."""
+        """Return the w and b of each row that minimise Σ (r − w·z − b)² + λ/2 ‖w‖² over its ratings."""
         codes = functional.pad(self.codes, (0, 1), value=1.0)
         ridge = torch.full((codes.shape[1],), self.spec.l2 / 2, dtype=torch.float64, device=codes.device)
         ridge[-1] = 0
@@ -232,9 +233,9 @@ class ItemNetwork(AutoRecNetwork):
         return torch.cat([fitted, (x.lengths > 0).unsqueeze(1)], dim=1).float()
 
     def head(self) -> tuple[Tensor, Tensor]:
-        """Return the items' codes; their biases are 0."""
+        """Return the item codes, and biases of 0."""
         return self.codes, self.codes.new_zeros(len(self.codes))
 
     def item_vectors(self) -> Tensor:
-        """Return the items' codes less their mean, which alone would make all items alike."""
+        """Return the item codes minus their mean, which would make all items similar."""
         return self.codes - self.codes.mean(dim=0)

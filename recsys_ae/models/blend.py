@@ -30,12 +30,12 @@ from recsys_ae.spec.registry import Registry
 from recsys_ae.tracking.tracker import NoTracker
 
 _FOLDER: Registry[Spec] = Registry("recsys_ae.models", str(Path(__file__).parent), "model", group="recsys_ae.models")
-"""The models that members are found among."""
+"""Registry in which members are looked up."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Blend(Spec):
-    """Hyper-parameters of a blend. Its members are text, so that it is saved, logged and typed like any other model."""
+    """Hyper-parameters of a blend. Members are text, so that a blend is saved, logged and typed like other models."""
 
     members: tuple[str, ...] = hp(
         ("ease", "mult_dae"),
@@ -53,7 +53,7 @@ class Blend(Spec):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        members = tuple(map(text_of, self.specs))  # one way to write each, so that equal blends are equal
+        members = tuple(map(text_of, self.specs))  # one spelling of each, so that equal blends are equal
         object.__setattr__(self, "members", members)
         if len(members) < 2:
             raise ConfigError(Argument("members", members), " must name at least two models")
@@ -73,7 +73,7 @@ class Blend(Spec):
 
     @property
     def monitors(self) -> tuple[str, ...]:
-        """All metrics that decide about something: the blend's own, and those of members that are trained."""
+        """All metrics that select something: the blend's own, and those of members that are trained."""
         return self.monitor, *(spec.monitor for spec in self.specs if hasattr(spec, "monitor"))
 
     def resolved(self, stats: Stats) -> Self:
@@ -81,7 +81,7 @@ class Blend(Spec):
         return dataclasses.replace(self, members=tuple(text_of(spec.resolved(stats)) for spec in self.specs))
 
     def build(self, shape: Shape) -> "BlendNetwork":
-        """Make the untrained members, each as it would be alone with the same seed."""
+        """Make the untrained members, each as if it were built alone with the same seed."""
         members = []
         for spec in self.specs:
             with torch.random.fork_rng(devices=[]):
@@ -89,12 +89,12 @@ class Blend(Spec):
         return network_of(self, members)
 
     def memory(self, shape: Shape) -> int:
-        """Return what all members need, since all are kept."""
+        """Return the bytes that all members need together, since all stay in memory."""
         return sum(spec.memory(shape) for spec in self.specs)
 
 
 def text_of(spec: Spec) -> str:
-    """Return a model as it stands in ``members``."""
+    """Return a spec as the text that names it in ``members``."""
     return f"{spec.name()} {hyper_text.write(spec)}".rstrip()
 
 
@@ -112,13 +112,13 @@ def _spec_of(text: str) -> Spec:
 
 
 def network_of(spec: Blend, members: Sequence[Model]) -> "BlendNetwork":
-    """Put networks together that are already there."""
+    """Make a blend of existing networks."""
     kind = _KnowingBlendNetwork if any(member.knows_users for member in members) else BlendNetwork
     return kind(spec, members)
 
 
 class BlendNetwork(Model):
-    """score = Σ_m w_m · scaled(score_m), where ``scaled`` makes the scores of all members comparable."""
+    """Scores Σ_m w_m · scaled(score_m), where ``scaled`` brings the scores of all members to one scale."""
 
     weights: Tensor
 
@@ -132,11 +132,11 @@ class BlendNetwork(Model):
 
     @property
     def networks(self) -> list[Model]:
-        """The members."""
+        """The networks of the members."""
         return [member for member in self.members if isinstance(member, Model)]
 
     def encode(self, x: Rows) -> Tensor:
-        """Return the mixed scores: what stands between input and output is the output itself."""
+        """Return the mixed scores: the code of a blend is its output."""
         if self._alone is not None:
             scores: Tensor = self.members[self._alone](x).float()
             return scores
@@ -154,11 +154,11 @@ class BlendNetwork(Model):
         return scaled() if self._kept is None else self._kept.found(place, mark, scaled)
 
     def decode(self, z: Tensor, items: slice = ALL) -> Tensor:
-        """Return the columns asked for."""
+        """Return the requested columns."""
         return z[:, items]
 
     def learn(self, rows: Rows, run: Run, validate: Validate | None = None) -> History:
-        """Fit one member after the other, then weigh them. Each is validated alone, and keeps its best epoch."""
+        """Fit the members in turn, then choose weights. Each member is validated alone and keeps its best epoch."""
         specs = self.spec.specs
         for place, spec in enumerate(specs):
             if spec in specs[:place]:
@@ -167,7 +167,7 @@ class BlendNetwork(Model):
                     f" must differ, but {self.spec.members[place]!r} is named twice; to mix it with itself, fit it "
                     "with two seeds and blend the fitted models",
                 )
-        silent = dataclasses.replace(run, tracker=NoTracker())  # their epochs are not the blend's
+        silent = dataclasses.replace(run, tracker=NoTracker())  # the epochs of members are not the blend's
         for place, member in enumerate(self.networks):
             self._alone = place
             try:
@@ -179,7 +179,7 @@ class BlendNetwork(Model):
         return History()
 
     def weigh(self, validate: Validate | None) -> None:
-        """Take the weights that were asked for; without, the best by the monitor; without validation, equal ones."""
+        """Set the weights: those of the spec, else the best by the monitor, or equal ones without validation."""
         weights = self.spec.weights or (1.0,) * len(self.members)
         if validate is not None and not self.spec.weights:
             weights = self._best(validate)
@@ -190,7 +190,7 @@ class BlendNetwork(Model):
             self._take(weights)
             return validate()[self.spec.monitor]
 
-        # The members need to be asked once only, as far as there is room for what they say.
+        # Each member scores the validation users only once, as far as there is memory for its scores.
         free = free_memory(self.weights.device)
         self._kept = _Kept(room=(2**32 if free is None else free) // 4)
         try:
@@ -202,9 +202,9 @@ class BlendNetwork(Model):
         self.weights.copy_(torch.tensor(weights, dtype=torch.float64) / sum(weights))
 
     def item_vectors(self) -> Tensor:
-        """Return the members' vectors side by side: the cosine of two is the weighted mean of the members' cosines.
+        """Return the members' vectors, concatenated: the cosine of two is the weighted mean of the members' cosines.
 
-        Members that know no likeness between items are left out.
+        Members that cannot compare items are left out.
         """
         parts = []
         for member, weight in zip(self.networks, self.weights.tolist(), strict=True):
@@ -217,20 +217,20 @@ class BlendNetwork(Model):
 
 
 class _KnowingBlendNetwork(BlendNetwork):
-    """A blend with a member that has learnt something of each training user."""
+    """A blend with a member that has parameters per training user."""
 
     knows_users: ClassVar[bool] = True
 
 
 class _Kept:
-    """Scores of rows that are asked for again and again, as long as there is room for them."""
+    """A cache of the members' scores of rows, up to a number of bytes."""
 
     def __init__(self, room: int) -> None:
         self.room = room
         self.scores: dict[tuple[int, bytes], Tensor] = {}
 
     def found(self, place: int, mark: bytes, make: Callable[[], Tensor]) -> Tensor:
-        """Return the scores of a member, made now if they are not there."""
+        """Return the scores of a member, computed by ``make`` unless they are cached."""
         if (place, mark) in self.scores:
             return self.scores[place, mark]
         made = make()
@@ -241,7 +241,7 @@ class _Kept:
 
 
 def _mark(x: Rows) -> bytes:
-    """Return what tells rows apart: a hash of all that a member sees of them."""
+    """Return a hash of everything that a member reads from rows."""
     digest = hashlib.sha256()
     for part in (x.positions, x.indptr, x.indices, x.values):
         digest.update(part.cpu().numpy().data)

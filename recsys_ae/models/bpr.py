@@ -20,7 +20,7 @@ from recsys_ae.nn.runtime import Run
 from recsys_ae.spec.hyper import hp
 
 ACCURACY = 1e-4
-"""How far from the best vector a user's may be, relative to where the search for it starts."""
+"""Largest distance of a user's vector from the optimum, relative to that of the start."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,15 +41,15 @@ class BPR(Spec):
     )
 
     def build(self, shape: Shape) -> "BPRNetwork":
-        """Make a model whose factors are still 0."""
+        """Make a network with factors of 0."""
         return BPRNetwork(self, shape)
 
 
 class BPRNetwork(LinearHead):
-    """score = V s + b with the items' factors V, ``(n_items, latent)``, and biases b, and a user's vector s.
+    """Scores V s + b, with the item factors V, ``(n_items, latent)``, the item biases b and a user's vector s.
 
-    The vectors that training users get are not kept. Items to be ranked below are drawn by popularity, so that these
-    vectors rank down what is popular; vectors found anew from the history rank better, for training users, too.
+    The vectors of the training users are not kept. Negatives are drawn by popularity, so these vectors rank popular
+    items too low. Vectors that are fitted to the history afterwards rank better, for training users too.
     """
 
     item_factors: Tensor
@@ -62,10 +62,11 @@ class BPRNetwork(LinearHead):
         self.register_buffer("item_bias", torch.zeros(shape.width))
 
     def encode(self, x: Rows) -> Tensor:
-        """Return the s of the largest mean of ln softmax(V s + b) over the history, less λ/2 ‖s‖².
+        """Return the s that maximises the mean of ln softmax(V s + b) over the history, minus λ/2 ‖s‖².
 
-        Accelerated gradient steps (Nesterov 2004, 2.2.11). The curvature lies between λ and L: that of ln Σ exp is the
-        variance of an item's factors under the softmax, at most the square of their largest distance from a centre.
+        The search uses accelerated gradient steps (Nesterov 2004, 2.2.11). The curvature lies between λ and L. That of
+        ln Σ exp is the variance of the item factors under the softmax, at most the square of their largest distance
+        from a centre.
         """
         factors, l2 = self.item_factors, self.spec.user_l2
         present = (x.values != 0).to(factors.dtype)
@@ -82,13 +83,13 @@ class BPRNetwork(LinearHead):
         return s
 
     def head(self) -> tuple[Tensor, Tensor]:
-        """Return the items' factors and biases."""
+        """Return V and b."""
         return self.item_factors, self.item_bias
 
     def learn(self, rows: Rows, run: Run, validate: Validate | None = None) -> History:
-        """Descend on −ln σ(s·v_i + b_i − s·v_j − b_j) for drawn i, touched, and j, untouched (fig. 4).
+        """Descend on −ln σ(s·v_i + b_i − s·v_j − b_j) for sampled items i of the user and negatives j (fig. 4).
 
-        On one thread always: more would write over each other's updates, in an order that no seed decides.
+        There is always one thread: several would overwrite each other's updates, in an order that no seed fixes.
         """
         with _implicit.needed("implicit", "bpr"):
             from implicit.cpu.bpr import BayesianPersonalizedRanking  # noqa: PLC0415

@@ -19,15 +19,15 @@ from recsys_ae.nn.runtime import Run
 from recsys_ae.spec.hyper import hp
 
 CELLS = 2**24
-"""Numbers of a dense signal on the users or the items held at a time: 64 MiB."""
+"""Cells of a dense signal on the users or the items that are held at a time: 64 MiB."""
 
 ORDERS = {"euler": 1, "rk4": 4}
-"""How many terms of the exponential series a step of the solver has."""
+"""Number of terms of the exponential series in a step of each solver."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class BSPM(Spec):
-    """Hyper-parameters of BSPM; the defaults are its authors' for Gowalla."""
+    """Hyper-parameters of BSPM; the defaults are the authors' for Gowalla."""
 
     latent: int = hp(448, "number of singular vectors of the ideal low-pass filter", low=1, search=("log", 32, 1024))
     idl_beta: float = hp(
@@ -45,15 +45,15 @@ class BSPM(Spec):
     )
 
     def build(self, shape: Shape) -> "BSPMNetwork":
-        """Make a model of a graph without edges."""
+        """Make a network of a graph without edges."""
         return BSPMNetwork(self, shape)
 
 
 class BSPMNetwork(Model):
-    """score = r (P̃ + β D^-½ V Vᵀ D^½) q(P̃) with P̃ = R̃ᵀR̃, of which only the sparse R̃ is ever held.
+    """Scores r (P̃ + β D^-½ V Vᵀ D^½) q(P̃) with P̃ = R̃ᵀR̃; only the sparse R̃ is stored.
 
-    R̃ is the training matrix, each entry divided by the roots of its row's and its column's sum; D holds the columns'
-    sums, V the right singular vectors of R̃, and the polynomial q is what the solver makes of dr/dt = −r P̃.
+    R̃ is the training matrix, each entry divided by the roots of its row's and its column's sum. D holds the sums of the
+    columns, and V the right singular vectors of R̃. The polynomial q is the solver's solution of dr/dt = −r P̃.
     """
 
     indptr: Tensor
@@ -76,7 +76,7 @@ class BSPMNetwork(Model):
         self.register_load_state_dict_pre_hook(_make_room)  # type: ignore[no-untyped-call]
 
     def encode(self, x: Rows) -> Tensor:
-        """Return the scores: what stands between input and output is the output itself."""
+        """Return the scores: the code of BSPM is its output."""
         scores = self.roots.new_empty(len(x), x.width)
         size = max(1, CELLS // max(len(self.indptr), x.width))
         for start in range(0, len(x), size):
@@ -85,11 +85,11 @@ class BSPMNetwork(Model):
         return scores
 
     def decode(self, z: Tensor, items: slice = ALL) -> Tensor:
-        """Return the columns asked for."""
+        """Return the requested columns."""
         return z[:, items]
 
     def learn(self, rows: Rows, run: Run, validate: Validate | None = None) -> History:
-        """Normalise the rows and find their singular vectors."""
+        """Normalise the training matrix and compute its singular vectors."""
         user_roots, self.roots = rows.sums().sqrt(), rows.column_sums().sqrt()
         values = rows.values * _inverse(user_roots)[rows.row_of_entry] * _inverse(self.roots)[rows.indices]
         self.indptr, self.indices, self.values = rows.indptr.clone(), rows.indices.clone(), values
@@ -99,11 +99,11 @@ class BSPMNetwork(Model):
         return History()
 
     def item_vectors(self) -> Tensor:
-        """Return V Σ, whose products are the best approximation of P̃ of their length."""
+        """Return V Σ, whose inner products are the best approximation of P̃ of rank ``latent``."""
         return self.vectors * self.singular
 
     def _graph(self) -> tuple[Rows, Rows]:
-        """Return R̃ and its transpose, which is made once for each R̃ and device."""
+        """Return R̃ and its transpose, which is computed once for each R̃ and device."""
         users = torch.arange(len(self.indptr) - 1, device=self.values.device)
         rows = Rows(self.indptr, self.indices, self.values, len(self.roots), users)
         if self._columns is None or self._columns.device != rows.device:
@@ -116,16 +116,16 @@ class BSPMNetwork(Model):
         return columns.product(rows.product(signal))
 
     def _blurred(self, x: Rows) -> Tensor:
-        """Return what an Euler step of length 1 makes of both blurrings, merged, ``(n_items, n)``."""
+        """Return the sum of both blurring filters after an Euler step of length 1, ``(n_items, n)``."""
         signal = self.roots.new_zeros(x.width, len(x))
         signal[x.indices, x.row_of_entry] = x.values
         low = x.with_values(x.values * _inverse(self.roots)[x.indices]).product(self.vectors)
-        # In this order the bits of the product do not depend on where in memory the vectors lie.
+        # In this order the bits of the product do not depend on the memory layout of the vectors.
         ideal = (low @ self.vectors.T).mul_(self.spec.idl_beta * self.roots)
         return self._filtered(signal).add_(ideal.T)
 
     def _sharpened(self, signal: Tensor) -> Tensor:
-        """Follow dr/dt = −r P̃ until T_s; since that is linear, each step is the start of the exponential series."""
+        """Solve dr/dt = −r P̃ up to T_s. It is linear, so a step is the start of the exponential series."""
         length = self.spec.sharpening / self.spec.steps
         for _ in range(self.spec.steps if length else 0):
             term = signal
@@ -136,12 +136,12 @@ class BSPMNetwork(Model):
 
 
 def _inverse(roots: Tensor) -> Tensor:
-    """Return 1 / roots, and 0 where there is nothing."""
+    """Return 1 / roots, and 0 for roots of 0."""
     return torch.where(roots > 0, 1 / roots, 0)
 
 
 def _make_room(network: Any, state: dict[str, Tensor], prefix: str, *_: Any) -> None:
-    """Give the buffers the size of what is to be loaded: how many edges a graph has is not known before."""
+    """Resize the buffers to those of the state to load: a new network does not know the number of edges."""
     for name in ("indices", "values"):
         if (loaded := state.get(prefix + name)) is not None:
             setattr(network, name, torch.empty_like(loaded, device=getattr(network, name).device))

@@ -27,8 +27,8 @@ from recsys_ae.spec.hyper import hp
 class CDAE(TrainableSpec):
     """Hyper-parameters of CDAE.
 
-    The paper updates by AdaGrad after each user. Its steps shrink with the gradient, and a mean over a batch leaves a
-    user's own vector a small one; Adam's do not, so that the vectors are learnt, too.
+    The paper updates by AdaGrad after each user. The mean over a batch has a small gradient for a user's own vector.
+    AdaGrad's steps shrink with the gradient, and Adam's do not, so Adam learns the vectors too.
     """
 
     latent: int = hp(50, "size of the code", low=1, search=("log", 16, 512))
@@ -66,7 +66,7 @@ class CDAE(TrainableSpec):
 
 
 class CDAENetwork(LinearHead, TrainableModel[CDAE]):
-    """y_ui = f(W'_i · z_u + b'_i) with the code z_u = h(Σ_{i ∈ x_u} W_i + V_u + b)."""
+    """Outputs y_ui = f(W'_i · z_u + b'_i) with the code z_u = h(Σ_{i ∈ x_u} W_i + V_u + b)."""
 
     knows_users: ClassVar[bool] = True
     mean_user: Tensor
@@ -84,18 +84,18 @@ class CDAENetwork(LinearHead, TrainableModel[CDAE]):
             nn.init.uniform_(parameter, -within, within)
 
     def encode(self, x: Rows) -> Tensor:
-        """Return z of whole rows; a new user has the mean of the training users' vectors."""
+        """Return z of rows without dropout; an unknown user has the mean of the training users' vectors."""
         known = (x.positions >= 0).unsqueeze(1)
         users = torch.where(known, self.users[x.positions.clamp_min(0)], self.mean_user)
         # An input that is always dropped has untrained weights, so it is not read here either.
         return self._code(x.with_values(torch.full_like(x.values, self.spec.dropout < 1)), users)
 
     def head(self) -> tuple[Tensor, Tensor]:
-        """Return W' and b', also where f is a sigmoid: the order is the same, and large scores do not tie."""
+        """Return W' and b'. Scores leave out a sigmoid f: the order is the same, and large scores do not tie."""
         return self.input.weight if self.output is None else self.output, self.bias
 
     def loss(self, x: Rows, step: Step) -> Loss:
-        """Return the mean over the rows of Σ_{i ∈ O_u ∪ S_u} ℓ(y_ui, ŷ_ui) and of the penalty."""
+        """Return the mean over the rows of Σ_{i ∈ O_u ∪ S_u} ℓ(y_ui, ŷ_ui) plus the penalty."""
         touched = x.with_values(torch.ones_like(x.values))
         read = drop_entries(touched, self.spec.dropout, step.generator)
         drawn = negatives(x, self.spec.negatives, step.generator)
@@ -106,15 +106,15 @@ class CDAENetwork(LinearHead, TrainableModel[CDAE]):
         return Loss(error + penalty, {"error": error, "penalty": penalty})
 
     def finalize(self, rows: Rows) -> None:
-        """Take the mean of the vectors of all users who touched something."""
+        """Store the mean of the vectors of all users with interactions."""
         self.mean_user.copy_(self.users[rows.positions[rows.lengths > 0]].mean(dim=0))
 
     def weight_decay(self) -> float:
-        """Return 0: the loss holds the penalty itself."""
+        """Return 0, because the loss includes the penalty."""
         return 0.0
 
     def item_tables(self) -> list[Tensor]:
-        """Return W and W', which are one where they are tied."""
+        """Return W and W', or W alone if the weights are tied."""
         return [self.input.weight] if self.output is None else [self.input.weight, self.output]
 
     def _code(self, x: Rows, users: Tensor) -> Tensor:
@@ -122,17 +122,17 @@ class CDAENetwork(LinearHead, TrainableModel[CDAE]):
         return torch.sigmoid(before) if self.spec.variant in ("m3", "m4") else before
 
     def _error(self, z: Tensor, at: Rows, target: float) -> Tensor:
-        """Sum (y − ŷ)² or −y log σ(ŷ) − (1 − y) log(1 − σ(ŷ)) over the entries, y the same for all."""
+        """Return the sum of (y − ŷ)² or −y log σ(ŷ) − (1 − y) log(1 − σ(ŷ)) over entries of the same y."""
         found = sampled_products.products(z, self.item_vectors(), at) + self.bias[at.indices]
         if self.spec.variant in ("m1", "m3"):
             return (found - target).square().sum()
         return functional.softplus(found * (1 - 2 * target)).sum()
 
     def _squares(self, users: Tensor, read: Rows, visits: Tensor) -> Tensor:
-        """Sum the squares of what each row of the batch touches, as often as it is touched.
+        """Return the sum of the squared parameters that the rows of the batch use, once for each row that does.
 
-        For each row: V_u, b, W'_i and b'_i of each item of O_u ∪ S_u, and W_i of each item that was not dropped. Tied
-        weights count once, since what is read is in O_u.
+        A row uses V_u, b, W'_i and b'_i of each item of O_u ∪ S_u, and W_i of each item that was not dropped. Tied
+        weights count once, since items that are read are in O_u.
         """
         output = (visits * (self.item_vectors().square().sum(dim=1) + self.bias.square())).sum()
         rows = users.square().sum() + len(users) * self.input.bias.square().sum()

@@ -28,16 +28,16 @@ class CEASE(Spec):
     dtype: gram.Dtype = hp("float64", "precision of the matrix inversion")
 
     def build(self, shape: Shape) -> "CEASENetwork":
-        """Make a model whose weights are still 0."""
+        """Make a network with weights of 0."""
         return CEASENetwork(self, shape)
 
     def memory(self, shape: Shape) -> int:
-        """Return the bytes of the matrix that is inverted, of its inverse and of the weights."""
+        """Return the bytes of the matrix that is inverted, its inverse and the weights."""
         return gram.matrix_memory(shape.width, self.dtype) + gram.itemsize(self.dtype) * shape.width**2
 
 
 class CEASENetwork(gram.ItemItem):
-    """score = x · B. What is new has a column of B, too: that which its features alone ask for."""
+    """Scores x · B. A cold item has a column of B too, which follows from its features."""
 
     learns_from_features: ClassVar[bool] = True
     from_features: Tensor
@@ -48,17 +48,17 @@ class CEASENetwork(gram.ItemItem):
         self.register_buffer("from_features", torch.zeros(shape.width, shape.features))
 
     def start_from(self, features: Tensor, positions: Tensor) -> None:
-        """Keep the features, ``(n_items, width)``, until they are learnt from; items without any have zeros."""
+        """Store the features, ``(n_items, width)``, for `learn`; items without features have zeros."""
         self.from_features = torch.zeros_like(self.from_features).index_copy_(0, positions, features)
 
     def learn(self, rows: Rows, run: Run, validate: Validate | None = None) -> History:
-        """B_ij = −P_ij / P_jj with P = (XᵀX + ω TᵀT + λI)⁻¹, where the rows of T are the features (eq. 6).
+        """Compute B_ij = −P_ij / P_jj with P = (XᵀX + ω TᵀT + λI)⁻¹, where the rows of T are the features (eq. 6).
 
-        An item with the features t that nobody has touched adds a column of zeros to X. Its column of B is the ridge
-        regression of its features on those of all others: (XᵀX + ω TᵀT + λI)⁻¹ ω Tᵀ t.
+        A cold item with the features t adds a column of zeros to X. Its column of B is the ridge regression of its
+        features on those of all others: (XᵀX + ω TᵀT + λI)⁻¹ ω Tᵀ t.
         """
         spec, features = self.spec, self.from_features
-        self.weights = features.new_empty(0)  # the matrix to come needs the room
+        self.weights = features.new_empty(0)  # free the old weights before the Gram matrix is allocated
         matrix = cooccurrence.gram(rows, getattr(torch, spec.dtype))
         exact = features.to(matrix.dtype)
         matrix.addmm_(exact, exact.T, alpha=spec.weight)
@@ -68,5 +68,5 @@ class CEASENetwork(gram.ItemItem):
         return History()
 
     def weights_of(self, features: Tensor) -> Tensor:
-        """Return the columns of B that features ask for, as rows."""
+        """Return the columns of B of items with these features, as rows."""
         return features @ self.from_features.T

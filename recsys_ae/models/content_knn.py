@@ -20,7 +20,7 @@ from recsys_ae.nn.runtime import Run
 from recsys_ae.spec.hyper import hp
 
 CHUNK = 512
-"""Items whose likeness to all others is held at a time."""
+"""Number of items that are compared with all others at a time."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,12 +36,12 @@ class ContentKNN(Spec):
     )
 
     def build(self, shape: Shape) -> "ContentKNNNetwork":
-        """Make a model in which no item has a neighbour."""
+        """Make a network in which no item has a neighbour."""
         return ContentKNNNetwork(self, shape)
 
 
 class ContentKNNNetwork(Neighbors):
-    """S_ij = f_i · f_j / (‖f_i‖ ‖f_j‖ + shrink) of scaled features f, where that is above 0."""
+    """Similarities S_ij = f_i · f_j / (‖f_i‖ ‖f_j‖ + shrink) of scaled features f; those below 0 are 0."""
 
     learns_from_features: ClassVar[bool] = True
     features: Tensor
@@ -52,11 +52,11 @@ class ContentKNNNetwork(Neighbors):
         self.register_buffer("features", torch.zeros(shape.width, shape.features))
 
     def start_from(self, features: Tensor, positions: Tensor) -> None:
-        """Keep the features, ``(n_items, width)``; items without any have zeros, and are like no other."""
+        """Store the features, ``(n_items, width)``; items without features have zeros, and no similar items."""
         self.features = torch.zeros_like(self.features).index_copy_(0, positions, features)
 
     def learn(self, rows: Rows, run: Run, validate: Validate | None = None) -> History:
-        """Compare each item with all others; who touched them does not count."""
+        """Compare each item with all others by features; interactions do not count."""
         parts = []
         for places in torch.split(torch.arange(len(self.features), device=rows.device), CHUNK):
             values, others = self._nearest(self.features[places], self.neighbors.shape[1] + 1)
@@ -67,7 +67,7 @@ class ContentKNNNetwork(Neighbors):
         return History()
 
     def weights_of(self, features: Tensor) -> Tensor:
-        """Return how alike new items are to each item, ``(m, n_items)``: 0 but for the nearest."""
+        """Return similarities of cold items to each item, ``(m, n_items)``; only the nearest are not 0."""
         values, others = self._nearest(features, self.neighbors.shape[1])
         weights = values.new_zeros(len(values), len(self.features))
         return weights.scatter_(1, others, values.clamp_min(0))
@@ -79,11 +79,11 @@ class ContentKNNNetwork(Neighbors):
         return weights.scatter_add_(1, self.neighbors.long(), self.similarities).T
 
     def score_new(self, x: Rows, z: Tensor, weights: Tensor) -> Tensor:
-        """Return x · Wᵀ, W being further columns of S."""
+        """Return x · Wᵀ, where the rows of W are further columns of S."""
         return x.product(weights.T.contiguous())
 
     def _nearest(self, features: Tensor, k: int) -> tuple[Tensor, Tensor]:
-        """Return the largest similarities to the items of the training, and which items these are, ``(n, k)`` each."""
+        """Return the largest similarities to training items, and the positions of these items, ``(n, k)`` each."""
         lengths = features.norm(dim=1, keepdim=True) * self.features.norm(dim=1)
         alike = (features @ self.features.T) / (lengths + self.spec.shrink).clamp_min(1e-12)
         values, others = alike.topk(min(k, alike.shape[1]), dim=1)

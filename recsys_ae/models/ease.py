@@ -21,7 +21,7 @@ class EASE(Spec):
     dtype: Dtype = hp("float64", "precision of the matrix inversion")
 
     def build(self, shape: Shape) -> "EASENetwork":
-        """Make a model whose weights are still 0."""
+        """Make a network with weights of 0."""
         return EASENetwork(self, shape)
 
     def memory(self, shape: Shape) -> int:
@@ -30,13 +30,13 @@ class EASE(Spec):
 
 
 class EASENetwork(ItemItem):
-    """score = x · B."""
+    """Scores x · B with the item-item weights B."""
 
     def __init__(self, spec: EASE, shape: Shape) -> None:
         super().__init__(shape.width)
         self.spec = spec
 
     def learn(self, rows: Rows, run: Run, validate: Validate | None = None) -> History:
-        """B_ij = −P_ij / P_jj with P = (XᵀX + λI)⁻¹ (eq. 8)."""
+        """Compute B_ij = −P_ij / P_jj with P = (XᵀX + λI)⁻¹ (eq. 8)."""
         self.solve(rows, self.spec.dtype, self.spec.l2)
         return History()

@@ -22,7 +22,7 @@ from recsys_ae.nn.runtime import Run
 from recsys_ae.spec.hyper import hp
 
 UNSTABLE = 3.0
-"""Where diag(UVᵀ) is so many times as far from β as it was at its nearest, the updates have begun to diverge."""
+"""Distance of diag(UVᵀ) from β, in multiples of its smallest so far, above which the updates diverge."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,11 +74,11 @@ class EDLAE(Spec):
             raise ConfigError(*discounts, " are for full rank, not ", low, "; set them to 0, or ", full)
 
     def build(self, shape: Shape) -> "EDLAENetwork | LowRankNetwork":
-        """Make a model whose weights are still 0."""
+        """Make a network with weights of 0."""
         return LowRankNetwork(self, shape) if self.rank else EDLAENetwork(self, shape)
 
     def memory(self, shape: Shape) -> int:
-        """Return the bytes of the matrix that is factorised, and of the weights or what else has the rank."""
+        """Return the bytes of the matrix that is factorised, plus the weights (full rank) or the factors (low rank)."""
         if not self.rank:
             return gram.solve_memory(shape.n_rows, shape.width, self.dtype, self.l2)
         sides = (8 * shape.width + 2 * shape.n_rows) * min(self.rank, shape.width)
@@ -86,14 +86,14 @@ class EDLAE(Spec):
 
 
 class EDLAENetwork(gram.ItemItem):
-    """score = x · B."""
+    """Scores x · B with the item-item weights B."""
 
     def __init__(self, spec: EDLAE, shape: Shape) -> None:
         super().__init__(shape.width)
         self.spec = spec
 
     def learn(self, rows: Rows, run: Run, validate: Validate | None = None) -> History:
-        """B_ij = −P_ij / P_jj with P = (XᵀX + diag(Λ))⁻¹ and Λ = λ + p/(1 − p) · diag(XᵀX) (eq. 8 and 9)."""
+        """Compute B_ij = −P_ij / P_jj, P = (XᵀX + diag(Λ))⁻¹ and Λ = λ + p/(1 − p) · diag(XᵀX) (eq. 8 and 9)."""
         spec = self.spec
         self.solve(
             rows,
@@ -108,7 +108,7 @@ class EDLAENetwork(gram.ItemItem):
 
 
 class LowRankNetwork(LinearHead):
-    """score = x · U · Vᵀ with U and V, ``(n_items, rank)``; the columns of V are orthonormal."""
+    """Scores x · U · Vᵀ with U and V, ``(n_items, rank)``; the columns of V are orthonormal."""
 
     inputs: Tensor
     outputs: Tensor
@@ -135,8 +135,8 @@ class LowRankNetwork(LinearHead):
     def learn(self, rows: Rows, run: Run, validate: Validate | None = None) -> History:
         """Alternate between V, U and the diagonal (ADMM; the paper's supplement).
 
-        The published updates come near a solution and then leave it, after few where Ω is large beside diag(XᵀX). So
-        they end where diag(UVᵀ) moves away from β, and with validation users the best by ``spec.monitor`` is kept.
+        The published updates approach a solution and then diverge, early if Ω is large compared with diag(XᵀX). So
+        they stop when diag(UVᵀ) moves away from β, and validation users select the iteration by ``spec.monitor``.
         """
         start = torch.randn(self.inputs.shape, dtype=torch.float64, device=rows.device, generator=run.generator())
         factors, smallest = _Factors(rows, self.spec, 1e-4 * start), math.inf
@@ -159,10 +159,10 @@ class LowRankNetwork(LinearHead):
 
 
 class _Factors:
-    """U and V, the diagonal β that U · Vᵀ is to have, its multiplier γ, and what their updates need.
+    """The factors U and V, the target β of the diagonal of U · Vᵀ, its multiplier γ, and the state of the updates.
 
-    G = XᵀX is never held: products with it go through the rows. The one matrix of all pairs of items is the Cholesky
-    factor of G + diag(Λ), the only thing in single precision where that is asked for.
+    G = XᵀX is not kept: products with it go through the rows. The only matrix of all pairs of items is the Cholesky
+    factor of G + diag(Λ). It alone is in single precision if ``spec.dtype`` is.
     """
 
     def __init__(self, rows: Rows, spec: EDLAE, u: Tensor) -> None:
@@ -179,8 +179,8 @@ class _Factors:
     def update(self) -> float:
         """Update V, U, β and γ, in this order; return the mean of |diag(UVᵀ) − β|.
 
-        With H = G · diag(1 + β) + diag(Ω(β − γ)): V spans what HᵀU does, and U = (G + diag(Λ))⁻¹ H V (VᵀV)⁻¹. The
-        paper has V = HᵀU (UᵀAU)⁻¹. But U · Vᵀ is the same for all V that span the same, so V is made orthonormal.
+        With H = G · diag(1 + β) + diag(Ω(β − γ)), V has the span of HᵀU, and U = (G + diag(Λ))⁻¹ H V (VᵀV)⁻¹. The
+        paper has V = HᵀU (UᵀAU)⁻¹. U · Vᵀ is the same for all V of one span, so V is made orthonormal here.
         """
         scale, shift = (1 + self.beta)[:, None], (self.strength * (self.beta - self.gamma))[:, None]
         self.v = torch.linalg.qr(scale * self.gu + shift * self.u).Q
@@ -189,6 +189,7 @@ class _Factors:
         return self._constrain()
 
     def _gram(self, right: Tensor) -> Tensor:
+        """Return G · right."""
         return self.columns.product(self.rows.product(right))
 
     def _solved(self, right: Tensor) -> Tensor:
@@ -198,7 +199,10 @@ class _Factors:
         return solution.to(right.dtype)
 
     def _constrain(self) -> float:
-        """β = max(0, (diag(GUVᵀ) − diag(G) + Ω(d + γ)) / (diag(G) + ω)) with d = diag(UVᵀ), then γ += d − β."""
+        """Set β, then add d − β to γ, where d = diag(UVᵀ); return the mean of |d − β|.
+
+        β = max(0, (diag(GUVᵀ) − diag(G) + Ω(d + γ)) / (diag(G) + ω))
+        """
         d = (self.u * self.v).sum(dim=1)
         error = (self.gu * self.v).sum(dim=1) - self.diagonal
         self.beta = ((error + self.strength * (d + self.gamma)) / self.share).clamp_min(0)

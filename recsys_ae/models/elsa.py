@@ -20,7 +20,7 @@ from recsys_ae.spec.hyper import hp
 
 @dataclass(frozen=True, kw_only=True)
 class ELSA(TrainableSpec):
-    """Hyper-parameters of ELSA; the defaults are the paper's, and ``relu`` that of its authors' package."""
+    """Hyper-parameters of ELSA; the defaults are the paper's; that of ``relu`` is from its authors' package."""
 
     latent: int = hp(800, "size of an item's vector, which is the rank of the weights", low=1, search=("log", 64, 2048))
     relu: bool = hp(False, "cut-off of negative outputs in the loss, as in the code behind the paper's results")
@@ -37,7 +37,7 @@ class ELSA(TrainableSpec):
 
 
 class ELSANetwork(TrainableModel[ELSA]):
-    """score = x · (AAᵀ − I); the rows of A, ``(n_items, latent)``, have length 1, so that no item predicts itself."""
+    """Scores x · (AAᵀ − I); the rows of A, ``(n_items, latent)``, have length 1, so that no item predicts itself."""
 
     def __init__(self, spec: ELSA, shape: Shape) -> None:
         super().__init__(spec)
@@ -45,17 +45,17 @@ class ELSANetwork(TrainableModel[ELSA]):
         nn.init.xavier_uniform_(self.vectors)
 
     def encode(self, x: Rows) -> Tensor:
-        """Return x · (AAᵀ − I): the output itself, since x has its part in it."""
+        """Return x · (AAᵀ − I): the code is the output, which also depends on x directly."""
         unit = self.item_vectors()
         output = (sparse_product(x, unit) @ unit.T).float()
         return output.index_put((x.row_of_entry, x.indices.long()), -x.values, accumulate=True)
 
     def decode(self, z: Tensor, items: slice = ALL) -> Tensor:
-        """Return the columns asked for."""
+        """Return the requested columns."""
         return z[:, items]
 
     def loss(self, x: Rows, step: Step) -> Loss:
-        """1 − cos(x, x · (AAᵀ − I)): half the squared distance of the two after both are scaled to length 1."""
+        """Return the mean of 1 − cos(x, x · (AAᵀ − I)), which is half the squared distance of both at length 1."""
         output = self.encode(x)
         if self.spec.relu:
             output = functional.relu(output)
@@ -66,7 +66,7 @@ class ELSANetwork(TrainableModel[ELSA]):
         return Loss(error, {"error": error})
 
     def item_tables(self) -> list[Tensor]:
-        """Return A before its rows are given length 1."""
+        """Return A before its rows are scaled to length 1."""
         return [self.vectors]
 
     def item_weights(self) -> Tensor:

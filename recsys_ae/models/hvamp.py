@@ -28,7 +28,7 @@ from recsys_ae.spec.hyper import hp
 class HVamp(TrainableSpec):
     """Hyper-parameters of H+Vamp (Gated); the defaults are the authors' command for Netflix.
 
-    They anneal over the first 100 of 400 epochs, and stop after 50 without a better result.
+    The authors anneal over the first 100 of 400 epochs, and stop after 50 epochs without a better result.
     """
 
     latent: int = hp(200, "size of each of the two codes", low=1, search=("log", 32, 512))
@@ -57,7 +57,7 @@ class HVamp(TrainableSpec):
 
 
 class HVampNetwork(LinearHead, TrainableModel[HVamp]):
-    """q(z₂ | x) q(z₁ | x, z₂) for p(z₂) p(z₁ | z₂) p(x | z₁, z₂), on input on the unit sphere."""
+    """Encoder q(z₂ | x) q(z₁ | x, z₂) and model p(z₂) p(z₁ | z₂) p(x | z₁, z₂), on inputs of length 1."""
 
     def __init__(self, spec: HVamp, shape: Shape) -> None:
         super().__init__(spec)
@@ -73,7 +73,7 @@ class HVampNetwork(LinearHead, TrainableModel[HVamp]):
         nn.init.normal_(self.pseudo_inputs, mean=0.05, std=0.01)
 
     def encode(self, x: Rows) -> Tensor:
-        """Return the means of z₁ and z₂ side by side, without noise or dropout; that of z₁ is given that of z₂."""
+        """Return the means of z₁ (given that of z₂) and of z₂, ``(n, 2 · latent)``, without noise or dropout."""
         clean = x.normalised()
         z2, _ = self.z2_of_x(clean)
         z1, _ = self._z1(clean, z2)
@@ -84,7 +84,7 @@ class HVampNetwork(LinearHead, TrainableModel[HVamp]):
         return self.output.weight, self.output.bias
 
     def loss(self, x: Rows, step: Step) -> Loss:
-        """E_q[−log p(x | z₁, z₂)] + β E_q[log q(z₁, z₂ | x) − log p(z₁, z₂)] with one sample of each code."""
+        """Return E_q[−log p(x | z₁, z₂)] + β E_q[log q(z₁, z₂ | x) − log p(z₁, z₂)] with one sample per code."""
         clean, rate, draws = x.normalised(), self.spec.dropout, step.generator
         mean2, log_variance2 = self.z2_of_x(drop_entries(clean, rate, draws))
         z2 = gaussian_sample(mean2, log_variance2, draws)
@@ -100,23 +100,23 @@ class HVampNetwork(LinearHead, TrainableModel[HVamp]):
         return Loss(nll + beta * kl, {"nll": nll, "kl": kl, "kl2": kl2.mean(), "beta": beta})
 
     def item_tables(self) -> list[Tensor]:
-        """Return the weights of both first layers, but not of their gates, and of the output."""
+        """Return the weights of both first layers, without their gates, and of the output layer."""
         return [self.z2_of_x.get_parameter("0.value.weight"), self.z1_of_x.value.weight, self.output.weight]
 
     def hidden(self, z: Tensor) -> Tensor:
-        """Return what both codes give together."""
+        """Return the last hidden layer of the decoder, computed from both codes."""
         z1, z2 = z.chunk(2, dim=1)
         hidden: Tensor = self.x_of_both(torch.cat([self.x_of_z1(z1), self.x_of_z2(z2)], dim=1))
         return hidden
 
     def _z1(self, x: Rows, z2: Tensor) -> tuple[Tensor, Tensor]:
-        """Return q(z₁ | x, z₂)."""
+        """Return the mean and log-variance of q(z₁ | x, z₂)."""
         hidden = torch.cat([self.z1_of_x(x), self.z1_of_z2(z2)], dim=1)
         mean, log_variance = self.z1_of_both(hidden)
         return mean, log_variance
 
     def _components(self, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-        """Return q(z₂ | u_k) of the pseudo-inputs, which are dropped from like rows but not normalised."""
+        """Return means and log-variances of q(z₂ | u_k); pseudo-inputs u_k get dropout, but no normalisation."""
         rate, inputs = self.spec.dropout, self.pseudo_inputs.clamp(0, 1)
         if rate > 0:
             drawn = torch.rand(inputs.shape, device=inputs.device, generator=generator)

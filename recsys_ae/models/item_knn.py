@@ -33,19 +33,19 @@ class ItemKNN(Spec):
                   search=("linear", 0, 1))  # fmt: skip
 
     def build(self, shape: Shape) -> "ItemKNNNetwork":
-        """Make a model in which no item has a neighbour."""
+        """Make a network in which no item has a neighbour."""
         return ItemKNNNetwork(self, shape)
 
 
 class ItemKNNNetwork(Neighbors):
-    """An item's neighbours are those that the same users touched."""
+    """Item neighbourhoods by the interactions of the same users."""
 
     def __init__(self, spec: ItemKNN, shape: Shape) -> None:
         super().__init__(shape.width, spec.neighbors)
         self.spec = spec
 
     def learn(self, rows: Rows, run: Run, validate: Validate | None = None) -> History:
-        """Weigh the interactions, multiply XᵀX row by row, and keep of each row what is largest."""
+        """Weight the interactions, compute XᵀX row by row, and keep the largest similarities of each row."""
         with _implicit.needed("implicit", "item_knn"):
             from implicit import nearest_neighbours as implicit  # noqa: PLC0415
         found = implicit.all_pairs_knn(
@@ -59,13 +59,13 @@ class ItemKNNNetwork(Neighbors):
 
 
 def _weighted(matrix: csr_matrix, spec: ItemKNN, implicit: Any) -> csr_matrix:
-    """Return the weighted users × items in double precision."""
+    """Return the weighted matrix of users × items in double precision."""
     items = matrix.T.astype(np.float64)
     with np.errstate(divide="ignore", invalid="ignore"):
         if spec.weighting == "bm25":
             weighted = implicit.bm25_weight(items, spec.k1, spec.b)
         else:
             weighted = implicit.normalize(implicit.tfidf_weight(items) if spec.weighting == "tfidf" else items)
-    # 0 / 0: an item that only users have who count nothing, since they have all items but one.
+    # 0 / 0: an item whose users all have weight 0, because they have all items but one.
     weighted.data = np.nan_to_num(weighted.data)
     return csr_matrix(weighted.T)

@@ -27,7 +27,7 @@ from recsys_ae.nn.training.steps import Loss, Step
 from recsys_ae.spec.hyper import hp
 
 SHORTEST = 1e-6
-"""Inputs are divided by their length, but by no less than this, as in the authors' code."""
+"""Smallest length that inputs are divided by, as in the authors' code."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,7 +49,7 @@ class MacridVAE(TrainableSpec):
 
 
 class MacridVAENetwork(TrainableModel[MacridVAE]):
-    """Item vectors h_i and prototypes m_k, compared by cosines; an encoder with item vectors of its own."""
+    """Item vectors h_i and prototypes m_k, compared by cosines, and an encoder with its own item weights."""
 
     def __init__(self, spec: MacridVAE, shape: Shape) -> None:
         super().__init__(spec)
@@ -59,7 +59,7 @@ class MacridVAENetwork(TrainableModel[MacridVAE]):
         initialise(nn.ParameterList([self.items, self.prototypes]))
 
     def encode(self, x: Rows) -> Tensor:
-        """Return the means of the codes side by side, ``(n, concepts · latent)``, without noise or dropout."""
+        """Return the means of the codes, concatenated, ``(n, concepts · latent)``, without noise or dropout."""
         return self._posterior(x, self._log_shares(self.items).exp())[0].flatten(1)
 
     def decode(self, z: Tensor, items: slice = ALL) -> Tensor:
@@ -67,15 +67,15 @@ class MacridVAENetwork(TrainableModel[MacridVAE]):
         return self._mixture(self._codes(z), self.items[items], self._log_shares(self.items[items]))
 
     def loss(self, x: Rows, step: Step) -> Loss:
-        """E_q[−ln p(x | z, C)] + β Σ_k KL(q(z_k | x, C) ‖ N(0, σ₀² I)) with one draw of C and z.
+        """Return E_q[−ln p(x | z, C)] + β Σ_k KL(q(z_k | x, C) ‖ N(0, σ₀² I)) with one draw of C and z.
 
-        The means have length 1, so their share of the divergence is constant and left out.
+        The means have length 1, so their part of the divergence is constant and left out.
         """
         log_shares = self._log_shares(self.items, step.generator)
         mean, log_ratio = self._posterior(x, log_shares.exp(), step.generator)
         noise = torch.randn(mean.shape, device=x.device, generator=step.generator)
         z = mean + noise * self.spec.prior_std * (0.5 * log_ratio).exp()
-        # A copy, because the mixture needs its result to go backwards, and the loss works in place.
+        # A copy, because the backward pass of the mixture needs its result, and the loss works in place.
         nll = losses.multinomial(self._mixture(z, self.items, log_shares).clone(), x)
         log_ratio = log_ratio.flatten(1)
         kl = losses.gaussian_kl(torch.zeros_like(log_ratio), log_ratio)
@@ -83,7 +83,7 @@ class MacridVAENetwork(TrainableModel[MacridVAE]):
         return Loss(nll + beta * kl, {"nll": nll, "kl": kl, "beta": beta})
 
     def item_tables(self) -> list[Tensor]:
-        """Return the weights of the encoder's first layer and the items' vectors."""
+        """Return the weights of the encoder's first layer and the item vectors."""
         first = self.encoder.input.weight
         return [first if self.spec.hidden else first[:, : self.spec.latent], self.items]
 
@@ -92,7 +92,7 @@ class MacridVAENetwork(TrainableModel[MacridVAE]):
         return self.items
 
     def score_new(self, x: Rows, z: Tensor, weights: Tensor) -> Tensor:
-        """Return the logits of items with such vectors."""
+        """Return the logits of items with these vectors."""
         return self._mixture(self._codes(z), weights, self._log_shares(weights))
 
     def item_vectors(self) -> Tensor:
@@ -136,7 +136,7 @@ class MacridVAENetwork(TrainableModel[MacridVAE]):
 
 
 class _Mixture(torch.autograd.Function):
-    """ln Σ_k exp(z_k·h_i + s_ki), one concept at a time: nothing of size n × n_items × concepts is held."""
+    """Product ln Σ_k exp(z_k·h_i + s_ki), one concept at a time, without a tensor n × n_items × concepts."""
 
     @staticmethod
     def forward(ctx: Any, z: Tensor, items: Tensor, log_shares: Tensor) -> Tensor:

@@ -37,7 +37,7 @@ class MultDAE(SoftmaxSpec):
 
 
 class MultDAENetwork(SoftmaxModel[MultDAE]):
-    """Input on the unit sphere, tanh layers, a softmax over all items."""
+    """Network with inputs of length 1, tanh layers and a softmax over all items."""
 
     def __init__(self, spec: MultDAE, shape: Shape) -> None:
         super().__init__(spec)
@@ -46,11 +46,11 @@ class MultDAENetwork(SoftmaxModel[MultDAE]):
         self.decoder = Decoder(widths[::-1], shape.width, spec.sampled_items)
 
     def encode(self, x: Rows) -> Tensor:
-        """Return z = tanh(W x / ‖x‖ + b), through as many layers as there are."""
+        """Return the code z = tanh(W x / ‖x‖ + b), after all layers of the encoder."""
         return torch.tanh(self.encoder(x.normalised()))
 
     def loss(self, x: Rows, step: Step) -> Loss:
-        """−Σ_i x_i log π_i(z) with z from the corrupted row (eq. 2)."""
+        """Return −Σ_i x_i log π_i(z) with z from the corrupted row (eq. 2)."""
         corrupted = drop_entries(x.normalised(), self.spec.dropout, step.generator)
         nll = self.decoder.nll(torch.tanh(self.encoder(corrupted)), x, step.generator)
         return Loss(nll, {"nll": nll})

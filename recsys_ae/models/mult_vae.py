@@ -22,8 +22,8 @@ from recsys_ae.spec.hyper import hp
 class MultVAE(SoftmaxSpec):
     """Hyper-parameters of Mult-VAE; the defaults are the paper's.
 
-    The paper anneals over 40,000 of the 46,800 updates that it trains on ML-20M; as a share of the run this holds for
-    data and batches of every size.
+    The paper anneals over 40,000 of its 46,800 updates on ML-20M. As a share of the run, this holds for data and
+    batches of every size.
     """
 
     latent: int = hp(200, "size of the code", low=1, search=("log", 32, 1024))
@@ -38,7 +38,7 @@ class MultVAE(SoftmaxSpec):
 
 
 class MultVAENetwork(SoftmaxModel[MultVAE]):
-    """Input on the unit sphere, tanh layers, a gaussian code, a softmax over all items."""
+    """Network with inputs of length 1, tanh layers, a Gaussian code and a softmax over all items."""
 
     def __init__(self, spec: MultVAE, shape: Shape) -> None:
         super().__init__(spec)
@@ -51,7 +51,7 @@ class MultVAENetwork(SoftmaxModel[MultVAE]):
         return mean
 
     def loss(self, x: Rows, step: Step) -> Loss:
-        """E_q[−log p(x | z)] + β KL(q(z | x) ‖ N(0, I)) with one sample of z (eq. 5)."""
+        """Return E_q[−log p(x | z)] + β KL(q(z | x) ‖ N(0, I)) with one sample of z (eq. 5)."""
         corrupted = drop_entries(x.normalised(), self.spec.dropout, step.generator)
         mean, log_variance = self.encoder(corrupted).chunk(2, dim=1)
         z = gaussian_sample(mean, log_variance, step.generator)

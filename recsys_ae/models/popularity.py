@@ -14,15 +14,15 @@ from recsys_ae.nn.runtime import Run
 
 @dataclass(frozen=True, kw_only=True)
 class Popularity(Spec):
-    """Popularity has no hyper-parameters."""
+    """The empty set of hyper-parameters of Popularity."""
 
     def build(self, shape: Shape) -> "PopularityNetwork":
-        """Make a model that has counted nothing yet."""
+        """Make a network with counts of 0."""
         return PopularityNetwork(shape)
 
 
 class PopularityNetwork(Model):
-    """An autoencoder with an empty code: its output is one bias for each item."""
+    """An autoencoder with an empty code, whose output is one bias per item."""
 
     counts: Tensor
 
@@ -31,11 +31,11 @@ class PopularityNetwork(Model):
         self.register_buffer("counts", torch.zeros(shape.width))
 
     def encode(self, x: Rows) -> Tensor:
-        """Return nothing of each row, ``(n, 0)``."""
+        """Return empty codes, ``(n, 0)``."""
         return self.counts.new_empty(len(x), 0)
 
     def decode(self, z: Tensor, items: slice = ALL) -> Tensor:
-        """Return the counts for each row."""
+        """Return the counts, repeated for each row."""
         return self.counts[items].repeat(len(z), 1)
 
     def learn(self, rows: Rows, run: Run, validate: Validate | None = None) -> History:
@@ -44,5 +44,5 @@ class PopularityNetwork(Model):
         return History()
 
     def item_vectors(self) -> Tensor:
-        """Refuse: a count says nothing of likeness."""
+        """Raise `UnsupportedError`, because counts cannot compare items."""
         raise UnsupportedError("popularity cannot compare items; use another model for similar items")

@@ -22,7 +22,7 @@ from recsys_ae.nn.training.steps import Loss, Step
 from recsys_ae.spec.hyper import hp
 
 STANDARD, OLD, WIDE = 3 / 20, 3 / 4, 1 / 10
-"""Weights of the composite prior's parts, as in the authors' code."""
+"""Weights of the components of the composite prior, as in the authors' code."""
 WIDE_LOG_VARIANCE = 10.0
 
 
@@ -30,8 +30,9 @@ WIDE_LOG_VARIANCE = 10.0
 class RecVAE(SoftmaxSpec):
     """Hyper-parameters of RecVAE; the defaults are the paper's for ML-20M.
 
-    ``epochs`` counts passes over the training rows: the paper's 50 epochs, each of three passes that train the encoder
-    and one that trains the decoder, are 200. The paper's gamma is 0.0035 for Netflix and 0.01 for the Million Songs.
+    ``epochs`` counts passes over the training rows. An epoch of the paper has three passes that train the encoder and
+    one that trains the decoder, so its 50 epochs are 200 passes. The paper's gamma is 0.0035 for Netflix and 0.01 for
+    the Million Song Dataset.
     """
 
     latent: int = hp(200, "size of the code", low=1, search=("log", 32, 1024))
@@ -58,7 +59,7 @@ class RecVAE(SoftmaxSpec):
 
 
 class RecVAENetwork(SoftmaxModel[RecVAE]):
-    """Input on the unit sphere, densely summed layers, a gaussian code, a softmax linear in it over all items."""
+    """Network with inputs of length 1, densely summed layers, a Gaussian code and a linear softmax decoder."""
 
     _rows: Rows
 
@@ -71,7 +72,7 @@ class RecVAENetwork(SoftmaxModel[RecVAE]):
         self.decoder = SoftmaxOutput(spec.latent, shape.width, spec.sampled_items)
         start_by_fan_in(self)
         self.trains_encoder = True
-        self._old = torch.empty(0)  # no buffer, since only training needs it
+        self._old = torch.empty(0)  # not a buffer, since only training needs it
 
     def encode(self, x: Rows) -> Tensor:
         """Return the mean of q(z | x), without noise or dropout."""
@@ -79,10 +80,11 @@ class RecVAENetwork(SoftmaxModel[RecVAE]):
         return mean
 
     def begin_epoch(self, epoch: int) -> None:
-        """Let the encoder learn, or the decoder (§ Alternating training).
+        """Choose whether the encoder or the decoder is trained in this epoch (§ Alternating training).
 
-        Whenever the encoder is done, what it says of each training row is kept: the codes that the decoder learns from,
-        and the old posterior of the encoder's next passes. So the former run no encoder, and the latter no old one.
+        After the encoder's passes, its posteriors of all training rows are stored. The decoder is trained on these
+        codes, and they are the old posterior of the encoder's next passes. So the decoder's passes do not run the
+        encoder, and the encoder's passes do not run an old copy of it.
         """
         place = (epoch - 1) % (self.spec.encoder_epochs + self.spec.decoder_epochs)
         self.trains_encoder = place < self.spec.encoder_epochs
@@ -91,9 +93,9 @@ class RecVAENetwork(SoftmaxModel[RecVAE]):
             self._old = self._posteriors()
 
     def loss(self, x: Rows, step: Step) -> Loss:
-        """E_q[−log p(x | z)] + γ Σ_i x_i KL(q(z | x) ‖ p(z | φ_old, x)) with one sample of z for both terms.
+        """Return E_q[−log p(x | z)] + γ Σ_i x_i KL(q(z | x) ‖ p(z | φ_old, x)) with one sample of z for both terms.
 
-        The decoder learns from whole rows, and without the KL term, which does not depend on it.
+        The decoder is trained without dropout, and without the KL term, which does not depend on it.
         """
         old = self._old[x.positions]
         mean, log_variance = (self._read(x, step) if self.trains_encoder else old).chunk(2, dim=1)
@@ -106,7 +108,7 @@ class RecVAENetwork(SoftmaxModel[RecVAE]):
         return Loss(nll + self.spec.gamma * (x.sums() * kl).mean(), {"nll": nll, "kl": kl.mean()})
 
     def learn(self, rows: Rows, run: Run, validate: Validate | None = None) -> History:
-        """Train encoder and decoder in turn; afterwards nothing is frozen and no posterior is kept."""
+        """Train encoder and decoder in turn, then unfreeze all weights and drop the stored posteriors."""
         self._rows = rows
         history = super().learn(rows, run, validate)
         del self._rows
@@ -115,7 +117,7 @@ class RecVAENetwork(SoftmaxModel[RecVAE]):
         return history
 
     def _read(self, x: Rows, step: Step) -> Tensor:
-        """Return mean and log-variance of q(z | x) from what dropout leaves of the rows."""
+        """Return mean and log-variance of q(z | x) of rows with dropout, ``(n, 2 * latent)``."""
         posterior: Tensor = self.encoder(drop_entries(x.normalised(), self.spec.dropout, step.generator))
         return posterior
 
@@ -136,8 +138,7 @@ class RecVAENetwork(SoftmaxModel[RecVAE]):
 def composite_prior(z: Tensor, old_mean: Tensor, old_log_variance: Tensor) -> Tensor:
     """Return log p(z | φ_old, x) of each dimension (§ Composite prior).
 
-    A mixture of the standard normal, of what the encoder said before these passes, and of a normal so wide that it is
-    all but flat.
+    It is a mixture of the standard normal, the encoder's posterior before these passes, and a wide, almost flat normal.
     """
     zero = torch.zeros((), device=z.device)
     parts = [

@@ -23,15 +23,15 @@ from recsys_ae.nn.training.steps import Loss, Step
 from recsys_ae.spec.hyper import hp
 
 NORM_EPS = 1e-3
-"""What layer normalisation adds to the variance: the default of the library that the authors use."""
+"""Epsilon that layer normalisation adds to the variance: the default of the library that the authors use."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class VASP(TrainableSpec):
-    """Hyper-parameters of VASP; the defaults suit MovieLens-1M, the authors' network ML-20M.
+    """Hyper-parameters of VASP; the defaults suit MovieLens-1M, the authors' settings ML-20M.
 
-    They take 50 epochs at a learning rate of 5e-5 and 40 at 1e-5; a linear fall from 5e-5 over 90 epochs has nearly the
-    same means.
+    The authors train 50 epochs at a learning rate of 5e-5 and 40 at 1e-5. A linear decay from 5e-5 over 90 epochs has
+    nearly the same means.
     """
 
     latent: int = hp(200, "size of the code; 2048 in the paper", low=1, search=("log", 32, 2048))
@@ -55,12 +55,12 @@ class VASP(TrainableSpec):
         return VASPNetwork(self, shape)
 
     def memory(self, shape: Shape) -> int:
-        """Return what the shallow path takes: weights, gradient, two moments and two of a step, items × items each."""
+        """Return the bytes of the shallow path: weights, gradient, two moments, two of a step, items × items each."""
         return 6 * 4 * shape.width**2
 
 
 class VASPNetwork(TrainableModel[VASP]):
-    """p = σ(deep) · σ(straight from the code) · σ(x · shallow), with a shallow diagonal of 0."""
+    """Probabilities p = σ(deep) · σ(straight from the code) · σ(x · shallow), with a shallow diagonal of 0."""
 
     def __init__(self, spec: VASP, shape: Shape) -> None:
         super().__init__(spec)
@@ -72,7 +72,7 @@ class VASPNetwork(TrainableModel[VASP]):
         self.after_step()
 
     def encode(self, x: Rows) -> Tensor:
-        """Return the mean of q(z | x) and what the shallow path says of each item, ``(n, latent + n_items)``."""
+        """Return the mean of q(z | x) and the output of the shallow path, ``(n, latent + n_items)``."""
         x = binary(x)
         mean: Tensor = self.encoder(x).chunk(2, dim=1)[0]
         return torch.cat([mean, sparse_product(x, self.shallow)], dim=1)
@@ -83,9 +83,10 @@ class VASPNetwork(TrainableModel[VASP]):
         return self._log_probabilities(z, shallow[:, items], items)
 
     def loss(self, x: Rows, step: Step) -> Loss:
-        """Return focal cross-entropy + KL, where each half of a history is to give the other one.
+        """Return focal cross-entropy + KL; each half of a history predicts the other one.
 
-        As in the authors' code the divergence is a mean over the code where the cross-entropy is a sum over items.
+        As in the authors' code, the divergence is a mean over the dimensions of the code, but the cross-entropy a sum
+        over items.
         """
         seen, hidden = halves(x, step.generator)
         mean, log_variance = self.encoder(seen).chunk(2, dim=1)
@@ -98,29 +99,29 @@ class VASPNetwork(TrainableModel[VASP]):
 
     @torch.no_grad()
     def after_step(self) -> None:
-        """Keep items from predicting themselves."""
+        """Set the diagonal of the shallow path to 0, so that no item predicts itself."""
         self.shallow.fill_diagonal_(0)
 
     def item_tables(self) -> list[Tensor]:
-        """Return the weights of all layers that have a row for each item, but not the shallow path's."""
+        """Return the weights of all layers with a row for each item, except the shallow path."""
         return [self.encoder.get_parameter("0.input.weight"), self.deep.weight, self.straight.weight]
 
     def item_weights(self) -> Tensor:
-        """Return weights and biases of both deep layers, and the columns of the shallow path."""
+        """Return weights and biases of both output layers of the code, and the columns of the shallow path."""
         return torch.cat(
             [*(with_bias(layer.weight, layer.bias) for layer in (self.deep, self.straight)), self.shallow.T], dim=1
         )
 
     def score_new(self, x: Rows, z: Tensor, weights: Tensor) -> Tensor:
-        """Return ln p of items with such weights."""
+        """Return ln p of items with these weights."""
         return self._log_of_new(binary(x), z[:, : self.spec.latent], weights)
 
     def item_vectors(self) -> Tensor:
-        """Return what each item says about all others, a row of the shallow path's weights."""
+        """Return the rows of the shallow path: the weights with which an item predicts all others."""
         return self.shallow
 
     def _log_probabilities(self, z: Tensor, shallow: Tensor, items: slice = ALL) -> Tensor:
-        """Return ln p as a sum, which neither overflows nor vanishes where one of the three factors does."""
+        """Return ln p as a sum of logarithms, which stays finite where one of the three factors vanishes."""
         hidden, total = self.decoder(z), functional.logsigmoid(shallow)
         for layer, read in ((self.deep, hidden), (self.straight, z)):
             total = total + functional.logsigmoid(columns(layer.weight, layer.bias, read, items).float())
@@ -135,15 +136,15 @@ class VASPNetwork(TrainableModel[VASP]):
 
 
 def binary(x: Rows) -> Rows:
-    """Return rows of ones: what counts is what was touched."""
+    """Return rows of ones: items count, values do not."""
     return x.with_values(torch.ones_like(x.values))
 
 
 def halves(x: Rows, generator: torch.Generator) -> tuple[Rows, Rows]:
-    """Cut each history at random into two halves; return those to read and, row by row, those to predict.
+    """Split each history at random into two halves; return inputs and, row by row, targets.
 
-    Both are ``(2n, n_items)`` and hold ones: the first n rows read one half and predict the other, the last n the other
-    way round. Of an odd number of entries the one half has one more; of a single entry it has all.
+    Both are ``(2n, n_items)`` and hold ones. The first n rows predict one half from the other, and the last n the other
+    way round. If the number of entries is odd, one half has one more; a single entry leaves the other half empty.
     """
     rows = x.row_of_entry
     shuffled = torch.argsort(rows + torch.rand(len(rows), dtype=torch.float64, device=x.device, generator=generator))
@@ -154,7 +155,7 @@ def halves(x: Rows, generator: torch.Generator) -> tuple[Rows, Rows]:
 
 
 def _stacked(x: Rows, rows: Tensor) -> Rows:
-    """Put the entries of n rows into these 2n rows."""
+    """Return 2n rows of the entries of n rows; ``rows`` is the new row of each entry."""
     order = torch.argsort(rows, stable=True)
     ends = torch.bincount(rows, minlength=2 * len(x)).cumsum(0)
     indptr = functional.pad(ends, (1, 0)).to(torch.int32)
