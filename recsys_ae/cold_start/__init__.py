@@ -1,1 +1,1 @@
-"""Item features in recommenders: where item tables begin, and weights of cold items."""
+"""Item features in recommenders: initial item embeddings, and weights of cold items."""

@@ -1,4 +1,4 @@
-"""What a fitted model needs to score items that nobody has touched."""
+"""Cold-start scoring: item features of a fit, and weights of cold items from their features."""
 
 import dataclasses
 from dataclasses import dataclass
@@ -24,16 +24,16 @@ SCALING, MAP = "scaling.", "map."
 
 @dataclass(frozen=True, eq=False)
 class ColdStart:
-    """How features of an item become the weights that a network scores it by.
+    """Map from the features of cold items to the weights that a network scores them by.
 
     Attributes
     ----------
     columns, form
-        What the features of the training were called, and what a row of them was.
+        Names of the features of the training, and the form of a row.
     scaling
-        How their columns were scaled.
+        Scaling of the columns, learnt from the training.
     map
-        From scaled features to weights; None where the network itself has learnt that.
+        Map from scaled features to weights; None if the network computes the weights itself.
     """
 
     columns: Ids
@@ -43,7 +43,7 @@ class ColdStart:
 
     @classmethod
     def learn(cls, network: Model, rows: Rows, start: "Start", generator: torch.Generator) -> Self:
-        """Learn the map from the items of a training that have features; ``rows`` are the training's."""
+        """Return the map, learnt from the items with features and the training rows ``rows``."""
         items, own = start.items, network.learns_from_features
         found = None if own else ItemMap.learn(network, rows, items, generator)
         return cls(start.columns, items.rows.form, items.rows.scaling, found)
@@ -58,14 +58,14 @@ class ColdStart:
         return found
 
     def state(self) -> dict[str, Tensor]:
-        """Return everything learnt."""
+        """Return scaling and map as named tensors."""
         state = {f"{SCALING}{name}": one for name, one in self.scaling.state_dict().items()}
         learnt = {} if self.map is None else self.map.state_dict()
         return state | {f"{MAP}{name}": one for name, one in learnt.items()}
 
     @classmethod
     def restored(cls, columns: Ids, form: Form, state: dict[str, Tensor]) -> "ColdStart | None":
-        """Take out of a state what `state` put there; None where nothing is."""
+        """Remove the tensors of `state` from a saved state, and return the map; None if there are none."""
         parts: dict[str, dict[str, Any]] = {
             part: {name.removeprefix(part): state.pop(name) for name in list(state) if name.startswith(part)}
             for part in (SCALING, MAP)
@@ -83,7 +83,7 @@ class ColdStart:
 
 @dataclass(frozen=True, eq=False)
 class Start:
-    """What a fit begins with: the features of its items, and what there is to say of them."""
+    """Item features at the start of a fit, and remarks on them."""
 
     items: ItemFeatures
     columns: Ids
@@ -92,19 +92,19 @@ class Start:
 
     @property
     def metadata(self) -> dict[str, Any]:
-        """What is written down beside the model: JSON."""
+        """Metadata that are saved with the model, as JSON."""
         return {"item_vectors": self.fingerprint, "remarks": list(self.remarks)}
 
 
 def begin(network: Model, features: Features | None, items: Ids, run: Run) -> Start | None:
-    """Let a network begin with features of its items, where there are some.
+    """Initialise a network with features of its items; return them, or None if there are no features.
 
     Raises
     ------
     ConfigError
-        Where there are none, and the network needs them.
+        If the network needs features, and there are none.
     UnsupportedError
-        Where there are some, and the network has no use for them.
+        If there are features, and the network cannot use them.
     """
     if features is None:
         network.do_without_features()
@@ -118,16 +118,16 @@ def begin(network: Model, features: Features | None, items: Ids, run: Run) -> St
 
 
 def known(network: Model, features: Features, items: Ids, device: torch.device) -> Start:
-    """Return the features of a network's items, if it can make use of them."""
+    """Return the features of a network's items; raise `UnsupportedError` if the network cannot use them."""
     if type(network).score_new is Model.score_new:
-        network.item_weights()  # which says why
+        network.item_weights()  # raises an error with the reason
     own = features.of(items)
     remarks = (*own.remarks, *Columns.of(own).remarks(own))
     return Start(ItemFeatures.of(own, items, device), features.columns, remarks, own.fingerprint)
 
 
 def padded(matrix: Any, more: int) -> Any:
-    """Return a sparse matrix ``(n, n_items)`` with empty columns behind its own; anything else as it is."""
+    """Return a sparse matrix ``(n, n_items)`` with ``more`` empty columns appended; return other objects unchanged."""
     if not issparse(matrix):
         return matrix
     own = canonical(matrix)

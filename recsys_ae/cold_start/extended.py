@@ -1,4 +1,4 @@
-"""A network that scores further items beside those that it was trained on."""
+"""Network that also scores cold items."""
 
 import dataclasses
 
@@ -12,14 +12,14 @@ from recsys_ae.nn.runtime import Run
 
 
 class Extended(Model):
-    """The items of a network, and behind them others of which only the weights are known.
+    """Network over the items of another network, followed by cold items with given weights.
 
-    Rows have columns for both; those of the others are empty, since nobody has touched them.
+    Rows have columns for both. The columns of cold items are empty.
 
     Parameters
     ----------
     weights
-        ``(m, p)``, as ``item_weights`` of the network has them for its own items.
+        ``(m, p)``: weights of the cold items, in the form of the network's ``item_weights``.
     """
 
     def __init__(self, network: Model, n_items: int, weights: Tensor) -> None:
@@ -27,14 +27,14 @@ class Extended(Model):
         self.network, self.n_items, self.weights = network, n_items, weights
 
     def encode(self, x: Rows) -> Tensor:
-        """Return the network's code, and the scores of the items that it does not know."""
+        """Return the network's codes, followed by the scores of the cold items."""
         own = dataclasses.replace(x, width=self.n_items)
         codes = self.network.encode(own)
         new = self.network.score_new(own, codes, self.weights)
         return torch.cat([codes, new.to(codes.dtype)], dim=1)
 
     def decode(self, z: Tensor, items: slice = ALL) -> Tensor:
-        """Return the scores of a block of items, which may reach from the one kind into the other."""
+        """Return the scores of a slice of items, which may contain both kinds."""
         codes, new = z.tensor_split([z.shape[1] - len(self.weights)], dim=1)
         start, stop, _ = items.indices(self.n_items + len(self.weights))
         parts = []
@@ -45,9 +45,9 @@ class Extended(Model):
         return torch.cat(parts, dim=1)
 
     def learn(self, rows: Rows, run: Run, validate: Validate | None = None) -> History:
-        """Refuse: what is learnt is learnt by the network itself."""
+        """Raise `TypeError`: only the inner network can be trained."""
         raise TypeError("a network extended by cold items cannot be trained")
 
     def item_vectors(self) -> Tensor:
-        """Return those of the network."""
+        """Return the item vectors of the network, without cold items."""
         return self.network.item_vectors()

@@ -1,4 +1,4 @@
-"""From features to what scoring an item takes: ridge regression, whose strength is chosen on items left out."""
+"""Ridge regression from item features to item weights, with the penalty selected by leave-one-out validation."""
 
 import torch
 from torch import Tensor, nn
@@ -9,21 +9,20 @@ from recsys_ae.nn.model import Model
 from recsys_ae.nn.rows import Rows
 
 STRENGTHS = tuple(10 ** (power / 2) for power in range(-8, 9))
-"""Ridge penalties that are tried, each times the mean of the squared singular values."""
+"""Ridge penalties to try, as multiples of the mean of the squared singular values."""
 
-JUDGES = 256
-"""Training rows whose scores decide between them."""
+VALIDATION_ROWS = 256
+"""Training rows whose scores select the penalty."""
 
 
 RANK = 1024
-"""Principal components of the features that count, at most: of more, the largest."""
+"""Largest number of principal components of the features."""
 
 
 class ItemMap(nn.Module):
-    """weights = (features − centre) · M + base, with ``(width, p)`` M.
+    """Linear map: weights = (features − centre) · M + base, with ``(width, p)`` M.
 
-    What it is learnt from are the items of the training: the weights that training gave them (``item_weights``), and
-    their features.
+    It is learnt from the training items with features: their weights (``item_weights``) and their features.
     """
 
     centre: Tensor
@@ -41,10 +40,10 @@ class ItemMap(nn.Module):
     @classmethod
     @torch.no_grad()
     def learn(cls, network: Model, rows: Rows, items: ItemFeatures, generator: torch.Generator) -> "ItemMap":
-        """Fit to a trained network.
+        """Return the map fitted to a trained network.
 
-        For each strength every item is predicted from all others (leave-one-out of a ridge regression, in closed form).
-        What counts is not how far these weights are off, but how far the scores of some training rows are.
+        For each strength, the weights of every item are predicted from all other items (leave-one-out, in closed form).
+        The strength with the least error of the scores of some training rows is selected, not of the weights.
         """
         vectors, weights = items.dense(), network.item_weights()[items.positions].float()
         made = cls(vectors.shape[1], weights.shape[1]).to(vectors.device)
@@ -52,14 +51,14 @@ class ItemMap(nn.Module):
         left, values, right = _decomposed(vectors - made.centre)
         aim = weights - made.base
         inner = left.T @ aim
-        judge = _Judge(network, rows, weights, generator)
+        score_error = _ScoreError(network, rows, weights, generator)
         errors = []
         for strength in STRENGTHS:
             shrunk = values.square() / (values.square() + strength * values.square().mean())
-            # The share of an item's own weights in what is predicted of it; the mean has 1/n of it.
+            # Leverage: the share of an item's own weights in its prediction; the mean contributes 1/n.
             own = (left.square() @ shrunk + 1 / len(aim)).clamp_max(1 - 1e-6)
             residual = (aim - left @ (shrunk[:, None] * inner)) / (1 - own)[:, None]
-            errors.append(judge(weights - residual))
+            errors.append(score_error(weights - residual))
         best = STRENGTHS[int(torch.stack(errors).argmin())]
         scale = values / (values.square() + best * values.square().mean()).clamp_min(torch.finfo(values.dtype).tiny)
         made.matrix = right.T @ (scale[:, None] * inner)
@@ -73,9 +72,10 @@ class ItemMap(nn.Module):
 
 
 def _decomposed(x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Return U, s and Vᵀ of X = U diag(s) Vᵀ, without what is smaller than rounding and at most `RANK` of them.
+    """Return U, s and Vᵀ of X = U diag(s) Vᵀ, for at most `RANK` singular values above rounding errors.
 
-    By the smaller of XXᵀ and XᵀX where that is small enough, else by random projections (Halko et al. 2011).
+    They are computed from the smaller of XXᵀ and XᵀX if it is small enough, else by random projections (Halko et al.
+    2011).
     """
     if min(x.shape) > RANK:
         left, values, right = torch.svd_lowrank(x, q=RANK, niter=2)
@@ -87,13 +87,13 @@ def _decomposed(x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     return (vectors, values, vectors.T @ x / values[:, None]) if wide else (x @ vectors / values, values, vectors.T)
 
 
-class _Judge:
-    """The mean squared difference of scores from those by the weights that were learnt."""
+class _ScoreError:
+    """Mean squared difference between the scores by some weights and by the learnt weights."""
 
     def __init__(self, network: Model, rows: Rows, weights: Tensor, generator: torch.Generator) -> None:
         network.eval()
         order = torch.randperm(len(rows), generator=generator, device=rows.device)
-        self.network, self.rows = network, rows.take(order[:JUDGES])
+        self.network, self.rows = network, rows.take(order[:VALIDATION_ROWS])
         self.codes = network.encode(self.rows)
         self.right = network.score_new(self.rows, self.codes, weights)
 

@@ -1,4 +1,4 @@
-"""What is known of the items beside who touched them."""
+"""Item features of a fit, scaled and on the device."""
 
 from dataclasses import dataclass
 from typing import Self
@@ -12,19 +12,19 @@ from recsys_ae.features.nn.rows import FeatureRows
 from recsys_ae.features.nn.scaling import Scaling
 
 CHUNK = 1024
-"""Rows that are made dense at a time."""
+"""Rows converted to dense at a time."""
 
 
 @dataclass(frozen=True, eq=False)
 class ItemFeatures:
-    """Scaled features of those items of a training that have some.
+    """Scaled features of the training items that have features.
 
     Attributes
     ----------
     rows
-        ``(m, width)``: the features; ``rows.scaling`` is how new items are scaled, too.
+        ``(m, width)``: the features; ``rows.scaling`` also scales the features of cold items.
     positions
-        ``(m,)`` int64, ascending: which items of the training they belong to.
+        ``(m,)`` int64, ascending: positions of their items in the training.
     """
 
     rows: FeatureRows
@@ -32,12 +32,12 @@ class ItemFeatures:
 
     @classmethod
     def of(cls, features: Features, items: Ids, device: torch.device) -> Self:
-        """Take the rows of the items of a training, and learn from them how columns are scaled.
+        """Return the features of the training items, with a scaling of the columns learnt from them.
 
         Raises
         ------
         DataError
-            Where no item has a row.
+            If no item has features.
         """
         known = features.of(items)
         scaling = Scaling.of(known, "auto", bounded=False).to(device)
@@ -45,12 +45,12 @@ class ItemFeatures:
         return cls(FeatureRows.of(known, scaling, device), positions)
 
     def dense(self) -> Tensor:
-        """``(m, width)``: the scaled features."""
+        """Return the scaled features, ``(m, width)``."""
         return dense(self.rows)
 
 
 def dense(rows: FeatureRows) -> Tensor:
-    """``(n, width)``: scaled features, made dense a few rows at a time."""
+    """Return scaled features, ``(n, width)``, converted to dense in blocks of rows."""
     result = torch.empty(len(rows), rows.width, device=rows.device)
     for part in torch.split(torch.arange(len(rows), device=rows.device), CHUNK):
         result[part] = rows.take(part).seen

@@ -1,4 +1,4 @@
-"""Item tables of a network that begin with what is known of the items, instead of at random."""
+"""Warm start: item embeddings initialised from item features instead of at random."""
 
 import torch
 from torch import Tensor
@@ -8,7 +8,7 @@ from recsys_ae.nn.model import Model
 
 
 def start(network: Model, items: ItemFeatures, generator: torch.Generator) -> None:
-    """Let the item tables of a network begin with the features of its items, and tell the network."""
+    """Initialise the item tables of a network from the features of its items, and notify the network."""
     vectors = items.dense()
     fill(network.item_tables(), vectors, items.positions, generator)
     network.start_from(vectors, items.positions)
@@ -18,14 +18,13 @@ def start(network: Model, items: ItemFeatures, generator: torch.Generator) -> No
 def fill(tables: list[Tensor], vectors: Tensor, positions: Tensor, generator: torch.Generator) -> None:
     """Overwrite the rows of items with features, in all tables ``(n_items, d)``, by projections of the features.
 
-    The features are centred. Where there are more of them than a row has numbers, they are projected on their largest
-    principal components; where there are fewer, on random directions that keep all distances. Tables of one width share
-    the projection: then an item that is read and the items that are predicted from it are near each other where
-    their features are.
+    The features are centred. If there are more than ``d`` of them, they are projected on their largest principal
+    components; if there are fewer, on random directions that preserve all distances. Tables of one width share the
+    projection. So input and output embeddings of items with similar features are near each other.
 
-    A row's squared length is 1 on average. A history on the unit sphere then has a code no longer than about 1, and the
-    first scores say which items are alike, however many items there are. At the usual size of random weights, which
-    falls as items are added, the vectors are soon lost in what is learnt from few histories.
+    A row's squared length is 1 on average. So a history on the unit sphere has a code of length 1 at most, roughly, and
+    the initial scores are similarities of items, whatever the number of items. At the usual scale of random weights,
+    which falls with the number of items, the initial vectors are soon lost when histories are few.
     """
     vectors = vectors - vectors.mean(dim=0)
     projections: dict[int, Tensor] = {}
@@ -39,11 +38,11 @@ def fill(tables: list[Tensor], vectors: Tensor, positions: Tensor, generator: to
 
 
 def projected(vectors: Tensor, width: int, generator: torch.Generator) -> Tensor:
-    """Return ``(n, width)`` whose inner products are those of ``(n, d)``, or as near as a lower rank allows."""
+    """Return vectors ``(n, width)`` with the inner products of ``(n, d)``, or the nearest that a lower rank allows."""
     if vectors.shape[1] > width:
         left, values, _ = torch.linalg.svd(vectors, full_matrices=False)
         vectors = left[:, :width] * values[:width]
-    # Turned at random in any case, so that no number of a row is larger than the others as a rule.
+    # Random rotation in any case, so that no dimension is systematically larger than the others.
     square = torch.randn(width, width, generator=generator, device=vectors.device)
     directions: Tensor = torch.linalg.qr(square).Q[: vectors.shape[1]]
     return vectors @ directions

@@ -1,1 +1,1 @@
-"""What networks are made of."""
+"""Neural networks of recommenders: contract, layers, losses, training and linear algebra."""

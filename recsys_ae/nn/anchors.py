@@ -1,16 +1,16 @@
-"""L2 penalty that holds item embeddings near where they began."""
+"""L2 penalty on the distance of item embeddings from their initial values."""
 
 import torch
 from torch import Tensor
 
 
 class Anchors:
-    """Where tables ``(n_items, d)`` began, and what it costs to leave it.
+    """Initial rows of item tables ``(n_items, d)``, and the penalty for leaving them.
 
     Parameters
     ----------
     positions
-        ``(m,)`` int64: the items that are held.
+        ``(m,)`` int64: the items with a penalty.
     """
 
     def __init__(self, tables: list[Tensor], positions: Tensor) -> None:
@@ -18,7 +18,7 @@ class Anchors:
         self.starts = [table.detach().index_select(0, positions) for table in tables]
 
     def cost(self, tables: list[Tensor]) -> Tensor:
-        """Return the sum of the squared distances of all rows of the tables from their starts."""
+        """Return the sum of the squared distances of these items' rows from their initial values."""
         moved = [
             (table.index_select(0, self.positions) - start).square().sum()
             for table, start in zip(tables, self.starts, strict=True)

@@ -1,4 +1,4 @@
-"""Noise on what a network reads; every function draws from the generator it is given."""
+"""Corruption of inputs and sampling of codes, with an explicit random generator."""
 
 from typing import Literal, TypeAlias
 
@@ -13,8 +13,8 @@ Corruption: TypeAlias = Literal["gaussian", "masking", "salt-and-pepper"]
 def drop_entries(x: Rows, rate: float, generator: torch.Generator) -> Rows:
     """Set each entry to 0 with probability ``rate`` and divide the others by 1 − rate (inverted dropout).
 
-    Entries that are 0 stay 0 under dropout, so on sparse rows this is dropout of the whole input. A rate of 1 leaves
-    zeros.
+    Dropout leaves zeros as they are, so on sparse rows this is dropout of the whole input. A rate of 1 sets all entries
+    to 0.
     """
     if rate == 0:
         return x
@@ -25,13 +25,13 @@ def drop_entries(x: Rows, rate: float, generator: torch.Generator) -> Rows:
 
 
 def gaussian_sample(mean: Tensor, log_variance: Tensor, generator: torch.Generator) -> Tensor:
-    """Draw from N(mean, exp(log_variance)) so that gradients pass (Kingma & Welling 2014, §2.4)."""
+    """Draw from N(mean, exp(log_variance)) with gradients to both (reparameterisation, Kingma & Welling 2014, §2.4)."""
     noise = torch.randn(mean.shape, device=mean.device, generator=generator)
     return mean + noise * (0.5 * log_variance).exp()
 
 
 def corrupt(x: Tensor, kind: str, level: float, generator: torch.Generator) -> Tensor:
-    """Damage dense rows: the noise of the denoising autoencoder (Vincent et al. 2010, §3.3).
+    """Corrupt dense rows with the noise of a denoising autoencoder (Vincent et al. 2010, §3.3).
 
     ``gaussian`` adds N(0, level²); ``masking`` sets a share ``level`` of the values to 0; ``salt-and-pepper`` sets such
     a share to the lowest or the highest value of the batch, with equal probability.

@@ -1,4 +1,4 @@
-"""Memory of a fit, estimated before anything is built."""
+"""Memory estimate of a fit, without building its network."""
 
 from typing import Any
 
@@ -12,7 +12,7 @@ from recsys_ae.nn.training.optimizers import MOMENTS
 
 
 def memory(spec: Spec, shape: Shape, nnz: int) -> dict[str, int]:
-    """Return the bytes that a fit with validation users needs besides the program, by what they are for."""
+    """Return the bytes that a fit with validation users needs besides the program, by purpose."""
     closed, features = spec.memory(shape), {"item features": features_memory(shape)}
     if not isinstance(spec, TrainableSpec):
         return needed({"matrix of the closed form": closed, **features})
@@ -23,18 +23,18 @@ def memory(spec: Spec, shape: Shape, nnz: int) -> dict[str, int]:
 
 
 def trained(spec: Any, shape: Any, *, best: bool = True) -> tuple[Any, dict[str, int]]:
-    """Return a network without its numbers, and the bytes of its weights and of what training keeps for each of them.
+    """Return a network without values, and the bytes of its weights and of the copies that training holds.
 
     Parameters
     ----------
     best
-        Whether the weights of the best epoch are kept.
+        Count a copy of the weights of the best epoch.
     """
     with torch.device("meta"):  # shapes only
         network = spec.build(shape)
     weights = sum(weight.nbytes for weight in network.parameters())
     tables = (layer for layer in network.modules() if isinstance(layer, SparseLinear | SoftmaxOutput) and layer.rowwise)
-    sparse = sum(table.weight.nbytes for table in tables)  # whose gradients are as small as a batch
+    sparse = sum(table.weight.nbytes for table in tables)  # their gradients are as small as a batch
     return network, {
         "weights": weights,
         "gradients": weights - sparse,
@@ -45,10 +45,10 @@ def trained(spec: Any, shape: Any, *, best: bool = True) -> tuple[Any, dict[str,
 
 
 def needed(parts: dict[str, int]) -> dict[str, int]:
-    """Return the parts that take any memory."""
+    """Return the entries that are not 0."""
     return {what: size for what, size in parts.items() if size}
 
 
 def features_memory(shape: Shape) -> int:
-    """Return the bytes of dense features of all items, of the same centred, and of the smaller of both products."""
+    """Return the bytes of dense item features F, of a centred copy, and of the smaller of FFᵀ and FᵀF."""
     return 4 * (2 * shape.width * shape.features + min(shape.width, shape.features) ** 2)

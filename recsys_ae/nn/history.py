@@ -1,4 +1,4 @@
-"""Measurements of each epoch of a fit, and which epoch was kept."""
+"""Measurements of each epoch of a fit, and its best epoch."""
 
 import math
 from collections.abc import Iterable, Mapping
@@ -8,12 +8,12 @@ from recsys_ae import metrics
 from recsys_ae.errors import Argument, ConfigError
 
 VALIDATION = "valid/"
-"""Prefix of what is measured on validation rows."""
+"""Prefix of validation metrics in the measurements of an epoch."""
 
 
 @dataclass(frozen=True)
 class Best:
-    """The epoch whose weights were kept, counted from 1, and the value of the monitor that decided."""
+    """Epoch whose weights are saved, counted from 1, and its value of the monitor."""
 
     epoch: int
     value: float
@@ -26,7 +26,7 @@ class History(list[dict[str, float]]):
     Attributes
     ----------
     best
-        The epoch that was kept; None where nothing was validated.
+        The best epoch by the monitor, whose weights are saved; None without validation.
     """
 
     def __init__(self, epochs: Iterable[dict[str, float]] = (), best: Best | None = None) -> None:
@@ -35,7 +35,7 @@ class History(list[dict[str, float]]):
 
     @classmethod
     def replayed(cls, epochs: Iterable[Mapping[str, float]], monitor: str) -> "History":
-        """Make a history of epochs that are over, such as those of a saved model."""
+        """Return the history of completed epochs, such as those of a saved model."""
         history = cls()
         for epoch in epochs:
             history.append(dict(epoch))
@@ -44,12 +44,12 @@ class History(list[dict[str, float]]):
         return history
 
     def judge(self, monitor: str) -> bool:
-        """Compare the last epoch with the best one before; return whether it is the best now.
+        """Compare the last epoch with the best earlier one; return True if it is now the best.
 
         Raises
         ------
         ConfigError
-            If the monitor was not measured.
+            If the monitor is not among the metrics of the epoch.
         """
         measured = self[-1]
         if f"{VALIDATION}{monitor}" not in measured:

@@ -1,4 +1,4 @@
-"""Layers that the networks share."""
+"""Layers of the networks: sparse and dense linear layers, encoders, initialisation."""
 
 import itertools
 import math
@@ -13,7 +13,7 @@ from torch.nn import functional
 from recsys_ae.nn.rows import Rows
 
 BLOCK = 256
-"""Outputs that a CPU computes at a time: on AVX2 1.6 times as fast as 3,500 at once, for 500 rows of 600 inputs."""
+"""Outputs that a CPU computes at a time; with AVX2 1.6 times as fast as 3,500 at once (500 rows, 600 inputs)."""
 
 
 class _SparseProduct(torch.autograd.Function):
@@ -21,7 +21,7 @@ class _SparseProduct(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, x: Rows, weight: Tensor, rowwise: bool) -> Tensor:
-        if x.device.type == "cpu":  # elsewhere the number of entries that are left would have to be waited for
+        if x.device.type == "cpu":  # on a GPU this would wait for the number of remaining entries
             x = x.without_zeros()
         ctx.x, ctx.rowwise, ctx.shape = x, rowwise, weight.shape
         return x.product(weight)
@@ -36,23 +36,23 @@ class _SparseProduct(torch.autograd.Function):
 
 
 def sparse_product(x: Rows, weight: Tensor, *, rowwise: bool = False) -> Tensor:
-    """Return ``x @ weight``, ``(n, outputs)``; gradients pass to the weight, which is ``(inputs, outputs)``.
+    """Return ``x @ weight``, ``(n, outputs)``, with a gradient for the weight, ``(inputs, outputs)``.
 
-    With ``rowwise`` that gradient is a sparse tensor of the rows that ``x`` has entries for.
+    With ``rowwise`` the gradient is a sparse tensor with only the rows of columns that have entries in ``x``.
     """
     product: Tensor = _SparseProduct.apply(x, weight, rowwise)  # type: ignore[no-untyped-call]
     return product
 
 
 def rows_of(shape: torch.Size, places: Tensor, values: Tensor) -> Tensor:
-    """Return a sparse tensor of this shape whose rows at ``places``, which ascend and are distinct, are ``values``."""
+    """Return a sparse tensor of this shape with the rows ``values`` at ``places``, which ascend and are distinct."""
     return torch.sparse_coo_tensor(places[None], values, shape, is_coalesced=True, check_invariants=False)
 
 
 class SparseLinear(nn.Module):
-    """A linear layer whose input is sparse; its cost grows with the entries, not with the columns.
+    """Linear layer for sparse input. Its cost grows with the entries, not with the columns.
 
-    ``weight`` is ``(inputs, outputs)``: one row for each item. With ``rowwise`` its gradient is sparse, and an update
+    ``weight`` is ``(inputs, outputs)``, one row per item. With ``rowwise`` its gradient is sparse, and an update
     changes only the rows of items in the batch.
     """
 
@@ -64,14 +64,17 @@ class SparseLinear(nn.Module):
         initialise(self)
 
     def forward(self, x: Rows | Tensor) -> Tensor:
-        """Map ``(n, inputs)`` rows to ``(n, outputs)``; the rows may be dense, too."""
+        """Map ``(n, inputs)`` rows, sparse or dense, to ``(n, outputs)``."""
         if isinstance(x, Tensor):
             return torch.addmm(self.bias, x, self.weight)
         return sparse_product(x, self.weight, rowwise=self.rowwise) + self.bias
 
 
 def initialise(module: nn.Module) -> None:
-    """Glorot-uniform weights and biases from N(0, 0.001²) cut at two deviations, as in Mult-VAE's published code."""
+    """Initialise weights Glorot-uniformly, and biases from N(0, 0.001²) truncated at two standard deviations.
+
+    Mult-VAE's published code does the same.
+    """
     for parameter in module.parameters():
         if parameter.ndim > 1:
             nn.init.xavier_uniform_(parameter)
@@ -80,15 +83,15 @@ def initialise(module: nn.Module) -> None:
 
 
 def linear(inputs: int, outputs: int) -> nn.Linear:
-    """Return a dense linear layer started like `SparseLinear`."""
+    """Return a dense linear layer, initialised like `SparseLinear`."""
     layer = nn.Linear(inputs, outputs)
     initialise(layer)
     return layer
 
 
 def columns(weight: Tensor, bias: Tensor | None, hidden: Tensor, items: slice) -> Tensor:
-    """Return the columns ``items`` of what a linear layer makes of ``(n, inputs)``, without computing the others."""
-    if items != slice(None) or not torch.is_grad_enabled():  # in training a slice copies the weights' gradient
+    """Return the outputs ``items`` of a linear layer for ``(n, inputs)``, without computing the other outputs."""
+    if items != slice(None) or not torch.is_grad_enabled():  # in training a slice copies the gradient
         weight, bias = weight[items], None if bias is None else bias[items]
     if torch.is_grad_enabled() or bias is None:
         return functional.linear(hidden, weight, bias)
@@ -96,7 +99,7 @@ def columns(weight: Tensor, bias: Tensor | None, hidden: Tensor, items: slice) -
 
 
 def affine(hidden: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
-    """Return W h + b, ``(n, outputs)``, for ``(n, inputs)`` and many outputs. No gradient passes."""
+    """Return W h + b, ``(n, outputs)``, for ``(n, inputs)``; fast for many outputs. No gradient passes."""
     if hidden.device.type != "cpu" or hidden.dtype is not torch.float32:
         return functional.linear(hidden, weight, bias.to(hidden.dtype))
     result = hidden.new_empty(len(hidden), len(weight))
@@ -111,12 +114,12 @@ def with_bias(weight: Tensor, bias: Tensor) -> Tensor:
 
 
 def affine_with_bias(hidden: Tensor, weights: Tensor) -> Tensor:
-    """Return what a linear layer with such weights makes of ``(n, inputs)``. No gradient passes."""
+    """Return a linear layer's outputs for ``(n, inputs)``, given the result of `with_bias`. No gradient passes."""
     return affine(hidden, weights[:, :-1], weights[:, -1])
 
 
 class SparseEncoder(nn.Module):
-    """Linear layers of these widths on sparse rows, tanh between them and none after the last."""
+    """Encoder of sparse rows: linear layers of these widths, with tanh between them and none after the last."""
 
     def __init__(self, inputs: int, widths: Sequence[int], *, rowwise: bool = False) -> None:
         super().__init__()
@@ -131,18 +134,18 @@ class SparseEncoder(nn.Module):
 
 
 class DenselySummed(nn.Module):
-    """Layers of one width, each of which reads the last one and adds all before it (Shenbin et al. 2020, fig. 2).
+    """Densely connected layers of one width, which add the outputs of all earlier layers (Shenbin et al. 2020, fig. 2).
 
     h₁ = LN(swish(W₁x + b₁)) and h_k = LN(swish(W_k h_{k−1} + b_k + h₁ + … + h_{k−1})), where swish(a) = a·σ(a).
 
     Parameters
     ----------
     n
-        How many layers there are.
+        Number of layers.
     sparse, rowwise
-        Whether the first one reads `Rows`, as `SparseLinear` does; otherwise it reads a dense tensor.
+        Settings of the first layer: a `SparseLinear` if ``sparse``, else a dense linear layer.
     eps
-        What layer normalisation adds to the variance.
+        Number that layer normalisation adds to the variance.
     """
 
     def __init__(
@@ -165,7 +168,7 @@ class DenselySummed(nn.Module):
 
 
 class Gated(nn.Module):
-    """(Wx + b) ⊙ σ(Vx + c), without another non-linearity (Dauphin et al. 2017, eq. 1)."""
+    """Gated linear layer (Wx + b) ⊙ σ(Vx + c), without another non-linearity (Dauphin et al. 2017, eq. 1)."""
 
     def __init__(self, inputs: int, outputs: int, *, sparse: bool = False) -> None:
         super().__init__()
@@ -179,12 +182,12 @@ class Gated(nn.Module):
 
 
 def start_by_fan_in(module: nn.Module, *, normal: bool = False) -> None:
-    """Start all linear layers by their number of inputs n: uniformly within ±1/√n, as PyTorch does.
+    """Initialise all linear layers uniformly within ±1/√n for n inputs, as PyTorch does.
 
     With ``normal`` the weights, but not the biases, come from N(0, 2/n) (He et al. 2015, eq. 10).
     """
     for layer in module.modules():
-        # Where only shapes are wanted, drawing would import PyTorch's compiler.
+        # On the meta device, drawing random numbers would import PyTorch's compiler.
         if isinstance(layer, SparseLinear | nn.Linear) and not layer.weight.is_meta:
             n = layer.weight.shape[0 if isinstance(layer, SparseLinear) else 1]
             bound = 1 / math.sqrt(n)

@@ -1,4 +1,4 @@
-"""Losses as pure functions; each is a mean over the rows of a batch."""
+"""Losses of scores and codes: multinomial, Bernoulli, focal and Gaussian. Each is a mean over the rows of a batch."""
 
 import math
 from typing import Any
@@ -12,7 +12,7 @@ from recsys_ae.nn.rows import Rows
 
 
 class _Multinomial(torch.autograd.Function):
-    """The multinomial negative log-likelihood; its gradient is computed along with it, in the memory of the logits."""
+    """Multinomial negative log-likelihood; the forward pass computes the gradient in the memory of the logits."""
 
     @staticmethod
     def forward(ctx: Any, logits: Tensor, targets: Rows) -> Tensor:
@@ -45,10 +45,10 @@ def multinomial_in_place(logits: Tensor, targets: Rows) -> tuple[Tensor, Tensor]
 
 
 def multinomial(logits: Tensor, targets: Rows) -> Tensor:
-    """−Σ_i x_i log softmax(logits)_i, mean over rows (Liang et al. 2018, eq. 2).
+    """Return −Σ_i x_i log softmax(logits)_i, mean over rows (Liang et al. 2018, eq. 2).
 
-    ``logits`` is ``(n, n_items)``; the targets stay sparse. What a network computed is overwritten, and autograd says
-    so should anybody need it again; a tensor made by hand stays as it is.
+    ``logits`` is ``(n, n_items)``; the targets stay sparse. Logits that a network computed are overwritten, and
+    autograd raises an error if they are needed again. A leaf tensor is copied instead.
     """
     own = logits.clone() if logits.is_leaf else logits
     loss: Tensor = _Multinomial.apply(own.float().contiguous(), targets)  # type: ignore[no-untyped-call]
@@ -56,7 +56,7 @@ def multinomial(logits: Tensor, targets: Rows) -> Tensor:
 
 
 def gaussian_kl(mean: Tensor, log_variance: Tensor) -> Tensor:
-    """KL(N(mean, exp(log_variance)) ‖ N(0, I)), summed over the code, mean over rows.
+    """Return KL(N(mean, exp(log_variance)) ‖ N(0, I)), summed over the code, mean over rows.
 
     Kingma & Welling 2014, appendix B.
     """
@@ -65,7 +65,7 @@ def gaussian_kl(mean: Tensor, log_variance: Tensor) -> Tensor:
 
 
 def gaussian_log_density(z: Tensor, mean: Tensor, log_variance: Tensor) -> Tensor:
-    """Return log N(z; mean, exp(log_variance)) of each number apart; the three are broadcast."""
+    """Return log N(z; mean, exp(log_variance)) of each element; the three tensors are broadcast."""
     z, mean, log_variance = z.float(), mean.float(), log_variance.float()
     return -0.5 * (math.log(2 * math.pi) + log_variance + (z - mean).square() * (-log_variance).exp())
 
@@ -73,8 +73,8 @@ def gaussian_log_density(z: Tensor, mean: Tensor, log_variance: Tensor) -> Tenso
 def mixture_log_density(z: Tensor, means: Tensor, log_variances: Tensor) -> Tensor:
     """Return log (1/K) Σ_k N(z; means_k, diag exp(log_variances_k)), ``(n,)``, for ``(K, d)`` components.
 
-    The squares are multiplied out, so that nothing of size n × K × d exists, in double precision, since the differences
-    of large numbers that this makes would be noise in single precision.
+    The squares are multiplied out, so that no tensor of size n × K × d exists. The computation is in double precision,
+    because the differences of large numbers would be noise in single precision.
     """
     z, means, log_variances = z.double(), means.double(), log_variances.double()
     precisions = (-log_variances).exp()
@@ -86,7 +86,7 @@ def mixture_log_density(z: Tensor, means: Tensor, log_variances: Tensor) -> Tens
 
 
 class _BernoulliNLL(torch.autograd.Function):
-    """The Bernoulli negative log-likelihood; its probabilities become its gradient in the memory of the logits."""
+    """Bernoulli negative log-likelihood; probabilities and gradient are computed in the memory of the logits."""
 
     @staticmethod
     def forward(ctx: Any, logits: Tensor, targets: Rows, bound: float) -> Tensor:
@@ -108,10 +108,10 @@ class _BernoulliNLL(torch.autograd.Function):
 
 
 def bernoulli(logits: Tensor, targets: Rows, floor: float = 1e-5) -> Tensor:
-    """−Σ_i [x_i log p_i + (1 − x_i) log(1 − p_i)] with p = σ(logits), mean over rows.
+    """Return −Σ_i [x_i log p_i + (1 − x_i) log(1 − p_i)] with p = σ(logits), mean over rows.
 
-    Every entry of the targets is an x of 1, whatever its value; the targets stay sparse. The probabilities are kept
-    within ``floor`` and 1 − ``floor``, beyond which no gradient passes. The logits fare as in `multinomial`.
+    Every entry of the targets is an x of 1, whatever its value; the targets stay sparse. The probabilities are clipped
+    to ``floor`` and 1 − ``floor``; no gradient passes where they are. The logits are overwritten as in `multinomial`.
     """
     own = logits.clone() if logits.is_leaf else logits
     bound = math.log((1 - floor) / floor)
@@ -120,12 +120,12 @@ def bernoulli(logits: Tensor, targets: Rows, floor: float = 1e-5) -> Tensor:
 
 
 class _Focal(torch.autograd.Function):
-    """The focal cross-entropy; its gradient is computed along with it and is all that is kept."""
+    """Focal cross-entropy; the forward pass computes the gradient, and saves nothing else."""
 
     @staticmethod
     def forward(ctx: Any, log_p: Tensor, targets: Rows, alpha: float, gamma: float) -> Tensor:
         flat = targets.row_of_entry * targets.width + targets.indices
-        log_p.clamp_(max=-1e-30)  # a probability of 1 would have no logarithm of what is left
+        log_p.clamp_(max=-1e-30)  # for p = 1, log(1 − p) would be −inf
         p, q = log_p.exp(), log_p.expm1().neg_()
         log_q, odds = q.log(), p / q
         at, log_at, odds_at = q.view(-1)[flat] ** gamma, log_p.view(-1)[flat], odds.view(-1)[flat]
@@ -145,10 +145,11 @@ class _Focal(torch.autograd.Function):
 
 
 def focal(log_probabilities: Tensor, targets: Rows, alpha: float = 0.25, gamma: float = 2.0) -> Tensor:
-    """−Σ_i [α x_i (1 − p_i)^γ log p_i + (1 − α)(1 − x_i) p_i^γ log(1 − p_i)], mean over rows (Lin et al. 2017, §3.2).
+    """Return the focal loss of log-probabilities, ``(n, n_items)``, mean over rows (Lin et al. 2017, §3.2).
 
-    It takes log p, ``(n, n_items)``, so that a product of probabilities is a sum. Every entry of the targets is an x of
-    1, whatever its value; the targets stay sparse. The log-probabilities fare as the logits in `multinomial`.
+    It is −Σ_i [α x_i (1 − p_i)^γ log p_i + (1 − α)(1 − x_i) p_i^γ log(1 − p_i)]. It takes log p, so that a product of
+    probabilities is a sum. Every entry of the targets is an x of 1, whatever its value; the targets stay sparse. The
+    log-probabilities are overwritten as the logits in `multinomial`.
     """
     own = log_probabilities.clone() if log_probabilities.is_leaf else log_probabilities
     loss: Tensor = _Focal.apply(own.float().contiguous(), targets, alpha, gamma)  # type: ignore[no-untyped-call]

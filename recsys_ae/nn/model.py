@@ -1,4 +1,4 @@
-"""The contract of a model: rows in, rows out."""
+"""Contract of a recommender: hyper-parameters (`Spec`), and a network (`Model`) that scores items for sparse rows."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
@@ -22,138 +22,190 @@ ALL = slice(None)
 
 
 class Shape(NamedTuple):
-    """The size of the training data."""
+    """Size of the training data."""
 
     n_rows: int
+    """Number of rows (users)."""
     width: int
+    """Number of columns (items)."""
     features: int = 0
-    """Columns of the items' features, where there are any."""
+    """Number of columns of the item features; 0 without item features."""
 
 
 class Stats:
-    """Counts of the training data, for hyper-parameters that depend on them; counted when they are asked for."""
+    """Counts of the training data, for hyper-parameters that depend on the data; computed on first access."""
 
     def __init__(self, matrix: csr_matrix) -> None:
         self._matrix = matrix
 
     @cached_property
     def items(self) -> NDArray[np.int64]:
-        """The number of interactions of each item, ``(n_items,)``."""
+        """Number of interactions of each item, ``(n_items,)`` int64."""
         return np.bincount(self._matrix.indices, minlength=self._matrix.shape[1])
 
     @cached_property
     def users(self) -> NDArray[np.int64]:
-        """The number of interactions of each user, ``(n_users,)``."""
+        """Number of interactions of each user, ``(n_users,)`` int64."""
         return np.diff(self._matrix.indptr).astype(np.int64)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Identity:
-    """The hyper-parameters of a model, which are its identity: two models with equal specs are the same model."""
+    """Hyper-parameters of a model. Models with equal specs are the same model."""
 
     def __post_init__(self) -> None:
         hyper.validate(self)
 
     @classmethod
     def name(cls) -> str:
-        """Return the model's name: its file's in this package, its entry point's in another, else its class's."""
+        """Return the model's name: that of its file in this package, of its entry point in another, or of its class."""
         return plug_ins.name_of(cls)
 
     @property
     def specs(self) -> "tuple[Identity, ...]":
-        """The hyper-parameters of the models that this one mixes; by default none."""
+        """Hyper-parameters of the models that this one blends; none by default."""
         return ()
 
 
 @dataclass(frozen=True, kw_only=True)
 class Spec(Identity, ABC):
-    """The hyper-parameters of a model of histories."""
+    """Hyper-parameters of a recommender; `build` makes its network."""
 
     feedback: ClassVar[Literal["implicit", "explicit"]] = "implicit"
-    """What the values of the matrix mean to the model: how often something happened, or how much it was liked."""
+    """Meaning of the values of the matrix: counts of interactions (implicit), or ratings (explicit)."""
 
     @property
     def monitor(self) -> str:
-        """The metric on the validation users that a fit is judged by."""
+        """Validation metric that selects the epoch whose weights are saved."""
         return "rmse" if self.feedback == "explicit" else "ndcg@100"
 
     def resolved(self, stats: Stats) -> Self:
-        """Return these hyper-parameters with a number for each that depends on the data; called before `build`."""
+        """Return these hyper-parameters with numbers for those that depend on the data, such as ``"auto"``.
+
+        Called before `build`. By default no hyper-parameter depends on the data.
+        """
         return self
 
     @abstractmethod
     def build(self, shape: Shape) -> "Model":
-        """Make the untrained network."""
+        """Return the untrained network for data of this size."""
 
     def memory(self, shape: Shape) -> int:
-        """Return the bytes that fitting needs at least, where they may be too many; 0 says nothing."""
+        """Return the least number of bytes that a fit needs; 0 makes no statement.
+
+        A fit that needs more memory than is free is refused before it begins.
+        """
         return 0
 
 
 class Model(nn.Module, ABC):
-    """A network that knows tensors only."""
+    """Network of a recommender. It works on tensors, and knows neither ids nor files.
+
+    A subclass must implement `learn`, `encode`, `decode` and `item_vectors`. The other methods are optional: by default
+    they do nothing or raise `UnsupportedError`.
+    """
 
     knows_users: ClassVar[bool] = False
-    """Whether something is learnt of each training user apart, which ``Rows.positions`` then finds."""
+    """True if the network has weights for each training user; ``Rows.positions`` says which user a row belongs to."""
     learns_from_features: ClassVar[bool] = False
-    """Whether features of the items are part of what it learns from, and it cannot do without them."""
+    """True if the model needs item features to be fitted."""
 
     @abstractmethod
     def encode(self, x: Rows) -> Tensor:
-        """Return the codes of the rows, ``(n, latent)``."""
+        """Return the codes of ``n`` rows, ``(n, latent)``."""
 
     @abstractmethod
     def decode(self, z: Tensor, items: slice = ALL) -> Tensor:
-        """Return the scores of the columns ``items``, ``(n, n_items)``.
+        """Return the scores of the items in the slice ``items`` for the codes ``z``, ``(n, number of these items)``.
 
-        They are the caller's to overwrite: they may share memory with the code, but not with what the network keeps.
+        The caller may overwrite the scores. They may share memory with the codes, but not with the weights.
         """
 
     def forward(self, x: Rows) -> Tensor:
-        """Return the scores of all columns."""
+        """Return the scores of all items, ``(n, n_items)``."""
         return self.decode(self.encode(x))
 
     @abstractmethod
     def learn(self, rows: Rows, run: Run, validate: Validate | None = None) -> History:
-        """Fit to the rows; return what was measured in each epoch (nothing for a closed form)."""
+        """Fit the network to the training rows.
+
+        Parameters
+        ----------
+        rows
+            The training histories, one row per user.
+        run
+            Run settings: seed, device, precision and threads.
+        validate
+            Function that returns validation metrics of the network in its current state; None without validation users.
+
+        Returns
+        -------
+        History
+            Losses and metrics of each epoch; empty for a closed form.
+        """
 
     def rate(self, z: Tensor, rows: Tensor, items: Tensor) -> Tensor:
-        """Return predicted ratings: of the code ``z[rows[j]]`` for the column ``items[j]``, ``(m,)``."""
+        """Return predicted ratings, ``(m,)``: entry ``j`` is for the code ``z[rows[j]]`` for the item ``items[j]``.
+
+        Raises
+        ------
+        UnsupportedError
+            If the scores of the model are not ratings.
+        """
         raise UnsupportedError(f"{_name(self)} ranks items, but its scores are not ratings; use autorec")
 
     def item_tables(self) -> list[Tensor]:
-        """Return the weights that have a row for each item, ``(n_items, d)`` each: what a warm start overwrites.
+        """Return the weights with one row per item, ``(n_items, d)`` each. A warm start overwrites them in place.
 
-        Of a layer that gives the mean and the variance of a code it is the part of the mean.
+        For a layer that outputs mean and log-variance, return only the weights of the mean.
         """
         return []
 
     def start_from(self, features: Tensor, positions: Tensor) -> None:
-        """Take features of the items, ``(m, width)``, and the positions of their items; nothing by default.
+        """Receive item features, ``(m, width)``, and the positions of their items, ``(m,)``; do nothing by default.
 
-        Called before anything is learnt, when the item tables already begin with the features.
+        Called before training, after the item tables were initialised with the features.
         """
 
     def do_without_features(self) -> None:
-        """Raise if nothing can be learnt without features of the items."""
+        """Raise `ConfigError` if the model cannot be fitted without item features."""
         if self.learns_from_features:
             raise ConfigError(f"{_name(self)} needs item features; give ", Argument("item_features"))
 
     def item_weights(self) -> Tensor:
-        """Return all that scoring an item takes, a row for each, ``(n_items, p)``."""
+        """Return all weights that score an item, one row per item, ``(n_items, p)``.
+
+        Raises
+        ------
+        UnsupportedError
+            If the model cannot score cold items.
+        """
         raise UnsupportedError(f"{_name(self)} cannot score cold items; use ease or mult_vae")
 
     def score_new(self, x: Rows, z: Tensor, weights: Tensor) -> Tensor:
-        """Return the scores of rows and their codes for items with these weights, ``(m, p)``: ``(n, m)``."""
+        """Return the scores of ``m`` cold items, ``(n, m)``.
+
+        For the weights that `item_weights` returns, the scores are those of `decode`.
+
+        Parameters
+        ----------
+        x, z
+            ``n`` rows and their codes.
+        weights
+            ``(m, p)``: a row for each cold item, in the form of `item_weights`.
+        """
         raise UnsupportedError(f"{_name(self)} cannot score cold items; use ease or mult_vae")
 
     def weights_of(self, features: Tensor) -> Tensor:
-        """Return the weights of items with these features, ``(m, p)``, of a model that has learnt from features."""
+        """Return the weights of cold items, ``(m, p)``, computed from their features, ``(m, width)``.
+
+        Only models that learn from features (`learns_from_features`) implement it.
+        """
         raise UnsupportedError(f"{_name(self)} does not learn from item features")
 
     @abstractmethod
     def item_vectors(self) -> Tensor:
-        """Return a vector for each item, ``(n_items, d)``; the cosine of two says how alike the items are."""
+        """Return a vector for each item, ``(n_items, d)``. The cosine of two vectors is the similarity of the items."""
 
 
 def _name(network: nn.Module) -> str:

@@ -1,4 +1,4 @@
-"""A batch of sparse rows on one device. Nothing here ever makes the rows dense."""
+"""Sparse rows on one device, in CSR form. No function makes the rows dense."""
 
 import dataclasses
 from collections.abc import Iterator
@@ -19,7 +19,7 @@ class Rows:
     Attributes
     ----------
     indptr
-        ``(n + 1,)`` int32: row ``r`` owns the entries ``indptr[r]:indptr[r + 1]``.
+        ``(n + 1,)`` int32: row ``r`` has the entries ``indptr[r]:indptr[r + 1]``.
     indices
         ``(nnz,)`` int32: the column of each entry.
     values
@@ -27,7 +27,7 @@ class Rows:
     width
         The number of columns.
     positions
-        ``(n,)`` int64: where each row stands in the training matrix; −1 where it is none of its rows.
+        ``(n,)`` int64: position of each row in the training matrix; −1 if the row is not in it.
     """
 
     indptr: Tensor
@@ -38,7 +38,7 @@ class Rows:
 
     @classmethod
     def from_matrix(cls, matrix: csr_matrix, device: torch.device, positions: np.ndarray | None = None) -> "Rows":
-        """Put a canonical SciPy matrix on a device; without ``positions`` it is the training matrix."""
+        """Copy a canonical SciPy matrix to a device. Without ``positions`` it is the training matrix."""
         places = np.arange(matrix.shape[0]) if positions is None else positions
         return cls(
             _tensor(matrix.indptr, np.int32, device),
@@ -53,24 +53,24 @@ class Rows:
 
     @property
     def device(self) -> torch.device:
-        """Where the rows are."""
+        """Device of the rows."""
         return self.values.device
 
     @property
     def lengths(self) -> Tensor:
-        """``(n,)`` int32: the number of entries of each row."""
+        """Number of entries of each row, ``(n,)`` int32."""
         return self.indptr[1:] - self.indptr[:-1]
 
     @property
     def row_of_entry(self) -> Tensor:
-        """``(nnz,)`` int64: the row of each entry."""
+        """Row of each entry, ``(nnz,)`` int64."""
         rows = torch.arange(len(self), device=self.device)
         return torch.repeat_interleave(rows, self.lengths, output_size=len(self.values))
 
     def take(self, positions: Tensor, entries: int | None = None) -> "Rows":
         """Return the rows at ``positions``, in that order.
 
-        Where the number of their entries is known beforehand, a GPU need not be waited for.
+        If ``entries``, the number of their entries, is passed, the CPU does not wait for a GPU.
         """
         lengths = self.lengths[positions]
         indptr = functional.pad(lengths.cumsum(0, dtype=torch.int32), (1, 0))
@@ -79,7 +79,7 @@ class Rows:
         return Rows(indptr, self.indices[source], self.values[source], self.width, self.positions[positions])
 
     def batches(self, size: int, generator: torch.Generator) -> Iterator["Rows"]:
-        """Yield all rows in random order, ``size`` at a time; a GPU is waited for once, at the start."""
+        """Yield all rows in random order, ``size`` at a time. The CPU waits for a GPU only once, at the start."""
         order = torch.randperm(len(self), generator=generator, device=self.device)
         parts = torch.split(order, size)
         entries = torch.stack([self.lengths[part].sum() for part in parts]).tolist() if parts else []
@@ -87,14 +87,14 @@ class Rows:
             yield self.take(positions, count)
 
     def parts(self, size: int) -> Iterator[tuple[slice, "Rows"]]:
-        """Yield all rows in their order, at most ``size`` at a time, and where they stand."""
+        """Yield slices of at most ``size`` rows, in order, and the rows in them."""
         for start in range(0, len(self), size):
             where = slice(start, min(len(self), start + size))
             whole = where == slice(0, len(self))
             yield where, self if whole else self.take(torch.arange(where.start, where.stop, device=self.device))
 
     def without_zeros(self) -> "Rows":
-        """Return the entries that are not 0."""
+        """Return the rows without entries that are 0."""
         kept = self.values != 0
         before = functional.pad(kept.cumsum(0, dtype=torch.int32), (1, 0))
         if int(before[-1]) == len(kept):
@@ -104,7 +104,7 @@ class Rows:
         )
 
     def narrowed(self) -> tuple[Tensor, "Rows"]:
-        """Return the columns that have entries, ``(k,)`` int64 and ascending, and the rows over these alone."""
+        """Return the columns that have entries, ``(k,)`` int64 and ascending, and the rows with only these columns."""
         columns, places = torch.unique(self.indices, return_inverse=True)
         return columns.long(), dataclasses.replace(self, indices=places.to(torch.int32), width=len(columns))
 
@@ -119,18 +119,18 @@ class Rows:
         return self.with_values(self.values * squares.clamp_min(torch.finfo(squares.dtype).tiny).rsqrt()[rows])
 
     def sums(self) -> Tensor:
-        """``(n,)``: the sum of each row."""
+        """Return the sum of each row, ``(n,)``."""
         return torch.zeros(len(self), device=self.device).index_add_(0, self.row_of_entry, self.values)
 
     def column_sums(self) -> Tensor:
-        """``(width,)``: the sum of each column, in the precision of the values."""
+        """Return the sum of each column, ``(width,)``, in the precision of the values."""
         return self.values.new_zeros(self.width).index_add_(0, self.indices, self.values)
 
     def transposed(self) -> "Rows":
         """Return the columns as rows."""
         positions = torch.arange(self.width, device=self.device)
         if self.device.type == "cpu" and self.values.dtype in (torch.float32, torch.float64):
-            # SciPy counts instead of sorting, which is several times as fast.
+            # SciPy counts instead of sorting, which is several times faster.
             arrays = self.values.detach().numpy(), self.indices.numpy(), self.indptr.numpy()
             columns = csr_matrix(arrays, shape=(len(self), self.width)).tocsc()
             indptr, indices, values = map(torch.from_numpy, (columns.indptr, columns.indices, columns.data))
@@ -150,7 +150,7 @@ class Rows:
         )
 
     def product(self, dense: Tensor) -> Tensor:
-        """Multiply with a dense ``(width, d)`` matrix: ``(n, d)``. No gradient passes."""
+        """Return the product with a dense ``(width, d)`` matrix, ``(n, d)``. No gradient passes."""
         return functional.embedding_bag(
             self.indices,
             dense,
@@ -162,12 +162,12 @@ class Rows:
 
 
 def _tensor(values: np.ndarray, dtype: type, device: torch.device) -> Tensor:
-    # PyTorch takes over memory that can be written to, and warns of other: what is read-only is copied.
+    # PyTorch shares writable memory and warns of read-only memory, so read-only arrays are copied.
     return torch.from_numpy(np.require(values, dtype, "W")).to(device)
 
 
 def canonical(matrix: Any) -> csr_matrix:
-    """Return a float32 CSR matrix with sorted columns and no duplicates; what is given stays untouched."""
+    """Return a float32 CSR matrix with sorted columns and no duplicates; the argument is not changed."""
     result = csr_matrix(matrix, dtype=np.float32)
     if not result.has_canonical_format:
         result = result.copy()

@@ -1,4 +1,4 @@
-"""Run settings and versions, which are written down beside every model."""
+"""Run settings and versions that are saved with every model."""
 
 import sys
 from importlib.metadata import PackageNotFoundError, version
@@ -12,7 +12,7 @@ from recsys_ae.nn.threads import usable_threads
 
 
 def run_metadata(run: Run) -> dict[str, Any]:
-    """Return seed, device, precision, threads and versions: JSON."""
+    """Return seed, device, precision, threads and versions as JSON."""
     return {
         "seed": run.seed,
         "device": str(run.torch_device),
@@ -21,7 +21,7 @@ def run_metadata(run: Run) -> dict[str, Any]:
         "versions": {
             "python": sys.version.split()[0],
             "recsys-ae": _version("recsys-ae"),
-            # What runs: an installation's metadata leave out the build, such as 2.13.0+cu130.
+            # The running version: the metadata of an installation lack the build, such as 2.13.0+cu130.
             "torch": str(torch.__version__),
             "numpy": np.__version__,
         },

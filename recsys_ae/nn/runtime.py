@@ -1,4 +1,4 @@
-"""The circumstances of a run: they change how fast and where, never which model it is."""
+"""Run settings of a fit, which are not hyper-parameters: seed, device, precision, threads and reporting."""
 
 import contextlib
 import dataclasses
@@ -20,7 +20,7 @@ _DTYPES = {"fp32": torch.float32, "tf32": torch.float32, "bf16": torch.bfloat16,
 
 @dataclass(frozen=True)
 class Progress:
-    """How far training is: rows of the running epoch, and the numbers of the last finished one."""
+    """Progress of training: rows done in the current epoch, and metrics of the last complete epoch."""
 
     epoch: int
     epochs: int
@@ -31,22 +31,22 @@ class Progress:
 
 @dataclass(frozen=True, kw_only=True)
 class Run:
-    """Where and how a model is fitted.
+    """Run settings of a fit.
 
     Attributes
     ----------
     seed
-        Same seed, same device, same number of threads: the same model, to the bit.
+        Random seed. The same seed, device and number of threads give the same model, bit for bit.
     device
-        ``auto`` (a GPU where there is one), ``cpu``, ``cuda``, ``cuda:1``, …
+        ``auto`` (a GPU if there is one), ``cpu``, ``cuda``, ``cuda:1``, …
     precision
-        ``auto`` is bf16 on a GPU that has it and fp32 elsewhere. Weights stay fp32. ``tf32`` is fp32 whose products a
-        GPU rounds to 10 bits of mantissa; on a CPU it is fp32.
+        Precision of matrix products; weights stay fp32. ``auto`` is bf16 on a GPU that supports it and fp32 elsewhere.
+        ``tf32`` is fp32 with products that a GPU rounds to 10 bits of mantissa; on a CPU it is fp32.
     threads
-        CPU threads while fitting; None leaves the setting alone. A process forked after this module was imported
-        uses one: PyTorch's threads do not survive a fork.
+        Number of CPU threads of the fit; None leaves PyTorch's setting. A process forked after this module was imported
+        uses one thread, because PyTorch's threads do not survive a fork.
     tracker, progress
-        Told of every epoch, and of every batch.
+        Receivers of the metrics of every epoch, and of the progress after every batch.
     """
 
     seed: int = 0
@@ -66,12 +66,12 @@ class Run:
 
     @property
     def torch_device(self) -> torch.device:
-        """The device that is meant."""
+        """PyTorch device that ``device`` names."""
         return resolve(self.device)
 
     @property
     def dtype(self) -> torch.dtype:
-        """The type that matrix products are computed in."""
+        """Dtype of matrix products."""
         if self.precision != "auto":
             return _DTYPES[self.precision]
         fast = self.torch_device.type == "cuda" and torch.cuda.is_bf16_supported()
@@ -85,7 +85,7 @@ class Run:
 
     @contextlib.contextmanager
     def settings(self) -> Iterator[None]:
-        """Have its threads, its seed and the rounding of fp32 products inside the context."""
+        """Apply threads, seed and the rounding of fp32 products inside the context."""
         before = torch.get_float32_matmul_precision()
         if self.precision == "tf32" and self.torch_device.type == "cuda":
             torch.set_float32_matmul_precision("high")
@@ -96,35 +96,35 @@ class Run:
             torch.set_float32_matmul_precision(before)
 
     def generator(self) -> torch.Generator:
-        """Return a fresh source of randomness on the device."""
+        """Return a new random generator on the device, with the seed of the run."""
         return torch.Generator(self.torch_device).manual_seed(self.seed)
 
 
 def free_memory(device: torch.device) -> int | None:
-    """Return how many bytes may still be claimed on a device; None where that cannot be told."""
+    """Return the number of bytes that are free on a device; None if it is unknown."""
     if device.type == "cuda":
-        # What PyTorch has claimed and does not use is there for whoever asks PyTorch.
+        # PyTorch reuses memory that it has reserved and does not use.
         unused = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
         return torch.cuda.mem_get_info(device)[0] + unused
     free = []
     with contextlib.suppress(OSError, ValueError, KeyError):
         free.append(_table(Path("/proc/meminfo"))["MemAvailable:"] * 1024)
-    with contextlib.suppress(OSError, ValueError, KeyError):  # a container may be allowed less; "max" is no number
+    with contextlib.suppress(OSError, ValueError, KeyError):  # a container may have less; "max" is not a number
         group = Path("/sys/fs/cgroup")
         limit, used = (int((group / name).read_text()) for name in ("memory.max", "memory.current"))
-        # What files were read stays in memory as long as nobody needs the room.
+        # The cache of files counts as used, but is given up when memory is needed.
         free.append(limit - used + _table(group / "memory.stat")["inactive_file"])
     return min(free, default=None)
 
 
 def _table(path: Path) -> dict[str, int]:
-    """Read lines of a name and a number."""
+    """Return the numbers of a file with a name and a number on each line."""
     lines = path.read_text(encoding="ascii").splitlines()
     return {words[0]: int(words[1]) for words in map(str.split, lines) if len(words) > 1}
 
 
 def resolve(device: str) -> torch.device:
-    """Turn a device's name into the device, and refuse one that is not there."""
+    """Return the PyTorch device of this name; raise `ConfigError` if it is not available."""
     if device == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     wanted = None
@@ -141,7 +141,7 @@ def resolve(device: str) -> torch.device:
 
 @contextlib.contextmanager
 def seeded(seed: int) -> Iterator[None]:
-    """Seed PyTorch's CPU generator inside the context and give it back untouched."""
+    """Seed PyTorch's CPU generator inside the context, and restore its state afterwards."""
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(seed)
         yield

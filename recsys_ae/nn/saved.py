@@ -1,4 +1,4 @@
-"""Saved models: what models of histories and of features write down alike."""
+"""Saving and loading of fitted models, common to recommenders and feature autoencoders."""
 
 import dataclasses
 from abc import ABC, abstractmethod
@@ -22,7 +22,7 @@ NETWORK = "network"
 
 
 class Saved(ABC):
-    """All that a fitted model is: a dataclass with these fields, and those that one kind of model has besides."""
+    """A fitted model with everything that is saved: a dataclass with these fields, and those of one kind of model."""
 
     kind: ClassVar[str]
     """One of `artefact.KINDS`."""
@@ -36,17 +36,17 @@ class Saved(ABC):
 
     @abstractmethod
     def own(self) -> Artefact:
-        """Return the shape that the network was built for (in ``config``), the ids, and tensors besides its own."""
+        """Return the shape of the network (in ``config``), the ids, and the tensors that are not the network's."""
 
     @classmethod
     @abstractmethod
     def shape(cls, stored: Artefact) -> Any:
-        """Return the shape to build the network for."""
+        """Return the shape that the network was built with."""
 
     @classmethod
     @abstractmethod
     def of(cls, spec: Any, network: Any, stored: Artefact) -> Self:
-        """Return the model; the network is complete."""
+        """Return the model with this network, whose weights are loaded."""
 
     def save(self, path: str | Path, *, overwrite: bool = False) -> None:
         """Write the model into a folder.
@@ -54,7 +54,7 @@ class Saved(ABC):
         Raises
         ------
         ArtefactError
-            If the folder cannot be written, or the model's class could not be found again by its name.
+            If the folder cannot be written, or the model's class is not registered and could not be loaded again.
         """
         self._refuse_unregistered()
         own, names = self.own(), [one.name() for one in (self.spec, *self.spec.specs)]
@@ -75,12 +75,12 @@ class Saved(ABC):
 
     @classmethod
     def load(cls, path: str | Path, *, device: str = "auto") -> Self:
-        """Read a model that was saved on any device; of other packages only registered plug-ins are imported."""
+        """Load a model onto a device. Code of other packages is imported only from registered plug-ins."""
         stored = artefact.read(Path(path), resolve(device), cls.kind)
         try:
             cls._refuse_missing(path, stored.config)
             spec = build(cls.registry.spec_class(stored.config["model"]), stored.config["spec"])
-            with torch.device("meta"):  # shapes only: what a new network would draw and hold is not needed
+            with torch.device("meta"):  # shapes only: random initial weights are not needed
                 network = spec.build(cls.shape(stored))
             fill(NETWORK, network, stored.state)
             return cls.of(spec, network.eval(), stored)
@@ -106,11 +106,11 @@ class Saved(ABC):
 
 
 def tensors(part: str, module: nn.Module) -> dict[str, Tensor]:
-    """Return everything that a module has learnt, under the name of the part that it is."""
+    """Return the parameters and buffers of a module, with the prefix ``part.`` to their names."""
     return {f"{part}.{name}": tensor for name, tensor in module.state_dict().items()}
 
 
 def fill(part: str, module: nn.Module, state: Mapping[str, Tensor]) -> None:
-    """Give a module what `tensors` returned for it."""
+    """Load what `tensors` returned into a module."""
     own = {name.removeprefix(f"{part}."): one for name, one in state.items() if name.startswith(f"{part}.")}
     module.load_state_dict(own, assign=True)

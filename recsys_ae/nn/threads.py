@@ -1,7 +1,7 @@
-"""Number of CPU threads, within a context and in forked processes.
+"""Number of CPU threads in a context and in forked processes.
 
-Importing this module has one effect: a process that is forked later computes with one thread. PyTorch's OpenMP pool
-does not survive a fork, so with more threads the child would wait for ever for threads that it does not have.
+Importing this module has one side effect: processes forked later compute with one thread. PyTorch's OpenMP pool does
+not survive a fork, so with more threads the child would wait for ever for threads that do not exist.
 (OpenBLAS, which NumPy brings, handles a fork by itself.)
 """
 
@@ -15,9 +15,9 @@ _IMPORTED_IN = os.getpid()
 
 
 def usable_threads(threads: int | None) -> int:
-    """Return how many threads a computation gets that asks for ``threads``; None: as many as PyTorch is set to.
+    """Return the number of threads that a computation with the setting ``threads`` gets.
 
-    A process forked from the one that imported this gets one, whatever it asks for.
+    None stands for PyTorch's current number. A process forked from the one that imported this module gets one thread.
     """
     if threads is None:
         return torch.get_num_threads()
@@ -26,7 +26,7 @@ def usable_threads(threads: int | None) -> int:
 
 @contextlib.contextmanager
 def cpu_threads(threads: int | None) -> Iterator[None]:
-    """Use this many CPU threads inside the context, as far as they are usable."""
+    """Set the number of CPU threads inside the context, as `usable_threads` allows."""
     process, before = os.getpid(), torch.get_num_threads()
     torch.set_num_threads(usable_threads(threads))
     try:

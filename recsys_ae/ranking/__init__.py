@@ -1,1 +1,1 @@
-"""From scores to top-N lists."""
+"""Top-N lists from scores."""

@@ -1,4 +1,4 @@
-"""Which items may stand in a list."""
+"""Candidate items of top-N lists: seen items, allow lists and deny lists."""
 
 import dataclasses
 from collections.abc import Sequence
@@ -16,14 +16,14 @@ Filter: TypeAlias = csr_matrix | Sequence[int] | np.ndarray
 
 @dataclass(frozen=True, eq=False)
 class Candidates:
-    """Which items a row may get: all but those denied, or only those allowed.
+    """Items that may be recommended for each row: all but the denied ones, or only the allowed ones.
 
     Attributes
     ----------
     denied, allowed
-        ``(n, n_items)`` CSR whose entries, whatever their value, are the items of each row; None does not restrict.
+        ``(n, n_items)`` CSR matrices. Their entries, whatever their value, are the items of each row; None allows all.
     denied_to_all
-        ``(n_items,)`` bool, or None.
+        ``(n_items,)`` bool: items denied for all rows; None denies none.
     """
 
     denied: tuple[csr_matrix, ...] = ()
@@ -40,9 +40,10 @@ class Candidates:
         deny: Filter | None = None,
         exclude: csr_matrix | None = None,
     ) -> "Candidates":
-        """Join what was seen with lists of positions for all rows, or sparse matrices with a row for each.
+        """Return the candidates for these histories.
 
-        ``exclude`` is such a matrix of further items to leave out, besides the histories and ``deny``.
+        ``allow`` and ``deny`` are lists of item positions for all rows, or sparse matrices of the histories' shape.
+        ``exclude`` is such a matrix of items to leave out, besides the histories and ``deny``.
         """
         n_items = histories.shape[1]
         denied = [histories] if exclude_seen else []
@@ -66,14 +67,14 @@ class Candidates:
         return cls(tuple(denied), allowed, denied_to_all if denied_to_all.any() else None)
 
     def without(self, first: int, n_items: int) -> "Candidates":
-        """Return the same with the first items of all denied to everybody."""
+        """Return the candidates without the items at positions below ``first``."""
         denied = np.zeros(n_items, dtype=bool) if self.denied_to_all is None else self.denied_to_all.copy()
         denied[:first] = True
         return dataclasses.replace(self, denied_to_all=denied)
 
 
 def places(items: Any, n_items: int, what: str = "items") -> np.ndarray:
-    """Return a list of positions, of items unless it says otherwise, as an int64 array; refuse what is none."""
+    """Return positions of items, or of ``what``, as an int64 array; raise `DataError` if they are not positions."""
     asked = np.asarray(items)
     if asked.size == 0:
         return np.empty(0, np.int64)

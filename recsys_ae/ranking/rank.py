@@ -1,4 +1,7 @@
-"""The best items of each row, found in chunks: users × items is never held."""
+"""Ranking of items, similar items, rating prediction and validation, in chunks of users.
+
+The users × items matrix of scores is never held.
+"""
 
 import itertools
 from collections.abc import Callable, Iterator, Sequence
@@ -19,13 +22,13 @@ from recsys_ae.ranking.chunks import cells_on, in_chunks, rows_of
 from recsys_ae.ranking.top_k import best_keys, top_k, unpack
 
 NOTHING = -1
-"""Stands in a list where no item is left to recommend."""
+"""Filler of a top-N list when no item is left to recommend."""
 
-STRANGER = -1
-"""The position of a user who was not in the training."""
+UNKNOWN_USER = -1
+"""Position of a user who is not in the training data."""
 
 Entries: TypeAlias = tuple[Tensor, Tensor]
-"""The rows and columns of a sparse matrix's entries."""
+"""Rows and columns of the entries of a sparse matrix."""
 
 
 @torch.inference_mode()
@@ -41,10 +44,10 @@ def rank(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return the ``k`` best items of each row and their scores, ``(n, k)`` int64 and float32, best first.
 
-    Equal scores are ordered by the items' position. A row without history is scored by ``fallback``, ``(n_items,)``.
-    ``positions`` are the rows' places in the training matrix, −1 for users who are not in it; None: nobody is.
-    Where fewer than ``k`` items may be recommended a list ends in `NOTHING` with score −inf. ``cells`` scores are held
-    at a time, as many as the device has room for unless given.
+    Equal scores are ordered by item position. Rows without history are scored by ``fallback``, ``(n_items,)``.
+    ``positions`` are the rows' positions in the training matrix, −1 for unknown users; None means that all are unknown.
+    If fewer than ``k`` items may be recommended, the list ends in `NOTHING` with score −inf. ``cells`` is the number of
+    scores held at a time; by default as many as fit on the device.
     """
     n, n_items = histories.shape
     k = min(k, n_items)
@@ -74,11 +77,11 @@ def score_blocks(
     positions: np.ndarray | None = None,
     cells: int | None = None,
 ) -> Iterator[tuple[slice, Tensor]]:
-    """Yield blocks of items and the scores of all rows on them, ``(n, block)`` float32 of their own, without gaps."""
+    """Yield consecutive blocks of items, and the scores of all rows for them, ``(n, block)`` float32, not shared."""
     n, n_items = histories.shape
     device = fallback.device
     network.eval()
-    rows = Rows.from_matrix(histories, device, np.full(n, STRANGER) if positions is None else positions)
+    rows = Rows.from_matrix(histories, device, np.full(n, UNKNOWN_USER) if positions is None else positions)
     empty = (rows.lengths == 0).nonzero().squeeze(1)
     codes = network.encode(rows)
     for block in _slices(0, n_items, max(1, (cells or cells_on(device)) // max(1, n))):
@@ -89,7 +92,7 @@ def score_blocks(
 
 
 def _restriction(candidates: Candidates, chunk: slice, device: torch.device) -> Callable[[Tensor, slice], None]:
-    """Return a function that writes −inf over the scores, on a block of items, of what a chunk of rows may not get."""
+    """Return a function that sets scores of items that are no candidates to −inf, for a block of items."""
     allowed = None if candidates.allowed is None else _entries(candidates.allowed, chunk, device)
     denied = [_entries(matrix, chunk, device) for matrix in candidates.denied]
     to_all = None if candidates.denied_to_all is None else torch.from_numpy(candidates.denied_to_all).to(device)
@@ -110,7 +113,7 @@ def _restriction(candidates: Candidates, chunk: slice, device: torch.device) -> 
 
 
 def _entries(matrix: csr_matrix, chunk: slice, device: torch.device) -> Entries:
-    """Return the rows and columns of a matrix's entries in a chunk of rows."""
+    """Return the rows and columns of the entries in a chunk of rows."""
     bounds = matrix.indptr[chunk.start : chunk.stop + 1]
     rows = np.repeat(np.arange(len(bounds) - 1), np.diff(bounds))
     columns = matrix.indices[bounds[0] : bounds[-1]].astype(np.int64)
@@ -118,7 +121,7 @@ def _entries(matrix: csr_matrix, chunk: slice, device: torch.device) -> Entries:
 
 
 def _places(entries: Entries, block: slice) -> Tensor:
-    """Return where the entries on a block of columns stand in that block, counted row by row."""
+    """Return the flat positions, in a block of columns, of the entries in that block."""
     rows, columns = entries
     width, columns = block.stop - block.start, columns - block.start
     inside = (columns >= 0) & (columns < width)
@@ -133,7 +136,7 @@ def _slices(start: int, stop: int, size: int) -> Iterator[slice]:
 
 @torch.inference_mode()
 def most_alike(vectors: Tensor, asked: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return the ``k`` items whose vectors have the largest cosine with each asked item's, without itself."""
+    """Return the ``k`` items with the largest cosine to each asked item, without itself, and the cosines."""
     norms = vectors.norm(dim=1).clamp_min(torch.finfo(vectors.dtype).tiny)
     k = min(k, len(vectors) - 1)
     items, scores = np.empty((len(asked), k), np.int64), np.empty((len(asked), k), np.float32)
@@ -165,7 +168,7 @@ def predict(
 
     def work(chunk: slice, _cells: int) -> None:
         own = order[slice(*np.searchsorted(ordered, (chunk.start, chunk.stop)))]
-        known = np.full(chunk.stop - chunk.start, STRANGER) if positions is None else positions[chunk]
+        known = np.full(chunk.stop - chunk.start, UNKNOWN_USER) if positions is None else positions[chunk]
         codes = network.encode(Rows.from_matrix(histories[chunk], device, known))
         local = torch.from_numpy(rows[own] - chunk.start).to(device)
         found[own] = network.rate(codes, local, torch.from_numpy(items[own]).to(device)).float().cpu().numpy()
@@ -182,7 +185,7 @@ def validation(
     names: Sequence[str],
     positions: np.ndarray | None = None,
 ) -> Callable[[], dict[str, float]]:
-    """Return a function that measures these metrics of the network, as it then is, on the users held out."""
+    """Return a function that computes these metrics of the network, in its current state, on the validation users."""
     if holdout.targets.nnz == 0:
         raise DataError("the validation users have no targets; hold out some of their interactions")
     lists = [name for name in names if not metrics.smaller_is_better(name)]

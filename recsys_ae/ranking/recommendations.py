@@ -1,4 +1,4 @@
-"""Lists of items, as arrays and as tables."""
+"""Top-N lists as arrays and as tables."""
 
 from typing import NamedTuple
 
@@ -9,15 +9,15 @@ from recsys_ae.data.interactions import Ids
 
 
 class Recommendations(NamedTuple):
-    """Lists of items, best first.
+    """Top-N lists, best item first.
 
     Attributes
     ----------
     items
-        ``(n, k)`` int64 positions in the model's items, and behind them in those of ``cold_items``; −1 where nothing is
+        ``(n, k)`` int64 positions: first those of the model's items, then those of ``cold_items``; −1 if no item is
         left to recommend.
     scores
-        ``(n, k)`` float32; −inf where there is no item.
+        ``(n, k)`` float32; −inf if there is no item.
     """
 
     items: np.ndarray
@@ -25,7 +25,7 @@ class Recommendations(NamedTuple):
 
 
 def to_frame(found: Recommendations, items: Ids, rows: Ids, row: str) -> pd.DataFrame:
-    """Turn lists into a table ``row, rank, item, score`` with raw ids, without the places that stayed empty."""
+    """Return top-N lists as a table ``row, rank, item, score`` with raw ids, without empty positions."""
     n, k = found.items.shape
     filled = (found.items >= 0).ravel()
     columns = {

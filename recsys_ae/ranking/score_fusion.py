@@ -1,4 +1,4 @@
-"""Mixing the scores of several models: bringing them to one scale, and finding the weights."""
+"""Score fusion: scales for the scores of several models, and a search for their weights."""
 
 from collections.abc import Callable, Iterator
 from typing import Literal, TypeAlias
@@ -9,16 +9,16 @@ from torch import Tensor
 Scale: TypeAlias = Literal["standard", "rank"]
 
 HEAD = 60
-"""How many ranks the head of a list is: below it a rank more or less makes little difference."""
+"""Constant of the reciprocal rank; beyond about this rank, a difference of one rank counts little."""
 
 PARTS = 20
-"""Weights are whole twentieths: finer ones fit the users they are chosen on rather than their taste."""
+"""Denominator of the weights; finer weights would overfit the validation users."""
 
 STEPS = (5, 2, 1)
-"""How many twentieths are tried to be moved from one weight to another, one after the other."""
+"""Numbers of twentieths that are moved from one weight to another, in this order."""
 
 GAIN = 1e-4
-"""What a move must add to the metric; less is noise."""
+"""Least gain of the metric for a move; less is noise."""
 
 
 def standard(scores: Tensor) -> Tensor:
@@ -29,7 +29,7 @@ def standard(scores: Tensor) -> Tensor:
 
 
 def reciprocal_rank(scores: Tensor) -> Tensor:
-    """Return 1 / (60 + r) with the rank r of each score in its row, 1 for the largest; equals share the best rank."""
+    """Return 1 / (60 + r) with the rank r of each score in its row, from 1; equal scores share the best rank."""
     ordered, order = scores.sort(dim=1, descending=True)
     place = torch.arange(1, scores.shape[1] + 1, device=scores.device).expand_as(order)
     first = torch.ones_like(ordered, dtype=torch.bool)
@@ -42,11 +42,11 @@ SCALES: dict[Scale, Callable[[Tensor], Tensor]] = {"standard": standard, "rank":
 
 
 def best_weights(value: Callable[[tuple[float, ...]], float], n: int) -> tuple[float, ...]:
-    """Return ``n`` weights with sum 1 whose value is large, never below that of one model alone.
+    """Return ``n`` weights with sum 1 and a large ``value``, never below that of the best single model.
 
-    From the best model alone, and once more from all alike, weight is moved from one model to another as long as that
-    gains something, in ever smaller steps down to a twentieth; the better end counts. Of two models some 20 mixes are
-    measured, of five some 300.
+    Local search from two starts, the best single model and equal weights: weight is moved from one model to another as
+    long as the value rises, in ever smaller steps down to a twentieth. The better result is returned. Two models take
+    some 20 evaluations, five models some 300.
     """
     known: dict[tuple[int, ...], float] = {}
 
@@ -62,7 +62,7 @@ def best_weights(value: Callable[[tuple[float, ...]], float], n: int) -> tuple[f
 
 
 def _climbed(best: tuple[int, ...], worth: Callable[[tuple[int, ...]], float]) -> tuple[int, ...]:
-    """Move to the best neighbour again and again, in ever smaller steps."""
+    """Return the local optimum reached by moves to the best neighbour, in ever smaller steps."""
     for step in STEPS:
         while True:
             found = max(_moves(best, step), key=worth, default=best)
@@ -73,7 +73,7 @@ def _climbed(best: tuple[int, ...], worth: Callable[[tuple[int, ...]], float]) -
 
 
 def _moves(parts: tuple[int, ...], step: int) -> Iterator[tuple[int, ...]]:
-    """Yield all ways to move ``step`` parts from one place to another."""
+    """Yield all weights with ``step`` twentieths moved from one model to another."""
     for giver in range(len(parts)):
         for taker in range(len(parts)):
             if giver != taker and parts[giver] >= step:

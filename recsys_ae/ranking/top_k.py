@@ -1,9 +1,9 @@
-"""The k best of each row, exactly: equal scores in the order of position.
+"""Exact top-k selection, with equal scores in the order of position.
 
-A score and its position are packed into one whole number, a key, which orders as the two together do. Keys are never
-equal, so however the largest are selected the result is the same. Keys of all scores would cost more than the product
-that made them; but a run of neighbours holds one of the k best only if its largest score is among the k best of the
-runs, so that keys are made of the largest of each run, and of the scores of k runs.
+A score and its position are packed into one integer, a key, which sorts by score and then by position. Keys are never
+equal, so the result does not depend on the algorithm. Keys of all scores would cost more than the matrix product before
+them. But a run of neighbouring scores holds one of the k best only if its largest score is among the k best of the
+runs. So keys are computed only for the largest score of each run, and for all scores of k runs.
 """
 
 import math
@@ -14,26 +14,26 @@ from torch import Tensor
 from torch.nn import functional
 
 LAST = 2**31 - 1
-"""The largest position that fits in a key."""
+"""Largest position that fits in a key."""
 
 LEAST = torch.iinfo(torch.int64).min
-"""Less than any key."""
+"""Number below all keys."""
 
 
 def top_k(scores: Tensor, k: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return the ``k`` largest of each row and their positions, ``(n, k)`` float32 and int64, the largest first."""
+    """Return the ``k`` largest scores of each row and their positions, ``(n, k)`` float32 and int64, largest first."""
     return unpack(best_keys(scores, k))
 
 
 def best_keys(scores: Tensor, k: int, first: int = 0, known: Tensor | None = None) -> Tensor:
-    """Return the keys of the ``k`` best of each row, ``(n, k)`` int64 in no order; of all where there are fewer.
+    """Return the keys of the ``k`` best scores of each row, ``(n, k)`` int64 in no order; all keys if there are fewer.
 
     Parameters
     ----------
     scores
-        ``(n, width)`` float32 of neighbouring items, ``first`` the position of the leftmost.
+        ``(n, width)`` float32 of consecutive items. ``first`` is the position of the first one.
     known
-        What was returned of the scores of all items before ``first``.
+        Best keys of all items before ``first``, as this function returned them.
     """
     width = scores.shape[1]
     size = math.isqrt(width // max(1, k))
@@ -43,7 +43,7 @@ def best_keys(scores: Tensor, k: int, first: int = 0, known: Tensor | None = Non
         starts = torch.arange(0, width, size, device=scores.device)
         heads = functional.max_pool1d(scores.unsqueeze(1), size, ceil_mode=True).squeeze(1)
         runs = _keys(heads, first + starts)
-        # A run whose largest score is no better than the worst known holds nothing new.
+        # A run whose largest score is below the worst known key holds none of the best.
         full = known is not None and known.shape[1] == k
         n = k if known is None or not full else int((runs > known.amin(dim=1, keepdim=True)).sum(dim=1).max())
         runs = _largest(runs, min(n, k, runs.shape[1]))
@@ -57,7 +57,7 @@ def best_keys(scores: Tensor, k: int, first: int = 0, known: Tensor | None = Non
 
 
 def unpack(keys: Tensor) -> tuple[np.ndarray, np.ndarray]:
-    """Return the scores and the positions of keys, ``(n, k)`` float32 and int64, the largest of a row first."""
+    """Return the scores and positions of keys, ``(n, k)`` float32 and int64, sorted with the largest first."""
     ordered = np.sort(keys.cpu().numpy(), axis=1)[:, ::-1]
     bits = (ordered >> 32).astype(np.int32)
     return (bits ^ ((bits >> 31) & LAST)).view(np.float32), LAST - (ordered & LAST)
@@ -66,7 +66,7 @@ def unpack(keys: Tensor) -> tuple[np.ndarray, np.ndarray]:
 def _keys(scores: Tensor, positions: Tensor) -> Tensor:
     """Pack the order of each score above the reversed position; −0 becomes 0, and NaN is above all numbers."""
     bits = torch.where(scores.isnan(), torch.nan, scores).add_(0.0).view(torch.int32)
-    # Of floats as whole numbers the negative ones are ordered backwards; turned over they are in order.
+    # The bits of negative floats, read as integers, sort backwards; flipping them restores the order.
     ordered = bits.bitwise_right_shift(31).bitwise_and_(LAST).bitwise_xor_(bits)
     return ordered.to(torch.int64).bitwise_left_shift_(32).add_(LAST).sub_(positions)
 

@@ -17,7 +17,7 @@ from recsys_ae.nn.rows import Rows
 from recsys_ae.nn.runtime import Run
 from recsys_ae.ranking import chunks
 from recsys_ae.ranking.candidates import Candidates
-from recsys_ae.ranking.rank import STRANGER, most_alike, predict, rank, score_blocks, validation
+from recsys_ae.ranking.rank import UNKNOWN_USER, most_alike, predict, rank, score_blocks, validation
 from tests.nn.small import matrix
 
 N, WIDTH = 23, 13
@@ -375,7 +375,7 @@ class Knowing(Linear):
 
 
 WHO = np.random.default_rng(5).permutation(40)[:N]
-WHO[[1, 8, 9, 22]] = STRANGER
+WHO[[1, 8, 9, 22]] = UNKNOWN_USER
 
 
 @pytest.mark.parametrize("positions", [WHO, None])
@@ -388,13 +388,13 @@ def test_a_network_is_told_who_each_row_is_in_every_chunk_and_else_that_nobody_i
     options: dict[str, Any] = {"fallback": POPULARITY, "positions": positions, "cells": cells}
     rank(network, HISTORIES, 3, candidates=candidates, **options)
     assert len(network.encoded) == n_chunks
-    expected = [STRANGER] * N if positions is None else positions.tolist()
+    expected = [UNKNOWN_USER] * N if positions is None else positions.tolist()
     assert [one for chunk in network.encoded for one in chunk] == expected
 
 
 def test_scores_of_all_items_know_who_the_rows_are() -> None:
     network = Knowing()
-    for positions, expected in ((WHO, WHO.tolist()), (None, [STRANGER] * N)):
+    for positions, expected in ((WHO, WHO.tolist()), (None, [UNKNOWN_USER] * N)):
         blocks = list(score_blocks(network, HISTORIES, POPULARITY, positions, cells=60))
         assert len(blocks) == 7
         assert network.encoded.pop() == expected
@@ -405,7 +405,7 @@ def test_scores_of_all_items_know_who_the_rows_are() -> None:
 
 
 def _rated(row: int, item: int, positions: NDArray[np.int64] | None = None) -> float:
-    position = STRANGER if positions is None else positions[row]
+    position = UNKNOWN_USER if positions is None else positions[row]
     return 100 * float(position) + float(HISTORIES[row].sum()) + item / 16
 
 
@@ -480,4 +480,4 @@ def test_validation_knows_nobody_unless_told() -> None:
     targets = np.ones((N, WIDTH), bool)
     network = Knowing()
     validation(network, POPULARITY, _holdout(targets), ["rmse", "recall@5"])()
-    assert network.encoded == [[STRANGER] * N] * 2
+    assert network.encoded == [[UNKNOWN_USER] * N] * 2

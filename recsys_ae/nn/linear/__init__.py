@@ -1,1 +1,1 @@
-"""Closed forms and sparse linear algebra."""
+"""Closed forms and sparse linear algebra of item-item models."""

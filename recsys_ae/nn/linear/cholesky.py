@@ -1,6 +1,6 @@
-"""Cholesky factor and inverse of a large positive definite matrix, in its own memory.
+"""Cholesky factor and inverse of a large positive definite matrix, in place.
 
-On the CPU both are made of matrix products a block at a time. LAPACK's own routines are called on small blocks only:
+On the CPU both are computed by matrix products, a block at a time. LAPACK's routines are called on small blocks only:
 with OpenBLAS, which SciPy brings, a threaded ``potrf`` of a large matrix ends the process by a signal (seen with two
 threads from 20,000 to 25,000 rows on, depending on the processor; most likely its buffer is too small).
 """
@@ -14,10 +14,10 @@ from threadpoolctl import threadpool_limits
 from torch import Tensor
 
 BLOCK = 256
-"""Rows of a block: the temporary matrices have as many rows, so that at 40,000 rows they take 80 MB."""
+"""Rows of a block. Temporary matrices have as many rows: 80 MB for a matrix of 40,000 rows."""
 
 COLUMNS = 512
-"""Columns of a triangular matrix that are multiplied at a time: less is wasted on zeros than with more."""
+"""Columns of a triangular matrix that are multiplied at a time; with more, more time is lost on zeros."""
 
 
 def factorise(matrix: Tensor) -> bool:
@@ -26,7 +26,7 @@ def factorise(matrix: Tensor) -> bool:
     Returns
     -------
     bool
-        False where A is not positive definite; its content is then undefined.
+        False if A is not positive definite; its content is then undefined.
     """
     if matrix.device.type != "cpu":
         return _factorise_on_device(matrix)
@@ -54,19 +54,19 @@ def solve_lower(factor: Tensor, right: Tensor) -> None:
 
 
 def blocks(n: int) -> Iterator[slice]:
-    """Divide ``n`` rows into blocks, in their order."""
+    """Return slices that split ``n`` rows into blocks, in order."""
     return (slice(start, min(start + BLOCK, n)) for start in range(0, n, BLOCK))
 
 
 @contextlib.contextmanager
 def _blas_threads() -> Iterator[None]:
-    """Let NumPy's BLAS use as many threads as PyTorch inside the context; by itself it takes every core."""
+    """Let NumPy's BLAS use as many threads as PyTorch inside the context; by default it uses every core."""
     with threadpool_limits(torch.get_num_threads(), "blas"):
         yield
 
 
 def _factorise_on_device(matrix: Tensor) -> bool:
-    columns = matrix.mT  # column by column in memory, as the routine expects it: then it makes no copy
+    columns = matrix.mT  # in column-major order, as the routine expects it, so that it makes no copy
     failed = torch.empty(0, dtype=torch.int32, device=matrix.device)
     torch.linalg.cholesky_ex(columns, upper=True, out=(columns, failed))
     return not bool(failed)
@@ -106,7 +106,7 @@ def _invert_triangle(a: np.ndarray) -> None:
 
 
 def _square_triangle(a: np.ndarray) -> None:
-    """Overwrite W by WᵀW: rows that have been used are not needed again, so they hold the result."""
+    """Overwrite W by WᵀW. Rows that were used are not needed again, so they hold the result."""
     for own in blocks(len(a)):
         a[own, : own.stop] = a[own.start :, own].T @ a[own.start :, : own.stop]
         a[: own.start, own] = a[own, : own.start].T

@@ -1,4 +1,4 @@
-"""XᵀX of sparse rows: how often columns occur together, or the sum of their products."""
+"""Co-occurrence matrix XᵀX of sparse rows."""
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -11,27 +11,28 @@ from torch import Tensor
 from recsys_ae.nn.rows import Rows
 
 CELLS = 2**22
-"""Numbers that a thread holds beside the result: 16 MiB of float32."""
+"""Numbers that a thread holds besides the result: 16 MiB of float32."""
 
 THREADS = 8
-"""At most, so that what they hold together stays small."""
+"""Largest number of threads, so that their memory stays small."""
 
 COLUMNS = 128
-"""Of a dense block, at most: with the rows of a part it stays in a core's share of the cache."""
+"""Largest number of columns of a dense block: with `PART` rows it fits into a core's share of the cache."""
 
 PART = 2**13
-"""Rows that are multiplied with a dense block at a time."""
+"""Rows multiplied with a dense block at a time."""
 
 DENSE = 40
-"""A product of two sparse matrices takes so many times as long, for each multiplication, as one with a dense block."""
+"""Time of a multiplication in a product of two sparse matrices, relative to one with a dense block."""
 
 
 def gram(rows: Rows, dtype: torch.dtype = torch.float32) -> Tensor:
     """Return XᵀX, ``(width, width)`` and dense, computed in ``dtype``; float32 is exact for counts below 2²⁴.
 
-    Made a block of columns at a time on the CPU: beside the result there are the rows twice, and some 50 MiB for each
-    two threads. Long rows are multiplied with dense blocks, and half of the result is a copy of the other; the cost
-    is that of ``nnz * width / 2`` multiplications. Rows that are short beside the width are multiplied as they are.
+    It is computed on the CPU, a block of columns at a time. Besides the result, it needs twice the memory of the rows
+    and some 50 MiB for each two threads. Long rows are multiplied with dense blocks, and half of the result is a copy
+    of the other half, at the cost of ``nnz * width / 2`` multiplications. Rows that are short compared with the width
+    are multiplied as sparse matrices.
     """
     result = torch.empty(rows.width, rows.width, dtype=dtype)
     values = rows.values.to("cpu", dtype).numpy()
@@ -42,7 +43,7 @@ def gram(rows: Rows, dtype: torch.dtype = torch.float32) -> Tensor:
 
 
 def _long(matrix: csr_matrix) -> bool:
-    """Tell whether the product with dense blocks is the faster one."""
+    """Return True if the product with dense blocks is faster."""
     lengths = np.diff(matrix.indptr).astype(np.float64)
     return matrix.nnz * matrix.shape[1] < DENSE * float(lengths @ lengths)
 
@@ -72,7 +73,7 @@ def _sparse(matrix: csr_matrix, result: np.ndarray) -> None:
 
 
 def _each(fill: Callable[[int], None], starts: range) -> None:
-    """Call on each start, as many at a time as PyTorch has threads: SciPy's products let others run meanwhile."""
+    """Call ``fill`` on each start, with as many threads as PyTorch; SciPy's products release the interpreter lock."""
     with ThreadPoolExecutor(min(THREADS, torch.get_num_threads())) as pool:
         for _ in pool.map(fill, starts):
             pass

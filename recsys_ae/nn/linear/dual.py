@@ -1,6 +1,6 @@
-"""Item-item weights solved on the side of the users, by the Woodbury identity: cheaper where users are few.
+"""Item-item weights by the Woodbury identity, from a users × users matrix: cheaper if users are few.
 
-(XᵀX + Λ)⁻¹ = Λ⁻¹ − Λ⁻¹Xᵀ (I + XΛ⁻¹Xᵀ)⁻¹ XΛ⁻¹ needs the factor of a users × users matrix only.
+(XᵀX + Λ)⁻¹ = Λ⁻¹ − Λ⁻¹Xᵀ (I + XΛ⁻¹Xᵀ)⁻¹ XΛ⁻¹ needs only the factor of a users × users matrix.
 """
 
 import torch
@@ -10,18 +10,18 @@ from recsys_ae.nn.linear import cholesky, cooccurrence
 from recsys_ae.nn.rows import Rows
 
 WELL_CONDITIONED = 1e6
-"""Users for each unit of the penalty, at most: a diagonal of the inverse is a difference that loses as many digits."""
+"""Largest number of users per unit of the penalty; diagonals of the inverse are differences, and lose these digits."""
 
 
 def is_cheaper(n_rows: int, width: int, l2: float, itemsize: int) -> bool:
-    """Return whether `solve` takes fewer operations than the inverse of the items' matrix.
+    """Return True if `solve` takes fewer operations than the inverse of the items' matrix.
 
     Parameters
     ----------
     n_rows, width
-        Users and items.
+        Number of users and of items.
     l2
-        The least penalty of an item. Where it is tiny, the result would not be exact, and the answer is no.
+        Least penalty of an item. If it is tiny, the result would not be exact, and False is returned.
     itemsize
         Bytes of a number of the items' matrix; `solve` computes in float64, which takes twice as long as float32.
     """
@@ -31,7 +31,7 @@ def is_cheaper(n_rows: int, width: int, l2: float, itemsize: int) -> bool:
 
 
 def memory(n_rows: int, width: int) -> int:
-    """Return the bytes that `solve` holds: its float64 matrices, users × users and users × items, and the weights."""
+    """Return the bytes that `solve` needs: float64 matrices, users × users and users × items, and the weights."""
     return 8 * n_rows * (n_rows + width) + 4 * width**2
 
 

@@ -1,6 +1,6 @@
-"""Linear autoencoders of the items, in closed form: the regularised Gram matrix and what is solved with it.
+"""Closed-form linear autoencoders of items (EASE) from the regularised Gram matrix.
 
-All of it happens in the memory of the one matrix: at 40,000 items each copy would be 6 GiB in single precision.
+Everything is computed in the memory of one matrix: at 40,000 items each copy would be 6 GiB in single precision.
 """
 
 from typing import Literal, TypeAlias
@@ -17,7 +17,7 @@ Dtype: TypeAlias = Literal["float64", "float32"]
 
 
 class ItemItem(Model):
-    """score = x · B with the item-item weights B, ``(n_items, n_items)``, whose diagonal is 0."""
+    """Item-item model: score = x · B with weights B, ``(n_items, n_items)``, and a diagonal of 0."""
 
     weights: Tensor
 
@@ -26,11 +26,11 @@ class ItemItem(Model):
         self.register_buffer("weights", torch.zeros(width, width))
 
     def encode(self, x: Rows) -> Tensor:
-        """Return x · B: what stands between input and output is the output itself."""
+        """Return x · B: the code is the output."""
         return x.product(self.weights)
 
     def decode(self, z: Tensor, items: slice = ALL) -> Tensor:
-        """Return the columns asked for."""
+        """Return the scores of the slice of items."""
         return z[:, items]
 
     def item_weights(self) -> Tensor:
@@ -38,11 +38,11 @@ class ItemItem(Model):
         return self.weights.T
 
     def score_new(self, x: Rows, z: Tensor, weights: Tensor) -> Tensor:
-        """Return x · Wᵀ, W being further columns."""
+        """Return x · Wᵀ, with the columns of B for cold items as rows of W."""
         return x.product(weights.T.contiguous())
 
     def item_vectors(self) -> Tensor:
-        """Return what each item says about all others, a row of B."""
+        """Return B: its row holds the weights of an item for all others."""
         return self.weights
 
     def solve(
@@ -61,15 +61,15 @@ class ItemItem(Model):
         Parameters
         ----------
         user_discount
-            A user's row counts as often as the −``user_discount`` power of the number of its entries says, on average
-            once.
+            The weight of a user's row in the loss is its number of entries to the power −``user_discount``, divided by
+            the mean weight.
         scaling
-            Items are divided by the root of diag(XᵀX) to this power, and B is scaled back (Steck, "Markov Random
-            Fields for Collaborative Filtering", NeurIPS 2019): Λ_i then grows with an item's popularity.
+            Columns of X are divided by the root of diag(XᵀX) to this power, and B is scaled back (Steck, "Markov Random
+            Fields for Collaborative Filtering", NeurIPS 2019). So Λ_i grows with an item's popularity.
         popularity_discount
-            In the end the column of an item is divided by its number of entries to this power.
+            The column of an item in the result is divided by its number of entries to this power.
         """
-        self.weights = rows.values.new_empty(0)  # the matrix to come needs the room
+        self.weights = rows.values.new_empty(0)  # free the old weights before the Gram matrix is allocated
         counts = _touched(rows).column_sums().clamp_min(1)
         if user_discount:
             rows = _discounted(rows, user_discount)
@@ -88,12 +88,12 @@ class ItemItem(Model):
 
 
 def _touched(rows: Rows) -> Rows:
-    """Return 1 for each entry that is not 0."""
+    """Return the rows with 1 for each entry that is not 0."""
     return rows.with_values((rows.values != 0).to(rows.values.dtype))
 
 
 def _discounted(rows: Rows, power: float) -> Rows:
-    """Multiply each row by the root of its weight: the −``power`` power of its length, over the mean of all."""
+    """Multiply each row by the root of its weight: its length to the power −``power``, divided by the mean weight."""
     lengths = _touched(rows).sums()
     weights = lengths.clamp_min(1) ** -power
     weights /= weights[lengths > 0].mean()
@@ -101,7 +101,7 @@ def _discounted(rows: Rows, power: float) -> Rows:
 
 
 def _scaled(rows: Rows, power: float) -> tuple[Rows, Tensor]:
-    """Multiply each column by its scale, ``(width,)``: its length, relative to a mean one, to the power −``power``."""
+    """Multiply each column by its scale, also returned, ``(width,)``: its relative length to the power −``power``."""
     squares = rows.with_values(rows.values.square()).column_sums()
     scales = torch.where(squares > 0, squares / squares[squares > 0].mean(), 1) ** (-power / 2)
     return rows.with_values(rows.values * scales[rows.indices]), scales
@@ -110,7 +110,7 @@ def _scaled(rows: Rows, power: float) -> tuple[Rows, Tensor]:
 def penalties(squares: Tensor, l2: float, dropout: float = 0.0) -> Tensor:
     """Return Λ = λ + p/(1 − p) · diag(XᵀX), ``(n_items,)``, given diag(XᵀX).
 
-    The second term is what dropping each input with probability p adds to the expectation of a squared loss.
+    The second term is the expected increase of the squared loss if each input is dropped with probability p.
     """
     return l2 + squares * (dropout / (1 - dropout))
 
@@ -118,7 +118,7 @@ def penalties(squares: Tensor, l2: float, dropout: float = 0.0) -> Tensor:
 def factor(gram: Tensor, penalty: Tensor, l2: float) -> Tensor:
     """Overwrite XᵀX by the lower triangular L of XᵀX + diag(Λ) = LLᵀ and return it."""
     gram.diagonal().add_(penalty)
-    # Of the pivot of an item that others determine nothing is left but rounding, which may be above 0.
+    # If other items determine an item, its pivot is only rounding error, which may be above 0.
     rounding = 64 * torch.finfo(gram.dtype).eps * gram.diagonal()
     if not (cholesky.factorise(gram) and (gram.diagonal().square() >= rounding).all()):
         raise TrainingError(Argument("l2", l2), " is too small to invert the items' Gram matrix; raise it")
@@ -132,20 +132,20 @@ def inverse(gram: Tensor, penalty: Tensor, l2: float) -> Tensor:
 
 
 def without_self(inverse: Tensor) -> Tensor:
-    """Overwrite P by −P_ij / P_jj and a diagonal of 0, and return that as float32 (Steck 2019, eq. 8)."""
+    """Overwrite P by −P_ij / P_jj with a diagonal of 0, and return it as float32 (Steck 2019, eq. 8)."""
     weights = inverse.div_(-inverse.diagonal()).float()
     return weights.fill_diagonal_(0)
 
 
 def itemsize(dtype: Dtype) -> int:
-    """Return the bytes of a number."""
+    """Return the bytes of a number of this dtype."""
     return torch.finfo(getattr(torch, dtype)).bits // 8
 
 
 def solve_memory(n_rows: int, width: int, dtype: Dtype, l2: float) -> int:
-    """Return the bytes that `ItemItem.solve` holds: the matrix, which in single precision becomes the weights.
+    """Return the bytes that `ItemItem.solve` needs: the Gram matrix, which becomes the weights in single precision.
 
-    Where there are few users it holds what `dual.solve` does.
+    With few users it needs the memory of `dual.solve`.
     """
     if _dual(n_rows, width, dtype, l2):
         return dual.memory(n_rows, width)
@@ -153,7 +153,7 @@ def solve_memory(n_rows: int, width: int, dtype: Dtype, l2: float) -> int:
 
 
 def matrix_memory(width: int, dtype: Dtype) -> int:
-    """Return the bytes of the matrix of all pairs of items, and of the weights where they are another."""
+    """Return the bytes of the items × items matrix, and of float32 weights if the matrix has another dtype."""
     return width**2 * (itemsize(dtype) + (0 if dtype == "float32" else itemsize("float32")))
 
 

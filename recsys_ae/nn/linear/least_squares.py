@@ -1,4 +1,4 @@
-"""Ridge regressions, one for each sparse row: how a history becomes a vector when the items' vectors are given."""
+"""Fold-in by ridge regression: the vector of each sparse row, given the vectors of the items."""
 
 import torch
 from torch import Tensor
@@ -19,9 +19,9 @@ def solve(x: Rows, vectors: Tensor, weights: Tensor, targets: Tensor, base: Tens
     weights, targets
         ``(nnz,)``: w and t of each entry.
     base
-        ``(d, d)``, positive definite: a multiple of the identity for ridge regression over the entries alone, plus
-        VᵀV where the columns without an entry count too (Hu, Koren, Volinsky 2008, eq. 4). Its precision is that of
-        the computation and of the result.
+        ``(d, d)``, positive definite: a multiple of the identity for ridge regression over the entries only, plus VᵀV
+        if the columns without an entry count too (Hu, Koren, Volinsky 2008, eq. 4). Its dtype is that of the
+        computation and of the result.
     """
     d = vectors.shape[1]
     result = base.new_zeros(len(x), d)

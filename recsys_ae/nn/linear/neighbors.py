@@ -1,4 +1,4 @@
-"""Items scored by the neighbours of what is in a history, of which each item keeps the nearest."""
+"""Nearest-neighbour scoring: each item keeps its most similar items."""
 
 import numpy as np
 import torch
@@ -11,13 +11,13 @@ from recsys_ae.nn.rows import Rows
 from recsys_ae.nn.runtime import free_memory
 
 CELLS = 2**22
-"""Similarities added to scores at a time: 48 MiB with their places."""
+"""Similarities added to scores at a time: 48 MiB with their positions."""
 
 
 class Neighbors(Model):
-    """score = x · S with the item-item similarities S, of which each row keeps the largest.
+    """Item-neighbourhood model: score = x · S with item-item similarities S, only the largest of each row.
 
-    No item is its own neighbour: what somebody has seen is scored by the rest of the history, as in EASE.
+    No item is its own neighbour: an item of the history is scored by the other items of the history, as in EASE.
     """
 
     neighbors: Tensor
@@ -30,7 +30,7 @@ class Neighbors(Model):
         self.register_buffer("similarities", torch.zeros(shape))
 
     def encode(self, x: Rows) -> Tensor:
-        """Return x · S, at the cost of history × neighbours."""
+        """Return x · S, at the cost of entries × neighbours."""
         scores = self.similarities.new_zeros(len(x) * x.width)
         starts = x.row_of_entry * x.width
         size = max(1, CELLS // max(1, self.neighbors.shape[1]))
@@ -42,18 +42,18 @@ class Neighbors(Model):
         return scores.view(len(x), x.width)
 
     def decode(self, z: Tensor, items: slice = ALL) -> Tensor:
-        """Return the columns asked for."""
+        """Return the scores of the slice of items."""
         return z[:, items]
 
     def keep(self, found: coo_matrix) -> None:
-        """Keep of similarities between all items, ``(n_items, n_items)``, those of each one's nearest others."""
+        """Keep the largest similarities of each item, out of those of all pairs of items, ``(n_items, n_items)``."""
         device = self.neighbors.device
         self.neighbors, self.similarities = (
             torch.from_numpy(part).to(device) for part in _table(found, self.neighbors.shape[1])
         )
 
     def item_vectors(self) -> Tensor:
-        """Return the rows of S, dense, each item being as similar to itself as to its nearest neighbour."""
+        """Return S, dense; the similarity of an item to itself is set to that of its nearest neighbour."""
         n = len(self.neighbors)
         free = free_memory(self.neighbors.device)
         if free is not None and 4 * n * n > free // 2:
@@ -68,7 +68,7 @@ class Neighbors(Model):
 
 
 def _table(found: coo_matrix, size: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return for each item its most similar others and how similar they are, ``(n_items, size)``; zeros fill up."""
+    """Return the most similar items of each item and their similarities, ``(n_items, size)``, padded with zeros."""
     others = (found.row != found.col) & (found.data > 0)
     row, column, value = found.row[others], found.col[others], found.data[others]
     order = np.lexsort((column, -value, row))

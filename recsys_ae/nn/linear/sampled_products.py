@@ -1,4 +1,4 @@
-"""Matrix products of which only the entries of sparse rows are computed."""
+"""Sampled matrix products: only the entries of a sparse pattern are computed."""
 
 import functools
 import warnings
@@ -17,7 +17,7 @@ def products(left: Tensor, right: Tensor, at: Rows) -> Tensor:
 
     ``left`` is ``(n, d)`` and ``right`` ``(width, d)``. Cost and memory grow with the entries rather than with
     ``n * width``, forwards and backwards: both gradients are sparse products. On one thread this beats the dense
-    product as long as less than about a sixth of all entries is there.
+    product if fewer than about a sixth of the ``n * width`` products are entries.
     """
     found: Tensor = _Products.apply(left, right, at)  # type: ignore[no-untyped-call]
     return found
@@ -41,7 +41,7 @@ class _Products(torch.autograd.Function):
         ctx.save_for_backward(left, right)
         if len(at.values) == 0:
             return left.new_empty(0)
-        if len(at.values) > len(at) * at.width:  # places that repeat so often are more than a pattern may hold
+        if len(at.values) > len(at) * at.width:  # more repeated entries than a pattern may hold
             return (left @ right.T)[at.row_of_entry, at.indices]
         _warn_no_more()
         zeros, size = left.new_zeros(len(at.values)), (len(at), at.width)
@@ -61,7 +61,7 @@ class _Products(torch.autograd.Function):
 
 @functools.cache
 def _warn_no_more() -> None:
-    """Let PyTorch say now, unheard, what it says once in a process: that its sparse matrices are in beta."""
+    """Suppress PyTorch's warning, given once per process, that its sparse matrices are in beta."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         torch.sparse_csr_tensor(torch.tensor([0, 1]), torch.tensor([0]), torch.ones(1), size=(1, 1))

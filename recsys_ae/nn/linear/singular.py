@@ -1,4 +1,4 @@
-"""The largest singular values of sparse rows and what belongs to them, without a dense items × items matrix.
+"""Largest singular values and right singular vectors of sparse rows, without a dense items × items matrix.
 
 Musco, Musco, "Randomized Block Krylov Methods for Stronger and Faster Approximate Singular Value Decomposition",
 NeurIPS 2015.
@@ -11,14 +11,14 @@ from recsys_ae.nn.linear.cooccurrence import gram
 from recsys_ae.nn.rows import Rows
 
 BLOCK = 32
-"""Vectors that are multiplied at a time. Fewer reach further with the same basis; more make faster products."""
+"""Vectors multiplied at a time. Fewer give higher powers with the same basis; more give faster products."""
 
 
 def right_singular(rows: Rows, columns: Rows, k: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
     """Return the ``k`` largest singular values of X, ``(k,)`` float32, and V, ``(width, k)``, largest first.
 
-    Where X has a lower rank, zeros fill up. A basis as large as the matrix makes the result exact; a smaller one leaves
-    an error that vanishes quickly except among the very last of the ``k``.
+    If X has a lower rank, the result is padded with zeros. It is exact if the basis is as large as the matrix; with a
+    smaller basis there is an error, which is negligible except in the last few of the ``k``.
 
     Parameters
     ----------
@@ -60,12 +60,12 @@ def _krylov(rows: Rows, columns: Rows, size: int, generator: torch.Generator) ->
         inner[: own.stop, own] = before.T @ image
         rounding = torch.finfo(image.dtype).eps * image.norm()
         image -= before @ inner[: own.stop, own]
-        if image.norm() < 64 * rounding:  # all that products can reach is in the basis
+        if image.norm() < 64 * rounding:  # the basis spans all that further products can reach
             size = own.stop
             break
-        # Where fewer directions than a block are left, the rest is random rather than the dust of rounding.
+        # If fewer directions than a block remain, random ones replace rounding errors.
         image += drawn() * (rounding / rows.width**0.5)
-        # Once more, since what is left may be small beside what was taken away.
+        # Orthogonalise again, because the remainder may be small compared with the projection that was subtracted.
         image = torch.linalg.qr(image).Q
         image -= before @ (before.T @ image)
         block = torch.linalg.qr(image).Q

@@ -1,1 +1,1 @@
-"""Full and sampled softmax over the items."""
+"""Full and sampled softmax over items: output layer, loss and sampling."""

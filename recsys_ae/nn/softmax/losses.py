@@ -1,6 +1,6 @@
-"""The loss of a softmax over all items, or estimated by a sample of them.
+"""Multinomial loss of a full or a sampled softmax over the items.
 
-Both are computed beside their gradients, so that no more logits are held at a time than must be.
+Loss and gradients are computed together in blocks of rows, so that few logits are held at a time.
 """
 
 from dataclasses import replace
@@ -16,11 +16,11 @@ from recsys_ae.nn.losses import multinomial_in_place
 from recsys_ae.nn.rows import Rows
 
 CELLS = 2**25
-"""Logits held at a time, 128 MiB in single precision; of a batch with more, some rows are taken at a time."""
+"""Logits held at a time, 128 MiB in single precision; a batch with more is computed in blocks of rows."""
 
 
 def multinomial(hidden: Tensor, weight: Tensor, bias: Tensor, targets: Rows, cells: int = CELLS) -> Tensor:
-    """Return `losses.multinomial` of the logits W h + b, of which at most ``cells`` are held at a time.
+    """Return `losses.multinomial` of the logits W h + b, with at most ``cells`` logits held at a time.
 
     ``hidden`` is ``(n, d)``, ``weight`` ``(n_items, d)`` and ``bias`` ``(n_items,)``.
     """
@@ -59,7 +59,7 @@ class _Multinomial(torch.autograd.Function):
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
-        # Scaled only now: divided by n and by what a half-precision run is scaled by, they might have come to nothing.
+        # Divided by n only here, where the loss scale of fp16 comes in too: before, small gradients could become 0.
         scale = gradient / ctx.n
         of_hidden, *others = (None if one is None else one.mul_(scale) for one in ctx.gradients)
         ctx.gradients = None
@@ -69,16 +69,16 @@ class _Multinomial(torch.autograd.Function):
 def sampled_multinomial(
     hidden: Tensor, weight: Tensor, bias: Tensor, targets: Rows, drawn: Tensor, chances: Tensor
 ) -> Tensor:
-    """Estimate `multinomial` from each row's own items and a sample of all items, the same for all rows.
+    """Estimate `multinomial` from each row's target items and a sample of all items, the same for all rows.
 
-    The sum of the exponentials is that of a row's own items, and of the sample's others each divided by its chance to
-    be drawn, which is right on average (Jean et al. 2015, eq. 8, with inclusion probabilities). The gradients of the
-    weights are sparse tensors of the rows that took part.
+    The sum of exponentials in the softmax runs over the target items, and over the other sampled items with each term
+    divided by the item's probability of being drawn. It is unbiased (Jean et al. 2015, eq. 8, with inclusion
+    probabilities). The gradients of the weights are sparse tensors with the rows of these items.
 
     Parameters
     ----------
     drawn, chances
-        ``(m,)``: distinct columns that ascend, and the probability with which each was drawn.
+        ``(m,)``: distinct columns in ascending order, and the probability with which each was drawn.
     """
     dtype = _product_dtype(hidden.device)
     with torch.autocast(hidden.device.type, enabled=False):
@@ -134,7 +134,7 @@ class _Sampled(torch.autograd.Function):
 
 
 def _without_own(logits: Tensor, targets: Rows, drawn: Tensor) -> Tensor:
-    """Strike out of each row's logits of the sample what is among its own items, which count already."""
+    """Set the logits of sampled items that are targets of the row to −inf in place, since targets count already."""
     places = torch.searchsorted(drawn, targets.indices.long()).clamp_max(len(drawn) - 1)
     strike = torch.where(drawn[places] == targets.indices, -torch.inf, 0.0)
     logits.view(-1).index_add_(0, targets.row_of_entry * len(drawn) + places, strike)
@@ -142,7 +142,7 @@ def _without_own(logits: Tensor, targets: Rows, drawn: Tensor) -> Tensor:
 
 
 def _sampled_in_place(own: Tensor, others: Tensor, targets: Rows) -> tuple[Tensor, Tensor, Tensor]:
-    """Return the loss, summed over the rows, and its gradients by both kinds of logits, which are overwritten."""
+    """Return the loss, summed over the rows, and its gradients with respect to both logits, which are overwritten."""
     rows = targets.row_of_entry
     top = others.amax(dim=1).scatter_reduce_(0, rows, own, "amax")
     cost = -(targets.values * own).sum()
@@ -155,13 +155,13 @@ def _sampled_in_place(own: Tensor, others: Tensor, targets: Rows) -> tuple[Tenso
 
 
 def _product_dtype(device: torch.device) -> torch.dtype:
-    """Return the type that matrix products are computed in."""
+    """Return the dtype of matrix products."""
     mixed = torch.is_autocast_enabled(device.type)
     return torch.get_autocast_dtype(device.type) if mixed else torch.float32
 
 
 def _plus_product(total: Tensor | None, left: Tensor, right: Tensor) -> Tensor:
-    """Add a product to a sum in single precision, which the first product begins."""
+    """Return the float32 sum of products, with one more added in place; None stands for an empty sum."""
     if total is None:
         return (left @ right).float()
     return total.addmm_(left, right) if left.dtype is torch.float32 else total.add_(left @ right)

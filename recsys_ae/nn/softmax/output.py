@@ -1,4 +1,4 @@
-"""A softmax over all items, the output of many models, trained on all items or on a sample of them."""
+"""Softmax output over the items, trained on all items or on a sample."""
 
 import itertools
 from collections.abc import Sequence
@@ -21,7 +21,7 @@ from recsys_ae.spec.hyper import hp
 
 @dataclass(frozen=True, kw_only=True)
 class SoftmaxSpec(TrainableSpec):
-    """What every model with a softmax over the items can be told."""
+    """Hyper-parameters of a model with a softmax over the items."""
 
     sampled_items: int = hp(
         0,
@@ -51,7 +51,7 @@ class SoftmaxSpec(TrainableSpec):
             )
 
     def batch_memory(self, shape: Shape) -> int:
-        """Return the bytes of the logits that are held at a time."""
+        """Return the bytes of the logits held at a time."""
         n, columns = min(self.batch_size, shape.n_rows), shape.width
         if 0 < self.sampled_items < columns:
             return 4 * n * self.sampled_items
@@ -59,12 +59,12 @@ class SoftmaxSpec(TrainableSpec):
 
 
 class SoftmaxOutput(nn.Linear):
-    """The output layer; ``weight`` is ``(n_items, inputs)``, a row for each item.
+    """Output layer whose ``weight`` is ``(n_items, inputs)``, one row per item.
 
     Parameters
     ----------
     samples
-        How many items stand for all in the loss; 0, or as many as there are, is the loss over all.
+        Number of sampled items in the loss; 0, or the number of items or more, is the full softmax.
     """
 
     def __init__(self, inputs: int, outputs: int, samples: int = 0) -> None:
@@ -75,12 +75,12 @@ class SoftmaxOutput(nn.Linear):
         self.sampler: Sampler | None = None
 
     def prepare(self, rows: Rows) -> None:
-        """Learn from the training rows how popular the items are, if a sample of them is to be drawn."""
+        """Count the interactions of each item in the training rows, for a sampled softmax."""
         if self.samples:
             self.sampler = Sampler(torch.bincount(rows.indices, minlength=rows.width), self.samples)
 
     def nll(self, hidden: Tensor, targets: Rows, generator: torch.Generator) -> Tensor:
-        """−Σ_i x_i log softmax(W h + b)_i, mean over rows (Liang et al. 2018, eq. 2), or its estimate by a sample."""
+        """Return −Σ_i x_i log softmax(W h + b)_i, mean over rows (Liang et al. 2018, eq. 2), or an estimate of it."""
         if not self.samples:
             return multinomial(hidden, self.weight, self.bias, targets)
         if self.sampler is None:
@@ -89,7 +89,7 @@ class SoftmaxOutput(nn.Linear):
 
 
 class Decoder(nn.Module):
-    """Linear layers of these widths with tanh after each, and a softmax over the items."""
+    """Decoder: linear layers of these widths with tanh after each, and a softmax over the items."""
 
     def __init__(self, widths: Sequence[int], outputs: int, samples: int = 0) -> None:
         super().__init__()
@@ -111,7 +111,7 @@ SpecT = TypeVar("SpecT", bound=SoftmaxSpec)
 
 
 class SoftmaxModel(LinearHead, TrainableModel[SpecT], Generic[SpecT]):
-    """A model with a softmax over the items, whose scores are the logits."""
+    """Model with a softmax over the items. The scores are the logits."""
 
     decoder: Decoder | SoftmaxOutput
 
@@ -121,7 +121,7 @@ class SoftmaxModel(LinearHead, TrainableModel[SpecT], Generic[SpecT]):
         return self.decoder if isinstance(self.decoder, SoftmaxOutput) else self.decoder.output
 
     def hidden(self, z: Tensor) -> Tensor:
-        """Return the last hidden layer of the decoder; the code itself where there is none."""
+        """Return the last hidden layer of the decoder, or the code if the decoder has none."""
         return z if isinstance(self.decoder, SoftmaxOutput) else self.decoder.hidden(z)
 
     def head(self) -> tuple[Tensor, Tensor]:
@@ -129,5 +129,5 @@ class SoftmaxModel(LinearHead, TrainableModel[SpecT], Generic[SpecT]):
         return self.output.weight, self.output.bias
 
     def begin(self, rows: Rows) -> None:
-        """Count the items, for a sampled softmax."""
+        """Count the interactions of each item, for a sampled softmax."""
         self.output.prepare(rows)

@@ -1,4 +1,4 @@
-"""Learning from some columns instead of all: which ones."""
+"""Negative sampling and popularity-proportional item sampling."""
 
 import torch
 from torch import Tensor
@@ -8,9 +8,9 @@ from recsys_ae.nn.rows import Rows
 
 
 def negatives(x: Rows, per_entry: int, generator: torch.Generator) -> Rows:
-    """Draw ``per_entry`` columns without an entry for each entry of a row, uniformly and with replacement.
+    """Draw ``per_entry`` empty columns of the row for each entry, uniformly and with replacement.
 
-    A row that has every column gets none. The columns of a row of ``x`` must ascend; those of the result do not.
+    A full row gets none. The columns of each row of ``x`` must ascend; those of the result do not.
     """
     unseen = x.width - x.lengths
     lengths = torch.where(unseen > 0, x.lengths * per_entry, 0)
@@ -18,8 +18,8 @@ def negatives(x: Rows, per_entry: int, generator: torch.Generator) -> Rows:
     rows = torch.repeat_interleave(torch.arange(len(x), device=x.device), lengths)
     drawn = torch.rand(len(rows), dtype=torch.float64, device=x.device, generator=generator)
     rank = (drawn * unseen[rows]).long()
-    # Before the entry at place j of a row stand (its column − j) columns without one. So the column without an entry of
-    # this rank lies behind all entries where that is at most the rank: no draw is ever rejected.
+    # Before entry j of a row there are (its column − j) empty columns. So the empty column of this rank lies behind all
+    # entries for which that number is at most the rank, and no draw is ever rejected.
     owner = x.row_of_entry
     gaps = x.indices - (torch.arange(len(owner), device=x.device) - x.indptr[owner])
     passed = torch.searchsorted(owner * x.width + gaps, rows * x.width + rank, right=True)
@@ -28,19 +28,19 @@ def negatives(x: Rows, per_entry: int, generator: torch.Generator) -> Rows:
 
 
 class Sampler:
-    """Draws a set of columns by their popularity, each at most once, at a cost that does not grow with their number.
+    """Sampling of columns by popularity without replacement, at a cost that does not grow with the number of columns.
 
-    Systematic sampling (Madow 1949): the chances of all columns lie end to end on a line, in random order, and what
-    stands at points one apart is drawn, from a random first point on. So a column is drawn with exactly its chance, and
-    a sum over all columns is estimated without bias by that over the drawn ones, each term divided by its chance
-    (Horvitz & Thompson 1952).
+    Systematic sampling (Madow 1949): intervals as long as the columns' probabilities lie end to end in random order.
+    The columns at points one apart, from a random start, are drawn. So each column is drawn with exactly its
+    probability, and a sum over all columns is estimated without bias by the sum over the drawn ones, each term divided
+    by its probability (Horvitz & Thompson 1952).
 
     Parameters
     ----------
     counts
-        ``(width,)``: how often each column occurs. A chance grows with the count plus one, up to certainty.
+        ``(width,)``: number of entries of each column. The probability is proportional to the count plus one, up to 1.
     size
-        How many columns are drawn, at most as many as there are.
+        Number of columns to draw, at most the number of columns.
     """
 
     def __init__(self, counts: Tensor, size: int) -> None:
@@ -51,7 +51,7 @@ class Sampler:
         self.order, self.ends = order, chances[order].cumsum(0)
 
     def draw(self, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-        """Return the columns drawn, ``(size,)`` int64 and ascending, and the chance that each had."""
+        """Return the drawn columns, ``(size,)`` int64 and ascending, and their probabilities, ``(size,)``."""
         first = torch.rand(1, dtype=torch.float64, device=self.ends.device, generator=generator)
         points = first + torch.arange(self.size, device=self.ends.device)
         places = torch.searchsorted(self.ends, points, right=True).clamp_max(len(self.ends) - 1)
@@ -60,9 +60,9 @@ class Sampler:
 
 
 def _chances(weights: Tensor, size: int) -> Tensor:
-    """Return numbers proportional to the weights that sum to ``size``, but none above 1."""
+    """Return probabilities, at most 1 and with sum ``size``, that are otherwise proportional to the weights."""
     ascending = weights.sort().values
-    # With the c largest weights certain, the others share size − c; the least c for which none of them exceeds 1.
+    # The c largest weights get probability 1, and the others share size − c; c is the least for which none exceeds 1.
     below = ascending.cumsum(0).flip(0)
     certain = torch.arange(len(weights), device=weights.device)
     fits = ascending.flip(0) * (size - certain).clamp_min(0) <= below

@@ -1,4 +1,4 @@
-"""Adam, fused: one pass over the memory of each parameter."""
+"""Fused Adam: one pass over the memory of each parameter, with sparse gradients row by row."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -9,17 +9,17 @@ from torch.optim.adam import adam
 
 
 class Adam:
-    """Adam by the functional form of PyTorch's own (Kingma & Ba 2015).
+    """Adam through PyTorch's functional form (Kingma & Ba 2015).
 
-    ``torch.optim.Adam`` is the same arithmetic, but making one imports the compiler: 1.3 s and 70 MiB that a fit does
-    without. ``param_groups`` and ``step`` are what ``GradScaler`` and learning-rate schedules expect of an optimiser.
+    ``torch.optim.Adam`` computes the same, but imports PyTorch's compiler: 1.3 s and 70 MiB that a fit does not need.
+    ``GradScaler`` and learning-rate schedules expect ``param_groups`` and ``step`` of an optimizer.
 
     Parameters
     ----------
     groups
-        ``params``, and ``weight_decay``: w·weight_decay is added to the gradient, that of (weight_decay / 2)·Σ w².
+        Each with ``params`` and ``weight_decay``. The gradient of (weight_decay / 2)·Σ w² is added.
     unit_gradients
-        Divide the gradient of each tensor by its Euclidean norm before anything else.
+        Divide the gradient of each tensor by its Euclidean norm first.
     """
 
     def __init__(
@@ -35,14 +35,14 @@ class Adam:
         self.state: dict[Tensor, tuple[Tensor, Tensor, Tensor]] = {}
 
     def zero_grad(self) -> None:
-        """Forget the gradients."""
+        """Delete the gradients."""
         for group in self.param_groups:
             for parameter in group["params"]:
                 parameter.grad = None
 
     @torch.no_grad()
     def step(self) -> None:
-        """Update every parameter that has a gradient; of one whose gradient is sparse, the rows that it has."""
+        """Update every parameter that has a gradient; for a sparse gradient, only the rows in it."""
         for group in self.param_groups:
             given = [p for p in group["params"] if p.grad is not None]
             for p in given:
@@ -56,7 +56,7 @@ class Adam:
                     self._update_rows(group, p, *_rows(p.grad))
 
     def _update_rows(self, group: dict[str, Any], p: Tensor, rows: Tensor, gradient: Tensor) -> None:
-        """Update the rows that have a gradient; moments and penalty of the others wait until they have one."""
+        """Update the rows that have a gradient. Moments and penalty of the other rows wait until they have one."""
         mean, square, steps = self.state[p]
         parts = [tensor.index_select(0, rows) for tensor in (p, mean, square)]  # several times faster than tensor[rows]
         self._update(group, [(parts[0], gradient, parts[1], parts[2], steps)])
@@ -64,7 +64,7 @@ class Adam:
             tensor.index_copy_(0, rows, part)
 
     def _update(self, group: dict[str, Any], parts: Sequence[tuple[Tensor, ...]]) -> None:
-        """Update tensors, given each with its gradient, two moments and count of updates."""
+        """Update tensors. Each comes with its gradient, its two moments and its count of updates."""
         if not parts:
             return
         weights, gradients, means, squares, steps = (list(column) for column in zip(*parts, strict=True))
@@ -90,9 +90,9 @@ class Adam:
 
 
 def _rows(gradient: Tensor) -> tuple[Tensor, Tensor]:
-    """Return the distinct rows of a sparse gradient, and its values there."""
+    """Return the distinct rows of a sparse gradient, and their values."""
     places = gradient._indices()[0]
-    # Autograd hands on a gradient without the mark that its rows are in order, and putting them in order takes long.
+    # Autograd drops the flag that the rows are in order, and sorting them again is slow.
     if not gradient.is_coalesced() and (places[1:] <= places[:-1]).any():
         gradient = gradient.coalesce()
     return gradient._indices()[0], gradient._values()

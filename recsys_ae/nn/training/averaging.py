@@ -1,4 +1,4 @@
-"""A running average of weights: the noise of single updates cancels out in it."""
+"""Exponential moving average (EMA) of weights, in which the noise of single updates cancels out."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -8,9 +8,9 @@ from torch import Tensor, nn
 
 
 class RunningAverage:
-    """The exponentially weighted average of a network's weights over its updates (Polyak & Juditsky 1992).
+    """Exponential moving average of a network's weights over its updates (Polyak & Juditsky 1992).
 
-    ``decay`` 0 is no average: the weights themselves. Early on, when there is little to average, the decay is smaller:
+    A ``decay`` of 0 turns it off. Early on, when there is little to average, the decay is smaller:
     min(decay, (1 + t) / (10 + t)) at update t.
     """
 
@@ -21,19 +21,19 @@ class RunningAverage:
 
     @torch.no_grad()
     def update(self, done: int) -> None:
-        """Take in the weights after update number ``done``, counted from 1."""
+        """Add the weights after update number ``done``, counted from 1, to the average."""
         if self.weights:
             share = 1 - min(self.decay, (1 + done) / (10 + done))
             torch._foreach_lerp_(self.averages, self.weights, share)
 
     def exchange(self) -> None:
-        """Put the average into the network and keep its weights instead, or the other way round."""
+        """Swap the network's weights with the average; a second call swaps them back."""
         for place, weight in enumerate(self.weights):
             weight.data, self.averages[place] = self.averages[place], weight.data
 
     @contextmanager
     def applied(self) -> Iterator[None]:
-        """Have the average in the network inside the context."""
+        """Use the average as the network's weights inside the context."""
         self.exchange()
         try:
             yield

@@ -1,4 +1,4 @@
-"""What the training loop asks of rows, whatever they hold."""
+"""Protocol of training rows that can be cut into batches."""
 
 from collections.abc import Iterator
 from typing import Protocol, Self
@@ -7,14 +7,14 @@ import torch
 
 
 class Batched(Protocol):
-    """Rows that batches are taken from; a batch is of the same kind."""
+    """Rows that batches are taken from. A batch has the same type."""
 
     def __len__(self) -> int:
-        """Return how many there are."""
+        """Return the number of rows."""
 
     @property
     def device(self) -> torch.device:
-        """Where they are."""
+        """Device of the rows."""
 
     def batches(self, size: int, generator: torch.Generator) -> Iterator[Self]:
-        """Yield all of them in random order, ``size`` at a time."""
+        """Yield all rows in random order, ``size`` at a time."""

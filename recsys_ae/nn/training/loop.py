@@ -1,4 +1,4 @@
-"""The one training loop."""
+"""Training loop of all networks that learn by gradient descent."""
 
 import math
 import time
@@ -21,9 +21,10 @@ from recsys_ae.nn.training.trainable import RowsT, SpecT, Trainable
 def train(
     network: Trainable[RowsT, SpecT], rows: RowsT, run: Run, validate: Callable[[], dict[str, float]] | None
 ) -> History:
-    """Fit a network on shuffled batches; with ``validate`` the weights of the best epoch are restored at the end.
+    """Fit a network on shuffled batches, and return the history of its epochs.
 
-    Returns the losses, seconds, rows per second and validation metrics of each epoch.
+    The history holds losses, seconds, rows per second and validation metrics. With ``validate`` the network ends with
+    the weights of the best epoch.
     """
     spec = network.spec
     network.begin(rows)
@@ -64,7 +65,7 @@ def _finalize(network: Trainable[RowsT, SpecT], rows: RowsT) -> None:
 def _epoch(
     updates: "_Updates[RowsT, SpecT]", rows: RowsT, run: Run, epoch: int, last: dict[str, float]
 ) -> dict[str, float]:
-    """Update once on each batch; return the mean of each part of the loss over the rows."""
+    """Update the weights on each batch; return the mean over rows of each part of the loss."""
     spec = updates.network.spec
     updates.network.train()
     before, done = updates.done, 0
@@ -81,21 +82,21 @@ def _epoch(
 
 
 def _column(values: Sequence[Tensor | float]) -> Tensor:
-    """Return numbers of the batches of an epoch on the CPU, for which a GPU is waited for only now."""
+    """Return one number per batch, on the CPU; a GPU is waited for only here, once per epoch."""
     if all(isinstance(value, Tensor) for value in values):
         return torch.stack([torch.as_tensor(value).detach() for value in values]).double().cpu()
     return torch.tensor([float(value) for value in values], dtype=torch.float64)
 
 
 class _KeptWeights:
-    """The weights of the best epoch so far, in memory that is claimed once."""
+    """Copy of the weights of the best epoch so far, in memory that is allocated once."""
 
     def __init__(self, network: nn.Module) -> None:
         self.network = network
         self.state: dict[str, Tensor] = {}
 
     def update(self) -> None:
-        """Keep the network's weights."""
+        """Copy the network's current weights."""
         for name, tensor in self.network.state_dict().items():
             if name in self.state:
                 self.state[name].copy_(tensor)
@@ -103,13 +104,13 @@ class _KeptWeights:
                 self.state[name] = tensor.clone()
 
     def restore(self) -> None:
-        """Give the network the weights that were kept, if any."""
+        """Load the copied weights into the network, if there are any."""
         if self.state:
             self.network.load_state_dict(self.state)
 
 
 class _Updates(Generic[RowsT, SpecT]):
-    """The optimiser's side of training: everything that changes from update to update."""
+    """State of the optimization: optimizer, moving average, loss scaling and the number of updates."""
 
     def __init__(
         self,
@@ -131,7 +132,7 @@ class _Updates(Generic[RowsT, SpecT]):
         self.scaler = torch.amp.GradScaler(run.torch_device.type, enabled=run.dtype is torch.float16)
 
     def step(self, batch: RowsT) -> dict[str, Tensor | float]:
-        """Descend once; return the total loss first, then its parts."""
+        """Update the weights on a batch; return the total loss and its parts."""
         network, spec = self.network, self.network.spec
         for group in self.optimiser.param_groups:
             group["lr"] = spec.lr * self.phase.pace * decay(spec.lr_schedule, self.done, self.total)
@@ -142,7 +143,7 @@ class _Updates(Generic[RowsT, SpecT]):
             loss = self._loss_and_gradient(batch, step)
             self.scaler.step(self.optimiser)
             self.scaler.update()
-        network.zero_grad()  # now rather than later: validation and the best weights need room, too
+        network.zero_grad()  # free the gradients early: validation and the best weights need memory
         network.after_step()
         self.done += 1
         self.average.update(self.done)
@@ -160,7 +161,7 @@ class _Updates(Generic[RowsT, SpecT]):
         return loss
 
     def _searched(self, batch: RowsT, step: Step) -> Loss:
-        """Let an optimiser that searches along a line ask for the loss as often as it likes; return the first."""
+        """Update with line search, which computes the loss several times; return the first loss."""
         asked: list[Loss] = []
 
         def closure() -> Tensor:
@@ -173,7 +174,7 @@ class _Updates(Generic[RowsT, SpecT]):
 
 
 def _clip_norm(parameters: Sequence[nn.Parameter], largest: float) -> None:
-    """Scale the gradient down to this Euclidean norm; it may be sparse in part, which PyTorch's own does not take."""
+    """Scale the gradient down to this Euclidean norm. PyTorch's own function does not accept sparse gradients."""
     gradients = [p.grad for p in parameters if p.grad is not None]
     values = [g.coalesce()._values() if g.is_sparse else g for g in gradients]
     scale = (largest / (nn.utils.get_total_norm(values) + 1e-6)).clamp(max=1.0)

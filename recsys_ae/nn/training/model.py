@@ -1,4 +1,4 @@
-"""Recommenders trained by gradient descent: the contract of a model and the training loop, together."""
+"""Recommenders trained by gradient descent: hyper-parameters and network."""
 
 from dataclasses import dataclass
 from typing import Generic, TypeVar
@@ -19,7 +19,7 @@ from recsys_ae.spec.hyper import hp
 
 @dataclass(frozen=True, kw_only=True)
 class TrainableSpec(TrainingSpec, Spec):
-    """The hyper-parameters of a model of histories that is trained by gradient descent."""
+    """Hyper-parameters of a recommender that is trained by gradient descent."""
 
     anchor_l2: float = hp(
         0.0,
@@ -29,7 +29,7 @@ class TrainableSpec(TrainingSpec, Spec):
     )
 
     def batch_memory(self, shape: Shape) -> int:
-        """Return the bytes of the outputs of a batch: by default a score for each of its rows and each column."""
+        """Return the bytes of the outputs of a batch; by default a float32 score for each row and item."""
         return 4 * min(self.batch_size, shape.n_rows) * shape.width
 
 
@@ -37,16 +37,16 @@ SpecT = TypeVar("SpecT", bound=TrainableSpec)
 
 
 class TrainableModel(Trainable[Rows, SpecT], Model, Generic[SpecT]):
-    """A model of histories that learns by gradient descent."""
+    """Network of a recommender that learns by gradient descent."""
 
     _anchors: Anchors | None = None
 
     def start_from(self, features: Tensor, positions: Tensor) -> None:
-        """Remember where the item embeddings began, if they are held near it."""
+        """Store the initial item embeddings if ``anchor_l2`` penalises the distance from them."""
         self._anchors = Anchors(self.item_tables(), positions) if self.spec.anchor_l2 else None
 
     def do_without_features(self) -> None:
-        """Raise if the item embeddings are to be held near features that are not there."""
+        """Raise `ConfigError` if the model or its ``anchor_l2`` needs item features."""
         super().do_without_features()
         if self.spec.anchor_l2:
             raise ConfigError(
@@ -58,14 +58,14 @@ class TrainableModel(Trainable[Rows, SpecT], Model, Generic[SpecT]):
             )
 
     def penalised(self, loss: Loss) -> Loss:
-        """Add what it costs the item embeddings to leave their start."""
+        """Add the penalty on the distance of the item embeddings from their initial values."""
         if self._anchors is None:
             return loss
         distance = self._anchors.cost(self.item_tables())
         return Loss(loss.total + self.spec.anchor_l2 * distance, {**loss.parts, "distance": distance})
 
     def learn(self, rows: Rows, run: Run, validate: Validate | None = None) -> History:
-        """Train with the one loop of this package; the start is forgotten afterwards."""
+        """Train with `loop.train`. The stored initial embeddings are freed afterwards."""
         history = loop.train(self, rows, run, validate)
         self._anchors = None
         return history

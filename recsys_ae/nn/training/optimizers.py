@@ -1,4 +1,4 @@
-"""The optimizers that networks may be trained with."""
+"""Optimizers of networks, by name."""
 
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -10,20 +10,20 @@ from recsys_ae.nn.training.adam import Adam
 
 Optimizer: TypeAlias = Literal["adam", "adam_norm_grad", "nadam", "adagrad"]
 BatchOptimizer: TypeAlias = Literal["adam", "rprop", "lbfgs"]
-"""Those for a loss without noise on all rows at once, or on large batches."""
+"""Optimizers for full or large batches and a loss without noise."""
 
 MOMENTS = {"adam": 2, "adam_norm_grad": 2, "nadam": 2, "adagrad": 1, "rprop": 2, "lbfgs": 22}
-"""Numbers that an optimizer keeps for each weight."""
+"""Numbers that an optimizer stores for each weight."""
 
 Groups: TypeAlias = Sequence[dict[str, Any]]
 
 
 def optimizer(name: str, groups: Groups, lr: float) -> Any:
-    """Make an optimizer for groups of parameters, each with its own ``weight_decay``.
+    """Return an optimizer for groups of parameters, each with its own ``weight_decay``.
 
     ``adam_norm_grad`` divides the gradient of each tensor by its Euclidean norm first, as the authors of H+Vamp do.
-    ``adagrad`` divides by 1 + √G rather than √G (Wu et al. 2016). ``rprop`` and ``lbfgs`` take no weight decay; a step
-    of ``lbfgs`` is up to 20 iterations along strong-Wolfe lines from the last 10 gradients.
+    ``adagrad`` divides by 1 + √G rather than √G (Wu et al. 2016). ``rprop`` and ``lbfgs`` ignore the weight decay. A
+    step of ``lbfgs`` is up to 20 iterations with strong-Wolfe line search and the last 10 gradients.
     """
     groups = [group for group in groups if group["params"]]
     return _MADE[name](groups, lr=lr)

@@ -1,4 +1,4 @@
-"""How a quantity changes with the updates of a training run."""
+"""Schedules of quantities over the updates of a training."""
 
 import math
 from typing import Literal, TypeAlias
@@ -7,12 +7,12 @@ Schedule: TypeAlias = Literal["constant", "linear", "cosine"]
 
 
 def warm_up(update: int, until: float, cap: float) -> float:
-    """Rise linearly from 0 at update 0 to ``cap`` at update ``until`` and stay there."""
+    """Return a value that rises linearly from 0 at update 0 to ``cap`` at update ``until``, and is constant after."""
     return cap if update >= until else cap * update / until
 
 
 def decay(schedule: Schedule, update: int, total: int) -> float:
-    """Return the share of the learning rate at an update; both falling schedules end at 0."""
+    """Return the factor of the learning rate at an update. The linear and the cosine schedule end at 0."""
     done = update / total
     if schedule == "linear":
         return 1 - done

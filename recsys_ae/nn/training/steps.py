@@ -1,4 +1,4 @@
-"""Updates of a training: where one stands, its loss, and losses that take turns."""
+"""Training steps: the number of an update, its loss, and phases with separate losses."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -12,9 +12,9 @@ RowsT = TypeVar("RowsT")
 
 @dataclass(frozen=True)
 class Step:
-    """Where in the training an update stands, and its source of noise.
+    """One update of a training, and its random generator.
 
-    ``update`` counts from 0; ``total`` is the number of updates of the whole run.
+    ``update`` counts from 0. ``total`` is the number of updates of the run.
     """
 
     update: int
@@ -24,7 +24,7 @@ class Step:
 
 @dataclass(frozen=True)
 class Loss:
-    """A scalar to descend on, and its named parts for the log."""
+    """Loss to minimise, a scalar, and its named parts for the log."""
 
     total: Tensor
     parts: dict[str, Tensor | float]
@@ -32,9 +32,9 @@ class Loss:
 
 @dataclass(frozen=True)
 class Phase(Generic[RowsT]):
-    """One of the losses that take turns on each batch, with an optimizer of its own for the parameters it moves.
+    """One of several losses that are minimised in turn on each batch, with its own parameters and optimizer.
 
-    ``pace`` is its share of the learning rate.
+    ``pace`` is a factor of the learning rate.
     """
 
     loss: Callable[[RowsT, Step], Loss]

@@ -1,4 +1,4 @@
-"""Networks that learn by gradient descent, as the training loop sees them."""
+"""Contract of networks trained by gradient descent: hyper-parameters, loss and hooks of the training loop."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
@@ -51,7 +51,7 @@ SpecT = TypeVar("SpecT", bound=TrainingSpec)
 
 
 class Trainable(nn.Module, ABC, Generic[RowsT, SpecT]):
-    """A network that learns from rows by gradient descent."""
+    """Network trained by gradient descent. A subclass must implement `loss`; the other methods are optional hooks."""
 
     spec: SpecT
 
@@ -61,31 +61,31 @@ class Trainable(nn.Module, ABC, Generic[RowsT, SpecT]):
 
     @abstractmethod
     def loss(self, x: RowsT, step: Step) -> Loss:
-        """Return the loss of a batch, in training mode."""
+        """Return the loss of a batch. The network is in training mode; random numbers come from ``step.generator``."""
 
     def begin(self, rows: RowsT) -> None:
-        """Look at the training rows before the first epoch; nothing by default."""
+        """Prepare the training with all training rows, before the first epoch; do nothing by default."""
 
     def phases(self) -> Sequence[Phase[RowsT]]:
-        """Return the losses that take turns on each batch; by default there is the one."""
+        """Return the losses that are minimised in turn on each batch; by default only `loss`."""
         return [Phase(self.loss, list(self.parameters()))]
 
     def begin_epoch(self, epoch: int) -> None:
-        """Prepare an epoch, counted from 1: freeze what is not to be trained in it; nothing by default."""
+        """Prepare an epoch, counted from 1, such as by freezing parameters; do nothing by default."""
 
     def after_step(self) -> None:
-        """Project onto a constraint after an update; nothing by default."""
+        """Project the weights onto a constraint after each update; do nothing by default."""
 
     def finalize(self, rows: RowsT) -> None:
-        """Compute from the training rows what scoring needs besides the weights; nothing by default.
+        """Compute from the training rows all that scoring needs besides the weights; do nothing by default.
 
-        Called before each validation and at the end, without gradients, in evaluation mode.
+        Called before each validation and at the end, in evaluation mode and without gradients.
         """
 
     def penalised(self, loss: Loss) -> Loss:
-        """Add to a loss what does not depend on the batch; nothing by default."""
+        """Return the loss with penalties that do not depend on the batch; none by default."""
         return loss
 
     def weight_decay(self) -> float:
-        """Return the factor of each weight that is added to its gradient; 0 where the loss holds the penalty itself."""
+        """Return the factor c: c times each weight is added to its gradient. 0 if the loss contains the penalty."""
         return 2 * float(self.spec.l2)
