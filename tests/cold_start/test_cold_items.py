@@ -1,4 +1,4 @@
-"""Items that nobody has touched: every model ranks them by their features, or says why it does not."""
+"""Cold items: every model ranks them by their features, or refuses with a reason."""
 
 import functools
 from pathlib import Path
@@ -26,7 +26,7 @@ from tests.models.blocks import BLOCKS, FROM_FEATURES, block_of, features, holdo
 
 CPU = Run(device="cpu")
 SILENT = {"blend", "bspm", "item_knn", "popularity"}
-"""Models that have nothing to score a new item by."""
+"""Models that cannot score cold items."""
 NAMES = [name for name in models.names() if name not in SILENT]
 NEW = pd.Index([f"new {place}" for place in range(8)])
 NEW_BLOCKS = np.arange(8) // 2
@@ -49,7 +49,7 @@ def new() -> Features:
 
 @functools.cache
 def fitted(name: str) -> Recommender:
-    """Return the one model that all tests share which only read it."""
+    """Return the model that all tests share that do not change it."""
     data = data_for(name)
     return Recommender(small(name)).fit(data, item_features=told(data), run=CPU)
 
@@ -69,7 +69,7 @@ def test_new_items_of_a_users_block_come_first(name: str) -> None:
 
 @every_model
 def test_lists_mix_what_is_known_and_what_is_new(name: str) -> None:
-    """With new items in between, the others keep their scores and their order."""
+    """The scores and the order of other items do not change with cold items in between."""
     model = fitted(name)
     alone, own = model.recommend(histories(name), k=32)
     items, scores = model.recommend(histories(name), k=40, cold_items=new())
@@ -83,14 +83,14 @@ def test_lists_mix_what_is_known_and_what_is_new(name: str) -> None:
 
 @every_model
 def test_an_items_own_weights_give_its_own_score(name: str) -> None:
-    """What ``score_new`` makes of ``item_weights`` is what ``decode`` gives."""
+    """For ``item_weights``, ``score_new`` returns the scores of ``decode``."""
     network = fitted(name).network.eval()
     rows = Rows.from_matrix(histories(name), torch.device("cpu"), np.full(4, -1))
     with torch.no_grad():
         codes = network.encode(rows)
         again = network.score_new(rows, codes, network.item_weights())
         scores = network.decode(codes)
-    if name == "elsa":  # an item that stands in the history is scored by the rest of it
+    if name == "elsa":  # an item of the history is scored by the other items of the history
         scores = scores + torch.from_numpy(histories(name).toarray())
     np.testing.assert_allclose(again, scores, rtol=1e-4, atol=1e-5)
 
@@ -177,7 +177,7 @@ def test_bad_features_are_refused() -> None:
 
 
 def test_the_map_is_the_ridge_regression_that_leaves_one_out_best() -> None:
-    """Against a slow reference: for each strength, each item is predicted by a regression without it."""
+    """Compare with a slow reference: for each strength, each item is predicted by a regression without it."""
     data = training_data()
     model = Recommender(EASE(l2=5)).fit(data, run=CPU)
     items = ItemFeatures.of(told(data), data.items, torch.device("cpu"))
@@ -231,7 +231,7 @@ def test_a_damaged_map_is_refused(tmp_path: Path) -> None:
 
 
 def test_content_knn_knows_no_users() -> None:
-    """Its likeness is that of the features alone: with other interactions it is the same."""
+    """Its similarity depends on the features only, and does not change with the interactions."""
     data = training_data()
     other = training_data(seed=3)
     spec = ContentKNN(neighbors=7)
@@ -248,7 +248,7 @@ def test_features_go_with_a_model_that_is_fitted_again_without_them() -> None:
 
 
 def test_new_items_can_be_learnt_after_the_fit() -> None:
-    """The model is that of a fit without features, and ranks new items as one with them."""
+    """The model equals that of a fit without features, and ranks cold items like a fit with features."""
     data = training_data()
     model, plain = (Recommender(EASE(l2=5)).fit(data, run=CPU) for _ in range(2))
     model.fit_cold_items(data, told(data), run=CPU)

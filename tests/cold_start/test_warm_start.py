@@ -1,4 +1,4 @@
-"""Item tables that begin with item vectors."""
+"""Warm start: item embeddings initialised from item features."""
 
 import numpy as np
 import pandas as pd
@@ -24,7 +24,7 @@ TABLES = {
     "autorec": 0, "cdae": 2, "elsa": 1, "hvamp": 3, "macrid_vae": 2, "mult_dae": 2, "mult_vae": 2, "recvae": 2,
     "vasp": 3,
 }  # fmt: skip
-"""How many item tables the neural models have; the rows of item-based AutoRec are items themselves."""
+"""Number of item tables of the neural models. The rows of item-based AutoRec are items."""
 
 
 def some(n: int, width: int, n_items: int = 12) -> ItemFeatures:
@@ -75,7 +75,7 @@ def test_items_begin_as_far_from_each_other_as_their_vectors(width: int) -> None
     before = table.clone()
     warm_start.fill([table], items.dense(), items.positions, torch.Generator().manual_seed(0))
     vectors = items.dense() - items.dense().mean(dim=0)
-    if width < 6:  # the largest principal components: no others keep more
+    if width < 6:  # the largest principal components explain the most
         left, values, _ = torch.linalg.svd(vectors, full_matrices=False)
         vectors = left[:, :width] * values[:width]
     torch.testing.assert_close(cosines(table[2:11]), cosines(vectors), rtol=1e-4, atol=1e-4)

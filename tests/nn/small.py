@@ -1,4 +1,4 @@
-"""Small sparse matrices, a small network, and what they should become, computed the slow way."""
+"""Small sparse matrices, a small network, and slow reference computations."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -22,7 +22,7 @@ CPU = torch.device("cpu")
 def matrix(
     n: int = 9, width: int = 7, *, seed: int = 0, density: float = 0.4, kind: Literal["ones", "ratings"] = "ratings"
 ) -> csr_matrix:
-    """Return random rows of which the first, one in the middle and the last are empty."""
+    """Return random rows; the first, one in the middle and the last are empty."""
     rng = np.random.default_rng(seed)
     dense = (rng.random((n, width)) < density).astype(np.float32)
     if kind == "ratings":
@@ -36,7 +36,7 @@ def rows_of(given: csr_matrix) -> Rows:
 
 
 def dense_of(rows: Rows) -> NDArray[np.float32]:
-    """Spell the rows out, entry by entry."""
+    """Return the rows as a dense matrix, filled entry by entry."""
     dense = np.zeros((len(rows), rows.width), np.float32)
     bounds = rows.indptr.tolist()
     for row in range(len(rows)):
@@ -46,7 +46,7 @@ def dense_of(rows: Rows) -> NDArray[np.float32]:
 
 
 def copy_of(generator: torch.Generator) -> torch.Generator:
-    """Return a generator that will draw the same numbers."""
+    """Return a copy of a generator, which draws the same numbers."""
     twin = torch.Generator(generator.device)
     twin.set_state(generator.get_state())
     return twin
@@ -54,11 +54,11 @@ def copy_of(generator: torch.Generator) -> torch.Generator:
 
 @dataclass(frozen=True, kw_only=True)
 class Tiny(TrainableSpec):
-    """A linear autoencoder with a squared loss, which has analytic gradients."""
+    """Linear autoencoder with a squared loss, which has analytic gradients."""
 
     latent: int = hp(3, "size of the code")
     epochs: int = hp(3, "passes")
-    batch_size: int = hp(4, "rows in an update")
+    batch_size: int = hp(4, "number of rows in a batch")
     noise: float = hp(0.0, "standard deviation of noise on the code")
 
     def build(self, shape: Shape) -> "TinyNetwork":

@@ -1,4 +1,4 @@
-"""Noise has the mean and the deviation that the papers give it."""
+"""Corruption with the mean and the standard deviation of the papers."""
 
 import numpy as np
 import pytest
@@ -23,7 +23,7 @@ def test_dropped_entries_keep_their_mean(rate: float) -> None:
     values = drop_entries(_many(), rate, _generator()).values.double()
     kept = values[values != 0]
     assert torch.equal(kept, torch.full_like(kept, 2 / (1 - rate)).float().double())
-    # The share that is kept is binomial; five deviations of it are allowed.
+    # The share of entries that remain is binomial; five standard deviations are allowed.
     slack = 5 * (rate * (1 - rate) / len(values)) ** 0.5
     assert len(kept) / len(values) == pytest.approx(1 - rate, abs=slack)
     assert values.mean().item() == pytest.approx(2, abs=2 * slack / (1 - rate))
@@ -39,7 +39,7 @@ def test_a_rate_of_zero_changes_nothing_and_draws_nothing() -> None:
 
 
 def test_a_rate_of_one_leaves_zeros_and_draws_nothing() -> None:
-    """Divided by 1 − rate they would be no numbers."""
+    """Division by 1 − rate would give NaN."""
     generator = _generator()
     before = generator.get_state()
     rows = rows_of(matrix())
@@ -86,7 +86,7 @@ def test_a_sample_has_the_mean_and_the_variance_asked_for() -> None:
 
 
 def test_gradients_pass_through_a_sample() -> None:
-    """∂z/∂μ = 1 and ∂z/∂log σ² = ½ (z − μ)."""
+    """Check ∂z/∂μ = 1 and ∂z/∂log σ² = ½ (z − μ)."""
     mean = torch.full((50, 4), 0.5).requires_grad_()
     log_variance = torch.full((50, 4), -1.0).requires_grad_()
     sample = gaussian_sample(mean, log_variance, _generator())

@@ -1,4 +1,4 @@
-"""The memory that is told beforehand is that of the tensors that a fit holds."""
+"""Memory estimates compared with the tensors that a fit holds."""
 
 import pytest
 

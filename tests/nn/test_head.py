@@ -1,4 +1,4 @@
-"""A linear head: scores, weights of cold items and item vectors from one pair of weights."""
+"""Linear heads: scores, weights of cold items and item vectors from one pair of weights."""
 
 import numpy as np
 import pytest
@@ -47,7 +47,7 @@ def test_an_item_s_weights_give_the_score_that_the_model_gives_it(name: str) -> 
 
 
 def test_a_capability_of_all_of_them_is_one_method(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Written once, on the head, it serves every model that scores by item weights."""
+    """A method written once, on the head, works for every model that scores by item weights."""
 
     def scores_alone(self: LinearHead, item: int) -> Tensor:
         weight, bias = self.head()

@@ -1,4 +1,4 @@
-"""The epoch that is kept is judged in one place, also where smaller is better."""
+"""Selection of the best epoch, for metrics of which larger or smaller is better."""
 
 import math
 

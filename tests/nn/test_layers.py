@@ -1,4 +1,4 @@
-"""The sparse layers equal the dense ones, forwards and backwards."""
+"""Sparse layers compared with dense ones, forwards and backwards."""
 
 import itertools
 import math
@@ -79,7 +79,7 @@ def test_weights_start_glorot_uniform_and_biases_truncated_normal(make: type) ->
     assert weight.std().item() == pytest.approx(limit / math.sqrt(3), rel=0.01)
     assert (weight.abs() < limit / 2).float().mean().item() == pytest.approx(0.5, abs=0.01)
     assert bias.abs().max() <= 2e-3
-    # Cut at two deviations, a normal distribution keeps 0.8796 of its deviation.
+    # Truncated at two deviations, a normal distribution has 0.8796 of its deviation.
     assert bias.std().item() == pytest.approx(0.88e-3, rel=0.15)
     assert abs(bias.mean().item()) < 2e-4
 
@@ -150,7 +150,7 @@ def _normed(x: torch.Tensor, norm: torch.nn.LayerNorm) -> torch.Tensor:
 @pytest.mark.parametrize("n", [1, 2, 5])
 @pytest.mark.parametrize("eps", [1e-5, 0.1])
 def test_densely_summed_layers_are_the_formula_forwards_and_backwards(sparse: bool, n: int, eps: float) -> None:
-    """h_k = LN(swish(W_k h_{k−1} + b_k + Σ_{j<k} h_j)) with every h_j of the sum once."""
+    """Check h_k = LN(swish(W_k h_{k−1} + b_k + Σ_{j<k} h_j)) with every h_j of the sum once."""
     given = matrix(12, 9)
     with seeded(2):
         network = DenselySummed(9, 6, n, sparse=sparse, eps=eps)
@@ -181,7 +181,7 @@ def test_densely_summed_layers_are_the_formula_forwards_and_backwards(sparse: bo
 
 @pytest.mark.parametrize("sparse", [True, False])
 def test_a_gated_layer_is_linear_times_the_sigmoid_of_another(sparse: bool) -> None:
-    """(Wx + b) ⊙ σ(Vx + c): linear in its value, without a tanh."""
+    """Check (Wx + b) ⊙ σ(Vx + c): linear in its value, without a tanh."""
     given = matrix(12, 9)
     with seeded(2):
         layer = Gated(9, 6, sparse=sparse)

@@ -1,4 +1,4 @@
-"""Losses against the formulas of their papers, computed slowly in float64."""
+"""Losses compared with the formulas of their papers, computed slowly in float64."""
 
 import numpy as np
 import pytest
@@ -13,7 +13,7 @@ from tests.nn.small import matrix, rows_of
 
 
 def _slow_multinomial(logits: NDArray[np.float64], targets: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
-    """−(1/n) Σ_u Σ_i x_ui log π_ui, and its gradient (1/n) (π_u Σ_i x_ui − x_u), row by row."""
+    """Return −(1/n) Σ_u Σ_i x_ui log π_ui, and its gradient (1/n) (π_u Σ_i x_ui − x_u), row by row."""
     value, gradient = 0.0, np.zeros_like(logits)
     for row in range(len(logits)):
         shifted = logits[row] - logits[row].max()
@@ -60,7 +60,7 @@ def test_a_batch_without_any_target_has_no_loss_and_no_gradient() -> None:
 
 
 def test_f05_logits_of_ten_thousand_do_not_overflow() -> None:
-    """Softmax first and log(x + 1e-10) after it gives up at log(1e-10) = −23."""
+    """A softmax followed by log(x + 1e-10) would be clipped at log(1e-10) = −23."""
     logits = np.array([[1e4, -1e4, 0, 1e4], [-1e4, -1e4, -1e4, 1e4], [1e4, 1e4, 1e4, 1e4]], np.float32)
     targets = np.array([[0, 1, 1, 0], [1, 0, 0, 0], [0, 0, 1, 0]], np.float32)
     value, gradient = _fast_multinomial(logits, rows_of(csr_matrix(targets)))
@@ -147,9 +147,9 @@ def test_the_kl_of_codes_in_half_precision_is_computed_in_single_precision() -> 
 
 
 def test_what_a_network_computed_may_be_overwritten_but_never_unnoticed() -> None:
-    """The loss works in the memory of the logits; needing them again is an error, not a wrong gradient."""
+    """The loss overwrites the logits; if they are needed again there is an error, not a wrong gradient."""
     hidden = torch.from_numpy(_logits(9, 7)).requires_grad_()
-    logits = hidden.exp()  # exp needs its own output to go backwards
+    logits = hidden.exp()  # the backward pass of exp needs its output
     loss = multinomial(logits, rows_of(matrix(9, 7)))
     with pytest.raises(RuntimeError, match="modified by an inplace operation"):
         loss.backward()
@@ -270,7 +270,7 @@ def test_a_bernoulli_likelihood_of_huge_logits_is_bounded() -> None:
 def _slow_focal(
     log_p: NDArray[np.float32], targets: NDArray[np.float32], alpha: float, gamma: float
 ) -> tuple[float, torch.Tensor]:
-    """−α_t (1 − p_t)^γ log p_t with p_t = p where something was touched and 1 − p elsewhere (Lin et al. 2017)."""
+    """−α_t (1 − p_t)^γ log p_t with p_t = p for a positive and 1 − p elsewhere (Lin et al. 2017)."""
     leaf = torch.from_numpy(log_p).double().requires_grad_()
     p, touched = leaf.exp(), torch.from_numpy(targets) > 0
     p_t = torch.where(touched, p, 1 - p)

@@ -1,4 +1,4 @@
-"""Sparse rows do what the dense matrix would."""
+"""Sparse rows compared with dense matrices."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Circumstances are checked when they are stated, and leave no trace."""
+"""Run settings: validation, and no side effects on the process."""
 
 import dataclasses
 from pathlib import Path

@@ -77,7 +77,7 @@ VARIANTS = {
 
 
 def run(code: str, folder: Path) -> subprocess.CompletedProcess[str]:
-    """Run code in a process of its own, with as many threads as it asks for; a hang fails the test."""
+    """Run code in a new process, with as many threads as it sets; a hang fails the test."""
     settings = {name: value for name, value in os.environ.items() if name != "OMP_NUM_THREADS"}
     with subprocess.Popen(
         [sys.executable, "-c", code],

@@ -1,4 +1,4 @@
-"""Which items may stand in a list."""
+"""Candidate items: seen items, allow lists and deny lists."""
 
 from typing import Any
 

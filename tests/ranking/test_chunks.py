@@ -1,4 +1,4 @@
-"""Work in chunks: all of it once, in order, and in smaller pieces where memory runs out."""
+"""Chunks: every row once, in order, and in smaller chunks if memory runs out."""
 
 import weakref
 
@@ -47,7 +47,7 @@ def test_where_memory_runs_out_the_chunk_is_halved_and_begun_again(limit: int) -
 
 def test_what_a_failed_attempt_held_is_freed_before_the_next() -> None:
     class Held:
-        """Stands for a tensor."""
+        """Stand-in for a tensor."""
 
     alive: weakref.WeakSet[Held] = weakref.WeakSet()
     seen = []

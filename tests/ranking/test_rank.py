@@ -1,4 +1,4 @@
-"""Lists against a slow stable sort, on scores full of ties."""
+"""Top-N lists compared with a slow stable sort, on scores with many ties."""
 
 from typing import Any
 
@@ -26,7 +26,7 @@ POPULARITY = torch.tensor([3.0, 1, 4, 1, 5, 9, 2, 6, 5, 3, 5, 8, 9])
 
 
 class Linear(Model):
-    """score = x · W with small whole numbers: exact, and full of ties."""
+    """Network with score = x · W and small integers, so that scores are exact and often tied."""
 
     def __init__(self, weights: Tensor) -> None:
         super().__init__()
@@ -54,7 +54,7 @@ def _weights(levels: int = 3, seed: int = 0) -> Tensor:
 def _slow_rank(
     weights: Tensor, k: int, *, denied: NDArray[Any] | None = None, histories: csr_matrix = HISTORIES
 ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-    """Sort each row by itself: the best first, equal scores by position."""
+    """Sort each row separately: best first, equal scores by position."""
     dense = histories.toarray()
     denied = dense != 0 if denied is None else denied
     items, values = np.full((len(dense), k), -1), np.full((len(dense), k), -np.inf, np.float32)
@@ -100,7 +100,7 @@ def _of(weights: Tensor, k: int = WIDTH, cells: int = 60, **options: Any) -> tup
 
 
 def test_f15_the_seen_are_in_no_list_even_where_all_else_scores_lower() -> None:
-    """Masked with 0 instead of −inf, the seen would lead here: every score is negative."""
+    """Every score is negative, so seen items masked with 0 instead of −inf would come first."""
     weights = _weights() - 100
     items, scores = _of(weights)
     _assert_equal((items, scores), _slow_rank(weights, WIDTH))
@@ -194,7 +194,7 @@ def test_a_score_of_minus_infinity_is_no_recommendation() -> None:
 
 def test_blocks_of_scores_join_to_the_whole_and_may_be_written_to() -> None:
     class Shared(Linear):
-        """Hands out its own memory."""
+        """Return the memory of the weights."""
 
         def decode(self, z: Tensor, items: slice = ALL) -> Tensor:
             row: Tensor = self.weights[0]  # type: ignore[index,assignment]
@@ -220,11 +220,11 @@ def test_scoring_leaves_training_mode_and_records_no_gradients() -> None:
     assert not values.requires_grad
 
 
-# Where memory runs out
+# Out of memory
 
 
 class Cramped(Linear):
-    """Has no room for more scores than a limit, nor for the codes of more rows."""
+    """Network that runs out of memory beyond a number of scores or rows."""
 
     def __init__(self, weights: Tensor, rows: int, scores: int) -> None:
         super().__init__(weights)
@@ -276,7 +276,7 @@ def test_no_room_for_a_single_row_is_an_error() -> None:
         predict(network, HISTORIES, (np.array([3]), np.array([4])))
 
 
-# Items like items
+# Similar items
 
 
 def _slow_most_alike(vectors: NDArray[np.float64], asked: list[int], k: int) -> list[list[int]]:
@@ -356,11 +356,11 @@ def test_a_validation_without_any_target_is_refused() -> None:
         validation(Linear(_weights()), POPULARITY, _holdout(np.zeros((N, WIDTH), bool)), ["recall@5"])
 
 
-# Who the rows are
+# Positions of rows
 
 
 class Knowing(Linear):
-    """Remembers who was encoded, and rates by user and history: 100 · position + the history's sum + item / 16."""
+    """Network that stores the encoded positions, and rates 100 · position + sum of the history + item / 16."""
 
     def __init__(self) -> None:
         super().__init__(_weights())
@@ -415,7 +415,7 @@ def _rated(row: int, item: int, positions: NDArray[np.int64] | None = None) -> f
 def test_ratings_come_in_the_order_of_their_pairs(
     order: str, least_rows: int, positions: NDArray[np.int64] | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Pairs may repeat, rows may have none, and a row without history is rated like any other."""
+    """Pairs may repeat, rows may have no pair, and a row without history is rated like others."""
     monkeypatch.setattr(chunks, "ROWS", least_rows)
     rng = np.random.default_rng(6)
     rows = np.sort(rng.choice(np.delete(np.arange(N), [2, 10, 11]), 80))
@@ -455,7 +455,7 @@ def test_a_model_that_ranks_only_says_so() -> None:
 
 
 def test_validation_measures_errors_of_predicted_ratings() -> None:
-    """All ratings count alike, whoever gave them, and users without targets do not."""
+    """All ratings have the same weight, whichever user gave them; users without targets have none."""
     rng = np.random.default_rng(7)
     ratings = np.where(rng.random((N, WIDTH)) < 0.2, rng.integers(1, 6, (N, WIDTH)), 0)
     ratings[[3, 4]] = 0

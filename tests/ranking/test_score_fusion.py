@@ -1,4 +1,4 @@
-"""Scores on one scale, and the search for weights."""
+"""Scales of scores, and the search for weights."""
 
 from collections.abc import Callable
 
@@ -60,7 +60,7 @@ def counted(
 def test_the_best_mix_of_twentieths_is_found(best: tuple[float, ...]) -> None:
     value, asked = counted(lambda weights: -float(np.square(weights - best).sum()))
     assert best_weights(value, len(best)) == pytest.approx(best)
-    assert len(asked) == len(set(asked))  # nothing is measured twice
+    assert len(asked) == len(set(asked))  # no weights are evaluated twice
     assert all(sum(weights) == pytest.approx(1) and min(weights) >= 0 for weights in asked)
 
 

@@ -1,4 +1,4 @@
-"""The best of each row against a slow stable sort, on scores full of ties."""
+"""Top-k selection compared with a slow stable sort, on scores with many ties."""
 
 from typing import Any
 
@@ -74,7 +74,7 @@ def test_scores_of_every_size_keep_their_order_and_their_bits() -> None:
 
 
 def test_what_is_not_a_number_is_not_hidden() -> None:
-    """A broken model shows in its lists, whichever sign the processor gave to its NaN."""
+    """NaN comes first, so that a broken model is noticed, whatever the sign of the NaN."""
     for broken in (torch.nan, -torch.nan):
         scores = torch.arange(400.0).unsqueeze(0)
         scores[0, 17] = torch.tensor(broken)

@@ -1,4 +1,4 @@
-"""Cholesky factor and inverse made of blocks: against NumPy's, in the same memory, at sizes that broke LAPACK's."""
+"""Blockwise Cholesky factor and inverse compared with NumPy's, in place and at sizes that broke LAPACK's."""
 
 import numpy as np
 import pytest
@@ -77,7 +77,7 @@ def test_a_matrix_that_is_not_positive_definite_is_refused(negative: int) -> Non
 @every_dtype
 @pytest.mark.parametrize("n", SIZES)
 def test_the_routines_of_a_gpu_give_the_same(n: int, dtype: torch.dtype, monkeypatch: pytest.MonkeyPatch) -> None:
-    """They are PyTorch's own, which run on the CPU, too."""
+    """The routines of devices are PyTorch's, which run on the CPU, too."""
     factor = positive_definite(n, dtype)
     same = factor.clone()
     assert cholesky.factorise(factor)

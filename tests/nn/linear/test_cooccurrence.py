@@ -1,4 +1,4 @@
-"""XᵀX is the same by every route: dense blocks or sparse products, whatever the blocks and the threads."""
+"""Co-occurrence matrices: equal for dense blocks and sparse products, and for all block sizes and threads."""
 
 import numpy as np
 import pytest
@@ -40,7 +40,7 @@ def test_counts_are_exact_whatever_the_blocks_and_the_threads(
 
 @pytest.mark.usefixtures("either_route")
 def test_it_is_computed_in_the_precision_asked_for() -> None:
-    """A third squared and summed is not rounded to single precision on the way."""
+    """Sums of squares of 1/3 are not rounded to single precision in between."""
     thirds = csr_matrix(np.full((7, 2), 1 / 3, np.float32))
     expected = 7 * float(np.float32(1 / 3)) ** 2
     assert gram(rows_of(thirds), torch.float64)[0, 1].item() == pytest.approx(expected, rel=1e-15)
@@ -56,7 +56,7 @@ def test_rows_are_weighted_by_the_root_of_their_weight() -> None:
 
 @pytest.mark.usefixtures("either_route")
 def test_the_same_threads_give_the_same_bits() -> None:
-    """Rows with values that round are added in one order."""
+    """Rows with values that are rounded are always added in the same order."""
     given = matrix(400, 90, seed=4, density=0.2)
     given.data = np.random.default_rng(1).normal(size=given.nnz).astype(np.float32)
     found = [gram(rows_of(given)) for _ in range(3)]

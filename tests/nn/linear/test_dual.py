@@ -1,4 +1,4 @@
-"""Item-item weights from the side of the users equal those from the side of the items."""
+"""Item-item weights from the users × users matrix compared with those from the items × items matrix."""
 
 import numpy as np
 import pytest
@@ -41,7 +41,7 @@ def test_the_weights_are_those_of_the_formula() -> None:
 
 
 def test_the_cheaper_side_is_taken() -> None:
-    """Operations of the users' side, m³/3 + m²n + mn², against n³, of which float32 needs half the time."""
+    """Compare the operations m³/3 + m²n + mn² with n³; float32 needs half the time of float64."""
     assert dual.is_cheaper(50, 100, 1.0, itemsize=8)
     assert not dual.is_cheaper(60, 100, 1.0, itemsize=8)
     assert dual.is_cheaper(30, 100, 1.0, itemsize=4)

@@ -1,4 +1,4 @@
-"""The regularised Gram matrix and its inverse, in the memory of one matrix."""
+"""Regularised Gram matrix and its inverse, in the memory of one matrix."""
 
 import numpy as np
 import pytest
@@ -23,7 +23,7 @@ class Plain(ItemItem):
 
 
 def by_inverse(penalty: np.ndarray) -> np.ndarray:
-    """B_ij = −P_ij / P_jj with P = (XᵀX + diag(Λ))⁻¹ and a diagonal of 0."""
+    """Return B_ij = −P_ij / P_jj with P = (XᵀX + diag(Λ))⁻¹ and a diagonal of 0."""
     p = np.linalg.inv(GRAM + np.diag(penalty))
     b = -p / p.diagonal()
     np.fill_diagonal(b, 0)
@@ -75,7 +75,7 @@ def test_an_item_that_nobody_has_needs_a_penalty_even_with_dropout(dtype: Dtype)
 
 @every_dtype
 def test_weights_solve_the_regularised_problem_and_lie_in_memory_as_scoring_reads_them(dtype: Dtype) -> None:
-    """Products read rows of B; were it stored by columns, each would copy all of it."""
+    """Products read rows of B; if B were stored by columns, each product would copy it."""
     network = Plain(12)
     network.solve(rows_of(DATA), dtype, 20.0, dropout=0.2)
     assert network.weights.dtype == torch.float32
@@ -100,7 +100,7 @@ def test_memory_is_that_of_one_matrix_and_of_the_float32_weights_where_they_are_
 
 
 def _slow(x: np.ndarray, user: float, scaling: float, popularity: float) -> np.ndarray:
-    """B of the weighted, scaled and discounted problem, from the general inverse."""
+    """Return B of the weighted, scaled and discounted problem, from the general inverse."""
     n = np.maximum((x != 0).sum(axis=1), 1.0)
     w = n**-user
     w /= w[(x != 0).any(axis=1)].mean()
@@ -116,7 +116,7 @@ def _slow(x: np.ndarray, user: float, scaling: float, popularity: float) -> np.n
 @pytest.mark.parametrize("powers", [(0.5, 0.0, 0.0), (0.0, 0.75, 0.0), (0.0, 0.0, 0.2), (0.5, 0.25, 0.2), (1, 2, 1)])
 def test_users_and_items_are_discounted_as_they_say(powers: tuple[float, float, float]) -> None:
     data = matrix(60, 12, seed=2, density=0.3)
-    data.data[data.indices == 7] = 0  # an item that nobody has
+    data.data[data.indices == 7] = 0  # an item without interactions
     network = Plain(12)
     user, scaling, popularity = powers
     network.solve(

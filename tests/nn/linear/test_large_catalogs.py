@@ -20,7 +20,7 @@ class Plain(ItemItem):
 
 
 def drawn(n_users: int, n_items: int) -> csr_matrix:
-    """Return 40 items of each user, popular ones more often."""
+    """Return interactions of each user with 40 items, more often with popular ones."""
     rng = np.random.default_rng(0)
     items = (n_items * rng.random((n_users, 40)) ** 3).astype(np.int32)
     matrix = csr_matrix((np.ones(items.size, np.float32), items.ravel(), np.arange(0, items.size + 1, 40)))
@@ -37,7 +37,7 @@ def drawn(n_users: int, n_items: int) -> csr_matrix:
 def test_the_weights_solve_the_problem_with_two_threads(
     n_users: int, n_items: int, dtype: Dtype, tolerance: float
 ) -> None:
-    """For each item j, (XᵀX + λI) B_j − XᵀX_j is 0 but in row j, where the multiplier of its constraint stands."""
+    """For each item j, (XᵀX + λI) B_j − XᵀX_j is 0 except in row j, the multiplier of the constraint."""
     needed, free = solve_memory(n_users, n_items, dtype, L2) + 2**30, free_memory(torch.device("cpu"))
     if free is not None and needed > free:
         pytest.skip(f"needs {needed / 2**30:.1f} GiB of memory, and {free / 2**30:.1f} GiB are free")

@@ -1,4 +1,4 @@
-"""Ridge regressions against those of NumPy, one row at a time."""
+"""Fold-in by ridge regression compared with NumPy, one row at a time."""
 
 import numpy as np
 import pytest
@@ -51,7 +51,7 @@ def test_each_row_gets_its_own_solution_however_the_work_is_cut(
 
 
 def test_a_rating_of_zero_is_an_observation_and_a_missing_one_is_not() -> None:
-    """With an entry of 0 the solution is another one than without."""
+    """An entry of 0 changes the solution."""
     vectors = torch.tensor([[1.0, 0], [1.0, 1.0]])
     given = csr_matrix((np.array([2, 0, 2], np.float32), [0, 1, 0], [0, 2, 3]), shape=(2, 2))
     rows = rows_of(given)

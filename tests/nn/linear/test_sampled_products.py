@@ -1,4 +1,4 @@
-"""Products at the entries of sparse rows are those of the dense product."""
+"""Sampled products compared with the dense product."""
 
 import subprocess
 import sys

@@ -1,4 +1,4 @@
-"""The largest singular values and their vectors, against those of the dense matrix."""
+"""Largest singular values and vectors compared with those of the dense matrix."""
 
 import numpy as np
 import pytest
@@ -17,7 +17,7 @@ def found(data: csr_matrix, k: int, seed: int = 0) -> tuple[torch.Tensor, torch.
 
 
 def assert_spans_the_same(data: csr_matrix, k: int, size: int, atol: float = 1e-5) -> None:
-    """The values are NumPy's, and so is V Vᵀ, whatever the signs are; behind the ``size`` first there are zeros."""
+    """Check values and V Vᵀ, which has no signs, against NumPy; after the ``size`` first values there are zeros."""
     values, vectors = found(data, k)
     _, expected, v = np.linalg.svd(data.toarray().astype(np.float64))
     assert (values.dtype, values.shape, vectors.shape) == (torch.float32, (k,), (data.shape[1], k))
@@ -43,12 +43,12 @@ def test_where_the_rank_is_lower_zeros_fill_up(n: int, width: int) -> None:
 
 @pytest.mark.parametrize(("n", "width"), [(700, 500), (500, 700)])
 def test_a_large_matrix_is_decomposed_on_a_krylov_basis(n: int, width: int) -> None:
-    """A basis of 320 vectors finds sixteen of 500; single precision mixes vectors whose values lie close together."""
+    """A basis of 320 vectors finds sixteen of 500; single precision mixes vectors with close singular values."""
     assert_spans_the_same(matrix(n, width, seed=2, density=0.02, kind="ones"), k=16, size=16, atol=1e-4)
 
 
 def test_a_basis_larger_than_the_rank_does_no_harm() -> None:
-    """All rows are multiples of four: products with anything else vanish, and nothing is divided by their length."""
+    """All rows are multiples of four rows: other products are 0, and no division by their norm happens."""
     few = matrix(6, 600, seed=3, density=0.2).toarray()[[1, 2, 4]]
     data = csr_matrix(np.vstack([few] * 200))
     assert_spans_the_same(data, k=2, size=2)

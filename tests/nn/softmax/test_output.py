@@ -1,4 +1,4 @@
-"""The softmax over all items against the plain one, and the sampled one against what it estimates."""
+"""Full softmax compared with the plain loss, and sampled softmax compared with its estimand."""
 
 from typing import Any
 
@@ -32,7 +32,7 @@ def gradients(loss: Tensor, *of: Tensor) -> list[Tensor]:
 
 
 def assert_equal_sums(found: Tensor, expected: Tensor) -> None:
-    """Single precision adds in another order: what cancels out is compared by the size of what was added."""
+    """Compare up to rounding: single precision adds in another order, so the tolerance is relative to the summands."""
     torch.testing.assert_close(found, expected, rtol=1e-5, atol=1e-6 * max(1.0, expected.abs().max().item()))
 
 
@@ -79,7 +79,7 @@ def test_half_precision_is_near_the_loss_in_single_precision() -> None:
 
 
 def test_a_sample_of_all_items_is_the_loss_by_all() -> None:
-    """Also for rows without entries, with all entries, and with values other than 1."""
+    """It holds for rows without entries, with all entries, and with values other than 1, too."""
     dense = matrix(31, 17).toarray()
     dense[4] = 2
     targets, tensors = rows_of(csr_matrix(dense)), leaves(31, 5, 17)
@@ -91,7 +91,7 @@ def test_a_sample_of_all_items_is_the_loss_by_all() -> None:
 
 
 def slow_sampled(tensors: Any, dense: Tensor, drawn: list[int], chances: list[float]) -> Tensor:
-    """−(1/n) Σ_u Σ_i x_ui log(e_ui / Z_u), Z_u = Σ_{i ∈ u} e_ui + Σ_{j drawn, not in u} e_uj / chance_j; autograd."""
+    """Return −(1/n) Σ_u Σ_i x_ui log(e_ui / Z_u) with Z_u = Σ_{i ∈ u} e_ui + Σ_{j drawn, not in u} e_uj / chance_j."""
     hidden, weight, bias = tensors
     total = torch.zeros((), dtype=torch.float64)
     for u in range(len(dense)):
@@ -124,7 +124,7 @@ def test_only_rows_that_took_part_have_a_gradient() -> None:
 
 
 def test_the_mean_of_the_sampled_sums_is_the_sum_over_all() -> None:
-    """The estimate of Z is right on average, so that of log Z is near it for a large sample."""
+    """The estimate of Z is unbiased, so the estimate of log Z is close for a large sample."""
     with seeded(0):
         output = SoftmaxOutput(5, 300, samples=60)
     given = matrix(50, 300, density=0.05)
@@ -146,7 +146,7 @@ def test_a_sample_as_large_as_the_catalogue_is_no_sample() -> None:
 
 
 def test_training_touches_no_item_outside_the_batches_and_samples() -> None:
-    """One batch of one row: the weights of its items and of the sample move, all others stay as they were."""
+    """With one batch of one row, only the weights of its items and of the sample change."""
     spec = MultVAE(latent=4, hidden=(6,), sampled_items=3, batch_size=1, epochs=1, dropout=0.0)
     given = csr_matrix((np.ones(3), ([0, 0, 0], [5, 17, 40])), shape=(1, 200), dtype=np.float32)
     with seeded(0):

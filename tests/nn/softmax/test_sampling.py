@@ -1,4 +1,4 @@
-"""Columns that a row has not, drawn uniformly; and products at some places only."""
+"""Negative sampling, item sampling, and products at some entries only."""
 
 import numpy as np
 import pytest
@@ -21,7 +21,7 @@ def _columns(rows: Rows) -> list[list[int]]:
 
 
 def _with_full(given: csr_matrix) -> csr_matrix:
-    """Return the rows with one more that has every column, in their middle."""
+    """Return the rows with a full row added in the middle."""
     full = csr_matrix(np.ones((1, given.shape[1]), np.float32))
     return canonical(vstack([given[:4], full, given[4:]], format="csr"))
 
@@ -62,7 +62,7 @@ def test_no_rows_and_rows_without_entries_get_none() -> None:
 
 @pytest.mark.parametrize("own", [[0], [8], [0, 8], [3, 4, 5], [0, 1, 2, 4, 6, 7, 8], [1, 3, 5, 7]])
 def test_every_column_that_a_row_has_not_is_as_likely_as_every_other(own: list[int]) -> None:
-    """Goodness of fit to the uniform distribution, in a batch with other rows around."""
+    """Test the goodness of fit to the uniform distribution, in a batch with other rows."""
     dense = np.zeros((5, 9), np.float32)
     dense[0, [1, 2]] = dense[3, [0, 5, 8]] = 1
     dense[2, own] = 1
@@ -74,7 +74,7 @@ def test_every_column_that_a_row_has_not_is_as_likely_as_every_other(own: list[i
 
 
 def test_draws_are_independent_of_each_other() -> None:
-    """A column comes up again as often as chance has it: draws are put back."""
+    """A column is drawn again as often as expected for draws with replacement."""
     rows = rows_of(canonical(csr_matrix(np.eye(20_000, 5, dtype=np.float32)[np.zeros(20_000, int)])))
     drawn = np.array(_columns(negatives(rows, 2, _generator())))
     table = np.zeros((4, 4))
@@ -92,7 +92,7 @@ def test_the_generator_decides_and_nothing_else_is_drawn_from() -> None:
 
 
 def test_products_and_their_gradients_are_those_of_the_dense_matrix() -> None:
-    """At places that repeat and are in no order, of rows some of which have none."""
+    """Pairs may repeat and come in any order, and some rows have none."""
     rows = rows_of(_with_full(matrix(12, 17)))
     drawn = negatives(rows, 5, _generator())
     assert len(drawn.indices) > len(set(zip(drawn.row_of_entry.tolist(), drawn.indices.tolist(), strict=True)))

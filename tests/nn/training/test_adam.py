@@ -1,4 +1,4 @@
-"""The optimiser against PyTorch's own."""
+"""Fused Adam compared with PyTorch's Adam."""
 
 import pytest
 import torch
@@ -58,7 +58,7 @@ def test_gradients_are_forgotten() -> None:
 
 
 def test_what_is_frozen_for_a_while_goes_on_where_it_stopped() -> None:
-    """Its running means and its count of updates stand still: as if the updates in between had not been."""
+    """Its moments and its count of updates do not change, as if the updates in between had not happened."""
     (frozen, other, _), (alone, *_) = _parameters(), _parameters()
     both = Adam([{"params": [frozen, other], "weight_decay": 0.3}], lr=0.01)
     single = Adam([{"params": [alone], "weight_decay": 0.3}], lr=0.01)

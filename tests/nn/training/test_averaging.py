@@ -1,4 +1,4 @@
-"""The running average of weights against its recursion, and what training does with it."""
+"""Moving average of the weights: its recursion, and its use in training."""
 
 import pytest
 import torch

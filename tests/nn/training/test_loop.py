@@ -1,4 +1,4 @@
-"""The one training loop: what it updates, what it keeps, what it says and what it leaves alone."""
+"""Training loop: updates, batches, best weights, reports, errors and reproducibility."""
 
 import itertools
 import math
@@ -30,7 +30,7 @@ DENSE = DATA.toarray().astype(np.float64)
 
 
 class Notebook(NoTracker):
-    """A tracker that remembers."""
+    """Tracker that stores what it receives."""
 
     def __init__(self) -> None:
         self.written: list[tuple[int | None, dict[str, float]]] = []
@@ -55,7 +55,7 @@ def weights_of(network: TinyNetwork) -> dict[str, Tensor]:
 
 
 def scripted(values: list[float], watch: Callable[[], None] = lambda: None) -> Callable[[], dict[str, float]]:
-    """Return a validation that measures these values, one after the other."""
+    """Return a validation function that returns these values, one after the other."""
     rest: Iterator[float] = iter(values)
 
     def validate() -> dict[str, float]:
@@ -65,7 +65,7 @@ def scripted(values: list[float], watch: Callable[[], None] = lambda: None) -> C
     return validate
 
 
-# What is updated
+# Updates
 
 
 def _slow_adam(network: TinyNetwork, spec: Tiny, start: dict[str, Tensor]) -> dict[str, NDArray[np.float64]]:
@@ -137,11 +137,11 @@ def test_a_constraint_is_projected_onto_after_every_update() -> None:
     assert network.projections == 6
 
 
-# What a model may have its way with
+# Hooks of a model
 
 
 class Alternating(TinyNetwork):
-    """Trains its input layer in odd epochs and its output layer in even ones."""
+    """Network that trains its input layer in odd epochs and its output layer in even ones."""
 
     def __init__(self, spec: Tiny, shape: Shape) -> None:
         super().__init__(spec, shape)
@@ -175,7 +175,7 @@ def test_what_is_frozen_does_not_move_not_even_by_its_penalty_or_its_momentum(ch
 
 
 def test_two_groups_that_take_turns_fare_like_with_two_optimizers() -> None:
-    """What is frozen keeps its running means and its count of updates: a common Adam is as good as two."""
+    """Frozen weights keep their moments and their count of updates, so one Adam equals two."""
     spec = Tiny(epochs=6, batch_size=4, lr=0.05, l2=0.1)
     network, twin = network_of(spec, Alternating), network_of(spec)
     learn(network)
@@ -195,7 +195,7 @@ def test_two_groups_that_take_turns_fare_like_with_two_optimizers() -> None:
 
 
 class Settling(TinyNetwork):
-    """Derives a vector from its weights and the training rows."""
+    """Network with a vector that is computed from its weights and the training rows."""
 
     derived: Tensor
 
@@ -211,7 +211,7 @@ class Settling(TinyNetwork):
         self.derived.copy_(rows.product(self.input.weight).sum(dim=0))
 
     def assert_settled(self) -> None:
-        """The vector is that of the weights as they are."""
+        """Check that the vector belongs to the current weights."""
         expected = rows_of(DATA).product(self.input.weight.detach()).sum(dim=0)
         assert torch.equal(self.derived, expected)
 
@@ -246,7 +246,7 @@ def test_without_validation_a_model_is_settled_once_at_the_end(average: float) -
 
 
 class Undecayed(TinyNetwork):
-    """Says that its loss holds the penalty."""
+    """Network whose loss contains the penalty."""
 
     decay = 0.0
 
@@ -274,11 +274,11 @@ def test_a_model_may_say_how_its_weights_decay() -> None:
 
 @dataclass(frozen=True, kw_only=True)
 class Searching(Tiny):
-    """Trainable by an optimiser for whole data."""
+    """Hyper-parameters of a network trained by an optimizer for full batches."""
 
-    optimizer: BatchOptimizer = hp("lbfgs", "how the weights follow their gradient")  # type: ignore[assignment]
+    optimizer: BatchOptimizer = hp("lbfgs", "optimizer of the weights")  # type: ignore[assignment]
     lr: float = hp(1.0, "learning rate")
-    batch_size: int = hp(11, "rows in an update")
+    batch_size: int = hp(11, "number of rows in a batch")
 
 
 def test_a_search_along_lines_descends_and_is_logged_with_the_loss_that_it_started_from() -> None:
@@ -292,7 +292,7 @@ def test_a_search_along_lines_descends_and_is_logged_with_the_loss_that_it_start
     assert losses == [one["error"] for one in history]
     assert losses == sorted(losses, reverse=True)
     assert losses[-1] < 0.5 * losses[0]
-    # A step of Adam asks once; this one asks for each iteration and each point of a line.
+    # Adam computes the loss once per step; L-BFGS once per iteration and point of the line search.
     assert len(network.batches) > 4 * 2
     assert [one["update"] for one in history] == [0, 1, 2, 3]
     assert sorted({step.update for _, step, _ in network.batches}) == [0, 1, 2, 3]
@@ -319,7 +319,7 @@ def test_a_search_along_lines_is_that_of_pytorch() -> None:
         torch.testing.assert_close(value, twin.state_dict()[name], rtol=1e-4, atol=1e-5)
 
 
-# What it is updated on
+# Batches
 
 
 def test_f15_every_row_is_used_once_in_every_epoch_the_last_incomplete_batch_too() -> None:
@@ -356,7 +356,7 @@ def test_losses_are_computed_in_training_mode_also_after_a_validation() -> None:
     assert all(training for _, _, training in network.batches)
 
 
-# What is kept
+# Best weights
 
 
 def test_the_best_weights_are_put_back_not_the_last() -> None:
@@ -413,7 +413,7 @@ def test_a_monitor_that_is_not_measured_is_refused_with_what_is() -> None:
         learn(network_of(Tiny(monitor="recall@7")), scripted([0.1, 0.2, 0.3]))
 
 
-# What is said
+# Reports
 
 
 def test_every_epoch_is_handed_to_the_tracker_with_all_its_parts() -> None:
@@ -428,7 +428,7 @@ def test_every_epoch_is_handed_to_the_tracker_with_all_its_parts() -> None:
 
 
 def test_a_loss_is_reported_as_its_mean_over_the_rows() -> None:
-    """The last batch is smaller and weighs less; with a rate of 0 the network stands still."""
+    """The last batch is smaller and has less weight; with a learning rate of 0 the network does not change."""
     network = network_of(Tiny(epochs=1, lr=0.0, batch_size=4))
     (measured,) = learn(network)
     codes = DENSE @ network.input.weight.detach().double().numpy() + network.input.bias.detach().double().numpy()
@@ -447,11 +447,11 @@ def test_progress_is_told_after_every_batch() -> None:
     assert [dict(p.metrics) for p in told] == [{}] * 3 + [history[0]] * 3
 
 
-# What goes wrong
+# Errors
 
 
 class BreakingNetwork(TinyNetwork):
-    """A network whose loss is not a number from some update on."""
+    """Network whose loss is not a number from some update on."""
 
     breaks_at = 0
     value = float("nan")
@@ -488,7 +488,7 @@ def test_a_learning_rate_far_too_high_is_found_out() -> None:
         learn(network_of(Tiny(epochs=50, lr=1e30)))
 
 
-# What is the same, and what is left alone
+# Reproducibility and side effects
 
 
 def _trained(seed: int, **circumstances: Any) -> dict[str, Tensor]:
@@ -532,7 +532,7 @@ def test_half_precision_trains_on_the_cpu_and_keeps_its_weights_whole(precision:
 
 
 def test_a_scaled_gradient_is_clipped_at_its_true_size() -> None:
-    """fp16 multiplies the loss by 65,536; clipped before that is undone, a gradient is lost beside the penalty."""
+    """In fp16 the loss is scaled by 65,536; a gradient clipped while scaled would be lost next to the penalty."""
     losses = [
         learn(network_of(Tiny(epochs=40, lr=0.02, l2=0.05, clip_norm=1.0)), precision=precision)[-1]["loss"]
         for precision in ("fp16", "fp32")

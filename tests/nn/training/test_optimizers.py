@@ -1,4 +1,4 @@
-"""Each optimizer against PyTorch's own, or against its formula."""
+"""Optimizers compared with PyTorch's own or with their formulas."""
 
 import math
 import typing
@@ -49,7 +49,7 @@ def _run(optimiser: Any, parameters: list[torch.nn.Parameter], scaled: bool = Fa
     [("adam", torch.optim.Adam), ("nadam", torch.optim.NAdam), ("adam_norm_grad", torch.optim.Adam)],
 )
 def test_updates_are_those_of_pytorch(name: str, theirs: Any, weight_decay: float) -> None:
-    """``adam_norm_grad`` is Adam on gradients of length one; a penalty is added after they were made so."""
+    """``adam_norm_grad`` is Adam on gradients of norm 1; a penalty is added after the normalisation."""
     ours, expected = _parameters(), _parameters()
     _run(optimizer(name, _groups(ours, weight_decay), 0.01), ours)
     _run(theirs(_groups(expected, weight_decay), lr=0.01), expected, scaled=name == "adam_norm_grad")
@@ -83,7 +83,7 @@ def test_a_gradient_of_zero_stays_zero_where_lengths_are_made_one() -> None:
 
 @pytest.mark.parametrize("weight_decay", [0.0, 0.3])
 def test_adagrad_divides_by_one_plus_the_root(weight_decay: float) -> None:
-    """η g / (1 + √G) with G the sum of all g² so far (Wu et al. 2016)."""
+    """Check η g / (1 + √G) with G the sum of all g² so far (Wu et al. 2016)."""
     parameters = _parameters()
     _run(optimizer("adagrad", _groups(parameters, weight_decay), 0.5), parameters)
     for place, (found, start) in enumerate(zip(parameters, _parameters(), strict=True)):
@@ -97,7 +97,7 @@ def test_adagrad_divides_by_one_plus_the_root(weight_decay: float) -> None:
 
 
 def test_a_first_step_of_adagrad_is_small_where_the_gradient_is() -> None:
-    """With √G alone every first step would be as long as the learning rate."""
+    """With only √G, every first step would be as long as the learning rate."""
     parameter = torch.nn.Parameter(torch.zeros(3))
     parameter.grad = torch.tensor([1e-3, 1.0, 1e3])
     optimizer("adagrad", [{"params": [parameter], "weight_decay": 0.0}], 1.0).step()
@@ -105,7 +105,7 @@ def test_a_first_step_of_adagrad_is_small_where_the_gradient_is() -> None:
 
 
 def test_rprop_follows_signs_without_weight_decay() -> None:
-    """Riedmiller & Braun 1993: a step grows by 1.2 while the sign stays, and halves where it turns."""
+    """Riedmiller & Braun 1993: a step grows by 1.2 while the sign stays, and halves when it changes."""
     parameter = torch.nn.Parameter(torch.tensor([0.0, 0.0]))
     optimiser = optimizer("rprop", [{"params": [parameter], "weight_decay": 9.0}], 0.1)
     seen = []
@@ -113,13 +113,13 @@ def test_rprop_follows_signs_without_weight_decay() -> None:
         parameter.grad = torch.tensor(gradient)
         optimiser.step()
         seen.append(parameter.tolist())
-    # Where the sign turned, the step is left out, and the next is half as long.
+    # When the sign changes, the step is skipped, and the next is half as long.
     expected = [[-0.1, 0.1], [-0.22, 0.22], [-0.364, 0.22], [-0.5368, 0.16]]
     np.testing.assert_allclose(seen, expected, rtol=1e-5)
 
 
 def test_lbfgs_minimises_a_parabola_at_once_without_weight_decay() -> None:
-    """With a penalty it would not end in the lowest point."""
+    """With a penalty it would not end in the minimum."""
     parameters = [torch.nn.Parameter(torch.tensor([3.0, -2.0])), torch.nn.Parameter(torch.tensor([[5.0]]))]
     groups = [{"params": [one], "weight_decay": 9.0} for one in parameters]
     optimiser = optimizer("lbfgs", groups, 1.0)

@@ -1,4 +1,4 @@
-"""Losses that take turns on each batch."""
+"""Phases: several losses that are minimised in turn on each batch."""
 
 from collections.abc import Sequence
 
@@ -15,7 +15,7 @@ DATA = matrix(11, 6, density=0.6)
 
 
 class TwoPhases(TinyNetwork):
-    """First the output layer learns, then the input layer is drawn to 0."""
+    """Network whose output layer learns in the first phase; the second shrinks its input layer."""
 
     def phases(self) -> Sequence[Phase]:
         return [
@@ -26,7 +26,7 @@ class TwoPhases(TinyNetwork):
     def shrink(self, x: Rows, step: Step) -> Loss:
         self.seen: list[tuple[Tensor, int, Tensor]] = getattr(self, "seen", [])
         self.seen.append((x.positions, step.update, self.output.weight.detach().clone()))
-        size = self.input.weight.square().sum() + 0 * self.output.weight.sum()  # a gradient that nobody asked for
+        size = self.input.weight.square().sum() + 0 * self.output.weight.sum()  # a gradient that no phase needs
         return Loss(size, {"size": size})
 
 
@@ -49,7 +49,7 @@ def test_each_phase_moves_its_own_parameters_only_on_the_same_batches() -> None:
 
 
 def test_a_phase_sees_what_the_one_before_it_has_done_and_leaves_no_gradient_behind() -> None:
-    """The output layer moves just as it does where nobody else asks for its gradient."""
+    """The output layer is updated as if no other phase computed a gradient of it."""
 
     class Silent(TwoPhases):
         def shrink(self, x: Rows, step: Step) -> Loss:
