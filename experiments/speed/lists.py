@@ -1,4 +1,4 @@
-"""How long top-n lists and their evaluation take, in turn with others'."""
+"""Timing of top-N lists and of their evaluation, interleaved with implicit's lists."""
 
 import statistics
 from collections.abc import Callable
@@ -14,14 +14,14 @@ from recsys_ae import Recommender, Run, evaluate
 
 TOP = 100
 METRICS = ("recall@20", "recall@50", "ndcg@100", "precision@20", "map@20", "mrr@20", "hit@20")
-FEW = 256  # users ranked to see how long more will take
+FEW = 256  # users that are ranked to estimate the time for more
 
 
 def top_n(model: Recommender, data: shapes.Data, run: Run, budget: float, width: int) -> dict[str, Any]:
-    """Time the lists of training users, seen items removed: of all, or of as many as a quarter of the seconds allows.
+    """Time the lists of training users, without seen items; a quarter of the seconds limits the number of users.
 
-    Beside it implicit ranks the same users by random factors, ``width`` of them: as many multiply-adds as the model has
-    for a user and an item.
+    For comparison implicit ranks the same users by ``width`` random factors, which need as many multiply-adds per user
+    and item as the model.
     """
     device, few = run.torch_device, sample(data.train, FEW).matrix
     model.recommend(few, TOP)
@@ -30,22 +30,23 @@ def top_n(model: Recommender, data: shapes.Data, run: Run, budget: float, width:
     works: list[Callable[[], object]] = [lambda: model.recommend(histories, TOP)]
     if width and device.type == "cpu":
         works.append(_implicit(histories, width, run))
-    own, *others = in_turn(*works, device=device)
+    seconds, *rivals = in_turn(*works, device=device)
     users = histories.shape[0]
-    found: dict[str, Any] = {"users_per_second": users / statistics.median(own), "users": users, "k": TOP}
-    for other in others:
-        rate = users / statistics.median(other)
-        found["implicit"] = {"users_per_second": rate, "factors": width, "ratio": ratio(own, other)}
-    return found
+    timings: dict[str, Any] = {"users_per_second": users / statistics.median(seconds), "users": users, "k": TOP}
+    for rival in rivals:
+        rate = users / statistics.median(rival)
+        timings["implicit"] = {"users_per_second": rate, "factors": width, "ratio": ratio(seconds, rival)}
+    return timings
 
 
 def evaluation(model: Recommender, data: shapes.Data, run: Run, most: int) -> dict[str, Any]:
-    """Time the evaluation of test users by seven metrics, in turn with the lists alone, which are part of it."""
+    """Time the evaluation of test users by seven metrics, interleaved with the lists alone, which are part of it."""
     n = min(most, len(data.test.users))
     test = data.test.select(np.arange(n))
     works = (lambda: evaluate(model, test, METRICS), lambda: model.recommend(test.histories, TOP))
-    own, ranking = in_turn(*works, device=run.torch_device)
-    return {"users_per_second": n / statistics.median(own), "users": n, "beside_ranking": ratio(own, ranking) - 1}
+    seconds, ranking = in_turn(*works, device=run.torch_device)
+    added = ratio(seconds, ranking) - 1
+    return {"users_per_second": n / statistics.median(seconds), "users": n, "beside_ranking": added}
 
 
 def _implicit(histories: csr_matrix, factors: int, run: Run) -> Callable[[], object]:

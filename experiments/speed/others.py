@@ -1,8 +1,8 @@
-"""Other packages on the same matrices, each in its own environment: by name and path of its interpreter.
+"""Fits of other packages to the same matrices, each by the interpreter of its own environment.
 
     python experiments/speed/run.py --other lenskit=/path/to/python --other cornac=/path/to/python
 
-This file is then run by that interpreter and prints one line of JSON; so it imports NumPy, and the package, alone.
+That interpreter runs this file, which prints one line of JSON. So the file imports only NumPy and the package.
 """
 
 import json
@@ -15,12 +15,12 @@ from typing import Any
 
 import numpy as np
 
-EPOCHS = 2  # of a network, beside those that warm up
+EPOCHS = 2  # timed epochs of a network, after those that warm up
 
 
 def lenskit_ease(matrix: tuple[np.ndarray, np.ndarray, int]) -> dict[str, float]:
     """Time LensKit's EASE (2025.8 or later)."""
-    import pandas as pd  # noqa: PLC0415  of the package's environment, as all below
+    import pandas as pd  # noqa: PLC0415  in the package's environment, as all below
     from lenskit.data import from_interactions_df  # noqa: PLC0415
     from lenskit.knn.ease import EASEScorer  # noqa: PLC0415
 
@@ -40,45 +40,45 @@ def cornac_ease(matrix: tuple[np.ndarray, np.ndarray, int]) -> dict[str, float]:
 
 
 def cornac_vaecf(matrix: tuple[np.ndarray, np.ndarray, int]) -> dict[str, float]:
-    """Time Cornac's Mult-VAE, 600-200, batches of 500: the difference of two fits is an epoch."""
+    """Time an epoch of Cornac's Mult-VAE, 600-200, batches of 500, as a difference of two fits."""
     from cornac.models import VAECF  # noqa: PLC0415
 
     data = _cornac_data(matrix)
     settings: dict[str, Any] = {"k": 200, "autoencoder_structure": [600], "act_fn": "tanh", "likelihood": "mult"}
     settings |= {"batch_size": 500, "learning_rate": 1e-3, "beta": 0.2, "seed": 0, "use_gpu": False, "verbose": False}
-    one, again, more = (VAECF(n_epochs=n, **settings) for n in (1, 1, 1 + EPOCHS))
-    one.fit(data)  # which imports PyTorch
-    first = _seconds(lambda: again.fit(data))
-    return {"seconds_per_epoch": (_seconds(lambda: more.fit(data)) - first) / EPOCHS}
+    warm_up, short, long = (VAECF(n_epochs=n, **settings) for n in (1, 1, 1 + EPOCHS))
+    warm_up.fit(data)  # imports PyTorch
+    short_seconds = _seconds(lambda: short.fit(data))
+    return {"seconds_per_epoch": (_seconds(lambda: long.fit(data)) - short_seconds) / EPOCHS}
 
 
 KNOWN = {
     "lenskit": {"ease": lenskit_ease},
     "cornac": {"ease": cornac_ease, "vaecf": cornac_vaecf},
 }
-"""The models of each package that this benchmark knows how to fit."""
+"""Models of each package that this benchmark can fit."""
 
 
 def parse(text: str) -> tuple[str, str]:
-    """Read ``name=interpreter``; an unknown package or a missing interpreter is refused."""
-    name, given, interpreter = text.partition("=")
+    """Read ``name=interpreter``; refuse an unknown package or a missing interpreter."""
+    name, equals_sign, interpreter = text.partition("=")
     if name not in KNOWN:
-        raise SystemExit(f"--other: there is no package {name!r}; known: {', '.join(KNOWN)}")
-    if not given or not Path(interpreter).is_file():
-        raise SystemExit(f"--other {text}: expected {name}=/path/to/python of an environment in which it is installed")
+        raise SystemExit(f"--other: there is no package {name!r}; available: {', '.join(KNOWN)}")
+    if not equals_sign or not Path(interpreter).is_file():
+        raise SystemExit(f"--other {text}: expected {name}=/path/to/python of an environment that has {name} installed")
     return name, interpreter
 
 
 def measure(name: str, model: str, interpreter: str, file: Path, threads: int | None) -> dict[str, Any]:
-    """Fit another package's model in its own environment; return what it measured, or why it did not."""
+    """Fit another package's model in its own environment; return its timings, or the reason of a failure."""
     command = [interpreter, str(Path(__file__).absolute()), name, model, str(file)]
     environment = {**os.environ, **({} if threads is None else {"OMP_NUM_THREADS": str(threads)})}
-    done = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
-    if done.returncode:
-        last = (done.stderr.strip().splitlines() or [f"exit code {done.returncode}"])[-1]
-        return {"refused": last}
-    found: dict[str, Any] = json.loads(done.stdout.strip().splitlines()[-1])
-    return found
+    process = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
+    if process.returncode:
+        reason = (process.stderr.strip().splitlines() or [f"exit code {process.returncode}"])[-1]
+        return {"refused": reason}
+    timings: dict[str, Any] = json.loads(process.stdout.strip().splitlines()[-1])
+    return timings
 
 
 def _cornac_data(matrix: tuple[np.ndarray, np.ndarray, int]) -> Any:
@@ -101,12 +101,12 @@ def _peak_mib() -> float | None:
 
 
 def main(name: str, model: str, file: str) -> None:
-    """Fit a model to the training matrix of a file that `shapes.make` has written; print what was measured."""
+    """Fit a model to the training matrix in a file of `shapes.make`; print its timings as JSON."""
     with np.load(file) as stored:
         indptr, columns, n_items = stored["train_indptr"], stored["train_indices"], int(stored["items"])
     rows = np.repeat(np.arange(len(indptr) - 1), np.diff(indptr))
-    found: dict[str, Any] = KNOWN[name][model]((rows, columns, n_items))
-    print(json.dumps({**found, "peak_mib": _peak_mib()}))
+    timings: dict[str, Any] = KNOWN[name][model]((rows, columns, n_items))
+    print(json.dumps({**timings, "peak_mib": _peak_mib()}))
 
 
 if __name__ == "__main__":

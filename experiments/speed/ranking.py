@@ -1,7 +1,7 @@
-"""Top-100 lists and evaluation, beside the product they rest on and beside implicit.
+"""Timing of top-100 lists and evaluation, compared with the underlying matrix product and with implicit.
 
-Run it alone: ``python experiments/speed/ranking.py``. All is timed in one process, one job after the other in rounds,
-and the least time counts. The weights are random, which changes nothing about the time but for ties.
+Run it alone: ``python experiments/speed/ranking.py``. All jobs run in one process, in turn over several rounds, and the
+least time counts. The weights are random, which changes the time only by the number of ties.
 """
 
 import argparse
@@ -34,7 +34,7 @@ NAMES = ["recall@20", "recall_all@20", "precision@20", "ndcg@100", "map@100", "m
 
 
 def histories(n: int, n_items: int, length: int, seed: int) -> csr_matrix:
-    """Draw items by a Zipf law, about ``length`` for each of the users."""
+    """Draw items by a Zipf law, about ``length`` per user; return a binary matrix ``(n, n_items)``."""
     popularity = 1 / np.arange(10, n_items + 10)
     columns = np.random.default_rng(seed).choice(n_items, n * length, p=popularity / popularity.sum())
     entries = np.ones(n * length, np.float32), (np.arange(n).repeat(length), columns)
@@ -45,17 +45,17 @@ def histories(n: int, n_items: int, length: int, seed: int) -> csr_matrix:
 
 def timed(jobs: dict[str, Callable[[], Any]], rounds: int) -> dict[str, float]:
     """Return the least seconds of each job."""
-    found = dict.fromkeys(jobs, np.inf)
+    least = dict.fromkeys(jobs, np.inf)
     for _ in range(rounds):
         for name, job in jobs.items():
             started = time.perf_counter()
             job()
-            found[name] = min(found[name], time.perf_counter() - started)
-    return found
+            least[name] = min(least[name], time.perf_counter() - started)
+    return least
 
 
 def matched(matrix: csr_matrix, rounds: int) -> dict[str, float]:
-    """Time the lists of all users by our models, by implicit, and the products alone."""
+    """Time the lists of all users by our models and by implicit, and the matrix products alone."""
     n, n_items = matrix.shape
     fallback, candidates = torch.zeros(n_items), Candidates.of(matrix)
     rng = np.random.default_rng(0)
@@ -69,25 +69,25 @@ def matched(matrix: csr_matrix, rounds: int) -> dict[str, float]:
     rows = [Rows.from_matrix(matrix[start : start + 512], torch.device("cpu")) for start in range(0, n, 512)]
     jobs: dict[str, Callable[[], Any]] = {"mult_vae": lists(vae), "ease": lists(ease)}
     for factors in (WIDTH, round(matrix.nnz / n)):
-        with one_blas_thread():  # it warns of more where it is made
+        with one_blas_thread():  # its constructor warns of more threads
             als = AlternatingLeastSquares(factors=factors)
         als.user_factors = rng.standard_normal((n, factors), dtype=np.float32)
         als.item_factors = rng.standard_normal((n_items, factors), dtype=np.float32)
         jobs[f"implicit als {factors}"] = lambda als=als: als.recommend(np.arange(n), matrix, N=K)  # type: ignore[misc]
-    jobs["product torch"] = lambda: [part @ output.T for part in codes.split(512)]
-    jobs["product numpy"] = lambda: [part.numpy() @ output.numpy().T for part in codes.split(512)]
-    jobs["product sparse"] = lambda: [one.product(ease.weights) for one in rows]
+    jobs["product torch"] = lambda: [batch @ output.T for batch in codes.split(512)]
+    jobs["product numpy"] = lambda: [batch.numpy() @ output.numpy().T for batch in codes.split(512)]
+    jobs["product sparse"] = lambda: [batch.product(ease.weights) for batch in rows]
     with torch.inference_mode():
         return timed(jobs, rounds)
 
 
-def judged(n: int, n_items: int, seed: int, rounds: int) -> dict[str, float]:
-    """Time seven metrics of each of ``n`` users' lists, and their intervals."""
+def evaluated(n: int, n_items: int, seed: int, rounds: int) -> dict[str, float]:
+    """Time seven metrics of the lists of ``n`` users, and their intervals."""
     rng = np.random.default_rng(seed)
     top = (rng.integers(0, n_items, (n, 1)) + np.arange(K) * 7) % n_items
     targets = histories(n, n_items, 20, seed)
     values = metrics.per_user(top, targets, NAMES)
-    frame = {name: one[~np.isnan(one)] for name, one in values.items()}
+    frame = {name: scores[~np.isnan(scores)] for name, scores in values.items()}
     import pandas as pd  # noqa: PLC0415
 
     table = pd.DataFrame(frame)
@@ -101,33 +101,42 @@ def judged(n: int, n_items: int, seed: int, rounds: int) -> dict[str, float]:
 
 
 def main() -> None:
-    """Print a table and write it down."""
+    """Time the jobs, print a table and save it as JSON."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--ml1m", type=Path, help="a folder with the split's train.npz; else its shape is drawn")
-    parser.add_argument("--users", type=int, default=2048, help="of the catalogue of 20,000 items")
-    parser.add_argument("--rounds", type=int, default=2)
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--out", type=Path, default=Path(__file__).parent / "results" / "ranking.json")
-    asked = parser.parse_args()
+    parser.add_argument(
+        "--ml1m", type=Path, help="folder with the split's train.npz; default: a random matrix of its shape"
+    )
+    parser.add_argument("--users", type=int, default=2048, help="users with 20,000 items; default: %(default)s")
+    parser.add_argument("--rounds", type=int, default=2, help="rounds of timing; default: %(default)s")
+    parser.add_argument("--seed", type=int, default=0, help="random seed; default: %(default)s")
+    parser.add_argument(
+        "--out",
+        type=Path,
+        default=Path(__file__).parent / "results" / "ranking.json",
+        help="JSON file of the results; default: %(default)s",
+    )
+    arguments = parser.parse_args()
     torch.set_num_threads(2)
-    torch.manual_seed(asked.seed)
+    torch.manual_seed(arguments.seed)
     from scipy.sparse import load_npz  # noqa: PLC0415
 
-    small = load_npz(asked.ml1m / "train.npz") if asked.ml1m else histories(6034, 3497, 150, asked.seed)
-    done: dict[str, Any] = {
-        "machine": f"{platform.machine()}, 2 threads", "seed": asked.seed, "torch": torch.__version__,
+    small = load_npz(arguments.ml1m / "train.npz") if arguments.ml1m else histories(6034, 3497, 150, arguments.seed)
+    results: dict[str, Any] = {
+        "machine": f"{platform.machine()}, 2 threads", "seed": arguments.seed, "torch": torch.__version__,
         "numpy": np.__version__, "implicit": implicit.__version__,
     }  # fmt: skip
-    for name, matrix in {"ml1m": canonical(small), "20k": histories(asked.users, 20_000, 100, asked.seed)}.items():
-        found = matched(matrix, asked.rounds)
-        done[name] = {"users": matrix.shape[0], "items": matrix.shape[1], "seconds": found}
-        for job, seconds in found.items():
+    matrices = {"ml1m": canonical(small), "20k": histories(arguments.users, 20_000, 100, arguments.seed)}
+    for name, matrix in matrices.items():
+        least = matched(matrix, arguments.rounds)
+        results[name] = {"users": matrix.shape[0], "items": matrix.shape[1], "seconds": least}
+        for job, seconds in least.items():
             print(f"{name:5} {job:18} {seconds:8.3f} s {matrix.shape[0] / seconds:10,.0f} users/s")
-    done["metrics"] = {"users": asked.users, "seconds": judged(asked.users, 20_000, asked.seed, asked.rounds)}
-    for job, seconds in done["metrics"]["seconds"].items():
-        print(f"20k   {job:18} {seconds:8.3f} s {asked.users / seconds:10,.0f} users/s")
-    asked.out.parent.mkdir(parents=True, exist_ok=True)
-    write_text(asked.out, json.dumps(done, indent=2))
+    least = evaluated(arguments.users, 20_000, arguments.seed, arguments.rounds)
+    results["metrics"] = {"users": arguments.users, "seconds": least}
+    for job, seconds in least.items():
+        print(f"20k   {job:18} {seconds:8.3f} s {arguments.users / seconds:10,.0f} users/s")
+    arguments.out.parent.mkdir(parents=True, exist_ok=True)
+    write_text(arguments.out, json.dumps(results, indent=2))
 
 
 if __name__ == "__main__":

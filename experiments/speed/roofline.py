@@ -1,7 +1,7 @@
-"""The roofline: rates that this machine was measured at, and the least arithmetic and traffic of each model.
+"""Roofline model: the least arithmetic and memory traffic of each model, and the rates of this machine.
 
 An epoch takes at least the larger of FLOPs / rate and bytes / bandwidth. The FLOPs are those of the dense layers
-after a sparse input layer; the bytes are those of the weights, their gradients, Adam's moments, and the logits.
+after a sparse input layer. The bytes are those of the weights, their gradients, Adam's moments, and the logits.
 """
 
 import dataclasses
@@ -13,18 +13,18 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from timing import seconds_of  # beside this file
+from timing import seconds_of  # next to this file
 from torch import Tensor
 
 DTYPES = {"bf16": torch.bfloat16, "fp64": torch.float64}  # all others are float32
 FLOAT = 4  # bytes
-COPIED = 2**26  # numbers, past every cache
-COLUMNS = 100_000  # of a matrix whose product is timed, at most: the rate of more is the same
+COPIED = 2**26  # numbers of the timed copy, more than any cache holds
+COLUMNS = 100_000  # most columns of a timed product; more do not change the rate
 
 
 @dataclass(frozen=True)
 class Work:
-    """What an epoch costs at least, and the multiply-adds per user and item of scoring."""
+    """Least FLOPs and bytes of an epoch, and the multiply-adds per user and item of scoring."""
 
     flops: float
     bytes: float
@@ -37,7 +37,7 @@ class Work:
 
 @dataclass(frozen=True)
 class Rows:
-    """The training rows: how many, how wide, and how many entries a row has on average."""
+    """Number and width of the training rows, and the mean number of entries of a row."""
 
     n: int
     width: int
@@ -46,9 +46,10 @@ class Rows:
 
 @dataclass(frozen=True)
 class Layers:
-    """The widths of an autoencoder: after its input, and before its output.
+    """Widths of an autoencoder's layers: after its input, and before its output.
 
-    In an update ``columns`` of a row's output are computed, and that many rows of the first and last layer are touched.
+    An update computes ``columns`` outputs per row; it reads and writes ``inputs`` rows of the first layer and
+    ``outputs`` rows of the last.
     """
 
     items: int
@@ -60,18 +61,18 @@ class Layers:
 
     @property
     def inner(self) -> int:
-        """Weights between the input layer and the output layer."""
+        """Number of weights between the input layer and the output layer."""
         return sum(a * b for widths in (self.encoder, self.decoder) for a, b in itertools.pairwise(widths))
 
-    def flops(self, kept: float) -> float:
-        """Return the FLOPs of an update per row with ``kept`` non-zero inputs, whose own gradients are not needed."""
-        return 4 * kept * self.encoder[0] + 6 * (self.inner + self.decoder[-1] * self.columns)
+    def flops(self, nonzeros: float) -> float:
+        """Return the FLOPs of an update per row with ``nonzeros`` non-zero inputs; inputs need no gradients."""
+        return 4 * nonzeros * self.encoder[0] + 6 * (self.inner + self.decoder[-1] * self.columns)
 
     def bytes(self, batch: int, dense: int = 0) -> float:
-        """Return the traffic of an update: Adam, gradients, weights read, five passes over the logits and the input.
+        """Return the bytes of an update: Adam, gradients, weights read, five passes over the logits and the input.
 
-        Adam reads a weight, its gradient and two moments, and writes all but the gradient, which was written before.
-        The input layer is read once more, the output layer twice.
+        Adam reads a weight, its gradient and two moments, and writes the weight and the moments; the gradient was
+        written before. The input layer is read once more, the output layer twice.
         """
         inner = self.inner + sum(self.encoder) + sum(self.decoder[1:])
         input_layer, output_layer = self.inputs * self.encoder[0], self.outputs * self.decoder[-1]
@@ -81,24 +82,24 @@ class Layers:
 
 
 def dense_flops(layers: Layers) -> float:
-    """Return the FLOPs of an update per row where the input is dense, too."""
+    """Return the FLOPs of an update per row with a dense input layer."""
     return layers.flops(0) + 4 * layers.items * layers.encoder[0]
 
 
 def work(spec: Any, rows: Rows, distinct: int) -> Work | None:
-    """Return what a pass over the rows costs a model at least; None where that is not known.
+    """Return the least work of a model's pass over the rows; None for a model without a formula.
 
-    ``distinct`` columns occur in a batch of rows.
+    ``distinct`` is the number of different columns in a batch of rows.
     """
-    known: dict[str, Callable[[Any, Rows, int], Work]] = {
+    formulas: dict[str, Callable[[Any, Rows, int], Work]] = {
         "mult_vae": _mult_vae, "mult_dae": _mult_dae, "recvae": _recvae, "ease": _ease, "als": _als,
     }  # fmt: skip
-    found = known.get(spec.name())
-    return None if found is None else found(spec, rows, distinct)
+    formula = formulas.get(spec.name())
+    return None if formula is None else formula(spec, rows, distinct)
 
 
 def _layers(spec: Any, rows: Rows, distinct: int, encoder: Sequence[int], decoder: Sequence[int]) -> Layers:
-    """Return the layers; with a sampled softmax only the rows that an update needs are computed and updated."""
+    """Return the layers; with a sampled softmax they count only the rows that an update needs."""
     samples = getattr(spec, "sampled_items", 0)
     if not samples:
         return Layers(rows.width, encoder, decoder, *3 * [rows.width])
@@ -108,8 +109,8 @@ def _layers(spec: Any, rows: Rows, distinct: int, encoder: Sequence[int], decode
 
 def _trained(spec: Any, rows: Rows, layers: Layers) -> Work:
     updates = -(-rows.n // spec.batch_size)
-    kept = rows.entries * (1 - spec.dropout)
-    return Work(rows.n * layers.flops(kept), updates * layers.bytes(spec.batch_size), layers.decoder[-1])
+    nonzeros = rows.entries * (1 - spec.dropout)
+    return Work(rows.n * layers.flops(nonzeros), updates * layers.bytes(spec.batch_size), layers.decoder[-1])
 
 
 def _mult_vae(spec: Any, rows: Rows, distinct: int) -> Work:
@@ -123,9 +124,9 @@ def _mult_dae(spec: Any, rows: Rows, distinct: int) -> Work:
 
 
 def _recvae(spec: Any, rows: Rows, distinct: int) -> Work:
-    """Return the mean over the passes that train the encoder, and those that train the decoder from kept codes.
+    """Return the mean over the passes that train the encoder and those that train the decoder from stored codes.
 
-    The decoder's gradient is not needed in the former, nor the code's in the latter. A cycle ends with the codes.
+    The former need no gradient of the decoder, the latter none of the code. The codes are computed once per cycle.
     """
     encoder = [spec.width] * spec.layers + [2 * spec.latent]
     layers = _layers(spec, rows, distinct, encoder, [spec.latent])
@@ -141,20 +142,20 @@ def _recvae(spec: Any, rows: Rows, distinct: int) -> Work:
 
 
 def _ease(spec: Any, rows: Rows, _: int) -> Work:
-    """Return n³ FLOPs for the inverse by Cholesky's factor; the Gram matrix is sparse. It scores by sums of rows."""
+    """Return n³ FLOPs for the inverse by Cholesky factorization; the Gram matrix is sparse, and scores sum rows."""
     size = 8 if spec.dtype == "float64" else FLOAT
     return Work(float(rows.width) ** 3, 2.0 * size * rows.width**2, max(1, round(rows.entries)))
 
 
 def _als(spec: Any, rows: Rows, _: int) -> Work:
-    """Return an iteration by three steps of conjugate gradients: two Gram matrices, and products with each row.
+    """Return an iteration with three conjugate-gradient steps: two Gram matrices, and products with each row.
 
     Takács, Pilászy, Tikk, "Applications of the Conjugate Gradient Method for Implicit Feedback Collaborative
     Filtering", RecSys 2011.
     """
-    f, both, entries = spec.latent, rows.n + rows.width, rows.n * rows.entries
-    flops = 2 * f**2 * both + 4 * (2 * f**2 * both + 2 * 4 * f * entries)
-    return Work(flops, FLOAT * f * (2 * both + 2 * entries), f)
+    f, n_rows, entries = spec.latent, rows.n + rows.width, rows.n * rows.entries
+    flops = 2 * f**2 * n_rows + 4 * (2 * f**2 * n_rows + 2 * 4 * f * entries)
+    return Work(flops, FLOAT * f * (2 * n_rows + 2 * entries), f)
 
 
 def rates(
@@ -162,7 +163,7 @@ def rates(
 ) -> dict[str, float]:
     """Measure the FLOP/s of the three products of an output layer, and the bytes/s of a copy.
 
-    They are those of ``batch`` rows, ``width`` inputs and ``columns`` outputs: forward, and both gradients.
+    The products are those of ``batch`` rows, ``width`` inputs and ``columns`` outputs: forward, and both gradients.
     """
     columns = min(columns, COLUMNS)
     dtype = DTYPES.get(precision, torch.float32)
@@ -190,8 +191,8 @@ def _median(work: Callable[[], object], device: torch.device, seconds: float) ->
     return statistics.median(times)
 
 
-def as_dict(found: Work, rates: dict[str, float], seconds: float) -> dict[str, Any]:
-    """Return the bound and the fraction of it that was reached."""
-    bound = found.bound(rates)
-    by = "arithmetic" if found.flops / rates["gemm"] >= found.bytes / rates["bandwidth"] else "traffic"
-    return {**dataclasses.asdict(found), "seconds": bound, "by": by, "fraction": bound / seconds}
+def as_dict(least: Work, rates: dict[str, float], seconds: float) -> dict[str, Any]:
+    """Return the bound in seconds, its cause, and the fraction of it that was reached."""
+    bound = least.bound(rates)
+    by = "arithmetic" if least.flops / rates["gemm"] >= least.bytes / rates["bandwidth"] else "traffic"
+    return {**dataclasses.asdict(least), "seconds": bound, "by": by, "fraction": bound / seconds}

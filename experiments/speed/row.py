@@ -1,4 +1,4 @@
-"""One row of the benchmark, measured in a process of its own: a model on a shape, a device and a precision."""
+"""Measurement of one row of the benchmark: a model on a shape, a device and a precision."""
 
 import contextlib
 import dataclasses
@@ -22,12 +22,12 @@ from recsys_ae.nn.runtime import free_memory
 from recsys_ae.nn.training.model import TrainableSpec
 from recsys_ae.spec.text import read
 
-WIDTH, BATCH = 200, 500  # of the products whose rate is measured, where a model has none of its own
+WIDTH, BATCH = 200, 500  # of the products whose rate is measured, for models without width or batch size
 
 
 @dataclass(frozen=True)
 class Row:
-    """What to measure: ``model`` is a name, with settings after a colon, and commas between them."""
+    """Identity and limits of a row; ``model`` is a name, with settings after a colon, separated by commas."""
 
     shape: str
     model: str
@@ -40,30 +40,30 @@ class Row:
 
     @property
     def spec(self) -> Spec:
-        """The model's hyper-parameters."""
+        """Hyper-parameters of the model."""
         name, _, settings = self.model.partition(":")
         return read(spec_class(name), settings.replace(",", " "))
 
     @property
     def run(self) -> Run:
-        """The circumstances of the fits."""
+        """Run settings of the fits."""
         precision: Any = "bf16" if self.precision == "bf16" else "fp32"
         return Run(seed=fits.SEED, device=self.device, precision=precision, threads=self.threads)
 
 
-def measure(row: Row, what: str) -> dict[str, Any]:
-    """Measure the ``times`` of a row, the ``memory`` of its fit or its ``yardstick``'s, or make a ``profile``."""
+def measure(row: Row, quantity: str) -> dict[str, Any]:
+    """Measure the ``times`` of a row, the ``memory`` of its fit or of its ``yardstick``, or its ``profile``."""
     torch.set_num_threads(row.threads or torch.get_num_threads())
     torch.set_float32_matmul_precision("high" if row.precision == "tf32" else "highest")
     if row.run.torch_device.type == "cpu":
         _refuse_more_than(free_memory(row.run.torch_device))
     data = shapes.load(Path(row.file))
     measures = {"times": _times, "memory": _memory, "yardstick": _yardstick_memory, "profile": _profile}
-    return measures[what](row, data)
+    return measures[quantity](row, data)
 
 
 def _refuse_more_than(free: int | None) -> None:
-    """Let an allocation past the free memory fail, before the system ends a process of its own choice."""
+    """Make an allocation beyond the free memory fail, before the system kills a process."""
     with contextlib.suppress(ImportError, ValueError, OSError):
         import resource  # noqa: PLC0415  not on every system
 
@@ -72,7 +72,7 @@ def _refuse_more_than(free: int | None) -> None:
 
 
 def _memory(row: Row, data: shapes.Data) -> dict[str, Any]:
-    """Fit to all rows until the most memory has been claimed: three updates, an iteration, or a whole closed form."""
+    """Fit to all rows until the peak of memory: for three updates, one iteration, or a complete closed form."""
     loaded, spec = peak_mib(), row.spec
     enough = after_updates(3 if isinstance(spec, TrainableSpec) else 1)
     with contextlib.suppress(EnoughError):
@@ -97,14 +97,14 @@ def _peak(row: Row) -> dict[str, float]:
 
 
 def _times(row: Row, data: shapes.Data) -> dict[str, Any]:
-    import lists  # noqa: PLC0415  what it imports is not to count as memory of a fit
+    import lists  # noqa: PLC0415  its imports must not count as memory of a fit
 
     spec, train, run = row.spec, data.train, row.run
     rows = roofline.Rows(train.shape[0], train.shape[1], train.nnz / train.shape[0])
     batch = getattr(spec, "batch_size", BATCH)
     least = roofline.work(spec, rows, _distinct(train, batch))
     width = least.width if least else 0
-    # A closed form has a precision of its own.
+    # A closed form has its own precision.
     precision = "fp64" if getattr(spec, "dtype", "") == "float64" else row.precision
     rate = partial(roofline.rates, run.torch_device, precision, batch, width or WIDTH, rows.width, row.seconds / 40)
     rates = rate()
@@ -112,17 +112,17 @@ def _times(row: Row, data: shapes.Data) -> dict[str, Any]:
     measured |= {"interactions": train.nnz, "threads": torch.get_num_threads(), "spec": repr(spec)}
     bound = least.bound(rates) if least else 0.0
     if isinstance(spec, TrainableSpec):
-        model, found = fits.by_gradient(spec, train, run, row.seconds)
+        model, timings = fits.by_gradient(spec, train, run, row.seconds)
     elif not hasattr(spec, "iterations") and bound > fits.PATIENCE * row.seconds:
-        reason = f"takes {bound:,.0f} s at least; it is begun with --seconds {bound / fits.PATIENCE:,.0f} or more"
-        return {**measured, "refused": reason}
+        least_budget = f"--seconds {bound / fits.PATIENCE:,.0f} or more"
+        return {**measured, "refused": f"takes {bound:,.0f} s at least; to start it, set {least_budget}"}
     else:
-        model, found = fits.whole(spec, train, run, row.seconds)
-    measured |= found
-    # Before and after the fit, and the better of both: what else the machine does makes them slower, never faster.
+        model, timings = fits.whole(spec, train, run, row.seconds)
+    measured |= timings
+    # The rates before and after the fit, the better of both: other work on the machine only makes them slower.
     rates |= {name: max(rates[name], again) for name, again in rate().items()}
     if least:
-        seconds = found.get("seconds_per_epoch", found["fit_seconds"])
+        seconds = timings.get("seconds_per_epoch", timings["fit_seconds"])
         measured["bound"] = roofline.as_dict(least, rates, seconds)
     measured["top_n"] = lists.top_n(model, data, run, row.seconds, width)
     if width:
@@ -133,13 +133,13 @@ def _times(row: Row, data: shapes.Data) -> dict[str, Any]:
 
 
 def _distinct(train: Interactions, batch: int) -> int:
-    """Return how many different columns a batch of rows has, as the median of a few."""
-    some = (fits.sample(train, batch, seed).matrix.indices for seed in range(5))
-    return int(statistics.median(len(np.unique(one)) for one in some))
+    """Return the number of different columns in a batch of rows, the median of five batches."""
+    batches = (fits.sample(train, batch, seed).matrix.indices for seed in range(5))
+    return int(statistics.median(len(np.unique(columns)) for columns in batches))
 
 
 def _profile(row: Row, data: shapes.Data) -> dict[str, Any]:
-    """Return where the time of a pass of four updates goes, after one to warm up: the 15 dearest operations."""
+    """Return the 15 slowest operations of a pass of four updates, after a pass that warms up."""
     from torch.profiler import ProfilerActivity, profile  # noqa: PLC0415  slow to import
 
     spec, cuda = row.spec, row.run.torch_device.type == "cuda"

@@ -1,4 +1,4 @@
-"""The data of the benchmark: MovieLens 1M, and generated data in the shapes of larger sets, kept in a file each."""
+"""Data files of the benchmark: MovieLens 1M, and synthetic data in the shapes of larger data sets."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,12 +14,12 @@ from recsys_ae.data.named import find
 from recsys_ae.data.synthetic.generate import synthesize
 from recsys_ae.storage.atomic import whole_file
 
-TARGETS = 0.2  # of a test user's items
+TARGETS = 0.2  # share of a test user's items
 
 
 @dataclass(frozen=True)
 class Size:
-    """How many training users, items and training interactions; test users come on top."""
+    """Numbers of training users, items and training interactions, without the test users."""
 
     users: int
     items: int
@@ -27,7 +27,7 @@ class Size:
 
     @property
     def tested(self) -> int:
-        """The number of test users."""
+        """Number of test users."""
         return min(10_000, max(1, self.users // 8))
 
 
@@ -42,7 +42,7 @@ SHAPES = {
 
 
 class Data(NamedTuple):
-    """What models are fitted to, users to test them on, and where both come from."""
+    """Training interactions, test users, and their source: ``real`` or ``generated``."""
 
     train: Interactions
     test: Holdout
@@ -51,19 +51,20 @@ class Data(NamedTuple):
 
 def make(name: str, path: Path, data_dir: Path | None) -> None:
     """Write the data of a shape into a file."""
-    found = _found(name, data_dir)
-    matrix, histories, targets = _movielens(data_dir) if found else _generated(SHAPES[name])
-    parts = {"train": matrix, "histories": histories, "targets": targets}
-    arrays = {f"{part}_{field}": getattr(one, field) for part, one in parts.items() for field in ("indptr", "indices")}
+    real = _is_available(name, data_dir)
+    train, histories, targets = _movielens(data_dir) if real else _generated(SHAPES[name])
+    matrices = {"train": train, "histories": histories, "targets": targets}
+    fields = ("indptr", "indices")
+    arrays = {f"{key}_{field}": getattr(matrix, field) for key, matrix in matrices.items() for field in fields}
     with whole_file(path) as partial, partial.open("wb") as file:
-        np.savez(file, items=matrix.shape[1], source="real" if found else "generated", **arrays)
+        np.savez(file, items=train.shape[1], source="real" if real else "generated", **arrays)
 
 
 def load(path: Path) -> Data:
-    """Read what `make` has written; every value is 1."""
+    """Read a file that `make` has written; every interaction is 1."""
     with np.load(path) as stored:
         n_items = int(stored["items"])
-        train, histories, targets = (_binary(stored, part, n_items) for part in ("train", "histories", "targets"))
+        train, histories, targets = (_binary(stored, key, n_items) for key in ("train", "histories", "targets"))
         source = str(stored["source"])
     items = pd.RangeIndex(n_items)
     users = pd.RangeIndex(train.shape[0])
@@ -72,19 +73,19 @@ def load(path: Path) -> Data:
 
 
 def ready(name: str, path: Path, data_dir: Path | None) -> bool:
-    """Say whether `make` has nothing to do; made-up data give way to real ones."""
+    """Return True if the file need not be written; real data replace synthetic ones."""
     if not path.exists():
         return False
     with np.load(path) as stored:
-        return str(stored["source"]) == "real" or not _found(name, data_dir)
+        return str(stored["source"]) == "real" or not _is_available(name, data_dir)
 
 
-def _found(name: str, data_dir: Path | None) -> bool:
+def _is_available(name: str, data_dir: Path | None) -> bool:
     return name == "ml-1m" and find(name, data_dir) is not None
 
 
-def _binary(stored: "np.lib.npyio.NpzFile", part: str, n_items: int) -> csr_matrix:
-    indptr, indices = stored[f"{part}_indptr"], stored[f"{part}_indices"]
+def _binary(stored: "np.lib.npyio.NpzFile", key: str, n_items: int) -> csr_matrix:
+    indptr, indices = stored[f"{key}_indptr"], stored[f"{key}_indices"]
     matrix = csr_matrix((np.ones(len(indices), np.float32), indices, indptr), shape=(len(indptr) - 1, n_items))
     matrix.has_canonical_format = True
     return matrix
@@ -101,17 +102,17 @@ def _movielens(data_dir: Path | None) -> tuple[csr_matrix, csr_matrix, csr_matri
 
 
 def _generated(size: Size) -> tuple[csr_matrix, csr_matrix, csr_matrix]:
-    """Generate training and test users alike; a fifth of each test user's items are targets."""
+    """Generate training and test users; a fifth of each test user's items are targets."""
     n_users = size.users + size.tested
-    wanted = round(size.interactions * n_users / size.users)
-    matrix = synthesize(n_users, size.items, wanted).interactions.matrix
-    # Its users are all alike, so that the last are as good as a random sample.
+    n_interactions = round(size.interactions * n_users / size.users)
+    matrix = synthesize(n_users, size.items, n_interactions).interactions.matrix
+    # All users follow one distribution, so the last ones are as good as a random sample.
     test = matrix[size.users :]
     target = np.random.default_rng(1).random(test.nnz) < TARGETS
-    return matrix[: size.users], _some(test, ~target), _some(test, target)
+    return matrix[: size.users], _selected(test, ~target), _selected(test, target)
 
 
-def _some(matrix: csr_matrix, keep: np.ndarray) -> csr_matrix:
+def _selected(matrix: csr_matrix, keep: np.ndarray) -> csr_matrix:
     rows = np.repeat(np.arange(matrix.shape[0]), np.diff(matrix.indptr))[keep]
     indptr = np.append(0, np.cumsum(np.bincount(rows, minlength=matrix.shape[0])))
     return csr_matrix((matrix.data[keep], matrix.indices[keep], indptr), shape=matrix.shape)

@@ -1,35 +1,34 @@
-"""The rows of the benchmark as Markdown."""
+"""Markdown table of the benchmark's rows."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 COLUMNS = (
-    "s/epoch", "rows/s", "× yardstick", "of bound", "fit s", "peak MiB", "top-100 users/s", "of bound", "× implicit",
-    "evaluated users/s", "beside lists",
+    "seconds/epoch", "rows/s", "time / yardstick", "share of bound", "fit seconds", "peak MiB", "top-100 users/s",
+    "share of bound", "time / implicit", "evaluated users/s", "added by metrics",
 )  # fmt: skip
 
 
 def table(rows: Iterable[Mapping[str, Any]]) -> str:
-    """Format the rows, and below them why some were refused."""
-    lines = [f"| shape | model | on | {' | '.join(COLUMNS)} |", "|---" * (len(COLUMNS) + 3) + "|"]
+    """Format the rows, and below them the reasons of refused ones."""
+    lines = [f"| shape | model | device | {' | '.join(COLUMNS)} |", "|---" * (len(COLUMNS) + 3) + "|"]
     refused = []
     for row in rows:
-        on = f"{row['device']} {row['precision']}".removesuffix(" own")
-        source = " (made up)" if row["shape"] == "ml-1m" and row.get("source") == "generated" else ""
+        device = f"{row['device']} {row['precision']}".removesuffix(" own")
+        source = " (synthetic)" if row["shape"] == "ml-1m" and row.get("source") == "generated" else ""
         if "refused" in row:
-            refused.append(f"- {row['shape']} {row['model']} {on}: {row['refused']}")
-        lines.append(f"| {row['shape']}{source} | {row['model']} | {on} | {' | '.join(_cells(row))} |")
+            refused.append(f"- {row['shape']} {row['model']} {device}: {row['refused']}")
+        lines.append(f"| {row['shape']}{source} | {row['model']} | {device} | {' | '.join(_cells(row))} |")
     return "\n".join([*lines, *([""] if refused else []), *refused])
 
 
 def _cells(row: Mapping[str, Any]) -> list[str]:
-    dense, bound, top, judged = (row.get(name, {}) for name in ("yardstick", "bound", "top_n", "evaluation"))
+    dense, bound, top, evaluation = (row.get(name, {}) for name in ("yardstick", "bound", "top_n", "evaluation"))
     fit = _number(row.get("fit_seconds"))
-    seen = _share(judged["beside_ranking"]) if judged else "–"
     return [
         _number(row.get("seconds_per_epoch")),
         _number(row.get("rows_per_second")),
-        # For als that is implicit's own fit.
+        # The yardstick of als is implicit's fit.
         _number(dense.get("ratio") or row.get("implicit", {}).get("ratio")),
         _share(bound.get("fraction")),
         f"≈ {fit}" if row.get("fit_extrapolated") else fit,
@@ -37,8 +36,8 @@ def _cells(row: Mapping[str, Any]) -> list[str]:
         _number(top.get("users_per_second")),
         _share(top.get("fraction")),
         _number(top.get("implicit", {}).get("ratio")),
-        _number(judged.get("users_per_second")),
-        seen,
+        _number(evaluation.get("users_per_second")),
+        _share(evaluation.get("beside_ranking")),
     ]
 
 

@@ -1,4 +1,4 @@
-"""Taking times: of laps inside a fit, of single calls, and of the most memory that was held."""
+"""Timing of laps inside a fit and of single calls, and the peak memory of a process."""
 
 import statistics
 import time
@@ -10,21 +10,21 @@ import torch
 from recsys_ae.nn.runtime import Progress
 
 REPEATS = 3
-"""How often each thing is timed, in turn with what it is compared with; the median counts."""
+"""Number of timings of each job, interleaved with the jobs it is compared with; the median is reported."""
 
 
 class EnoughError(Exception):
-    """Raised in the middle of a fit, by what it tells of its progress, once that has shown enough."""
+    """Raised by a progress callback to stop a fit that has been timed long enough."""
 
 
 def synchronise(device: torch.device) -> None:
-    """Wait until a device has done what it was told; the CPU has."""
+    """Wait until a device has finished its work; the CPU needs no wait."""
     if device.type == "cuda":
         torch.cuda.synchronize(device)
 
 
 def seconds_of(work: Callable[[], object], device: torch.device) -> float:
-    """Return the seconds that a call takes, with what it leaves a device to do."""
+    """Return the seconds of a call, including its work on the device."""
     synchronise(device)
     started = time.perf_counter()
     work()
@@ -33,15 +33,15 @@ def seconds_of(work: Callable[[], object], device: torch.device) -> float:
 
 
 class Laps:
-    """The laps of a fit, each of a number of epochs: give it to a `Run` as ``progress``.
+    """Times of the laps of a fit, each a number of epochs; pass the object to a `Run` as ``progress``.
 
     Attributes
     ----------
     seconds
-        Of each lap but the first, which warms up; from the report of the last batch of a lap to that of the next,
-        without what ``between`` does.
+        Seconds of each lap after the first, which warms up: from the report of a lap's last batch to that of the next
+        lap's, without the time of ``between``.
     first
-        Seconds until the first lap was done, with what came before it.
+        Seconds from the start to the end of the first lap.
     """
 
     def __init__(
@@ -94,15 +94,15 @@ def in_turn(*works: Callable[[], object], device: torch.device, repeats: int = R
     return [list(column) for column in zip(*rounds, strict=True)]
 
 
-def ratio(own: list[float], other: list[float]) -> float:
+def ratio(ours: list[float], theirs: list[float]) -> float:
     """Return the median of the paired quotients."""
-    return statistics.median(a / b for a, b in zip(own, other, strict=True))
+    return statistics.median(a / b for a, b in zip(ours, theirs, strict=True))
 
 
 def peak_mib() -> float:
-    """Return the most memory that this process has held, in MiB."""
+    """Return the peak memory of this process in MiB."""
     status = Path("/proc/self/status")
-    if status.exists():  # a process's own, while getrusage starts from that of the process it was forked from
+    if status.exists():  # of this process; getrusage starts from the peak of the process that it was forked from
         (line,) = (line for line in status.read_text(encoding="ascii").splitlines() if line.startswith("VmHWM"))
         return int(line.split()[1]) / 1024
     import resource  # noqa: PLC0415  not everywhere

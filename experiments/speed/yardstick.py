@@ -1,6 +1,7 @@
-"""The yardstick: Mult-VAE and Mult-DAE as they are usually written in PyTorch, on dense rows.
+"""Dense yardstick: Mult-VAE and Mult-DAE as they are usually written in PyTorch.
 
-Rows by ``toarray``, ``nn.Linear``, dense dropout, ``log_softmax`` over all items, ``torch.optim.Adam``; always fp32.
+It uses rows from ``toarray``, ``nn.Linear``, dense dropout, ``log_softmax`` over all items and ``torch.optim.Adam``,
+always in fp32.
 """
 
 import itertools
@@ -13,7 +14,7 @@ from torch.nn import functional
 
 
 class DenseAutoencoder(nn.Module):
-    """[items → hidden → code → hidden → items] with tanh; the code is a gaussian if ``variational``."""
+    """Autoencoder [items → hidden → code → hidden → items] with tanh; the code is Gaussian if ``variational``."""
 
     def __init__(self, n_items: int, hidden: tuple[int, ...], latent: int, *, variational: bool, dropout: float = 0.5):
         super().__init__()
@@ -42,12 +43,12 @@ class DenseAutoencoder(nn.Module):
 
 
 def multinomial(logits: Tensor, x: Tensor) -> Tensor:
-    """−Σ_i x_i log softmax(logits)_i, mean over rows."""
+    """Return −Σ_i x_i log softmax(logits)_i, the mean over rows."""
     return -torch.mean(torch.sum(functional.log_softmax(logits, 1) * x, -1))
 
 
 class Yardstick:
-    """A dense autoencoder in training on some rows."""
+    """Training of a dense autoencoder on the rows of a matrix."""
 
     def __init__(
         self,
@@ -68,7 +69,7 @@ class Yardstick:
         self.updates = 0
 
     def epoch(self) -> float:
-        """Pass over the rows once, in a random order; return the mean loss of the batches."""
+        """Train for one pass over the rows in random order; return the mean loss of the batches."""
         self.model.train()
         order = np.random.permutation(self.matrix.shape[0])  # noqa: NPY002  as it is usually written
         losses = [
@@ -77,7 +78,7 @@ class Yardstick:
         return sum(losses) / len(losses)
 
     def update(self, rows: np.ndarray) -> float:
-        """Descend once on these rows; return the loss."""
+        """Make one gradient step on these rows; return the loss."""
         x = torch.FloatTensor(self.matrix[rows].toarray()).to(self.device)
         self.optimizer.zero_grad()
         logits, mean, log_variance = self.model(x)
@@ -93,6 +94,6 @@ class Yardstick:
 
 
 def memory(n_items: int, hidden: tuple[int, ...], latent: int, batch_size: int) -> int:
-    """Return about how many bytes a yardstick's training needs."""
+    """Return the approximate number of bytes that training a yardstick needs."""
     widest = hidden[0] if hidden else latent
     return 4 * (4 * 2 * n_items * widest + 6 * batch_size * n_items)

@@ -1,4 +1,4 @@
-"""The benchmark: its formulas against published ones, its yardstick against the library, and a run on tiny data."""
+"""Tests of the benchmark: formulas against published numbers, the yardstick against the library, and a tiny run."""
 
 import dataclasses
 import importlib
@@ -40,11 +40,11 @@ def speed(monkeypatch: pytest.MonkeyPatch) -> Iterator[Speed]:
 
 @pytest.fixture
 def run(speed: Speed, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
-    """Return the program, whose rows are measured in this process."""
+    """Return the program, changed to measure its rows in this process."""
     module: ModuleType = speed("run")
 
-    def child(row: Any, what: str) -> dict[str, Any]:
-        return json.loads(json.dumps(module._answer(what, **dataclasses.asdict(row))))
+    def child(row: Any, quantity: str) -> dict[str, Any]:
+        return json.loads(json.dumps(module._answer(quantity, **dataclasses.asdict(row))))
 
     monkeypatch.setattr(module, "_child", child)
     monkeypatch.setattr(speed("roofline"), "COPIED", 2**16)
@@ -63,7 +63,7 @@ def test_a_mult_vae_of_ml_20m_costs_what_is_published(speed: Speed) -> None:
     layers = roofline.Layers(ITEMS, (600, 400), (200, 600), ITEMS, ITEMS, ITEMS)
     assert roofline.dense_flops(layers) / 1e6 == pytest.approx(122.8, abs=0.05)
     assert layers.flops(CLICKS / 2) / 1e6 == pytest.approx(74.6, abs=0.05)
-    # Bytes of an update, and of the 234 of an epoch, with a dense and with a sparse input.
+    # Bytes of an update with a dense and with a sparse input, and of the 234 updates of an epoch.
     assert layers.bytes(BATCH, dense=ITEMS) / 1e9 == pytest.approx(1.33, abs=0.005)
     assert layers.bytes(BATCH) / 1e9 == pytest.approx(1.13, abs=0.005)
     work = roofline.work(MultVAE(), roofline.Rows(USERS, ITEMS, CLICKS), ITEMS)
@@ -79,8 +79,9 @@ def test_the_other_models_cost_what_is_published(speed: Speed) -> None:
     shape = roofline.Rows(USERS, ITEMS, CLICKS)
     assert roofline.work(MultDAE(), shape, ITEMS).flops / 1e12 == pytest.approx(2.82, abs=0.02)
     assert roofline.work(spec_class("ease")(), shape, ITEMS).flops / 125e9 == pytest.approx(65, abs=0.5)
-    # RecVAE's four passes take 12.7 TFLOP where each runs the encoder; here its codes are kept from pass to pass:
-    # three times its former self, and the encoder of the decoder's pass, less one pass over all rows for the codes.
+    # The published 12.7 TFLOP of RecVAE's four passes count the encoder in each pass. Here its codes are stored from
+    # pass to pass. So three encoder passes over all rows are added: those of the old encoder in three passes, and that
+    # of the decoder's pass, less one pass for the codes.
     encoder = 2 * (4 * 600 * 600 + 600 * 400 + CLICKS * 600)
     cycle = 4 * roofline.work(RecVAE(), shape, ITEMS).flops + USERS * 3 * encoder
     assert cycle / 1e12 == pytest.approx(12.7, abs=0.15)
@@ -114,9 +115,9 @@ def test_the_yardstick_is_the_same_model_as_the_librarys(speed: Speed) -> None:
     theirs = yardstick.DenseAutoencoder(30, (8,), 4, variational=True).eval()
     layers = [ours.encoder.input, ours.encoder.deeper[1], ours.decoder.hidden[0], ours.decoder.output]
     with torch.no_grad():
-        for i, (layer, other) in enumerate(zip(layers, [*theirs.encoder, *theirs.decoder], strict=True)):
-            other.weight.copy_(layer.weight.T if i == 0 else layer.weight)
-            other.bias.copy_(layer.bias)
+        for i, (layer, dense_layer) in enumerate(zip(layers, [*theirs.encoder, *theirs.decoder], strict=True)):
+            dense_layer.weight.copy_(layer.weight.T if i == 0 else layer.weight)
+            dense_layer.bias.copy_(layer.bias)
         logits = theirs(dense)[0]
         torch.testing.assert_close(logits, ours(x), rtol=1e-5, atol=1e-6)
     assert yardstick.multinomial(logits, dense).item() == pytest.approx(losses.multinomial(logits, x).item(), rel=1e-5)
@@ -125,19 +126,19 @@ def test_the_yardstick_is_the_same_model_as_the_librarys(speed: Speed) -> None:
 @pytest.mark.parametrize("variational", [True, False])
 def test_the_yardstick_learns(variational: bool, speed: Speed) -> None:
     torch.manual_seed(0)
-    made = speed("yardstick").Yardstick(rows(), (8,), 4, variational=variational, batch_size=16, device=CPU)
-    first = made.epoch()
-    assert made.updates == 3
-    assert min(made.epoch() for _ in range(60)) < 0.98 * first
+    yardstick = speed("yardstick").Yardstick(rows(), (8,), 4, variational=variational, batch_size=16, device=CPU)
+    first = yardstick.epoch()
+    assert yardstick.updates == 3
+    assert min(yardstick.epoch() for _ in range(60)) < 0.98 * first
 
 
-def test_laps_leave_out_the_first_and_what_happens_between(speed: Speed) -> None:
+def test_laps_exclude_the_first_and_the_time_between(speed: Speed) -> None:
     timing = speed("timing")
     laps = timing.Laps(CPU, 2, between=lambda: time.sleep(0.2), limit=0.5)
-    reports = [Progress(epoch, 8, done, 10, {}) for epoch in range(1, 9) for done in (5, 10)]
+    reports = [Progress(epoch, 8, n_rows, 10, {}) for epoch in range(1, 9) for n_rows in (5, 10)]
     with pytest.raises(timing.EnoughError):
         list(map(laps, reports))
-    # A lap of two epochs, 0.2 s asleep, and so on until half a second is over.
+    # Each lap is two epochs and then 0.2 s of sleep, until half a second is over.
     assert len(laps.seconds) == 2
     assert max(laps.seconds) < 0.1
     assert timing.ratio([1.0, 2.0, 9.0], [2.0, 4.0, 9.0]) == 0.5
@@ -146,7 +147,7 @@ def test_laps_leave_out_the_first_and_what_happens_between(speed: Speed) -> None
     assert timing.peak_mib() > 50
 
 
-def test_made_up_data_are_read_as_they_were_made(speed: Speed, tmp_path: Path) -> None:
+def test_synthetic_data_are_read_as_they_were_written(speed: Speed, tmp_path: Path) -> None:
     shapes = speed("shapes")
     file, size = tmp_path / "tiny.npz", shapes.SHAPES["tiny"]
     shapes.make("tiny", file, None)
@@ -157,7 +158,7 @@ def test_made_up_data_are_read_as_they_were_made(speed: Speed, tmp_path: Path) -
     assert data.test.histories.multiply(data.test.targets).nnz == 0
     assert data.test.targets.nnz / (data.test.targets.nnz + data.test.histories.nnz) == pytest.approx(0.2, abs=0.03)
     assert shapes.ready("tiny", file, None)
-    # Made-up data in the place of MovieLens are kept as long as it is not there.
+    # Synthetic data replace MovieLens until its archive is in the data folder.
     assert shapes.ready("ml-1m", file, tmp_path)
     (tmp_path / "ml-1m.zip").touch()
     assert not shapes.ready("ml-1m", file, tmp_path)
@@ -179,38 +180,38 @@ def test_a_run_measures_every_row_once(run: ModuleType, tmp_path: Path, capsys: 
         *models,
     ]
     run.main(words)
-    found = json.loads(out.read_text(encoding="utf-8"))
+    results = json.loads(out.read_text(encoding="utf-8"))
     vae = [f"tiny {models[0]} cpu {precision}" for precision in ("fp32", "bf16")]
     trained = [*vae, *(f"tiny {models[1]} cpu {precision}" for precision in ("fp32", "bf16"))]
-    assert list(found) == [*trained, f"tiny {models[2]} cpu own", "tiny ease cpu own"]
+    assert list(results) == [*trained, f"tiny {models[2]} cpu own", "tiny ease cpu own"]
     for title in trained:
-        one = found[title]
-        assert one["rows_per_second"] == pytest.approx(400 / one["seconds_per_epoch"])
-        assert one["fit_seconds"] == pytest.approx(200 * one["seconds_per_epoch"])
-        assert one["fit_extrapolated"]
-        assert ("yardstick" in one) == (title in vae)
-    assert found[vae[0]]["yardstick"]["ratio"] > 0
-    assert found[vae[0]]["yardstick"]["peak_mib"] > 50
-    assert found[vae[0]]["rates"].keys() == {"gemm", "bandwidth"}
-    for one in found.values():
-        assert one["peak_mib"] >= one["loaded_mib"] > 50
-        assert one["bound"]["fraction"] == pytest.approx(
-            one["bound"]["seconds"] / one.get("seconds_per_epoch", one["fit_seconds"])
+        row = results[title]
+        assert row["rows_per_second"] == pytest.approx(400 / row["seconds_per_epoch"])
+        assert row["fit_seconds"] == pytest.approx(200 * row["seconds_per_epoch"])
+        assert row["fit_extrapolated"]
+        assert ("yardstick" in row) == (title in vae)
+    assert results[vae[0]]["yardstick"]["ratio"] > 0
+    assert results[vae[0]]["yardstick"]["peak_mib"] > 50
+    assert results[vae[0]]["rates"].keys() == {"gemm", "bandwidth"}
+    for row in results.values():
+        assert row["peak_mib"] >= row["loaded_mib"] > 50
+        assert row["bound"]["fraction"] == pytest.approx(
+            row["bound"]["seconds"] / row.get("seconds_per_epoch", row["fit_seconds"])
         )
-        assert one["top_n"]["implicit"]["factors"] == one["bound"]["width"]
-        assert one["evaluation"]["users"] == 50
-        assert "refused" not in one
-    assert found[f"tiny {models[2]} cpu own"]["implicit"]["ratio"] > 0
+        assert row["top_n"]["implicit"]["factors"] == row["bound"]["width"]
+        assert row["evaluation"]["users"] == 50
+        assert "refused" not in row
+    assert results[f"tiny {models[2]} cpu own"]["implicit"]["ratio"] > 0
     shown = capsys.readouterr()
     assert shown.out.count("| tiny |") == 6
-    assert shown.err.splitlines() == list(found)
+    assert shown.err.splitlines() == list(results)
     run.main(words)
     assert capsys.readouterr().err == ""
     run.main([*words[:-4], "ease", "--fresh"])
     assert capsys.readouterr().err == "tiny ease cpu own\n"
 
 
-def test_what_the_library_refuses_is_reported_and_the_rest_goes_on(
+def test_a_refused_fit_is_reported_and_the_other_rows_are_measured(
     run: ModuleType, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     capacity = importlib.import_module("recsys_ae.nn.capacity")
@@ -222,15 +223,15 @@ def test_what_the_library_refuses_is_reported_and_the_rest_goes_on(
     assert "| tiny | popularity | cpu | – |" in shown
 
 
-def test_a_closed_form_that_takes_too_long_is_not_begun(
+def test_a_closed_form_that_takes_too_long_is_not_started(
     run: ModuleType, speed: Speed, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(speed("fits"), "PATIENCE", 1e-6)
     run.main(["--shapes", "tiny", "--seconds", "0.01", "--out", str(tmp_path / "r.json"), "--models", "ease"])
-    assert "s at least; it is begun with --seconds" in capsys.readouterr().out
+    assert "s at least; to start it, set --seconds" in capsys.readouterr().out
 
 
-def test_a_profile_names_the_dearest_operations(
+def test_a_profile_names_the_slowest_operations(
     run: ModuleType, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     model = "mult-vae:latent=8,hidden=16,batch_size=50"
@@ -241,21 +242,21 @@ def test_a_profile_names_the_dearest_operations(
 
 
 @pytest.mark.parametrize(
-    ("words", "said"),
+    ("words", "message"),
     [
-        (["--shapes", "ml-2m"], "there is no 'ml-2m'; known: tiny, ml-1m"),
+        (["--shapes", "ml-2m"], "there is no 'ml-2m'; available: tiny, ml-1m"),
         (["--devices", "cuda:99"], "device = 'cuda:99', but PyTorch sees"),
-        (["--precisions", "tf32"], "tf32 is for cuda only"),
+        (["--precisions", "tf32"], "tf32 needs --devices cuda"),
         (["--models", "mult-vea"], "there is no model 'mult-vea'; did you mean 'mult_vae'?"),
         (["--models", "mult-vae:latent=x"], "latent = 'x' must be a whole number"),
     ],
 )
-def test_what_is_unknown_is_refused_before_anything_is_measured(
-    words: list[str], said: str, run: ModuleType, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+def test_an_unknown_option_is_refused_before_any_measurement(
+    words: list[str], message: str, run: ModuleType, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with pytest.raises(SystemExit):
         run.main([*words, "--out", str(tmp_path / "results/r.json")])
-    assert said in capsys.readouterr().err
+    assert message in capsys.readouterr().err
     assert not (tmp_path / "results").exists()
 
 
@@ -267,16 +268,16 @@ def test_a_row_that_fails_in_its_process_is_refused(speed: Speed, tmp_path: Path
     assert "GiB are free" in speed("run")._child(huge, "memory")["refused"]
 
 
-def test_other_packages_are_known_by_name_and_answer_for_themselves(speed: Speed, tmp_path: Path) -> None:
-    others = speed("others")
-    assert others.parse(f"cornac={sys.executable}") == ("cornac", sys.executable)
-    with pytest.raises(SystemExit, match="there is no package 'recbol'; known: lenskit, cornac"):
-        others.parse(f"recbol={sys.executable}")
+def test_other_packages_are_fitted_by_their_own_interpreter(speed: Speed, tmp_path: Path) -> None:
+    packages = speed("others")
+    assert packages.parse(f"cornac={sys.executable}") == ("cornac", sys.executable)
+    with pytest.raises(SystemExit, match="there is no package 'recbol'; available: lenskit, cornac"):
+        packages.parse(f"recbol={sys.executable}")
     with pytest.raises(SystemExit, match="expected cornac=/path/to/python"):
-        others.parse(f"cornac={tmp_path}/python")
+        packages.parse(f"cornac={tmp_path}/python")
     speed("shapes").make("tiny", tmp_path / "tiny.npz", None)
-    found = others.measure("cornac", "ease", sys.executable, tmp_path / "tiny.npz", 1)
-    assert found == {"refused": "ModuleNotFoundError: No module named 'cornac'"}
+    timings = packages.measure("cornac", "ease", sys.executable, tmp_path / "tiny.npz", 1)
+    assert timings == {"refused": "ModuleNotFoundError: No module named 'cornac'"}
 
 
 def test_the_data_of_movielens_are_the_strong_split(speed: Speed, tmp_path: Path, data_dir: Path) -> None:
