@@ -50,11 +50,11 @@ registry: "Registry[Spec]" = Registry(__name__, __path__[0], "model", group=__na
 names, summary, spec_class = registry.names, registry.summary, registry.spec_class
 
 
-def _others(name: str) -> Any:
+def _attribute(name: str) -> Any:
     """Return the spec class of a model by the name of the class; for ``__all__``, the sorted public names."""
     if name == "__all__":
         return sorted((*_HOMES, "names", "spec_class", "summary", *registry.class_names()))
     return registry.attribute(name)
 
 
-__getattr__, __dir__ = lazy(__name__, _HOMES, _others)
+__getattr__, __dir__ = lazy(__name__, _HOMES, _attribute)

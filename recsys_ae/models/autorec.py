@@ -142,8 +142,8 @@ class AutoRecNetwork(LinearHead, TrainableModel[AutoRec]):
         """Return predicted ratings, clipped to the range of the training ratings."""
         vectors, biases = self.head()
         scores = sampled_products.pairs(z[:, :-2], vectors, rows, items) + biases[items] + z[rows, -2]
-        known = self.rated[items] & (z[rows, -1] > 0)
-        return torch.where(known, scores, self.spec.default).clamp(*self.extent)
+        predictable = self.rated[items] & (z[rows, -1] > 0)
+        return torch.where(predictable, scores, self.spec.default).clamp(*self.extent)
 
 
 class _Penalised(torch.autograd.Function):
@@ -177,8 +177,8 @@ class UserNetwork(AutoRecNetwork):
 
     def encode(self, x: Rows) -> Tensor:
         """Return g(V r + μ) as the users' vectors; their bias is 0."""
-        known = (x.lengths > 0).unsqueeze(1)
-        return torch.cat([self.code(x), torch.zeros_like(known), known], dim=1)
+        has_ratings = (x.lengths > 0).unsqueeze(1)
+        return torch.cat([self.code(x), torch.zeros_like(has_ratings), has_ratings], dim=1)
 
     def item_tables(self) -> list[Tensor]:
         """Return V and W. I-AutoRec has no weights per item, since its rows are items."""
@@ -218,10 +218,13 @@ class ItemNetwork(AutoRecNetwork):
 
     def encode(self, x: Rows) -> Tensor:
         """Return the output weights of training users, whatever their rows, and fitted weights of unknown users."""
-        own = x.positions.clamp_min(0)
-        z = torch.cat([self.decoder.weight[own], self.decoder.bias[own, None], torch.ones_like(own)[:, None]], dim=1)
-        new = ((x.positions < 0) | ~self.active[own]).nonzero().squeeze(1)
-        return z.index_copy(0, new, self._fitted(x.take(new))) if len(new) else z
+        positions = x.positions.clamp_min(0)
+        z = torch.cat(
+            [self.decoder.weight[positions], self.decoder.bias[positions, None], torch.ones_like(positions)[:, None]],
+            dim=1,
+        )
+        unknown = ((x.positions < 0) | ~self.active[positions]).nonzero().squeeze(1)
+        return z.index_copy(0, unknown, self._fitted(x.take(unknown))) if len(unknown) else z
 
     def _fitted(self, x: Rows) -> Tensor:
         """Return the w and b of each row that minimise Σ (r − w·z − b)² + λ/2 ‖w‖² over its ratings."""

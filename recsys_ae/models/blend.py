@@ -128,7 +128,7 @@ class BlendNetwork(Model):
         self.members = nn.ModuleList(members)
         self.register_buffer("weights", torch.full((len(members),), 1 / len(members), dtype=torch.float64))
         self._alone: int | None = None
-        self._kept: _Kept | None = None
+        self._cache: _ScoreCache | None = None
 
     @property
     def networks(self) -> list[Model]:
@@ -141,17 +141,17 @@ class BlendNetwork(Model):
             scores: Tensor = self.members[self._alone](x).float()
             return scores
         mixed = torch.zeros(len(x), x.width, device=x.device)
-        mark = b"" if self._kept is None else _mark(x)
-        for place, weight in enumerate(self.weights.tolist()):
+        key = b"" if self._cache is None else _row_hash(x)
+        for member, weight in enumerate(self.weights.tolist()):
             if weight:
-                mixed.add_(self._scaled(place, x, mark), alpha=weight)
+                mixed.add_(self._scaled(member, x, key), alpha=weight)
         return mixed
 
-    def _scaled(self, place: int, x: Rows, mark: bytes) -> Tensor:
+    def _scaled(self, member: int, x: Rows, key: bytes) -> Tensor:
         def scaled() -> Tensor:
-            return SCALES[self.spec.scale](self.networks[place](x).float())
+            return SCALES[self.spec.scale](self.networks[member](x).float())
 
-        return scaled() if self._kept is None else self._kept.found(place, mark, scaled)
+        return scaled() if self._cache is None else self._cache.get(member, key, scaled)
 
     def decode(self, z: Tensor, items: slice = ALL) -> Tensor:
         """Return the requested columns."""
@@ -160,16 +160,16 @@ class BlendNetwork(Model):
     def learn(self, rows: Rows, run: Run, validate: Validate | None = None) -> History:
         """Fit the members in turn, then choose weights. Each member is validated alone and keeps its best epoch."""
         specs = self.spec.specs
-        for place, spec in enumerate(specs):
-            if spec in specs[:place]:
+        for position, spec in enumerate(specs):
+            if spec in specs[:position]:
                 raise ConfigError(
                     Argument("members"),
-                    f" must differ, but {self.spec.members[place]!r} is named twice; to mix it with itself, fit it "
+                    f" must differ, but {self.spec.members[position]!r} is named twice; to mix it with itself, fit it "
                     "with two seeds and blend the fitted models",
                 )
         silent = dataclasses.replace(run, tracker=NoTracker())  # the epochs of members are not the blend's
-        for place, member in enumerate(self.networks):
-            self._alone = place
+        for position, member in enumerate(self.networks):
+            self._alone = position
             try:
                 member.learn(rows, silent, validate)
             finally:
@@ -192,11 +192,11 @@ class BlendNetwork(Model):
 
         # Each member scores the validation users only once, as far as there is memory for its scores.
         free = free_memory(self.weights.device)
-        self._kept = _Kept(room=(2**32 if free is None else free) // 4)
+        self._cache = _ScoreCache(room=(2**32 if free is None else free) // 4)
         try:
             return best_weights(measured, len(self.members))
         finally:
-            self._kept = None
+            self._cache = None
 
     def _take(self, weights: tuple[float, ...]) -> None:
         self.weights.copy_(torch.tensor(weights, dtype=torch.float64) / sum(weights))
@@ -206,14 +206,14 @@ class BlendNetwork(Model):
 
         Members that cannot compare items are left out.
         """
-        parts = []
+        vectors = []
         for member, weight in zip(self.networks, self.weights.tolist(), strict=True):
             with suppress(UnsupportedError):
                 if weight:
-                    parts.append(functional.normalize(member.item_vectors().detach(), dim=1) * weight**0.5)
-        if not parts:
+                    vectors.append(functional.normalize(member.item_vectors().detach(), dim=1) * weight**0.5)
+        if not vectors:
             raise UnsupportedError("no member of this blend can compare items; use another model for similar items")
-        return torch.cat(parts, dim=1)
+        return torch.cat(vectors, dim=1)
 
 
 class _KnowingBlendNetwork(BlendNetwork):
@@ -222,27 +222,27 @@ class _KnowingBlendNetwork(BlendNetwork):
     knows_users: ClassVar[bool] = True
 
 
-class _Kept:
+class _ScoreCache:
     """A cache of the members' scores of rows, up to a number of bytes."""
 
     def __init__(self, room: int) -> None:
         self.room = room
         self.scores: dict[tuple[int, bytes], Tensor] = {}
 
-    def found(self, place: int, mark: bytes, make: Callable[[], Tensor]) -> Tensor:
+    def get(self, member: int, key: bytes, make: Callable[[], Tensor]) -> Tensor:
         """Return the scores of a member, computed by ``make`` unless they are cached."""
-        if (place, mark) in self.scores:
-            return self.scores[place, mark]
-        made = make()
-        if made.nbytes <= self.room:
-            self.scores[place, mark] = made
-            self.room -= made.nbytes
-        return made
+        if (member, key) in self.scores:
+            return self.scores[member, key]
+        scores = make()
+        if scores.nbytes <= self.room:
+            self.scores[member, key] = scores
+            self.room -= scores.nbytes
+        return scores
 
 
-def _mark(x: Rows) -> bytes:
+def _row_hash(x: Rows) -> bytes:
     """Return a hash of everything that a member reads from rows."""
     digest = hashlib.sha256()
-    for part in (x.positions, x.indptr, x.indices, x.values):
-        digest.update(part.cpu().numpy().data)
+    for tensor in (x.positions, x.indptr, x.indices, x.values):
+        digest.update(tensor.cpu().numpy().data)
     return digest.digest()

@@ -78,8 +78,8 @@ class BPRNetwork(LinearHead):
         s, ahead = torch.zeros_like(mean), torch.zeros_like(mean)
         for _ in range(math.ceil(-math.log(ACCURACY) * root)):
             expected = torch.softmax(self.decode(ahead), dim=1) @ factors
-            before, s = s, ahead + (mean - expected - l2 * ahead) / steepest
-            ahead = s + momentum * (s - before)
+            previous, s = s, ahead + (mean - expected - l2 * ahead) / steepest
+            ahead = s + momentum * (s - previous)
         return s
 
     def head(self) -> tuple[Tensor, Tensor]:

@@ -80,8 +80,8 @@ class BSPMNetwork(Model):
         scores = self.roots.new_empty(len(x), x.width)
         size = max(1, CELLS // max(len(self.indptr), x.width))
         for start in range(0, len(x), size):
-            part = x.take(torch.arange(start, min(len(x), start + size), device=x.device))
-            scores[start : start + size] = self._sharpened(self._blurred(part)).T
+            chunk = x.take(torch.arange(start, min(len(x), start + size), device=x.device))
+            scores[start : start + size] = self._sharpened(self._blurred(chunk)).T
         return scores
 
     def decode(self, z: Tensor, items: slice = ALL) -> Tensor:

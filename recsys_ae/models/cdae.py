@@ -85,8 +85,8 @@ class CDAENetwork(LinearHead, TrainableModel[CDAE]):
 
     def encode(self, x: Rows) -> Tensor:
         """Return z of rows without dropout; an unknown user has the mean of the training users' vectors."""
-        known = (x.positions >= 0).unsqueeze(1)
-        users = torch.where(known, self.users[x.positions.clamp_min(0)], self.mean_user)
+        in_training = (x.positions >= 0).unsqueeze(1)
+        users = torch.where(in_training, self.users[x.positions.clamp_min(0)], self.mean_user)
         # An input that is always dropped has untrained weights, so it is not read here either.
         return self._code(x.with_values(torch.full_like(x.values, self.spec.dropout < 1)), users)
 
@@ -96,13 +96,14 @@ class CDAENetwork(LinearHead, TrainableModel[CDAE]):
 
     def loss(self, x: Rows, step: Step) -> Loss:
         """Return the mean over the rows of Σ_{i ∈ O_u ∪ S_u} ℓ(y_ui, ŷ_ui) plus the penalty."""
-        touched = x.with_values(torch.ones_like(x.values))
-        read = drop_entries(touched, self.spec.dropout, step.generator)
-        drawn = negatives(x, self.spec.negatives, step.generator)
+        positives = x.with_values(torch.ones_like(x.values))
+        inputs = drop_entries(positives, self.spec.dropout, step.generator)
+        sampled = negatives(x, self.spec.negatives, step.generator)
         users = functional.embedding(x.positions, self.users)
-        z = self._code(read, users)
-        error = (self._error(z, touched, 1.0) + self._error(z, drawn, 0.0)) / len(x)
-        penalty = self.spec.l2 / 2 * self._squares(users, read, touched.column_sums() + drawn.column_sums()) / len(x)
+        z = self._code(inputs, users)
+        error = (self._error(z, positives, 1.0) + self._error(z, sampled, 0.0)) / len(x)
+        uses = positives.column_sums() + sampled.column_sums()
+        penalty = self.spec.l2 / 2 * self._squares(users, inputs, uses) / len(x)
         return Loss(error + penalty, {"error": error, "penalty": penalty})
 
     def finalize(self, rows: Rows) -> None:
@@ -118,25 +119,25 @@ class CDAENetwork(LinearHead, TrainableModel[CDAE]):
         return [self.input.weight] if self.output is None else [self.input.weight, self.output]
 
     def _code(self, x: Rows, users: Tensor) -> Tensor:
-        before: Tensor = self.input(x) + users
-        return torch.sigmoid(before) if self.spec.variant in ("m3", "m4") else before
+        activation: Tensor = self.input(x) + users
+        return torch.sigmoid(activation) if self.spec.variant in ("m3", "m4") else activation
 
-    def _error(self, z: Tensor, at: Rows, target: float) -> Tensor:
+    def _error(self, z: Tensor, entries: Rows, target: float) -> Tensor:
         """Return the sum of (y − ŷ)² or −y log σ(ŷ) − (1 − y) log(1 − σ(ŷ)) over entries of the same y."""
-        found = sampled_products.products(z, self.item_vectors(), at) + self.bias[at.indices]
+        scores = sampled_products.products(z, self.item_vectors(), entries) + self.bias[entries.indices]
         if self.spec.variant in ("m1", "m3"):
-            return (found - target).square().sum()
-        return functional.softplus(found * (1 - 2 * target)).sum()
+            return (scores - target).square().sum()
+        return functional.softplus(scores * (1 - 2 * target)).sum()
 
-    def _squares(self, users: Tensor, read: Rows, visits: Tensor) -> Tensor:
+    def _squares(self, users: Tensor, inputs: Rows, output_uses: Tensor) -> Tensor:
         """Return the sum of the squared parameters that the rows of the batch use, once for each row that does.
 
         A row uses V_u, b, W'_i and b'_i of each item of O_u ∪ S_u, and W_i of each item that was not dropped. Tied
         weights count once, since items that are read are in O_u.
         """
-        output = (visits * (self.item_vectors().square().sum(dim=1) + self.bias.square())).sum()
+        output = (output_uses * (self.item_vectors().square().sum(dim=1) + self.bias.square())).sum()
         rows = users.square().sum() + len(users) * self.input.bias.square().sum()
         if self.output is None:
             return output + rows
-        reads = read.with_values((read.values != 0).to(read.values.dtype)).column_sums()
-        return output + rows + (reads * self.input.weight.square().sum(dim=1)).sum()
+        input_uses = inputs.with_values((inputs.values != 0).to(inputs.values.dtype)).column_sums()
+        return output + rows + (input_uses * self.input.weight.square().sum(dim=1)).sum()

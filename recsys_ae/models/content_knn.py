@@ -57,20 +57,20 @@ class ContentKNNNetwork(Neighbors):
 
     def learn(self, rows: Rows, run: Run, validate: Validate | None = None) -> History:
         """Compare each item with all others by features; interactions do not count."""
-        parts = []
-        for places in torch.split(torch.arange(len(self.features), device=rows.device), CHUNK):
-            values, others = self._nearest(self.features[places], self.neighbors.shape[1] + 1)
-            parts.append((places.repeat_interleave(others.shape[1]), others.flatten(), values.flatten()))
-        row, column, value = (torch.cat(part).cpu().numpy() for part in zip(*parts, strict=True))
+        triples = []
+        for items in torch.split(torch.arange(len(self.features), device=rows.device), CHUNK):
+            values, neighbors = self._nearest(self.features[items], self.neighbors.shape[1] + 1)
+            triples.append((items.repeat_interleave(neighbors.shape[1]), neighbors.flatten(), values.flatten()))
+        row, column, value = (torch.cat(columns).cpu().numpy() for columns in zip(*triples, strict=True))
         n = len(self.features)
         self.keep(coo_matrix((value.astype(np.float64), (row, column)), shape=(n, n)))
         return History()
 
     def weights_of(self, features: Tensor) -> Tensor:
         """Return similarities of cold items to each item, ``(m, n_items)``; only the nearest are not 0."""
-        values, others = self._nearest(features, self.neighbors.shape[1])
+        values, neighbors = self._nearest(features, self.neighbors.shape[1])
         weights = values.new_zeros(len(values), len(self.features))
-        return weights.scatter_(1, others, values.clamp_min(0))
+        return weights.scatter_(1, neighbors, values.clamp_min(0))
 
     def item_weights(self) -> Tensor:
         """Return the columns of S, as rows."""
@@ -84,7 +84,7 @@ class ContentKNNNetwork(Neighbors):
 
     def _nearest(self, features: Tensor, k: int) -> tuple[Tensor, Tensor]:
         """Return the largest similarities to training items, and the positions of these items, ``(n, k)`` each."""
-        lengths = features.norm(dim=1, keepdim=True) * self.features.norm(dim=1)
-        alike = (features @ self.features.T) / (lengths + self.spec.shrink).clamp_min(1e-12)
-        values, others = alike.topk(min(k, alike.shape[1]), dim=1)
-        return values, others
+        norms = features.norm(dim=1, keepdim=True) * self.features.norm(dim=1)
+        similarities = (features @ self.features.T) / (norms + self.spec.shrink).clamp_min(1e-12)
+        values, neighbors = similarities.topk(min(k, similarities.shape[1]), dim=1)
+        return values, neighbors

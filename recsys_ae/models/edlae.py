@@ -140,7 +140,7 @@ class LowRankNetwork(LinearHead):
         """
         start = torch.randn(self.inputs.shape, dtype=torch.float64, device=rows.device, generator=run.generator())
         factors, smallest = _Factors(rows, self.spec, 1e-4 * start), math.inf
-        kept = self.inputs, self.outputs
+        best = self.inputs, self.outputs
         history = History()
         for iteration in range(1, self.spec.iterations + 1):
             gap = factors.update()
@@ -152,9 +152,9 @@ class LowRankNetwork(LinearHead):
             if validate is not None:
                 history[-1] |= {f"{VALIDATION}{name}": value for name, value in validate().items()}
             if validate is None or history.judge(self.spec.monitor):
-                kept = self.inputs, self.outputs
+                best = self.inputs, self.outputs
             run.tracker.metrics(history[-1], step=iteration)
-        self.inputs, self.outputs = kept
+        self.inputs, self.outputs = best
         return history
 
 

@@ -48,13 +48,13 @@ class ItemKNNNetwork(Neighbors):
         """Weight the interactions, compute XᵀX row by row, and keep the largest similarities of each row."""
         with _implicit.needed("implicit", "item_knn"):
             from implicit import nearest_neighbours as implicit  # noqa: PLC0415
-        found = implicit.all_pairs_knn(
+        similarities = implicit.all_pairs_knn(
             _weighted(_implicit.matrix(rows), self.spec, implicit),
             self.neighbors.shape[1] + 1,  # one more, since an item is most similar to itself
             show_progress=False,
             num_threads=usable_threads(run.threads),
         )
-        self.keep(found)
+        self.keep(similarities)
         return History()
 
 

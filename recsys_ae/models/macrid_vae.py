@@ -84,8 +84,8 @@ class MacridVAENetwork(TrainableModel[MacridVAE]):
 
     def item_tables(self) -> list[Tensor]:
         """Return the weights of the encoder's first layer and the item vectors."""
-        first = self.encoder.input.weight
-        return [first if self.spec.hidden else first[:, : self.spec.latent], self.items]
+        weight = self.encoder.input.weight
+        return [weight if self.spec.hidden else weight[:, : self.spec.latent], self.items]
 
     def item_weights(self) -> Tensor:
         """Return h_i, the items' vectors."""
@@ -116,13 +116,13 @@ class MacridVAENetwork(TrainableModel[MacridVAE]):
 
         c_k scales the rows of the first layer's weight instead of the entries of x, which is the same product.
         """
-        first, rate = self.encoder.input, self.spec.dropout
+        layer, rate = self.encoder.input, self.spec.dropout
         squares = sparse_product(x.with_values(x.values.square()), shares.square())
-        read = []
+        products = []
         for share in shares.T:
-            seen = x if generator is None else drop_entries(x, rate, generator)
-            read.append(sparse_product(seen, share.unsqueeze(1) * first.weight))
-        hidden = torch.stack(read, dim=1) / squares.clamp_min(SHORTEST**2).sqrt().unsqueeze(2) + first.bias
+            inputs = x if generator is None else drop_entries(x, rate, generator)
+            products.append(sparse_product(inputs, share.unsqueeze(1) * layer.weight))
+        hidden = torch.stack(products, dim=1) / squares.clamp_min(SHORTEST**2).sqrt().unsqueeze(2) + layer.bias
         mean, log_ratio = self.encoder.deeper(hidden).float().chunk(2, dim=2)
         return functional.normalize(mean, dim=2), log_ratio
 
@@ -152,8 +152,8 @@ class _Mixture(torch.autograd.Function):
         z, items, log_shares, result = ctx.saved_tensors
         of_z, of_items, of_shares = torch.empty_like(z), torch.zeros_like(items), torch.empty_like(log_shares)
         for k, code in enumerate(z):
-            part = torch.addmm(log_shares[k], code, items.T).sub_(result).exp_().mul_(gradient)
-            torch.mm(part, items, out=of_z[k])
-            of_items.addmm_(part.T, code)
-            torch.sum(part, dim=0, out=of_shares[k])
+            of_logits = torch.addmm(log_shares[k], code, items.T).sub_(result).exp_().mul_(gradient)
+            torch.mm(of_logits, items, out=of_z[k])
+            of_items.addmm_(of_logits.T, code)
+            torch.sum(of_logits, dim=0, out=of_shares[k])
         return of_z, of_items, of_shares

@@ -62,5 +62,5 @@ class MultVAENetwork(SoftmaxModel[MultVAE]):
 
     def item_tables(self) -> list[Tensor]:
         """Return the weights of the input and of the output layer."""
-        first = self.encoder.input.weight
-        return [first if self.spec.hidden else first[:, : self.spec.latent], self.output.weight]
+        weight = self.encoder.input.weight
+        return [weight if self.spec.hidden else weight[:, : self.spec.latent], self.output.weight]

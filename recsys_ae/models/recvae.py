@@ -86,10 +86,10 @@ class RecVAENetwork(SoftmaxModel[RecVAE]):
         codes, and they are the old posterior of the encoder's next passes. So the decoder's passes do not run the
         encoder, and the encoder's passes do not run an old copy of it.
         """
-        place = (epoch - 1) % (self.spec.encoder_epochs + self.spec.decoder_epochs)
-        self.trains_encoder = place < self.spec.encoder_epochs
+        turn = (epoch - 1) % (self.spec.encoder_epochs + self.spec.decoder_epochs)
+        self.trains_encoder = turn < self.spec.encoder_epochs
         self.decoder.requires_grad_(not self.trains_encoder)
-        if epoch == 1 or place == self.spec.encoder_epochs:
+        if epoch == 1 or turn == self.spec.encoder_epochs:
             self._old = self._posteriors()
 
     def loss(self, x: Rows, step: Step) -> Loss:
@@ -141,10 +141,10 @@ def composite_prior(z: Tensor, old_mean: Tensor, old_log_variance: Tensor) -> Te
     It is a mixture of the standard normal, the encoder's posterior before these passes, and a wide, almost flat normal.
     """
     zero = torch.zeros((), device=z.device)
-    parts = [
+    components = [
         math.log(STANDARD) + losses.gaussian_log_density(z, zero, zero),
         math.log(OLD) + losses.gaussian_log_density(z, old_mean, old_log_variance),
         math.log(WIDE) + losses.gaussian_log_density(z, zero, zero + WIDE_LOG_VARIANCE),
     ]
-    density: Tensor = torch.logsumexp(torch.stack(parts), dim=0)
+    density: Tensor = torch.logsumexp(torch.stack(components), dim=0)
     return density

@@ -148,10 +148,10 @@ def halves(x: Rows, generator: torch.Generator) -> tuple[Rows, Rows]:
     """
     rows = x.row_of_entry
     shuffled = torch.argsort(rows + torch.rand(len(rows), dtype=torch.float64, device=x.device, generator=generator))
-    first = torch.empty_like(rows, dtype=torch.bool)
-    place = torch.arange(len(rows), device=x.device) - x.indptr[rows]
-    first[shuffled] = place < (x.lengths // 2)[rows]
-    return _stacked(x, rows + len(x) * ~first), _stacked(x, rows + len(x) * first)
+    in_first_half = torch.empty_like(rows, dtype=torch.bool)
+    rank = torch.arange(len(rows), device=x.device) - x.indptr[rows]
+    in_first_half[shuffled] = rank < (x.lengths // 2)[rows]
+    return _stacked(x, rows + len(x) * ~in_first_half), _stacked(x, rows + len(x) * in_first_half)
 
 
 def _stacked(x: Rows, rows: Tensor) -> Rows:

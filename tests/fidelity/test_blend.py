@@ -133,12 +133,12 @@ def test_f06_fitted_at_once_and_fitted_apart_are_the_same_blend_to_the_bit() -> 
 
 def test_what_members_say_is_kept_or_asked_again_with_the_same_outcome(monkeypatch: pytest.MonkeyPatch) -> None:
     asked = []
-    whole = blend_file._Kept.found
+    whole = blend_file._ScoreCache.get
 
     def counted(self: Any, place: int, mark: bytes, make: Any) -> Any:
         return whole(self, place, mark, lambda: asked.append(place) or make())
 
-    monkeypatch.setattr(blend_file._Kept, "found", counted)
+    monkeypatch.setattr(blend_file._ScoreCache, "get", counted)
     models, found, effort = fitted(EASE(l2=20.0), DAE), [], []
     for free in (None, 2**40, 4 * 4 * 40 * 30, 0):  # room for everything, for one member, for nothing
         monkeypatch.setattr(blend_file, "free_memory", lambda _, free=free: free)
@@ -160,10 +160,10 @@ def test_rows_are_told_apart_by_all_that_a_member_sees() -> None:
         rows.take(torch.arange(6).flip(0)),
     ]
     others.append(rows.take(torch.tensor([0, 1, 2, 3, 4, 4])))
-    marks = {blend_file._mark(one) for one in (rows, *others)}
-    marks.add(blend_file._mark(dataclasses.replace(rows, positions=rows.positions - 1)))
+    marks = {blend_file._row_hash(one) for one in (rows, *others)}
+    marks.add(blend_file._row_hash(dataclasses.replace(rows, positions=rows.positions - 1)))
     assert len(marks) == 6
-    assert blend_file._mark(rows_of(matrix(6, 5, seed=1))) == blend_file._mark(rows)
+    assert blend_file._row_hash(rows_of(matrix(6, 5, seed=1))) == blend_file._row_hash(rows)
 
 
 def test_the_cosine_of_two_items_is_the_weighted_mean_of_the_members_cosines() -> None:

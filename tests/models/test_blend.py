@@ -211,4 +211,4 @@ def test_the_members_keep_nothing_of_the_choice() -> None:
     network = blend([fitted(EASE()), fitted(Popularity())], holdout(data)).network
     assert set(network.state_dict()) == {"weights", "members.0.weights", "members.1.counts"}
     assert all(tensor.device == torch.device("cpu") for tensor in network.state_dict().values())
-    assert vars(network)["_kept"] is None
+    assert vars(network)["_cache"] is None
