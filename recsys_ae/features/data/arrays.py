@@ -1,4 +1,4 @@
-"""Arrays as features: npy and npz files, such as the embeddings of any other model."""
+"""Arrays as features: npy and npz files, such as the embeddings of another model."""
 
 import zipfile
 from pathlib import Path
@@ -16,22 +16,23 @@ ROWS, IDS, LENGTHS = "values", "ids", "lengths"
 def read_array(path: Path, name: str | None = None) -> Features:
     """Read ``(n, width)``, ``(n, steps, width)`` or ``(n, channels, height, width)`` numbers.
 
-    Of an npz file the array ``name``, or ``values``, or the only one; its arrays ``ids`` and ``lengths`` name the rows
-    and say how long sequences are, else rows are numbered from 0, and all steps count.
+    An npz file may hold several arrays: ``name`` selects one, and the default is the only one or ``values``. Its arrays
+    ``ids`` and ``lengths`` hold the ids of the rows and the lengths of sequences. Without them, rows are numbered from
+    0 and all steps count.
     """
     try:
         loaded = np.load(path, allow_pickle=False)
     except (ValueError, OSError, EOFError, zipfile.BadZipFile) as error:
         raise DataError(f"{path} is no array of numbers, or damaged: {error}") from error
     arrays = {ROWS: loaded} if isinstance(loaded, np.ndarray) else {key: loaded[key] for key in loaded.files}
-    others = [key for key in arrays if key not in (IDS, LENGTHS)]
-    wanted = name or (others[0] if len(others) == 1 else ROWS)
-    if wanted not in arrays:
-        raise DataError(f"{path} has no array {wanted!r}; it has: {listing(others)}")
-    rows = arrays[wanted]
+    names = [key for key in arrays if key not in (IDS, LENGTHS)]
+    name = name or (names[0] if len(names) == 1 else ROWS)
+    if name not in arrays:
+        raise DataError(f"{path} has no array {name!r}; it has: {listing(names)}")
+    rows = arrays[name]
     if not 2 <= rows.ndim <= IMAGE + 1 or rows.dtype.kind not in "fiub":
         raise DataError(
-            f"{path}: {wanted} holds {rows.ndim} dimensions of {rows.dtype}; expected numbers, (n, width), "
+            f"{path}: {name} holds {rows.ndim} dimensions of {rows.dtype}; expected numbers, (n, width), "
             "(n, steps, width) or (n, channels, height, width)"
         )
     form: Form = tuple(rows.shape[1:]) if rows.ndim > 2 else ()

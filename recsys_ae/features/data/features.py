@@ -1,4 +1,4 @@
-"""Features of items: rows that an autoencoder of features reads, and the vectors that it gives."""
+"""Item features: rows of numbers with ids, which autoencoders encode into vectors."""
 
 import dataclasses
 from collections.abc import Sequence
@@ -17,7 +17,7 @@ from recsys_ae.errors import DataError
 Form: TypeAlias = tuple[int, ...]
 SEQUENCE, IMAGE = 2, 3
 FORMS = {0: "a table", SEQUENCE: "sequences", IMAGE: "images"}
-"""The number of dimensions that a row of such features has."""
+"""Kinds of features, by the number of dimensions of a row."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,15 +29,15 @@ class Features:
     matrix
         ``(n, width)`` float32, dense or CSR. NaN is a missing value, which only a table may have.
     ids, columns
-        What the rows and the columns are called; none occurs twice.
+        Names of the rows and of the columns; each is unique.
     form
-        What a row is: ``()`` a table's, ``(channels, height, width)`` an image, ``(steps, width)`` a sequence.
+        Shape of a row: ``()`` in a table, ``(channels, height, width)`` of an image, ``(steps, width)`` of a sequence.
     lengths
-        ``(n,)`` int64: the steps of each sequence; what comes behind them is padding.
+        ``(n,)`` int64: the number of steps of each sequence; later steps are padding.
     counted
-        ``(width,)`` bool: the columns that count words, which are weighed by how rare they are.
+        ``(width,)`` bool: the columns that count words, which are weighted by their rarity.
     remarks
-        What was noticed while they were read: sentences.
+        Sentences about what a reader noticed in the data.
     """
 
     matrix: "np.ndarray | csr_matrix"
@@ -66,39 +66,39 @@ class Features:
 
     @property
     def width(self) -> int:
-        """The number of columns."""
+        """Number of columns."""
         return len(self.columns)
 
     @property
     def sparse(self) -> bool:
-        """Whether only what is not 0 is kept."""
+        """True if only the values other than 0 are stored."""
         return isinstance(self.matrix, csr_matrix)
 
     @property
     def fingerprint(self) -> str:
-        """A short hash of ids, columns and values."""
+        """Short hash of ids, columns and values."""
         return fingerprint(self.ids, self.columns, self.matrix, self.lengths)
 
     @classmethod
     def from_frame(cls, frame: pd.DataFrame, *, id: str | int = "item", columns: Sequence[Any] | None = None) -> Self:
-        """Take the numbers of a table: a row for each id; empty cells are missing values.
+        """Read the numbers of a table, a row for each id; empty cells are missing values.
 
         Parameters
         ----------
         columns
-            Which columns; the default is all but the ids.
+            Names of the columns; the default is all but the ids.
         """
         if id not in frame.columns:
             raise DataError(f"there is no column {shown(id)} to read the ids from; it has: {listing(frame.columns)}")
-        wanted = [name for name in frame.columns if name != id] if columns is None else list(columns)
-        for name in wanted:
+        names = [name for name in frame.columns if name != id] if columns is None else list(columns)
+        for name in names:
             if name not in frame.columns:
                 raise DataError(f"there is no column {shown(name)}; the columns are: {listing(frame.columns)}")
         refuse(frame[id].isna().to_numpy(dtype=bool), frame[id], "id", "is missing")
-        table = np.empty((len(frame), len(wanted)), np.float32)
-        for place, name in enumerate(wanted):
-            table[:, place] = _numbers(frame[name], str(name))
-        return cls(table, pd.Index(decimals.ids_of(frame[id]).to_numpy()), pd.Index(wanted))
+        table = np.empty((len(frame), len(names)), np.float32)
+        for position, name in enumerate(names):
+            table[:, position] = _numbers(frame[name], str(name))
+        return cls(table, pd.Index(decimals.ids_of(frame[id]).to_numpy()), pd.Index(names))
 
     def take(self, positions: np.ndarray) -> Self:
         """Return the rows at these positions, in that order."""
@@ -106,63 +106,64 @@ class Features:
         return dataclasses.replace(self, matrix=self.matrix[positions], ids=self.ids[positions], lengths=lengths)
 
     def of(self, ids: Ids) -> Self:
-        """Return the rows of those of these ids that have one, in their order; a remark counts the others.
+        """Return the rows of these ids, in their order; a remark counts the ids without a row.
 
         Raises
         ------
         DataError
-            Where no id has a row.
+            If no id has a row.
         """
-        places = self.ids.get_indexer(ids)
-        known = places >= 0
-        if not known.any():
+        positions = self.ids.get_indexer(ids)
+        has_row = positions >= 0
+        if not has_row.any():
             raise DataError(
                 f"none of the {len(ids):,} items has features: the {len(self):,} rows have the ids "
                 f"{listing(self.ids, 3)}, but the items {listing(ids, 3)}; use the ids of the items"
             )
-        found = self.take(places[known])
-        if known.all():
-            return found
-        return found.noting(f"{int((~known).sum()):,} of {len(ids):,} items have no features")
+        rows = self.take(positions[has_row])
+        if has_row.all():
+            return rows
+        return rows.noting(f"{int((~has_row).sum()):,} of {len(ids):,} items have no features")
 
     def without(self, ids: Ids) -> Self:
         """Return the rows of all other ids."""
         return self.take(np.flatnonzero(~self.ids.isin(ids)))
 
     def onto(self, columns: Ids) -> Self:
-        """Return these columns in this order.
+        """Return these columns, in this order; other columns are dropped.
 
-        A word that nobody uses counts 0; any other column must be there. Columns too many are left out.
+        A missing column of sparse features, such as an unused word, is 0. Dense features must have all columns.
         """
         if columns.equals(self.columns):
             return self
-        places = self.columns.get_indexer(columns)
-        absent = columns[places < 0]
+        positions = self.columns.get_indexer(columns)
+        absent = columns[positions < 0]
         if len(absent) and (self.form or not self.sparse):
             raise DataError(
                 f"{len(absent):,} of {len(columns):,} columns are missing, the first is {shown(absent[0])}; the "
                 f"columns are: {listing(self.columns, 10)}"
             )
         if isinstance(self.matrix, np.ndarray):
-            return dataclasses.replace(self, matrix=self.matrix[:, places], columns=columns, counted=None)
+            return dataclasses.replace(self, matrix=self.matrix[:, positions], columns=columns, counted=None)
         padded = hstack([self.matrix, csr_matrix(np.zeros((len(self), 1), np.float32))], format="csr")
-        return dataclasses.replace(self, matrix=padded[:, places], columns=columns, counted=None)
+        return dataclasses.replace(self, matrix=padded[:, positions], columns=columns, counted=None)
 
     def fitting(self, columns: Ids, form: Form) -> Self:
-        """Return the columns of a training in their order, or say why that cannot be: the rows must be of its form."""
+        """Return the columns of a fit, in their order; raise if the form differs or a column is missing."""
         if self.form != form:
-            told = [
-                f"{FORMS[len(one)]} of {' × '.join(map(str, one))}" if one else FORMS[0] for one in (self.form, form)
-            ]
-            raise DataError(f"these features are {told[0]}, but the model was fitted on {told[1]}")
+            these, fitted = (
+                f"{FORMS[len(shape)]} of {' × '.join(map(str, shape))}" if shape else FORMS[0]
+                for shape in (self.form, form)
+            )
+            raise DataError(f"these features are {these}, but the model was fitted on {fitted}")
         return self.onto(columns)
 
     def noting(self, *remarks: str) -> Self:
-        """Return the same with further remarks."""
+        """Return these features with further remarks."""
         return dataclasses.replace(self, remarks=(*self.remarks, *remarks))
 
     def to_frame(self, id: str = "item") -> pd.DataFrame:
-        """Return a table with a column of ids and one for each column; for dense features."""
+        """Return dense features as a table: a column of ids, and one for each column."""
         if not isinstance(self.matrix, np.ndarray):
             raise DataError(f"{len(self):,} × {self.width:,} sparse features are not written out as a dense table")
         table = pd.DataFrame(self.matrix, columns=self.columns.astype(str))
@@ -175,17 +176,17 @@ class Features:
             row = int(np.searchsorted(self.matrix.indptr, entry, side="right")) - 1
             column = int(self.matrix.indices[entry])
         else:
-            row, column = (int(place) for place in np.unravel_index(np.argmax(bad(self.matrix)), self.matrix.shape))
+            row, column = (int(index) for index in np.unravel_index(np.argmax(bad(self.matrix)), self.matrix.shape))
         return f"row {shown(self.ids[row])}, column {shown(self.columns[column])}"
 
     def _refuse_misfits(self) -> None:
         n, width = self.matrix.shape
-        for what, names, expected in (("rows", self.ids, n), ("columns", self.columns, width)):
+        for axis, names, expected in (("rows", self.ids, n), ("columns", self.columns, width)):
             if len(names) != expected:
-                raise DataError(f"there are {expected:,} {what}, but {len(names):,} names for them")
+                raise DataError(f"there are {expected:,} {axis}, but {len(names):,} names for them")
             if not names.is_unique:
                 twice = names[names.duplicated()]
-                raise DataError(f"{what} must have different names, but {shown(twice[0])} occurs more than once")
+                raise DataError(f"{axis} must have different names, but {shown(twice[0])} occurs more than once")
         if len(self.form) not in (0, SEQUENCE, IMAGE) or (self.form and int(np.prod(self.form)) != width):
             raise DataError(
                 f"a row has {width:,} values, which do not make {' × '.join(map(str, self.form))}; a form is "
@@ -206,38 +207,37 @@ class Features:
 
 
 def joined(parts: Sequence[Features]) -> Features:
-    """Put the columns of several tables side by side: a row for each id that any of them has.
+    """Join features by their ids: a row for each id that any of them has, with the columns of all.
 
-    Where a table has no row, its numbers are missing; of a sparse one they are 0.
+    An id without a row in one of them has missing values there, or 0 if those features are sparse.
     """
     if len(parts) == 1:
         return parts[0]
-    if any(part.form for part in parts):
+    if any(features.form for features in parts):
         raise DataError("images and sequences cannot be joined with other features; encode each, and join the vectors")
     ids = parts[0].ids
-    for part in parts[1:]:
-        ids = ids.append(part.ids.difference(ids, sort=False))
-    sparse = any(part.sparse for part in parts)
-    blocks = [_spread(part, part.ids.get_indexer(ids), sparse=sparse) for part in parts]
+    for features in parts[1:]:
+        ids = ids.append(features.ids.difference(ids, sort=False))
+    sparse = any(features.sparse for features in parts)
+    blocks = [_spread(features, features.ids.get_indexer(ids), sparse=sparse) for features in parts]
     counted = [np.zeros(p.width, bool) if p.counted is None else p.counted for p in parts]
-    remarks = tuple(remark for part in parts for remark in part.remarks)
-    for part in parts:
-        if len(part) < len(ids):
-            remarks += (
-                f"{len(ids) - len(part):,} of {len(ids):,} items have no {str(part.columns[0]).partition('=')[0]}",
-            )
-    columns = parts[0].columns.append([part.columns for part in parts[1:]])
+    remarks = tuple(remark for features in parts for remark in features.remarks)
+    for features in parts:
+        if len(features) < len(ids):
+            name = str(features.columns[0]).partition("=")[0]
+            remarks += (f"{len(ids) - len(features):,} of {len(ids):,} items have no {name}",)
+    columns = parts[0].columns.append([features.columns for features in parts[1:]])
     values = hstack(blocks, format="csr") if sparse else np.concatenate(blocks, axis=1)
     return Features(values, ids, columns, counted=np.concatenate(counted), remarks=remarks)
 
 
-def _spread(part: Features, places: np.ndarray, *, sparse: bool) -> Any:
-    """Return a part's rows at these places, with nothing where a place is −1."""
-    absent = places < 0
-    values = part.matrix
+def _spread(features: Features, positions: np.ndarray, *, sparse: bool) -> Any:
+    """Return the rows at these positions; a position of −1 gives a row of 0 if sparse, else of missing values."""
+    absent = positions < 0
+    values = features.matrix
     if isinstance(values, csr_matrix):
-        return csr_matrix(values[np.where(absent, 0, places)].multiply(~absent[:, None]))
-    block = np.asarray(values)[places]
+        return csr_matrix(values[np.where(absent, 0, positions)].multiply(~absent[:, None]))
+    block = np.asarray(values)[positions]
     block[absent] = np.nan
     return csr_matrix(block) if sparse else block
 
@@ -247,6 +247,6 @@ def _numbers(column: Series, name: str) -> np.ndarray:
     if column.dtype == bool:
         return column.to_numpy(dtype=np.float32)
     text = column.astype(column.cat.categories.dtype) if isinstance(column.dtype, pd.CategoricalDtype) else column
-    found = pd.to_numeric(decimals.numbers_of(text), errors="coerce")
-    refuse((found.isna() & column.notna()).to_numpy(dtype=bool), column, f"column {name!r}", "is not a number")
-    return found.to_numpy(dtype=np.float32, na_value=np.nan)
+    numbers = pd.to_numeric(decimals.numbers_of(text), errors="coerce")
+    refuse((numbers.isna() & column.notna()).to_numpy(dtype=bool), column, f"column {name!r}", "is not a number")
+    return numbers.to_numpy(dtype=np.float32, na_value=np.nan)

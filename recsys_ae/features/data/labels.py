@@ -1,4 +1,4 @@
-"""Labels of the rows of features: what a study colours, classifies and retrieves by."""
+"""Labels of feature rows, by which a study colours, classifies and retrieves."""
 
 from pathlib import Path
 
@@ -23,27 +23,27 @@ def read_labels(source: str, ids: Ids, *, data_dir: Path | None = None, column: 
     Parameters
     ----------
     source
-        Of images in an idx file, the file of labels beside it is read, with the numbers as they are published (of
-        EMNIST's letters from 1); of a folder of pictures, the sub-folder's name is the label.
+        The source of the features. The labels of an idx file of images are read from the file of labels next to it,
+        as published (those of EMNIST's letters count from 1). The label of a picture is the name of its sub-folder.
     ids
-        The ids of the rows, ``(n,)``.
+        Ids of the rows, ``(n,)``.
     data_dir
-        Where named data sets lie.
+        Folder of the named data sets.
     column
-        The column of a table; of films ``genres`` (the default), ``directors`` or ``actors``, of which the first named
-        is the label, and the empty text where none is known.
+        Column of a table. For movies ``genres`` (the default), ``directors`` or ``actors``: the label is the first name
+        in the column, or the empty text if there is none.
 
     Raises
     ------
     DataError
-        Where there are no labels, or not one for each row.
+        If there are no labels, or not one for each row.
     """
-    place, columns = divided(source)
+    name, columns = divided(source)
     folder = default_data_dir() if data_dir is None else data_dir
     rows = pd.Index(ids)
-    if place not in images.NAMED and place in named.names():
-        return _of_films(place, rows, folder, column or "genres")
-    path = images.find_named_images(place, folder, *columns) if place in images.NAMED else Path(place)
+    if name not in images.NAMED and name in named.names():
+        return _of_movies(name, rows, folder, column or "genres")
+    path = images.find_named_images(name, folder, *columns) if name in images.NAMED else Path(name)
     if not path.exists():
         raise DataError(f"{path}: there is no such file or data set to read labels from")
     if path.is_dir():
@@ -70,15 +70,16 @@ def _of_idx(path: Path, ids: Ids) -> np.ndarray:
     if IMAGES not in path.name:
         raise DataError(f"{path}: its file of labels is unknown; name the files …{IMAGES}… and …{LABELS}…")
     name = path.name.replace(IMAGES, LABELS).removesuffix(".gz")
-    beside = next((one for one in (path.with_name(f"{name}.gz"), path.with_name(name)) if one.is_file()), None)
-    if beside is None:
+    candidates = (path.with_name(f"{name}.gz"), path.with_name(name))
+    labels_path = next((candidate for candidate in candidates if candidate.is_file()), None)
+    if labels_path is None:
         raise DataError(f"{path} has no file of labels next to it; expected {name}, plain or gzipped")
-    labels = read_idx_labels(beside)
+    labels = read_idx_labels(labels_path)
     n_images = int.from_bytes(images.unpacked(path)[4:HEADER], "big")
     if len(labels) != n_images:
-        raise DataError(f"{beside} holds {len(labels):,} labels, but {path.name} {n_images:,} images")
-    found: np.ndarray = labels[_places(pd.RangeIndex(n_images), ids, str(path))]
-    return found
+        raise DataError(f"{labels_path} holds {len(labels):,} labels, but {path.name} {n_images:,} images")
+    row_labels: np.ndarray = labels[_positions(pd.RangeIndex(n_images), ids, str(path))]
+    return row_labels
 
 
 def _of_folders(folder: Path, ids: Ids) -> np.ndarray:
@@ -97,34 +98,34 @@ def _of_table(path: Path, ids: Ids, column: str | None) -> np.ndarray:
     values = table[column]
     refuse(values.isna().to_numpy(dtype=bool), values, f"{path}: the label {column!r}", "is missing")
     rows = pd.Index(table[id_column(list(table.columns))].to_numpy())
-    return _plain(values.take(_places(rows, ids, str(path))))
+    return _plain(values.take(_positions(rows, ids, str(path))))
 
 
-def _of_films(name: str, ids: Ids, folder: Path, column: str) -> np.ndarray:
+def _of_movies(name: str, ids: Ids, folder: Path, column: str) -> np.ndarray:
     items = named.load(name, data_dir=folder).items
     if items is None:
         raise DataError(f"{name} has no item features, so its items have no labels")
     firsts = movies.first_names(name, column, items, folder)
-    _places(items.index, ids, name)
+    _positions(items.index, ids, name)
     return firsts.reindex(ids).fillna("").to_numpy(dtype=str)
 
 
-def _places(rows: Ids, ids: Ids, where: str) -> np.ndarray:
-    """Return the positions of ids among the rows of the source, all of which must be there."""
+def _positions(rows: Ids, ids: Ids, source: str) -> np.ndarray:
+    """Return the positions of ids among the rows of the source; raise if a row is missing or not unique."""
     if not rows.is_unique:
-        raise DataError(f"{where}: the id {shown(rows[rows.duplicated()][0])} has more than one row")
-    places = np.asarray(rows.get_indexer(ids))
-    absent = places < 0
+        raise DataError(f"{source}: the id {shown(rows[rows.duplicated()][0])} has more than one row")
+    positions = np.asarray(rows.get_indexer(ids))
+    absent = positions < 0
     if absent.any():
         raise DataError(
-            f"{where} has no row {shown(ids[int(np.argmax(absent))])}: {int(absent.sum()):,} of {len(ids):,} ids are "
+            f"{source} has no row {shown(ids[int(np.argmax(absent))])}: {int(absent.sum()):,} of {len(ids):,} ids are "
             f"not among its {len(rows):,} rows; read features and labels from the same source"
         )
-    return places
+    return positions
 
 
 def _plain(values: Series) -> np.ndarray:
-    """Return whole numbers as int64, and anything else as text."""
+    """Return whole numbers as int64, other values as text."""
     if isinstance(values.dtype, pd.CategoricalDtype):
         values = values.astype(values.cat.categories.dtype)
     if pd.api.types.is_integer_dtype(values.dtype) and (not len(values) or values.max() < 2**63):

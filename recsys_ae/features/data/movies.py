@@ -1,4 +1,4 @@
-"""What is known of films as features: genres, year, tags, and the words of what is written about them."""
+"""Features of movies: genres, year, tags, and the words of texts about them."""
 
 import json
 from collections.abc import Callable, Mapping, Sequence
@@ -28,45 +28,45 @@ TEXTS: Mapping[str, Mapping[str, tuple[str, str, str | None]]] = {
         "directors": ("ml-latest-small-movies_metadata.csv", "directors", "|"),
     },
 }
-"""Of each text: the file in the folder ``content`` of the data, plain or gzipped; its column; what parts names."""
+"""Texts by data set and name: the file in the folder ``content`` of the data, its column, the separator of names."""
 UNKNOWN = "N/A"
 PLAIN = ("genres", "year", "tags")
 
 
 def columns_of(name: str, items: pd.DataFrame) -> tuple[str, ...]:
-    """Return what can be had of the films of a data set."""
-    return (*(one for one in PLAIN if one in items), *TEXTS.get(name, {}))
+    """Return the names of the features that the movies of a data set have."""
+    return (*(column for column in PLAIN if column in items), *TEXTS.get(name, {}))
 
 
 def film_features(
     name: str, column: str, items: pd.DataFrame, data_dir: Path, known: Sequence[str] | None = None
 ) -> Features:
-    """Return one kind of features of films; ``known`` are the columns of a fitted encoder, whose words are counted."""
-    made: Mapping[str, Callable[[], Features]] = {
+    """Return one kind of features of movies; ``known`` are the columns of a fitted encoder, whose words are counted."""
+    readers: Mapping[str, Callable[[], Features]] = {
         "genres": lambda: flags(items["genres"], "genre"),
         "tags": lambda: flags(items["tags"], "tag", least=2, counted=True),
         "year": lambda: Features.from_frame(items[["year"]].reset_index(), id=str(items.index.name)),
     }
-    there = columns_of(name, items)
-    if column not in there:
-        raise DataError(f"{name} has no features {column!r}; it has: {listing(there)}")
-    if column in made:
-        return made[column]()
+    available = columns_of(name, items)
+    if column not in available:
+        raise DataError(f"{name} has no features {column!r}; it has: {listing(available)}")
+    if column in readers:
+        return readers[column]()
     file, field, separator = TEXTS[name][column]
-    texts = read_texts(_found(data_dir / "content", file), field)
+    texts = read_texts(_content(data_dir, file), field)
     return count_words(texts[texts.index.isin(items.index)], name=column, known=known, separator=separator)
 
 
 def first_names(name: str, column: str, items: pd.DataFrame, data_dir: Path) -> Series:
-    """Return the first genre, director or actor of each film that has one, by the films' ids."""
+    """Return the first genre, director or actor of each movie that has one, by the ids of the movies."""
     if column == "genres" and column in items:
         firsts = items["genres"].map(lambda names: names[0] if names else "")
     else:
-        there = [one for one in columns_of(name, items) if one == "genres" or _separator(name, one)]
-        if column not in there:
-            raise DataError(f"the movies of {name} have no labels {column!r}; they have: {listing(there)}")
+        named = [label for label in columns_of(name, items) if label == "genres" or _separator(name, label)]
+        if column not in named:
+            raise DataError(f"the movies of {name} have no labels {column!r}; they have: {listing(named)}")
         file, field, separator = TEXTS[name][column]
-        firsts = read_texts(_found(data_dir / "content", file), field).fillna("").astype(str)
+        firsts = read_texts(_content(data_dir, file), field).fillna("").astype(str)
         firsts = firsts.str.split(separator, n=1, regex=False).str[0].str.strip()
     return firsts[(firsts != "") & (firsts != UNKNOWN)]
 
@@ -76,7 +76,7 @@ def _separator(name: str, column: str) -> str | None:
 
 
 def flags(lists: Series, name: str, *, least: int = 1, counted: bool = False) -> Features:
-    """Return a column for each word of the tuples of rows that ``least`` rows have: 1 where a row has it."""
+    """Return a column of 0 and 1 for each word that the tuples of at least ``least`` rows contain."""
     words = lists.explode().dropna()
     codes, names = pd.factorize(words, sort=True)
     rows = lists.index.get_indexer(words.index)
@@ -89,7 +89,7 @@ def flags(lists: Series, name: str, *, least: int = 1, counted: bool = False) ->
 
 
 def read_texts(path: Path, field: str) -> Series:
-    """Read the texts of a file by the ids of its items: a column of CSV or of ``::``, or a JSON object of texts."""
+    """Read texts by the ids of their items: a column of a CSV or ``::`` file, or a JSON object."""
     if ".json" in path.suffixes:
         with locate(path).open() as stream:
             texts: Mapping[str, str] = json.load(stream)
@@ -101,13 +101,15 @@ def read_texts(path: Path, field: str) -> Series:
 
 
 def _of_dat(path: Path, field: int) -> Series:
-    """Read lines whose texts may hold ``::`` themselves; the last part is an address."""
+    """Read lines whose texts may contain ``::`` themselves; the last field is an address."""
     table = pd.read_csv(path, sep="\0", header=None, names=["line"], quoting=3, encoding="latin-1", engine="c")
-    parts = table["line"].str.split("::", n=field + 1, expand=True)
-    return pd.Series(parts[field].to_numpy(), index=pd.Index(parts[0].to_numpy().astype(np.int64)))
+    fields = table["line"].str.split("::", n=field + 1, expand=True)
+    return pd.Series(fields[field].to_numpy(), index=pd.Index(fields[0].to_numpy().astype(np.int64)))
 
 
-def _found(folder: Path, file: str) -> Path:
+def _content(data_dir: Path, file: str) -> Path:
+    """Return the path of a file in the folder ``content``, gzipped or plain."""
+    folder = data_dir / "content"
     for path in (folder / f"{file}.gz", folder / file):
         if path.is_file():
             return path

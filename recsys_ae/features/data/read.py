@@ -1,4 +1,4 @@
-"""Features by one word: a file, a folder of pictures or a data set, and which columns of it."""
+"""Item features from one source: a file, a folder of pictures or a data set, and its columns."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -31,45 +31,45 @@ def read_features(
     image_size: int | None = None,
     history_steps: int | None = None,
 ) -> Features:
-    """Read features from what one word says.
+    """Read features from a source.
 
     Parameters
     ----------
     source
-        ``FILE`` or ``NAME``, and behind a colon which columns of it, with commas between: a CSV or Parquet table
+        ``FILE`` or ``NAME``, and after a colon the columns, separated by commas: a CSV or Parquet table
         (``items.csv:year,budget``), ``npy`` or ``npz`` (``vectors.npz:plots``), an ``idx`` file, a folder of pictures;
         ``ml-1m:genres,year,plots``, with ``histories`` for sequences of ratings; ``mnist:test``.
     id
-        The column of a table with the ids; the default is a usual name, else the first.
+        Column of the ids in a table; the default is a usual name, else the first column.
     texts
-        Which of the columns of a table are texts, whose words are counted.
+        Columns of a table that are texts, whose words are counted.
     data_dir
-        Where named data sets lie.
+        Folder of the named data sets.
     known
-        The columns of a fitted encoder: of texts, only its words are counted.
+        Columns of a fitted encoder: only their words are counted in texts.
     image_size
-        The sides that pictures of a folder are scaled to, in pixels; the default is 64.
+        Side that pictures of a folder are scaled to, in pixels; the default is 64.
     history_steps
-        The last steps of a history that count; the default is 50.
+        Number of last steps of a history that are used; the default is 50.
     """
-    place, columns = divided(source)
-    pictured = Path(place).is_dir() and place not in (*images.NAMED, *named.names())
-    told = columns == [HISTORIES] and place in named.names()
-    _refuse_useless(source, "image_size", image_size, "a folder of pictures", useful=pictured)
-    _refuse_useless(source, "history_steps", history_steps, f"NAME:{HISTORIES}", useful=told)
+    name, columns = divided(source)
+    has_pictures = Path(name).is_dir() and name not in (*images.NAMED, *named.names())
+    has_histories = columns == [HISTORIES] and name in named.names()
+    _refuse_useless(source, "image_size", image_size, "a folder of pictures", useful=has_pictures)
+    _refuse_useless(source, "history_steps", history_steps, f"NAME:{HISTORIES}", useful=has_histories)
     folder = default_data_dir() if data_dir is None else data_dir
-    if place in images.NAMED:
-        return images.read_named_images(place, folder, *columns)
-    if place in named.names():
-        return _of_named(place, columns, folder, known, sequences.STEPS if history_steps is None else history_steps)
-    path = Path(place)
-    if pictured:
+    if name in images.NAMED:
+        return images.read_named_images(name, folder, *columns)
+    if name in named.names():
+        return _of_named(name, columns, folder, known, sequences.STEPS if history_steps is None else history_steps)
+    path = Path(name)
+    if has_pictures:
         with arguments_named(renamed({"size": "image_size"})):
             return images.read_image_folder(path, size=images.SIZE if image_size is None else image_size)
     if not path.exists():
-        if {"/", "\\", "."} & set(place):
+        if {"/", "\\", "."} & set(name):
             raise DataError(f"{path}: there is no such file")
-        raise ConfigError(f"there is no data set or file {place!r}{nearest(place, (*named.names(), *images.NAMED))}")
+        raise ConfigError(f"there is no data set or file {name!r}{nearest(name, (*named.names(), *images.NAMED))}")
     if path.suffix.lower() in (".npy", ".npz"):
         return read_array(path, columns[0] if columns else None)
     if "idx3" in path.name:
@@ -77,54 +77,57 @@ def read_features(
     return _of_table(path, columns, id, texts, known)
 
 
-def _refuse_useless(source: str, what: str, value: int | None, where: str, *, useful: bool) -> None:
+def _refuse_useless(source: str, name: str, value: int | None, kind: str, *, useful: bool) -> None:
+    """Raise if an argument is given that only sources of another kind use."""
     if value is not None and not useful:
-        raise ConfigError(Argument(what, value), f" is for {where}, which {source} is not; leave it out")
+        raise ConfigError(Argument(name, value), f" is for {kind}, which {source} is not; leave it out")
 
 
 def divided(source: str) -> tuple[str, list[str]]:
-    """Return the place and the columns; a colon within a path that exists divides nothing."""
-    place, colon, columns = source.rpartition(":")
+    """Return the name and the columns of a source; a colon inside an existing path separates nothing."""
+    name, colon, columns = source.rpartition(":")
     if not colon or Path(source).exists():
         return source, []
-    return place, [column.strip() for column in columns.split(",") if column.strip()]
+    return name, [column.strip() for column in columns.split(",") if column.strip()]
 
 
-def _of_named(name: str, columns: Sequence[str], folder: Path, known: Sequence[str] | None, steps: int) -> Features:
+def _of_named(
+    name: str, columns: Sequence[str], folder: Path, fitted_columns: Sequence[str] | None, steps: int
+) -> Features:
     dataset = named.load(name, data_dir=folder)
     if list(columns) == [HISTORIES]:
         with arguments_named(renamed({"steps": "history_steps"})):
             return sequences.histories(dataset.interactions, steps=steps)
     if dataset.items is None:
         raise DataError(f"{name} has no item features; use {name}:{HISTORIES}")
-    there = movies.columns_of(name, dataset.items)
+    available = movies.columns_of(name, dataset.items)
     if not columns:
-        raise ConfigError(f"name the features of {name} after a colon: {name}:{','.join(there)}")
-    return joined([movies.film_features(name, one, dataset.items, folder, known) for one in columns])
+        raise ConfigError(f"name the features of {name} after a colon: {name}:{','.join(available)}")
+    return joined([movies.film_features(name, column, dataset.items, folder, fitted_columns) for column in columns])
 
 
 def _of_table(
-    path: Path, columns: Sequence[str], id: str | None, texts: Sequence[str], known: Sequence[str] | None
+    path: Path, columns: Sequence[str], id: str | None, texts: Sequence[str], fitted_columns: Sequence[str] | None
 ) -> Features:
     table = read_table(path, header=True)
     names = [str(name) for name in table.columns]
     table.columns = pd.Index(names)
     id = id or id_column(names)
-    wanted = list(columns) or [name for name in names if name != id]
-    for name in (*wanted, *texts, id):
+    columns = list(columns) or [name for name in names if name != id]
+    for name in (*columns, *texts, id):
         if name not in names:
             raise DataError(f"{path}: there is no column {name!r}; the columns are: {listing(names)}")
-    parts: list[Features] = []
-    numbers = [name for name in wanted if name not in texts]
+    tables: list[Features] = []
+    numbers = [name for name in columns if name not in texts]
     if numbers:
-        parts.append(Features.from_frame(table[[id, *numbers]], id=id))
+        tables.append(Features.from_frame(table[[id, *numbers]], id=id))
     for name in texts:
-        parts.append(count_words(_by_id(table, id, name), name=name, known=known))
-    return joined(parts)
+        tables.append(count_words(_by_id(table, id, name), name=name, known=fitted_columns))
+    return joined(tables)
 
 
 def id_column(names: Sequence[str]) -> str:
-    """Return the column of a table that usually has the ids."""
+    """Return the column of the ids in a table: a usual name, else the first column."""
     return next((name for name in IDS if name in names), names[0])
 
 

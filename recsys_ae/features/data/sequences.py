@@ -1,4 +1,4 @@
-"""Sequences as features: the history of each user, or of each item, in the order of time."""
+"""Sequences as features: the history of each item or user in the order of time."""
 
 from collections.abc import Sequence
 from typing import Any, Literal
@@ -14,13 +14,13 @@ from recsys_ae.features.data.features import Features
 
 DAY = 86_400
 STEPS = 50
-"""The steps of a history that count, where no number is asked for."""
+"""Default number of last steps of a history that are used."""
 
 
 def sequences_of(
     frame: pd.DataFrame, *, id: str = "item", order: str | None = None, columns: Sequence[str], steps: int
 ) -> Features:
-    """Make a sequence of the rows of each id: the last ``steps`` of them, by ``order`` or as they stand."""
+    """Return a sequence for each id: its last ``steps`` rows, sorted by the column ``order`` or as they stand."""
     for name in (id, *columns, *([order] if order else [])):
         if name not in frame.columns:
             raise DataError(f"there is no column {name!r}; the columns are: {', '.join(map(str, frame.columns))}")
@@ -33,9 +33,9 @@ def sequences_of(
 
 
 def histories(data: Interactions, *, of: Literal["items", "users"] = "items", steps: int = STEPS) -> Features:
-    """Make a sequence of the last ``steps`` interactions of each item, or each user.
+    """Return the last ``steps`` interactions of each item, or of each user, as a sequence.
 
-    A step is the rating and the logarithm of one more than the days since the step before.
+    A step holds the rating and log(1 + days since the previous step).
     """
     if data.timestamps is None:
         raise DataError("histories need the order in time, but these interactions have no timestamps")
@@ -43,25 +43,25 @@ def histories(data: Interactions, *, of: Literal["items", "users"] = "items", st
     owner = np.asarray(coordinates.col if of == "items" else coordinates.row)
     order = np.lexsort((data.timestamps, owner))
     owners, when = owner[order], data.timestamps[order]
-    used, places = np.unique(owners, return_inverse=True)
-    first = np.r_[True, owners[1:] != owners[:-1]]
-    days = np.where(first, 0, np.diff(when, prepend=when[:1])) / DAY
+    used, codes = np.unique(owners, return_inverse=True)
+    starts = np.r_[True, owners[1:] != owners[:-1]]
+    days = np.where(starts, 0, np.diff(when, prepend=when[:1])) / DAY
     events = np.column_stack([coordinates.data[order], np.log1p(days)]).astype(np.float32)
     ids = (data.items if of == "items" else data.users)[used]
-    return _padded(events, places, ids, ["rating", "log days"], steps)
+    return _padded(events, codes, ids, ["rating", "log days"], steps)
 
 
 def _padded(events: np.ndarray, owners: np.ndarray, ids: Ids, names: Sequence[Any], steps: int) -> Features:
-    """Cut events ``(m, width)``, sorted by owner, into rows of ``steps`` each, the rest of which is 0."""
+    """Cut events ``(m, width)``, sorted by owner, into rows of ``steps`` each, padded with 0."""
     if steps < 1:
         raise DataError(Argument("steps", steps), " must be at least 1")
     counts = np.bincount(owners, minlength=len(ids))
     ends = counts.cumsum()
     lengths = np.minimum(counts, steps)
-    place = np.arange(len(owners)) - (ends - lengths)[owners]  # negative: more than ``steps`` from the end
-    kept = place >= 0
+    positions = np.arange(len(owners)) - (ends - lengths)[owners]  # negative before the last ``steps``
+    recent = positions >= 0
     rows = np.zeros((len(ids), steps, events.shape[1]), np.float32)
-    rows[owners[kept], place[kept]] = events[kept]
+    rows[owners[recent], positions[recent]] = events[recent]
     columns = pd.Index([f"{name} {step}" for step in range(steps) for name in names])
     remarks: tuple[str, ...] = ()
     if (counts > steps).any():

@@ -1,4 +1,4 @@
-"""Texts as features: a column for each word that counts how often it occurs."""
+"""Texts as features: word counts, a column for each word."""
 
 import re
 from collections.abc import Sequence
@@ -26,45 +26,45 @@ def count_words(
     known: Sequence[str] | None = None,
     separator: str | None = None,
 ) -> Features:
-    """Count the words of texts, which stand under the ids of their rows; missing and empty ones are left out.
+    """Count the words of texts, which are indexed by the ids of their rows; missing and empty texts are left out.
 
-    The weights by rarity (TF-IDF) are learnt and kept by the encoder, so that new texts are weighed as the old ones.
+    The encoder learns and saves the weights by rarity (TF-IDF), so that new texts are weighted as those of its fit.
 
     Parameters
     ----------
     name
-        Stands before each word in the name of its column.
+        Name of the texts; the column of a word is called ``name=word``.
     most
-        How many words, the most frequent ones, English ones without content left out.
+        Number of words: the most frequent ones, without English stop words.
     least
-        In how many texts a word must occur.
+        Number of texts in which a word must occur.
     known
-        The names of the columns that an encoder was fitted on: these words are counted, and no others.
+        Columns of a fitted encoder; only their words are counted.
     separator
-        What stands between whole names, such as those of actors, which are then counted instead of words.
+        Separator between whole names, such as those of actors, which are then counted instead of words.
     """
     filled = texts.fillna("").astype(str)
     empty = (filled.str.strip() == "").to_numpy(dtype=bool)
     if empty.all():
         raise DataError(f"all {len(texts):,} texts of {name} are empty")
-    kept = filled[~empty]
-    vectorizer = _vectorizer(name, most, min(least, max(1, len(kept) // 10)), known, separator)
+    nonempty = filled[~empty]
+    vectorizer = _vectorizer(name, most, min(least, max(1, len(nonempty) // 10)), known, separator)
     try:
-        counts = vectorizer.fit_transform(kept)
+        counts = vectorizer.fit_transform(nonempty)
     except ValueError as error:
         raise DataError(f"the texts of {name} have no words that can be counted: {error}") from error
     words = [f"{name}={word}" for word in vectorizer.get_feature_names_out()]
     remarks = (f"{int(empty.sum()):,} of {len(texts):,} texts of {name} are empty and left out",) if empty.any() else ()
     return Features(
         counts.astype(np.float32),
-        pd.Index(kept.index.to_numpy()),
+        pd.Index(nonempty.index.to_numpy()),
         pd.Index(words),
         counted=np.ones(len(words), bool),
         remarks=remarks,
     )
 
 
-def _vectorizer(name: str, most: int, least: int, known: Sequence[str] | None, separator: str | None) -> Any:
+def _vectorizer(name: str, most: int, least: int, fitted_columns: Sequence[str] | None, separator: str | None) -> Any:
     try:
         text = import_module("sklearn.feature_extraction.text")
     except ImportError as error:
@@ -72,13 +72,13 @@ def _vectorizer(name: str, most: int, least: int, known: Sequence[str] | None, s
             "features of texts need the package scikit-learn: pip install scikit-learn"
         ) from error
     options: dict[str, Any] = {"max_features": most, "min_df": least}
-    if known is not None:
+    if fitted_columns is not None:
         prefix = f"{name}="
-        vocabulary = [column.removeprefix(prefix) for column in known if column.startswith(prefix)]
+        vocabulary = [column.removeprefix(prefix) for column in fitted_columns if column.startswith(prefix)]
         if not vocabulary:
             raise DataError(f"the encoder was not fitted on texts called {name}")
         options = {"vocabulary": vocabulary}
     if separator is None:
         return text.CountVectorizer(strip_accents="unicode", stop_words="english", **options)
     split = re.compile(rf"\s*{re.escape(separator)}\s*")
-    return text.CountVectorizer(analyzer=lambda names: [one for one in split.split(names.strip()) if one], **options)
+    return text.CountVectorizer(analyzer=lambda names: [name for name in split.split(names.strip()) if name], **options)

@@ -7,7 +7,7 @@ from recsys_ae.nn.layers import linear
 
 
 class Block(nn.Module):
-    """Attention and two dense layers, each behind a layer norm and added to what it reads (Vaswani et al. 2017)."""
+    """Attention and two dense layers, each after a layer norm and added to its input (Vaswani et al. 2017)."""
 
     def __init__(self, width: int, heads: int) -> None:
         super().__init__()
@@ -19,8 +19,8 @@ class Block(nn.Module):
     def forward(self, tokens: Tensor) -> Tensor:
         """Map ``(n, tokens, width)`` to the same shape."""
         n, t, width = tokens.shape
-        parts = self.mixed(self.first(tokens)).reshape(n, t, 3, self.heads, -1).permute(2, 0, 3, 1, 4)
-        attended = functional.scaled_dot_product_attention(parts[0], parts[1], parts[2])
+        qkv = self.mixed(self.first(tokens)).reshape(n, t, 3, self.heads, -1).permute(2, 0, 3, 1, 4)
+        attended = functional.scaled_dot_product_attention(qkv[0], qkv[1], qkv[2])
         tokens = tokens + self.merged(attended.transpose(1, 2).reshape(n, t, width))
         added: Tensor = tokens + self.narrow(functional.gelu(self.wide(self.second(tokens))))
         return added

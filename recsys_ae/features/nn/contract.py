@@ -1,4 +1,4 @@
-"""The contract of a model of features: rows in, codes out, rows again."""
+"""Contract of feature autoencoders: rows to codes, and codes to rows."""
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ from recsys_ae.spec.hyper import hp
 
 
 class FeatureShape(NamedTuple):
-    """The size of the training features, and what a row is (`Features.form`)."""
+    """Size of the training features, and the form of a row (`Features.form`)."""
 
     n_rows: int
     width: int
@@ -29,45 +29,45 @@ class FeatureShape(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class FeatureSpec(Identity, ABC):
-    """The hyper-parameters of a model of features."""
+    """Hyper-parameters of a feature autoencoder."""
 
     reads: ClassVar[tuple[int, ...]] = (0, SEQUENCE, IMAGE)
-    """How many dimensions a row may have; of a table's, none."""
+    """Numbers of dimensions that a row may have; the row of a table has 0."""
 
     latent: int = hp(64, "dimensions of the code", low=1, search=("log", 8, 256))
     scale: Scale = hp("auto", "scaling of columns; auto chooses by their values and the likelihood, tf-idf for words")
 
     @property
     def monitor(self) -> str:
-        """The measure on the validation rows that a fit is judged by."""
+        """Validation metric by which fits are compared."""
         return "rmse"
 
     @abstractmethod
     def build(self, shape: FeatureShape) -> "FeatureAutoencoder":
-        """Make the untrained network."""
+        """Return the untrained network."""
 
     @property
     def bounded(self) -> bool:
-        """Whether values must lie between 0 and 1, as the bernoulli likelihood wants them."""
+        """True if values must lie between 0 and 1, as for the bernoulli likelihood."""
         return getattr(self, "likelihood", "gaussian") == "bernoulli"
 
     @property
     def constrained(self) -> bool:
-        """Whether something else than a small code keeps the model from learning the identity."""
+        """True if something besides a small code keeps the model from learning the identity."""
         return False
 
     def memory(self, shape: FeatureShape) -> int:
-        """Return the bytes that a closed form needs beside the features; 0 says nothing."""
+        """Return the bytes that a closed form needs besides the features; 0 if unknown."""
         return 0
 
     def check(self, shape: FeatureShape) -> None:
-        """Raise if the model cannot read such rows."""
+        """Raise if the model cannot read rows of this shape."""
         if len(shape.form) not in self.reads:
-            read = " or ".join(FORMS[one] for one in self.reads)
+            read = " or ".join(FORMS[dimensions] for dimensions in self.reads)
             raise DataError(f"{self.name()} reads {read}, but these features are {FORMS[len(shape.form)]}")
 
     def remarks(self, shape: FeatureShape) -> tuple[str, ...]:
-        """Say what the user should know before such rows are learnt from."""
+        """Return remarks for the user about learning from rows of this shape."""
         if self.latent < shape.width or self.constrained:
             return ()
         return (
@@ -78,7 +78,7 @@ class FeatureSpec(Identity, ABC):
 
 @dataclass(frozen=True, kw_only=True)
 class TrainableFeatureSpec(TrainingSpec, FeatureSpec):
-    """The hyper-parameters of a model of features that is trained by gradient descent."""
+    """Hyper-parameters of a feature autoencoder that is trained by gradient descent."""
 
     epochs: int = hp(100, "number of passes over the training rows (epochs)", low=1)
     batch_size: int = hp(
@@ -87,19 +87,19 @@ class TrainableFeatureSpec(TrainingSpec, FeatureSpec):
     monitor: str = hp("rmse", "validation metric that selects the epoch whose weights are saved")
 
     def kept(self, shape: FeatureShape, network: nn.Module) -> int:
-        """Return how many numbers of each row of a batch wait for the gradient, at most.
+        """Return an upper bound of the numbers per row of a batch that are stored for the gradient.
 
-        By default these are what dense layers read and give, of tied weights on the way back, too.
+        The default counts the inputs and outputs of dense layers, with tied weights those of the decoder, too.
         """
         ways = 2 if getattr(self, "tied", False) else 1
         return ways * sum(sum(weight.shape) for weight in network.parameters() if weight.ndim > 1)
 
 
 class FeatureAutoencoder(nn.Module, ABC):
-    """A network that knows tensors only: values as the network sees them, codes, and values again."""
+    """A network on tensors: from scaled values to codes, and back to scaled values."""
 
     generative: ClassVar[bool] = False
-    """Whether codes can be drawn from a prior."""
+    """True if codes can be drawn from a prior."""
 
     @abstractmethod
     def encode(self, x: FeatureRows) -> Tensor:
@@ -107,22 +107,22 @@ class FeatureAutoencoder(nn.Module, ABC):
 
     @abstractmethod
     def decode(self, z: Tensor) -> Tensor:
-        """Return the rows that codes stand for, ``(n, width)``."""
+        """Return the rows that are decoded from codes, ``(n, width)``."""
 
     def decode_as(self, z: Tensor, x: FeatureRows) -> Tensor:
-        """Return the rows that codes stand for, each as long as that of x at its place, where lengths differ."""
+        """Decode codes; sequences get the lengths of the rows of x at the same positions."""
         return self.decode(z)
 
     def forward(self, x: FeatureRows) -> Tensor:
-        """Return the rows as the network gives them back."""
+        """Return the reconstruction of the rows."""
         return self.decode(self.encode(x))
 
     @abstractmethod
     def learn(self, rows: FeatureRows, run: Run, validate: Validate | None = None) -> History:
-        """Fit to the rows; return what was measured in each epoch (nothing for a closed form)."""
+        """Fit to the rows; return the metrics of each epoch (empty for a closed form)."""
 
     def measures(self, x: FeatureRows, generator: torch.Generator) -> dict[str, Tensor]:
-        """Return what validation measures beside the error, ``(n,)`` each; nothing by default."""
+        """Return validation metrics besides the error, ``(n,)`` each; none by default."""
         return {}
 
     def draw(self, n: int, generator: torch.Generator) -> Tensor:
@@ -132,7 +132,7 @@ class FeatureAutoencoder(nn.Module, ABC):
         )
 
     def log_likelihood(self, x: FeatureRows, samples: int, generator: torch.Generator) -> Tensor:
-        """Return an estimate of log p(x), ``(n,)``, that gets better with the number of samples."""
+        """Return an estimate of log p(x), ``(n,)``, which improves with the number of samples."""
         raise UnsupportedError(f"{type(self).__module__.rpartition('.')[2]} has no likelihood; use variational")
 
 
@@ -140,15 +140,15 @@ SpecT = TypeVar("SpecT", bound=TrainableFeatureSpec)
 
 
 class TrainableFeatureAutoencoder(Trainable[FeatureRows, SpecT], FeatureAutoencoder, Generic[SpecT]):
-    """An autoencoder of features that learns by gradient descent."""
+    """A feature autoencoder that is trained by gradient descent."""
 
     def learn(self, rows: FeatureRows, run: Run, validate: Validate | None = None) -> History:
-        """Train with the one loop of this package."""
+        """Train with the common loop of this package."""
         return loop.train(self, rows, run, validate)
 
 
 def refuse_unbounded(spec: FeatureSpec, features: Features, low: float, high: float) -> None:
-    """Raise if the bernoulli likelihood would be asked about values outside 0 to 1."""
+    """Raise if values for the bernoulli likelihood lie outside 0 to 1."""
     if spec.bounded and (low < 0 or high > 1):
         raise DataError(
             "the bernoulli likelihood needs values from 0 to 1, but with ",

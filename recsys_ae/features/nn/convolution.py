@@ -1,4 +1,4 @@
-"""Convolutions that halve the sides of an image, or of a row, and others that double them back to the size they had."""
+"""Convolutions that halve the sides of an image or a row, and convolutions that double them back."""
 
 import itertools
 from collections.abc import Sequence
@@ -11,15 +11,15 @@ KERNEL, PADDING = 3, 1
 
 
 def halved(sides: Sequence[int], times: int) -> list[tuple[int, ...]]:
-    """Return the sides before and after each halving, where odd ones are rounded up."""
-    found = [tuple(sides)]
+    """Return the sides before and after each halving; halves are rounded up."""
+    sizes = [tuple(sides)]
     for _ in range(times):
-        found.append(tuple((side + 1) // 2 for side in found[-1]))
-    return found
+        sizes.append(tuple((side + 1) // 2 for side in sizes[-1]))
+    return sizes
 
 
 class Halving(nn.Module):
-    """A convolution of kernel 3 with ReLU that halves all sides: by its stride, or by max-pooling behind it."""
+    """A convolution of kernel 3 with ReLU that halves all sides: by its stride, or by max-pooling after it."""
 
     def __init__(self, inputs: int, outputs: int, dimensions: int, *, pooled: bool) -> None:
         super().__init__()
@@ -36,7 +36,7 @@ class Halving(nn.Module):
 
 
 class Doubling(nn.Module):
-    """The way back to ``sides``: a transposed convolution, or each value repeated and a convolution behind it."""
+    """Inverse of `Halving`, to ``sides``: a transposed convolution, or repeated values and a convolution."""
 
     def __init__(
         self, inputs: int, outputs: int, sides: Sequence[int], smaller: Sequence[int], *, unpooled: bool
@@ -48,28 +48,28 @@ class Doubling(nn.Module):
         if unpooled:
             self.convolution: Any = (nn.Conv1d if flat else nn.Conv2d)(inputs, outputs, KERNEL, padding=PADDING)
             return
-        # Of side s the transposed convolution makes 2s − 1, and one more where the side was even.
-        more = tuple(side - 2 * small + 1 for side, small in zip(sides, smaller, strict=True))
+        # The transposed convolution turns a side s into 2s − 1; an even side needs one more.
+        padding = tuple(side - 2 * small + 1 for side, small in zip(sides, smaller, strict=True))
         kind: Any = nn.ConvTranspose1d if flat else nn.ConvTranspose2d
-        self.convolution = kind(inputs, outputs, KERNEL, stride=2, padding=PADDING, output_padding=more)
+        self.convolution = kind(inputs, outputs, KERNEL, stride=2, padding=PADDING, output_padding=padding)
 
     def forward(self, x: Tensor) -> Tensor:
         """Map ``(n, inputs, *smaller sides)`` to ``(n, outputs, *sides)``."""
         if self.unpooled:
             x = functional.interpolate(x, size=self.sides, mode="nearest")
-        found: Tensor = self.convolution(x)
-        return found
+        output: Tensor = self.convolution(x)
+        return output
 
 
 class Halvings(nn.Sequential):
-    """Several halvings with these numbers of channels."""
+    """A sequence of halvings with these numbers of channels."""
 
     def __init__(self, channels: Sequence[int], dimensions: int, *, pooled: bool) -> None:
         super().__init__(*(Halving(*pair, dimensions, pooled=pooled) for pair in itertools.pairwise(channels)))
 
 
 class Doublings(nn.Module):
-    """The same way back, with ReLU between; ``sides`` are those of `halved`."""
+    """Inverse of `Halvings`, with ReLU between the steps; ``sides`` are those of `halved`."""
 
     def __init__(self, channels: Sequence[int], sides: Sequence[Sequence[int]], *, unpooled: bool) -> None:
         super().__init__()
@@ -80,6 +80,6 @@ class Doublings(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Map ``(n, channels[-1], *sides[-1])`` to ``(n, channels[0], *sides[0])``."""
-        for place, step in enumerate(self.steps):
-            x = step(functional.relu(x) if place else x)
+        for position, step in enumerate(self.steps):
+            x = step(functional.relu(x) if position else x)
         return x

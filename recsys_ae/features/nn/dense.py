@@ -20,7 +20,7 @@ ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
 
 
 def slope(activation: str, h: Tensor) -> Tensor:
-    """Return an activation's derivative where its value is ``h``."""
+    """Return the derivative of an activation function where its value is ``h``."""
     if activation == "sigmoid":
         return h * (1 - h)
     if activation == "tanh":
@@ -31,25 +31,25 @@ def slope(activation: str, h: Tensor) -> Tensor:
 def evenly_spaced(width: int, latent: int, n: int) -> tuple[int, ...]:
     """Return the widths of ``n`` hidden layers that fall from ``width`` in equal steps; none is narrower than the code.
 
-    Of 784 columns and three layers that is 588, 392, 196.
+    For 784 columns and three layers these are 588, 392 and 196.
     """
-    return tuple(max(round(width * (n + 1 - place) / (n + 1)), latent) for place in range(1, n + 1))
+    return tuple(max(round(width * (n + 1 - layer) / (n + 1)), latent) for layer in range(1, n + 1))
 
 
 class Dense(nn.Module):
-    """Linear layers of these widths with an activation between them, and ``last`` behind them."""
+    """Linear layers of these widths with an activation between them, and ``last`` after them."""
 
     def __init__(self, widths: Sequence[int], activation: str, *, last: str = "linear") -> None:
         super().__init__()
         self.layers = nn.ModuleList(linear(*pair) for pair in itertools.pairwise(widths))
         self.activations = [activation] * (len(self.layers) - 1) + [last]
-        for layer, own in zip(self.layers, self.activations, strict=True):
-            if own == "relu":
+        for layer, function in zip(self.layers, self.activations, strict=True):
+            if function == "relu":
                 start_by_fan_in(layer, normal=True)
 
     @property
     def weights(self) -> list[Tensor]:
-        """The weights of the layers, ``(outputs, inputs)`` each."""
+        """Weights of the layers, ``(outputs, inputs)`` each."""
         return [layer.weight for layer in self.layers if isinstance(layer, nn.Linear)]
 
     def forward(self, x: Tensor) -> Tensor:
@@ -57,20 +57,20 @@ class Dense(nn.Module):
         return self.states(x)[-1]
 
     def states(self, x: Tensor) -> list[Tensor]:
-        """Return what each layer gives."""
-        found = []
+        """Return the output of each layer."""
+        outputs = []
         for layer, activation in zip(self.layers, self.activations, strict=True):
             x = ACTIVATIONS[activation](layer(x))
-            found.append(x)
-        return found
+            outputs.append(x)
+        return outputs
 
 
 class Transposed(nn.Module):
-    """The layers of another network backwards, with its weights transposed and biases of its own."""
+    """Layers of another network in reverse order: its weights transposed, with separate biases."""
 
     def __init__(self, of: Dense, activation: str) -> None:
         super().__init__()
-        self.of = (of,)  # not as a module of its own: the weights belong to the encoder
+        self.of = (of,)  # in a tuple, so that it is not a submodule: the weights belong to the encoder
         weights = of.weights[::-1]
         self.biases = nn.ParameterList(torch.zeros(weight.shape[1]) for weight in weights)
         self.activations = [activation] * (len(weights) - 1) + ["linear"]
@@ -83,14 +83,14 @@ class Transposed(nn.Module):
 
 
 class Mirrored(nn.Module):
-    """A dense encoder through hidden layers to a code, and a decoder through the same widths back.
+    """A dense encoder with hidden layers, and a decoder with the same widths in reverse.
 
     Parameters
     ----------
     code
-        The activation of the code; the output has none.
+        Activation of the code; the output has none.
     tied
-        Whether the decoder uses the encoder's weights.
+        True if the decoder uses the encoder's weights.
     """
 
     def __init__(
@@ -105,11 +105,11 @@ class Mirrored(nn.Module):
 
     @property
     def output_bias(self) -> Tensor:
-        """The bias of the last layer of the decoder, ``(width,)``."""
+        """Bias of the last layer of the decoder, ``(width,)``."""
         tied = isinstance(self.decoder, Transposed)
-        place = len(self.encoder.layers) - 1
-        last: Tensor = self.decoder.get_parameter(f"biases.{place}" if tied else f"layers.{place}.bias")
-        return last
+        layer = len(self.encoder.layers) - 1
+        bias: Tensor = self.decoder.get_parameter(f"biases.{layer}" if tied else f"layers.{layer}.bias")
+        return bias
 
     def encode(self, x: Tensor) -> Tensor:
         """Map ``(n, width)`` to codes, ``(n, latent)``."""

@@ -1,6 +1,6 @@
-"""Where the bias of an output starts: near 0, or so that without any code the mean of each column comes out.
+"""Initial bias of the output: near 0, or such that the output without a code is the mean of each column.
 
-A layer that has to make up for the bias is driven into saturation by the first updates, and stays there.
+If the bias starts near 0, the first updates can drive a layer that compensates for it into saturation, where it stays.
 """
 
 from dataclasses import dataclass
@@ -16,12 +16,12 @@ from recsys_ae.spec.hyper import hp
 
 CHUNK = 1024
 CLOSEST = 1e-3
-"""How near 0 and 1 a mean may come, so that its log-odds stay small enough to be learnt away."""
+"""Smallest distance of a mean from 0 and 1, so that its log-odds stay small enough to be changed by training."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class BiasedSpec(TrainableFeatureSpec):
-    """The hyper-parameters of a model whose output's bias may start at the mean."""
+    """Hyper-parameters of a model whose output bias may start at the mean."""
 
     bias: Literal["zero", "mean"] = hp(
         "zero",
@@ -33,25 +33,25 @@ BiasedSpecT = TypeVar("BiasedSpecT", bound=BiasedSpec)
 
 
 class BiasedAutoencoder(TrainableFeatureAutoencoder[BiasedSpecT], Generic[BiasedSpecT]):
-    """A dense network that looks at the means of the columns before the first epoch."""
+    """A dense network whose output bias may start at the means of the columns."""
 
     layers: Mirrored
 
     @torch.no_grad()
     def begin(self, rows: FeatureRows) -> None:
-        """Start the bias of the output where it is wanted."""
+        """Set the output bias before the first epoch, as the hyper-parameter ``bias`` says."""
         if self.spec.bias == "mean":
             mean = column_means(rows)
             self.layers.output_bias.copy_(mean.clamp(CLOSEST, 1 - CLOSEST).logit() if self.spec.bounded else mean)
 
 
 def column_means(rows: FeatureRows) -> Tensor:
-    """Return the mean of what is known of each column, as the network sees it, ``(width,)``."""
+    """Return the mean of the scaled values of each column, without missing ones, ``(width,)``."""
     total = torch.zeros(rows.width, dtype=torch.float64, device=rows.device)
     count = torch.zeros_like(total)
     for positions in torch.split(torch.arange(len(rows), device=rows.device), CHUNK):
-        part = rows.take(positions)
-        known = torch.ones_like(part.seen) if part.known is None else part.known
-        total += (part.seen * known).sum(dim=0, dtype=torch.float64)
-        count += known.sum(dim=0, dtype=torch.float64)
+        chunk = rows.take(positions)
+        mask = torch.ones_like(chunk.seen) if chunk.known is None else chunk.known
+        total += (chunk.seen * mask).sum(dim=0, dtype=torch.float64)
+        count += mask.sum(dim=0, dtype=torch.float64)
     return (total / count.clamp_min(1)).float()

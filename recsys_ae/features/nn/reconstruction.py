@@ -1,4 +1,4 @@
-"""How far off what an autoencoder of features gives back is, measured some rows at a time."""
+"""Reconstruction errors of feature autoencoders, computed in chunks of rows."""
 
 from collections.abc import Callable, Iterator
 
@@ -27,41 +27,41 @@ def chunks(rows: FeatureRows) -> Iterator[FeatureRows]:
 def squared_errors(
     network: FeatureAutoencoder, scaling: Scaling, rows: FeatureRows, codes: Tensor | None = None
 ) -> tuple[Tensor, Tensor]:
-    """Return of each row the sum of the squared errors of its values in the units of the features, and their number.
+    """Return the sum of the squared errors of each row's values, in the units of the features, and their number.
 
-    With ``codes`` ``(n, latent)``, what these stand for is compared with the rows. ``(n,)`` float64 each; missing
-    values and padding do not count; of words, the weights count.
+    Both are ``(n,)`` float64. Missing values and padding do not count. For word counts, the errors are those of the
+    TF-IDF weights. With ``codes`` ``(n, latent)``, the rows are compared with the rows decoded from these.
     """
-    sums, counts, done = [], [], 0
-    for part in chunks(rows):
-        given = network(part) if codes is None else network.decode_as(codes[done : done + len(part)], part)
-        done += len(part)
+    sums, counts, start = [], [], 0
+    for chunk in chunks(rows):
+        output = network(chunk) if codes is None else network.decode_as(codes[start : start + len(chunk)], chunk)
+        start += len(chunk)
         undo = torch.where(scaling.counted, 1, scaling.spread)
-        difference = (given.float() - part.seen) * undo
-        known = torch.ones_like(difference) if part.known is None else part.known
-        # A constant column is given back as it was in the training.
-        constant = torch.where(scaling.spread > 0, 0, part.dense().nan_to_num() - scaling.centre)
-        sums.append(((difference - constant).square() * known).sum(dim=1, dtype=torch.float64))
-        counts.append(known.sum(dim=1, dtype=torch.float64))
+        difference = (output.float() - chunk.seen) * undo
+        mask = torch.ones_like(difference) if chunk.known is None else chunk.known
+        # A constant column is reconstructed as the value that it had in the training.
+        constant = torch.where(scaling.spread > 0, 0, chunk.dense().nan_to_num() - scaling.centre)
+        sums.append(((difference - constant).square() * mask).sum(dim=1, dtype=torch.float64))
+        counts.append(mask.sum(dim=1, dtype=torch.float64))
     if not sums:
         return torch.zeros(0, dtype=torch.float64), torch.zeros(0, dtype=torch.float64)
     return torch.cat(sums), torch.cat(counts)
 
 
 def validation(network: FeatureAutoencoder, rows: FeatureRows, run: Run) -> Callable[[], dict[str, float]]:
-    """Return a function that measures the error per value, as the network sees values, and what the network adds."""
+    """Return a function that computes the validation metrics: the RMSE of scaled values, and those of the network."""
 
     @torch.no_grad()
     def measure() -> dict[str, float]:
         network.eval()
-        generator, totals, known = run.generator(), dict[str, float](), 0.0
-        for part in chunks(rows):
-            values = {"rmse": squared_error(network(part), part.seen, part.known)}
-            values |= network.measures(part, generator)
-            known += part.width * len(part) if part.known is None else float(part.known.sum(dtype=torch.float64))
-            for name, each in values.items():
-                totals[name] = totals.get(name, 0.0) + float(each.sum(dtype=torch.float64))
+        generator, totals, n_values = run.generator(), dict[str, float](), 0.0
+        for chunk in chunks(rows):
+            metrics = {"rmse": squared_error(network(chunk), chunk.seen, chunk.known)}
+            metrics |= network.measures(chunk, generator)
+            n_values += chunk.width * len(chunk) if chunk.known is None else float(chunk.known.sum(dtype=torch.float64))
+            for name, metric in metrics.items():
+                totals[name] = totals.get(name, 0.0) + float(metric.sum(dtype=torch.float64))
         means = {name: total / len(rows) for name, total in totals.items() if name != "rmse"}
-        return {"rmse": float(np.sqrt(totals["rmse"] / max(known, 1))), **means}
+        return {"rmse": float(np.sqrt(totals["rmse"] / max(n_values, 1))), **means}
 
     return measure

@@ -1,4 +1,4 @@
-"""Rows of features on one device; a batch of them is dense and scaled."""
+"""Feature rows on a device; batches of them are dense and scaled."""
 
 import dataclasses
 from collections.abc import Iterator
@@ -17,20 +17,20 @@ from recsys_ae.nn.rows import Rows, canonical
 
 @dataclass(frozen=True, eq=False)
 class FeatureRows:
-    """Rows of features as they were read, and what makes of them what a network sees.
+    """Rows of features as they were read, and the scaling that turns them into the input of a network.
 
     Attributes
     ----------
     source
-        ``(n, width)`` float32 with NaN for what is missing, or the same as sparse rows.
+        ``(n, width)`` float32 with NaN for missing values, or the same as sparse rows.
     scaling
-        How values become what the network sees.
+        Scaling of the values to the input of the network.
     form
-        As that of ``Features``.
+        Form of a row, as in `Features`.
     lengths
-        ``(n,)`` int64 for sequences.
+        ``(n,)`` int64: the lengths of sequences, else None.
     holes
-        Whether anything is missing.
+        True if any value is missing.
     """
 
     source: Tensor | Rows
@@ -58,12 +58,12 @@ class FeatureRows:
 
     @property
     def device(self) -> torch.device:
-        """Where the rows are."""
+        """Device of the rows."""
         return self.source.device
 
     @property
     def width(self) -> int:
-        """The number of columns."""
+        """Number of columns."""
         return self.source.shape[1] if isinstance(self.source, Tensor) else self.source.width
 
     def take(self, positions: Tensor) -> Self:
@@ -79,7 +79,7 @@ class FeatureRows:
             yield self.take(positions)
 
     def dense(self) -> Tensor:
-        """``(n, width)``: the values as they were read."""
+        """Return the values as they were read, ``(n, width)``."""
         if isinstance(self.source, Tensor):
             return self.source
         table = torch.zeros(len(self), self.width, device=self.device)
@@ -88,14 +88,14 @@ class FeatureRows:
 
     @property
     def seen(self) -> Tensor:
-        """``(n, width)``: what the network sees; missing values are the mean of their column, padding is 0."""
+        """Input of the network, ``(n, width)``: scaled values; missing ones are the column mean, padding is 0."""
         seen: Tensor = self.scaling(self.dense(), holes=self.holes)
         inside = self.inside
         return seen if inside is None else seen * inside
 
     @property
     def inside(self) -> Tensor | None:
-        """``(n, width)``: 1 for the steps of a sequence, 0 for padding; None where rows are no sequences."""
+        """Mask of sequences, ``(n, width)``: 1 for steps, 0 for padding; None if rows are not sequences."""
         if self.lengths is None:
             return None
         width = self.form[1]
@@ -103,14 +103,14 @@ class FeatureRows:
 
     @property
     def steps_inside(self) -> Tensor:
-        """``(n, steps)`` bool: which steps are none of the padding."""
+        """Mask of the steps that are not padding, ``(n, steps)`` bool."""
         if self.lengths is None:
             return torch.ones(len(self), self.form[0], dtype=torch.bool, device=self.device)
         return torch.arange(self.form[0], device=self.device) < self.lengths[:, None]
 
     @property
     def known(self) -> Tensor | None:
-        """``(n, width)``: 1 for values, 0 for what is missing or padding; None where all are values."""
+        """Mask of the values, ``(n, width)``: 0 for missing values and padding, else 1; None if all are values."""
         if self.holes:
             return (~self.dense().isnan()).float()
         return self.inside
