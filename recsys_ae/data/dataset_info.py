@@ -1,4 +1,4 @@
-"""Named data sets: description, files, how they are read, and the folder for all of them."""
+"""Descriptions of named data sets: counts, licence, files and reader; the data folder."""
 
 import os
 from collections.abc import Callable
@@ -17,10 +17,10 @@ class Dataset:
     Attributes
     ----------
     items
-        What is known of the items, by item id: title as published, year (Int64), genres and, where users gave some,
-        tags (tuples of text); None where nothing is known. It may list items without interactions.
+        Metadata of the items by item id: published title, year (Int64), genres and, if users gave any, tags (tuples of
+        text). None without metadata. It may list items without interactions.
     given
-        A training and a test part as published, where there are such.
+        The published training and test part, if there are any.
     """
 
     name: str
@@ -31,15 +31,15 @@ class Dataset:
 
 @dataclass(frozen=True)
 class Remote:
-    """A file as its publisher offers it.
+    """A file that a publisher offers for download.
 
     Attributes
     ----------
     path
-        Where it belongs in the data folder.
+        Path within the data folder.
     checksum
-        ``"md5:…"`` or ``"sha256:…"``; None where the file changes over time and the publisher keeps its MD5 beside it,
-        under the same address with ``.md5`` at the end.
+        ``"md5:…"`` or ``"sha256:…"``. None for a file that changes over time; its publisher keeps the MD5 at the same
+        address with ``.md5`` appended.
     """
 
     url: str
@@ -49,20 +49,20 @@ class Remote:
 
 @dataclass(frozen=True)
 class Info:
-    """What is known about a data set without having it.
+    """Description of a data set, available without its files.
 
     Attributes
     ----------
     interactions, users, items
-        Counts; of items, those with interactions.
+        Counts; items without interactions are not counted.
     size
         Bytes to download.
     page
-        Where the publisher describes it.
+        Address of the publisher's description.
     files
-        What there is to download; nothing for what is generated, or can be fetched by hand only.
+        Files to download; none for a data set that is generated or must be downloaded by hand.
     by_hand
-        What belongs into the data folder, where it cannot be downloaded but by hand.
+        Files that must be put into the data folder by hand.
     """
 
     name: str
@@ -79,7 +79,7 @@ class Info:
 
 @dataclass(frozen=True)
 class ReadOptions:
-    """How a named data set is read: which published fold, what to do with repeated pairs, with or without cache."""
+    """Options for reading a named data set: published fold, treatment of repeated pairs, cache."""
 
     fold: str | None = None
     duplicates: Duplicates = "error"
@@ -91,19 +91,19 @@ USUAL = ReadOptions()
 
 @dataclass(frozen=True)
 class CatalogEntry:
-    """A named data set: its description, where it lies, and how it is read.
+    """A named data set: its description and the functions that find and read its files.
 
     Attributes
     ----------
     read
-        Reads the data set from its place.
+        Function that reads the data set from the path that ``find`` returned.
     find
-        Returns that place in the data folder; None where the data set is not there. A data set that is generated has
-        no such function.
+        Function that returns the path in a data folder, or None if the data set is not there. None for a generated
+        data set.
     expected
-        What has to lie in the data folder, for the message when it does not.
+        Files that the data folder must contain, for the error message if they are missing.
     folds
-        The names of the published folds, where there are several to choose from.
+        Names of the published folds, if there are several to choose from.
     """
 
     info: Info
@@ -114,10 +114,10 @@ class CatalogEntry:
 
 
 def default_data_dir() -> Path:
-    """Return the folder named by ``RECSYS_AE_DATA``, else the user's cache folder."""
-    named = os.environ.get("RECSYS_AE_DATA")
-    if named:
-        return Path(named).expanduser()
+    """Return the folder that ``RECSYS_AE_DATA`` names, or the user's cache folder if it is not set."""
+    folder = os.environ.get("RECSYS_AE_DATA")
+    if folder:
+        return Path(folder).expanduser()
     return user_cache_dir()
 
 

@@ -1,4 +1,4 @@
-"""Exact decimals: columns of Arrow and pandas as integers where they fit, else as plain text, or as floats."""
+"""Exact conversion of decimal columns of Arrow and pandas to integers, plain text or floats."""
 
 from collections.abc import Callable
 from decimal import Decimal
@@ -10,20 +10,20 @@ import pandas as pd
 
 if TYPE_CHECKING:
     Series: TypeAlias = pd.Series[Any]
-else:  # the class of pandas takes no parameters while running
+else:  # the class of pandas takes no parameters at run time
     Series = pd.Series
 DIGITS = 1000
-"""A decimal is written out where its first digit is at most so many places from the point: 1E+999999 is no id."""
+"""Largest distance of a decimal's first digit from the point at which it is written out: 1E+999999 is no id."""
 
 
 def is_decimal(kind: Any) -> bool:
-    """Say whether an Arrow type is a decimal, or a dictionary of decimals."""
+    """Return True for an Arrow type of decimals, or of a dictionary of decimals."""
     types = import_module("pyarrow").types
     return bool(types.is_decimal(kind.value_type if types.is_dictionary(kind) else kind))
 
 
 def exact(column: Any) -> Any:
-    """Return an Arrow column of decimals as int64 where every one of them is, else as a dictionary of plain texts."""
+    """Return an Arrow column of decimals as int64 if all of them fit, else as a dictionary of plain texts."""
     pa = import_module("pyarrow")
     column = _wide(column)
     try:
@@ -34,7 +34,7 @@ def exact(column: Any) -> Any:
 
 
 def floats(column: Any) -> Any:
-    """Return an Arrow column of decimals as the nearest float64, which Arrow's own cast often misses by one bit."""
+    """Return an Arrow column of decimals as the nearest float64; Arrow's own cast is often off by one bit."""
     pa = import_module("pyarrow")
     distinct = _distinct(_wide(column))
     numbers = distinct.dictionary.cast(pa.string()).cast(pa.float64())
@@ -42,7 +42,7 @@ def floats(column: Any) -> Any:
 
 
 def exact_numbers(column: Any) -> Any:
-    """Return an Arrow column of decimals as int64 where every one of them is, else as float64."""
+    """Return an Arrow column of decimals as int64 if all of them fit, else as float64."""
     pa = import_module("pyarrow")
     try:
         return _wide(column).cast(pa.int64())
@@ -51,7 +51,7 @@ def exact_numbers(column: Any) -> Any:
 
 
 def to_series(column: Any) -> Series:
-    """Return what `exact` or `exact_numbers` made as a pandas column; integers stay exact where some are missing."""
+    """Return the output of `exact` or `exact_numbers` as a pandas column; integers stay exact if some are missing."""
     pa = import_module("pyarrow")
     if pa.types.is_dictionary(column.type):
         column = column.cast(column.type.value_type)
@@ -60,7 +60,7 @@ def to_series(column: Any) -> Series:
 
 
 def ids_of(column: Series) -> Series:
-    """Return a pandas column whose decimals are integers where all fit int64, else text; any other as it is."""
+    """Return a pandas column with its decimals as int64 if all fit, else as text; return other columns unchanged."""
     column = _written_out(column)
     if column.dtype == object:
         return _of_objects(column)
@@ -68,23 +68,23 @@ def ids_of(column: Series) -> Series:
 
 
 def numbers_of(column: Series) -> Series:
-    """Return a pandas column whose decimals are integers where all fit int64, else floats; any other as it is."""
+    """Return a pandas column with its decimals as int64 if all fit, else as floats; return other columns unchanged."""
     column = _written_out(column)
     if column.dtype == object:
-        made = _of_objects(column)
-        return made if pd.api.types.is_integer_dtype(made.dtype) else column
+        converted = _of_objects(column)
+        return converted if pd.api.types.is_integer_dtype(converted.dtype) else column
     return _of_arrow(column, exact_numbers)
 
 
 def plain_text(value: Decimal) -> str:
-    """Return all digits of a decimal, and no more: 1.5, not 1.50 or 15E-1, so that equal ids have equal texts."""
+    """Return the shortest full form of a decimal, so that equal ids have equal texts: 1.5, not 1.50 or 15E-1."""
     text = format(value, "f")
     text = text.rstrip("0").rstrip(".") if "." in text else text
     return "0" if text == "-0" else text
 
 
 def _wide(column: Any) -> Any:
-    """Return decimals of 128 or 256 bits: Arrow refuses to make integers of fewer."""
+    """Return decimals of 128 or 256 bits; Arrow does not cast narrower ones to integers."""
     pa, kind = import_module("pyarrow"), column.type
     if pa.types.is_dictionary(kind):
         column = column.cast(kind.value_type)
@@ -93,7 +93,7 @@ def _wide(column: Any) -> Any:
 
 
 def _distinct(column: Any) -> Any:
-    """Return the distinct values and where they stand, as one Arrow array."""
+    """Return the distinct values and the positions of the rows in them, as one dictionary array."""
     return column.dictionary_encode().unify_dictionaries().combine_chunks()
 
 
@@ -105,11 +105,11 @@ def _texts(values: Any) -> Any:
         return texts
     if compute.any(compute.match_substring(texts, "E")).as_py():
         return pa.array(map(plain_text, values.to_pylist()), pa.string())
-    return compute.ascii_rtrim(compute.ascii_rtrim(texts, "0"), ".")  # all of them have a point
+    return compute.ascii_rtrim(compute.ascii_rtrim(texts, "0"), ".")  # every text has a decimal point
 
 
 def _written_out(column: Series) -> Series:
-    """Return a column of categories that hold decimals as what they are."""
+    """Return the plain column for a categorical column whose categories may hold decimals."""
     if isinstance(column.dtype, pd.CategoricalDtype):
         categories = column.cat.categories
         if categories.dtype == object or isinstance(categories.dtype, pd.ArrowDtype):
@@ -123,24 +123,24 @@ def _of_arrow(column: Series, convert: Callable[[Any], Any]) -> Series:
     pa = import_module("pyarrow")
     values = pa.array(column.array)
     values = values if isinstance(values, pa.ChunkedArray) else pa.chunked_array([values])
-    found = to_series(convert(values))
-    found.index, found.name = column.index, column.name
-    return found
+    converted = to_series(convert(values))
+    converted.index, converted.name = column.index, column.name
+    return converted
 
 
 def _of_objects(column: Series) -> Series:
-    """Return a column of objects with its finite decimals converted; of integers only, where nothing else is in it."""
+    """Return a column of objects with its finite decimals converted; int64 if it holds nothing but integers."""
     values = column.to_numpy()
     if not any(issubclass(kind, Decimal) for kind in set(map(type, values))):
         return column
-    places = np.flatnonzero([isinstance(value, Decimal) and _is_writable(value) for value in values])
-    found = [values[place] for place in places]
-    whole = all(value == int(value) and -(2**63) <= value < 2**63 for value in found)
-    converted = np.array([int(value) if whole else plain_text(value) for value in found], dtype=object)
-    if whole and len(found) == len(values):
+    positions = np.flatnonzero([isinstance(value, Decimal) and _is_writable(value) for value in values])
+    decimals = [values[position] for position in positions]
+    integral = all(value == int(value) and -(2**63) <= value < 2**63 for value in decimals)
+    converted = np.array([int(value) if integral else plain_text(value) for value in decimals], dtype=object)
+    if integral and len(decimals) == len(values):
         return pd.Series(converted.astype(np.int64), index=column.index, name=column.name)
     values = values.copy()
-    values[places] = converted
+    values[positions] = converted
     return pd.Series(values, index=column.index, name=column.name, dtype=object)
 
 

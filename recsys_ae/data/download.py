@@ -1,4 +1,4 @@
-"""Named data sets come from their publishers: checked against a checksum, whole or not at all."""
+"""Downloads of named data sets from their publishers, verified by checksum and atomic."""
 
 import hashlib
 import re
@@ -27,50 +27,53 @@ def fetch(
     progress: Progress | None = None,
     announce: Callable[[str], None] | None = None,
 ) -> Path:
-    """Download a data set from its publisher, unless it is there already, and return where it is.
+    """Download a data set from its publisher, unless it is there already, and return its path.
 
     Parameters
     ----------
     data_dir
-        Where to put it; the default is ``RECSYS_AE_DATA``, else the user's cache folder.
+        Folder to download to; by default ``RECSYS_AE_DATA``, else the user's cache folder.
     progress
-        Called with the bytes of a file received so far and in all; 0 where the publisher does not tell.
+        Called with the received bytes and the size of a file; the size is 0 if the server does not send it.
     announce
-        Called once, before anything is downloaded, with what will be, its size and its licence.
+        Called once before the download, with a text that gives source, size and licence.
 
     Raises
     ------
     DataError
-        Where the download fails or is not what it should be; nothing of it stays then. And for what has to be fetched
-        by hand: says from where, and where to.
+        If the download fails or has the wrong checksum; no file is left then. Also for a data set that must be
+        downloaded by hand; the message says from where and to where.
     """
-    about = info(name)
+    description = info(name)
     folder = default_data_dir() if data_dir is None else data_dir
-    if about.by_hand:
+    if description.by_hand:
         raise DataError(
-            f"{name} is not in {folder} and must be downloaded by hand: put {about.by_hand} there, from {about.page}, "
-            "or set ",
+            f"{name} is not in {folder} and must be downloaded by hand: put {description.by_hand} there, "
+            f"from {description.page}, or set ",
             *_FOLDER_OPTION,
         )
-    if not about.files:
+    if not description.files:
         raise ConfigError(f"{name} is generated, not downloaded")
-    missing = [remote for remote in about.files if not (folder / remote.path).exists()]
+    missing = [remote for remote in description.files if not (folder / remote.path).exists()]
     if missing and announce is not None:
-        announce(announcement(about, folder))
+        announce(announcement(description, folder))
     for remote in missing:
         download(remote, folder, progress=progress)
-    place = folder / about.files[0].path
-    return place if len(about.files) == 1 else place.parent
+    path = folder / description.files[0].path
+    return path if len(description.files) == 1 else path.parent
 
 
-def announcement(about: Info, folder: Path) -> str:
-    """Say what will be downloaded, from where, how much of it, and on which conditions."""
-    source = about.files[0].url
-    return f"{about.title}: {about.size / 1e6:.1f} MB from {source} to {folder}\nLicence: {about.licence}\n{about.page}"
+def announcement(description: Info, folder: Path) -> str:
+    """Return the text shown before a download: source, size, target folder and licence."""
+    source = description.files[0].url
+    return (
+        f"{description.title}: {description.size / 1e6:.1f} MB from {source} to {folder}\n"
+        f"Licence: {description.licence}\n{description.page}"
+    )
 
 
 def download(remote: Remote, folder: Path, *, progress: Progress | None = None) -> None:
-    """Download one file to its place in a folder; it appears there once it is whole and its checksum right."""
+    """Download one file to its path in a folder; it appears there once it is complete and its checksum is verified."""
     pooch = _pooch()
     target = folder / remote.path
     try:
@@ -84,13 +87,13 @@ def download(remote: Remote, folder: Path, *, progress: Progress | None = None) 
                 pooch.HTTPDownloader(timeout=TIMEOUT)(f"{remote.url}.md5", str(sidecar), None)
                 checksum = _published_md5(sidecar, remote)
             _verify(partial, checksum, remote, target)
-    except OSError as error:  # the network's errors are among them
+    except OSError as error:  # includes network errors
         reason = shorten(error.strerror or str(error), 200)
         raise DataError(f"{remote.url} could not be downloaded ({reason}); ", *_by_hand(target)) from error
 
 
 class _Bar:
-    """What pooch asks of a progress bar, handed on as bytes received and bytes in all."""
+    """Progress bar for pooch that passes received and total bytes to a function."""
 
     total = 0
 
@@ -99,7 +102,7 @@ class _Bar:
         self.received = 0
 
     def update(self, received: int) -> None:
-        # Pooch counts whole chunks, the last of which is smaller.
+        # Pooch counts full chunks, but the last chunk is smaller.
         self.received = min(self.received + received, self.total) if self.total else self.received + received
         self.progress(self.received, self.total)
 
@@ -107,26 +110,26 @@ class _Bar:
         self.received = 0
 
     def close(self) -> None:
-        """Do nothing: the caller owns what it shows."""
+        """Do nothing: the caller closes its own display."""
 
 
 def _verify(partial: Path, checksum: str, remote: Remote, target: Path) -> None:
     algorithm, expected = checksum.split(":")
     with partial.open("rb") as file:
-        found = hashlib.file_digest(file, algorithm).hexdigest()
-    if found != expected:
+        actual = hashlib.file_digest(file, algorithm).hexdigest()
+    if actual != expected:
         raise DataError(
-            f"{remote.url} is not what its publisher describes: its {algorithm} is {found} instead of {expected}, "
+            f"{remote.url} is not what its publisher describes: its {algorithm} is {actual} instead of {expected}, "
             "so it was deleted; try again, or ",
             *_by_hand(target),
         )
 
 
 def _published_md5(sidecar: Path, remote: Remote) -> str:
-    found = re.search(r"\b[0-9a-fA-F]{32}\b", sidecar.read_text(encoding="utf-8", errors="replace"))
-    if found is None:
+    match = re.search(r"\b[0-9a-fA-F]{32}\b", sidecar.read_text(encoding="utf-8", errors="replace"))
+    if match is None:
         raise DataError(f"{remote.url}.md5 holds no MD5 checksum, so the download cannot be checked; try again later")
-    return f"md5:{found[0].lower()}"
+    return f"md5:{match[0].lower()}"
 
 
 def _by_hand(target: Path) -> Message:

@@ -1,4 +1,4 @@
-"""Explicit steps that leave interactions out; each records in ``steps`` what it removed."""
+"""Filters of interactions by rating and by minimum counts; each records in ``steps`` what it removed."""
 
 import dataclasses
 import math
@@ -18,7 +18,7 @@ Filter: TypeAlias = Callable[[Interactions], Interactions]
 
 @dataclass(frozen=True)
 class MinRating:
-    """Keep the interactions rated at least ``rating``, as 1.0 each if ``binary``."""
+    """Keep interactions with a rating of at least ``rating``; if ``binary``, each becomes 1.0."""
 
     rating: float
     binary: bool = True
@@ -28,22 +28,23 @@ class MinRating:
             raise ConfigError(Argument("rating", self.rating), " must be a finite number above 0")
 
     def __call__(self, data: Interactions) -> Interactions:
-        """Return what is left."""
-        # Ratings are float32: 4.1 as such is less than 4.1.
-        kept = _keep(data, data.matrix.data >= np.float32(self.rating), f"rating >= {self.rating:g}")
+        """Return the interactions that are kept."""
+        # Ratings are float32, and 4.1 as float32 is less than 4.1.
+        filtered = _keep(data, data.matrix.data >= np.float32(self.rating), f"rating >= {self.rating:g}")
         if not self.binary:
-            return kept
-        matrix = kept.matrix.copy()
+            return filtered
+        matrix = filtered.matrix.copy()
         matrix.data = np.ones_like(matrix.data)
-        return dataclasses.replace(kept, matrix=matrix)
+        return dataclasses.replace(filtered, matrix=matrix)
 
 
 @dataclass(frozen=True)
 class MinInteractions:
-    """Keep users and items with at least so many interactions.
+    """Keep users and items with a minimum number of interactions.
 
-    Once: the items first, then the users with what is left (Liang et al. 2018), after which an item may have fewer
-    again. With ``repeat`` both, until all that are left have enough: the (user, item)-core.
+    By default each filter runs once, first on items, then on users (Liang et al. 2018); an item may then have fewer
+    interactions than ``item`` again. With ``repeat`` both run until every user and item has enough: the
+    (user, item)-core.
     """
 
     user: int = 0
@@ -56,7 +57,7 @@ class MinInteractions:
             raise ConfigError(Argument("user", self.user), " and ", Argument("item", self.item), expected)
 
     def __call__(self, data: Interactions) -> Interactions:
-        """Return what is left."""
+        """Return the interactions that are kept."""
         if self.repeat:
             name = f"users with >= {self.user} and items with >= {self.item} interactions, repeatedly"
             return _keep(data, self._core(data), name)
@@ -78,30 +79,30 @@ class MinInteractions:
 
 
 def apply(data: Interactions, *filters: Filter) -> Interactions:
-    """Apply filters in their order.
+    """Apply filters in order.
 
     Raises
     ------
     DataError
-        When nothing is left, with the filter that took the last interaction and what each one removed.
+        If no interaction is left; the message names the filter that removed the last one, and lists all steps.
     """
     if data.nnz == 0:
         raise DataError("there are no interactions to filter")
-    known = len(data.steps)
-    for step in filters:
-        data = step(data)
+    n_earlier_steps = len(data.steps)
+    for filter_ in filters:
+        data = filter_(data)
         if data.nnz == 0:
-            done = data.steps[known:]
-            took = next((one for one in done if one.after[0] == 0), None)
+            steps = data.steps[n_earlier_steps:]
+            culprit = next((step for step in steps if step.after[0] == 0), None)
             raise DataError(
-                f"no interaction is left after the filter {took.name if took else step!r}; "
-                f"{'; '.join(map(str, done)) or 'it recorded no step'}"
+                f"no interaction is left after the filter {culprit.name if culprit else filter_!r}; "
+                f"{'; '.join(map(str, steps)) or 'it recorded no step'}"
             )
     return data
 
 
 def report(data: Interactions) -> pd.DataFrame:
-    """Return a table of what each step in ``data.steps`` left and removed, the source in the first row."""
+    """Return a table of the counts that each step in ``data.steps`` left and removed; its first row is the source."""
     steps = data.steps or (Step("", data.counts, data.counts),)
     start = ("source", *steps[0].before, 0, 0, 0)
     rows = [
@@ -112,19 +113,19 @@ def report(data: Interactions) -> pd.DataFrame:
 
 
 def _frequent(positions: np.ndarray, least: int) -> np.ndarray:
-    """Return for each entry whether its value occurs at least ``least`` times."""
+    """Return a mask of the entries whose value occurs at least ``least`` times."""
     frequent: np.ndarray = np.bincount(positions)[positions] >= least
     return frequent
 
 
 def _keep(data: Interactions, keep: np.ndarray, name: str) -> Interactions:
-    """Return the interactions where ``keep`` holds, of the users and items that have any left."""
+    """Return the interactions under the mask ``keep``, without users and items that have none left."""
     taken = data.take(keep)
     users = np.flatnonzero(np.diff(taken.matrix.indptr))
     items = np.flatnonzero(np.bincount(taken.matrix.indices, minlength=data.shape[1]))
-    # The columns that are left keep their order, so the matrix stays canonical.
+    # The remaining columns keep their order, so the matrix stays canonical.
     columns = np.searchsorted(items, taken.matrix.indices)
     indptr = np.append(0, taken.matrix.indptr[1:][users])
     matrix = csr_matrix((taken.matrix.data, columns, indptr), shape=(len(users), len(items)))
-    left = dataclasses.replace(taken, matrix=matrix, users=data.users[users], items=data.items[items])
-    return dataclasses.replace(left, steps=(*data.steps, Step(name, data.counts, left.counts)))
+    filtered = dataclasses.replace(taken, matrix=matrix, users=data.users[users], items=data.items[items])
+    return dataclasses.replace(filtered, steps=(*data.steps, Step(name, data.counts, filtered.counts)))

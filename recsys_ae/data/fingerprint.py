@@ -1,4 +1,4 @@
-"""A short hash that tells whether two data sets, or two splits, are the same."""
+"""Fingerprint of data sets and splits: a short hash of ids and matrices."""
 
 import hashlib
 import json
@@ -10,25 +10,25 @@ from scipy.sparse import csr_matrix
 from recsys_ae.data.parsing import Ids
 
 
-def fingerprint(*parts: Ids | csr_matrix | np.ndarray | None) -> str:
+def fingerprint(*contents: Ids | csr_matrix | np.ndarray | None) -> str:
     """Return 16 hexadecimal digits of the SHA-256 of ids, with their types, and of all entries of matrices.
 
     It depends neither on the platform nor on how ids and positions are stored.
     """
     digest = hashlib.sha256()
-    for part in parts:
-        if part is None:
+    for content in contents:
+        if content is None:
             digest.update(b"none")
-        elif isinstance(part, csr_matrix):
-            matrix = part if part.has_sorted_indices else part.sorted_indices()
+        elif isinstance(content, csr_matrix):
+            matrix = content if content.has_sorted_indices else content.sorted_indices()
             for array, dtype in ((matrix.indptr, "<i8"), (matrix.indices, "<i8"), (matrix.data, "<f4")):
                 digest.update(np.ascontiguousarray(array, dtype).data)
-        elif isinstance(part, np.ndarray):
-            digest.update(json.dumps(part.shape).encode())
-            digest.update(np.ascontiguousarray(part, "<f4").data)
+        elif isinstance(content, np.ndarray):
+            digest.update(json.dumps(content.shape).encode())
+            digest.update(np.ascontiguousarray(content, "<f4").data)
         else:
-            # JSON keeps 1, 1.0 and "1" apart and delimits whatever stands in an id.
-            digest.update(json.dumps(part.tolist(), default=_plain).encode())
+            # JSON keeps 1, 1.0 and "1" apart, and delimits ids of any content.
+            digest.update(json.dumps(content.tolist(), default=_plain).encode())
     return digest.hexdigest()[:16]
 
 

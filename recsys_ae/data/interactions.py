@@ -1,4 +1,4 @@
-"""Who touched what: a sparse user-item matrix with its ids, and where the rows of it come from."""
+"""Interactions: a sparse user-item matrix with ids, timestamps and the steps of its preparation."""
 
 import dataclasses
 from dataclasses import dataclass, field
@@ -19,7 +19,7 @@ Duplicates: TypeAlias = Literal["error", "last", "sum"]
 
 @dataclass(frozen=True)
 class Step:
-    """One preparation step and what it left: interactions, users and items before and after it."""
+    """A preparation step, with the numbers of interactions, users and items before and after it."""
 
     name: str
     before: tuple[int, int, int]
@@ -39,17 +39,17 @@ class Interactions:
     matrix
         ``(n_users, n_items)`` float32 in canonical CSR form (sorted columns, no duplicates): ratings or 1.0.
     users, items
-        The ids of the rows and columns: sorted where they can be, else in the order of first appearance.
+        Ids of the rows and columns, sorted if they can be compared, else in the order of first appearance.
     timestamps
-        ``(nnz,)`` int64 seconds since 1970, aligned with ``matrix.data``; None where unknown.
+        ``(nnz,)`` int64 seconds since 1970, aligned with ``matrix.data``; None if unknown.
     order
         ``(nnz,)`` int32, or int64 past 2³¹ interactions, aligned with ``matrix.data``: the position of each
         interaction in its source. It breaks ties between equal timestamps.
     steps
-        What was done to the source to get here, in order.
+        Preparation steps since the source, in order.
     origin
-        The recipe and the split, where this is the training part that a data recipe made; any change makes other data,
-        which have none.
+        Recipe and split of a training part that a data recipe made. `take`, `select_users` and
+        `onto` return data without an origin.
     """
 
     matrix: csr_matrix
@@ -69,22 +69,22 @@ class Interactions:
 
     @property
     def shape(self) -> tuple[int, int]:
-        """``(n_users, n_items)``."""
+        """Shape of the matrix, ``(n_users, n_items)``."""
         return (len(self.users), len(self.items))
 
     @property
     def nnz(self) -> int:
-        """The number of interactions."""
+        """Number of interactions."""
         return int(self.matrix.nnz)
 
     @property
     def counts(self) -> tuple[int, int, int]:
-        """Interactions, users, items."""
+        """Numbers of interactions, users and items."""
         return (self.nnz, *self.shape)
 
     @property
     def rows(self) -> np.ndarray:
-        """``(nnz,)``: the row of each interaction, aligned with ``matrix.data``."""
+        """Row of each interaction, ``(nnz,)``, aligned with ``matrix.data``."""
         return np.repeat(np.arange(self.shape[0]), np.diff(self.matrix.indptr))
 
     def __repr__(self) -> str:
@@ -106,16 +106,16 @@ class Interactions:
         Parameters
         ----------
         user, item, rating, timestamp
-            Names, or positions from 0, of the columns. Without ``rating`` every interaction counts 1.0. Timestamps
-            are seconds since 1970, or datetimes.
+            Names, or positions from 0, of the columns. Without ``rating`` every interaction is 1.0. Timestamps are
+            seconds since 1970, or datetimes.
         duplicates
-            What to do with a pair that occurs again: refuse, keep the last row, or add the ratings up (with the last
-            row's timestamp).
+            Treatment of repeated pairs of user and item: raise an error, keep the last row, or sum the ratings (with
+            the last row's timestamp).
 
         Raises
         ------
         DataError
-            With the column, row (counted from 1) and value that cannot be used.
+            If a value cannot be used; the message names its column, row (counted from 1) and content.
         """
         if len(frame) == 0:
             raise DataError("the table has no rows")
@@ -139,34 +139,34 @@ class Interactions:
         *,
         duplicates: Duplicates = "error",
     ) -> "Interactions":
-        """Build from aligned arrays of row and column positions, in the order of their source."""
+        """Build interactions from aligned arrays of row positions, column positions and values, in source order."""
         if duplicates not in ("error", "last", "sum"):
             raise ConfigError(Argument("duplicates", duplicates), ": expected one of error, last, sum")
         key = rows.astype(np.int64) * len(items) + columns
         order = np.argsort(key, kind="stable")
         key = key[order]
-        last = np.append(key[1:] != key[:-1], True)[: len(key)]
-        repeated = len(key) - int(last.sum())
+        is_last = np.append(key[1:] != key[:-1], True)[: len(key)]
+        repeated = len(key) - int(is_last.sum())
         steps: tuple[Step, ...] = ()
         if repeated:
             if duplicates == "error":
-                raise _duplicate(order, key, last, users, items)
+                raise _duplicate(order, key, is_last, users, items)
             name = "repeated pairs, last kept" if duplicates == "last" else "repeated pairs, ratings summed"
             sizes = (len(users), len(items))
             steps = (Step(name, (len(key), *sizes), (len(key) - repeated, *sizes)),)
         if repeated and duplicates == "sum":
-            starts = np.append(0, np.flatnonzero(last)[:-1] + 1)
+            starts = np.append(0, np.flatnonzero(is_last)[:-1] + 1)
             data = _summed(values[order], starts)
         else:
-            data = values[order[last]].astype(np.float32)
-        order = order[last].astype(_index_type(len(key)))
+            data = values[order[is_last]].astype(np.float32)
+        order = order[is_last].astype(_index_type(len(key)))
         indptr = np.append(0, np.cumsum(np.bincount(rows[order], minlength=len(users))))
         matrix = csr_matrix((data, columns[order], indptr), shape=(len(users), len(items)))
         times = None if timestamps is None else timestamps[order]
         return cls(matrix, users, items, times, order, steps)
 
     def take(self, keep: np.ndarray, *, name: str | None = None) -> "Interactions":
-        """Return the interactions for which the boolean mask ``keep``, ``(nnz,)``, holds; ids stay as they are.
+        """Return the interactions under the boolean mask ``keep``, ``(nnz,)``; all ids are kept.
 
         With ``name`` the step is recorded in ``steps``.
         """
@@ -192,9 +192,9 @@ class Interactions:
         return Interactions(matrix, self.users[positions], self.items, times, self.order[source], self.steps)
 
     def onto(self, items: Ids) -> "Interactions":
-        """Return the same users on another list of items; interactions with items not in it are dropped.
+        """Return the same users with other items as columns; interactions with items not in ``items`` are dropped.
 
-        ``steps`` says how many went.
+        ``steps`` records how many.
         """
         target = items.get_indexer(self.items)
         columns = target[self.matrix.indices]
@@ -202,7 +202,7 @@ class Interactions:
         rows, order = self.rows[keep], self.order[keep]
         times = None if self.timestamps is None else self.timestamps[keep]
         moved = Interactions.from_arrays(rows, columns[keep], self.matrix.data[keep], self.users, items, times)
-        # from_arrays numbers what it was given; the numbers of the source are restored through them.
+        # from_arrays numbers its own input; these numbers lead back to those of the source.
         unknown = Step("items unknown to the model", self.counts, (moved.nnz, self.shape[0], int((target >= 0).sum())))
         steps = (*self.steps, unknown) if moved.nnz < self.nnz else self.steps
         return dataclasses.replace(moved, order=order[moved.order], steps=steps)
@@ -216,17 +216,17 @@ def _summed(values: np.ndarray, starts: np.ndarray) -> np.ndarray:
 
 
 def _index_type(n: int) -> type[np.signedinteger[Any]]:
-    """Return the smaller integer type that counts to ``n``, as SciPy chooses it for its own indices."""
+    """Return the smallest integer type for positions up to ``n``, as SciPy chooses it for its indices."""
     return np.int32 if n <= np.iinfo(np.int32).max else np.int64
 
 
-def _duplicate(order: np.ndarray, key: np.ndarray, last: np.ndarray, users: Ids, items: Ids) -> DataError:
-    first = int(np.argmin(last))
-    user, item = users[key[first] // len(items)], items[key[first] % len(items)]
-    rows = f"{order[first] + 1} and {order[first + 1] + 1}"
+def _duplicate(order: np.ndarray, key: np.ndarray, is_last: np.ndarray, users: Ids, items: Ids) -> DataError:
+    repeat = int(np.argmin(is_last))
+    user, item = users[key[repeat] // len(items)], items[key[repeat] % len(items)]
+    rows = f"{order[repeat] + 1} and {order[repeat + 1] + 1}"
     return DataError(
         f"user {shown(user)} and item {shown(item)} occur together in rows {rows} "
-        f"({int((~last).sum()):,} repeated pairs); to allow it, set ",
+        f"({int((~is_last).sum()):,} repeated pairs); to allow it, set ",
         Argument("duplicates", "last"),
         " or ",
         Argument("duplicates", "sum"),

@@ -1,4 +1,4 @@
-"""Named data sets: read from the data folder, else downloaded from their publisher, or generated."""
+"""Loading of named data sets from the data folder, by download, or by generation."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -30,12 +30,12 @@ def load(
     Parameters
     ----------
     data_dir
-        The folder with the official archives, zipped or unpacked; the default is ``RECSYS_AE_DATA``, else the user's
-        cache folder.
+        Folder of the publishers' archives, zipped or unpacked; by default ``RECSYS_AE_DATA``, else the user's cache
+        folder.
     fetch
-        Download what is not there.
+        Download missing files.
     fold
-        Which published fold ``given`` holds: ``u1`` to ``u5``, ``ua`` or ``ub`` of ml-100k, by default ``u1``.
+        Published fold in ``given``: ``u1`` to ``u5``, ``ua`` or ``ub`` of ml-100k; by default ``u1``.
     cache
         As for ``read_interactions``.
     progress, announce
@@ -44,39 +44,40 @@ def load(
     Raises
     ------
     ConfigError
-        For an unknown name, with the nearest one.
+        If the name is unknown; the message suggests the nearest one.
     DataError
-        Where the data are not there and cannot be fetched, or are damaged.
+        If the data are missing and cannot be downloaded, or are damaged.
     """
-    known = entry(name)
-    _check_fold(known, fold)
+    catalog_entry = entry(name)
+    _check_fold(catalog_entry, fold)
     folder = default_data_dir() if data_dir is None else Path(data_dir)
-    place = None if known.find is None else known.find(folder)
-    if place is None and fetch and (known.info.files or known.info.by_hand):
-        place = download(name, folder, progress=progress, announce=announce)
-    if place is None and known.find is not None:
+    path = None if catalog_entry.find is None else catalog_entry.find(folder)
+    if path is None and fetch and (catalog_entry.info.files or catalog_entry.info.by_hand):
+        path = download(name, folder, progress=progress, announce=announce)
+    if path is None and catalog_entry.find is not None:
         raise DataError(
-            f"{name} is not in {folder}; expected {known.expected}; download it from {known.info.page}, or set ",
+            f"{name} is not in {folder}; expected {catalog_entry.expected}; "
+            f"download it from {catalog_entry.info.page}, or set ",
             Argument("data_dir"),
             " or RECSYS_AE_DATA to the folder that has it",
         )
-    if place is not None and place.suffix == ".zip" and not is_zipfile(place):
-        raise DataError(f"{place} is damaged or no zip archive; delete it and download {name} again")
-    return known.read(place or folder, ReadOptions(fold, duplicates, cache))
+    if path is not None and path.suffix == ".zip" and not is_zipfile(path):
+        raise DataError(f"{path} is damaged or no zip archive; delete it and download {name} again")
+    return catalog_entry.read(path or folder, ReadOptions(fold, duplicates, cache))
 
 
 def find(name: str, data_dir: Path | None = None) -> Path | None:
-    """Return where a data set lies in the data folder, its archive or its unpacked folder; None where it is not."""
-    known = entry(name)
+    """Return the path of a data set in the data folder, its archive or unpacked folder; None if it is not there."""
+    catalog_entry = entry(name)
     folder = default_data_dir() if data_dir is None else Path(data_dir)
-    return None if known.find is None else known.find(folder)
+    return None if catalog_entry.find is None else catalog_entry.find(folder)
 
 
-def _check_fold(known: CatalogEntry, fold: str | None) -> None:
-    """Refuse a fold that is not among the published ones."""
-    if fold is not None and fold not in known.folds:
-        name = known.info.name
-        why = f"{name} has no published folds to choose from"
-        if known.folds:
-            why = f"expected one of {', '.join(known.folds)}"
-        raise ConfigError(Argument("fold", fold), f": {why}")
+def _check_fold(catalog_entry: CatalogEntry, fold: str | None) -> None:
+    """Raise a `ConfigError` for a fold that is not published."""
+    if fold is not None and fold not in catalog_entry.folds:
+        name = catalog_entry.info.name
+        reason = f"{name} has no published folds to choose from"
+        if catalog_entry.folds:
+            reason = f"expected one of {', '.join(catalog_entry.folds)}"
+        raise ConfigError(Argument("fold", fold), f": {reason}")

@@ -1,11 +1,11 @@
-"""Where a training part comes from, which is saved with a model that learns from it."""
+"""Origin of training data: recipe and split, saved with a model that is fitted on them."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 RECIPE, FINGERPRINT = "source", "fingerprint"
-"""The names in the notes of a saved model."""
+"""Keys in the notes of a saved model."""
 
 
 @dataclass(frozen=True)
@@ -17,8 +17,8 @@ class Origin:
 
 
 def with_origin(notes: Mapping[str, Any], origin: Origin | None) -> dict[str, Any]:
-    """Return the notes of a model that learns from data of this origin; without one they have no recipe."""
+    """Return the notes of a model fitted on data of this origin; without an origin, drop the recipe in the notes."""
     if origin is not None:
         return {**notes, RECIPE: dict(origin.recipe), FINGERPRINT: origin.fingerprint}
-    former = isinstance(notes.get(RECIPE), Mapping)
-    return {name: value for name, value in notes.items() if not (former and name in (RECIPE, FINGERPRINT))}
+    has_recipe = isinstance(notes.get(RECIPE), Mapping)
+    return {name: value for name, value in notes.items() if not (has_recipe and name in (RECIPE, FINGERPRINT))}

@@ -1,4 +1,4 @@
-"""One column of a table becomes ids, ratings or seconds, or an error that names the row."""
+"""Parsing of table columns into ids, ratings and seconds, with errors that name the row."""
 
 from collections.abc import Callable
 from decimal import Decimal
@@ -14,47 +14,47 @@ from recsys_ae.errors import Argument, DataError
 if TYPE_CHECKING:
     Ids: TypeAlias = pd.Index[Any]
     Series: TypeAlias = pd.Series[Any]
-else:  # the classes of pandas take no parameters while running
+else:  # the classes of pandas take no parameters at run time
     Ids, Series = pd.Index, pd.Series
 Column: TypeAlias = str | int
 
 
 def shown(value: object, width: int = 60) -> str:
-    """Return a value as a message shows it: plain (``1``, not ``np.int64(1)``), on one line, not endless."""
+    """Return a value as text for a message: plain (``1``, not ``np.int64(1)``), on one line, shortened."""
     text = " ".join(repr(value.item() if isinstance(value, np.generic) else value).split())
     return text if len(text) <= width else f"{text[: width - 4]}...{text[-1]}"
 
 
 def column_of(frame: pd.DataFrame, column: Column, role: str) -> Series:
-    """Return the column of that name, else at that position."""
+    """Return the column of that name, or at that position."""
     if column in frame.columns:
-        found = frame[column]
-        if isinstance(found, pd.DataFrame):
-            raise DataError(Argument(role, column), f" occurs {found.shape[1]} times among the names of the columns")
-        return found
+        series = frame[column]
+        if isinstance(series, pd.DataFrame):
+            raise DataError(Argument(role, column), f" occurs {series.shape[1]} times among the names of the columns")
+        return series
     if isinstance(column, int) and 0 <= column < frame.shape[1]:
         return frame.iloc[:, column]
     raise DataError(Argument(role, column), f": there is no such column; the columns are: {listing(frame.columns)}")
 
 
 def listing(names: Any, most: int = 30) -> str:
-    """Return names in one line, the first of them where there are very many."""
-    known = [shown(name).strip("'\"") for name in names]
-    rest = f" and {len(known) - most:,} more" if len(known) > most else ""
-    return ", ".join(known[:most]) + rest
+    """Return names on one line, at most the first ``most`` of them."""
+    texts = [shown(name).strip("'\"") for name in names]
+    suffix = f" and {len(texts) - most:,} more" if len(texts) > most else ""
+    return ", ".join(texts[:most]) + suffix
 
 
 def refuse(bad: np.ndarray, column: Series, role: str, why: str) -> None:
-    """Raise an error that names the first row, counted from 1, where ``bad`` holds."""
+    """Raise an error that names the first row, counted from 1, under the mask ``bad``; return if it is empty."""
     if bad.any():
         row = int(np.argmax(bad))
-        many = int(bad.sum())
-        others = f" ({many:,} such rows)" if many > 1 else ""
-        raise DataError(f"{role} in row {row + 1} {why}: {shown(column.iloc[row])}{others}")
+        n_bad = int(bad.sum())
+        count = f" ({n_bad:,} such rows)" if n_bad > 1 else ""
+        raise DataError(f"{role} in row {row + 1} {why}: {shown(column.iloc[row])}{count}")
 
 
 def ids(column: Series, role: str) -> tuple[np.ndarray, Ids]:
-    """Return the position of each row's id, ``(n,)`` int64, and the sorted ids: numbers before text."""
+    """Return the position of each row's id, ``(n,)`` int64, and the sorted distinct ids, numbers before text."""
     _refuse_missing(column, role)
     if isinstance(column.dtype, pd.CategoricalDtype):
         return _category_ids(column, role)
@@ -67,7 +67,7 @@ def ids(column: Series, role: str) -> tuple[np.ndarray, Ids]:
     elif types.is_bool_dtype(column) or not (types.is_integer_dtype(column) or types.is_string_dtype(column)):
         raise DataError(f"{role} ids of type {column.dtype} are neither text nor numbers; convert the column first")
     try:
-        # A bare array of objects: pandas would try to find one type for those of a column.
+        # As a NumPy array of objects, because pandas would infer one type for a column of objects.
         codes, uniques = pd.factorize(column.to_numpy() if column.dtype == object else column, sort=True)
         return codes.astype(np.int64), _index(np.asarray(uniques))
     except UnicodeEncodeError:
@@ -76,7 +76,7 @@ def ids(column: Series, role: str) -> tuple[np.ndarray, Ids]:
 
 
 def numbers(column: Series, role: str) -> np.ndarray:
-    """Return finite numbers, ``(n,)`` float64, from numbers or their text."""
+    """Return a column of numbers, or of their text, as finite numbers, ``(n,)`` float64."""
     _refuse_missing(column, role)
     if isinstance(column.dtype, pd.CategoricalDtype):
         return _of_distinct(numbers, column, role)
@@ -94,21 +94,21 @@ def numbers(column: Series, role: str) -> np.ndarray:
 
 
 def ratings(column: Series, role: str = "rating") -> np.ndarray:
-    """Return finite ratings, ``(n,)`` float32."""
+    """Return a column as finite ratings, ``(n,)`` float32."""
     values = numbers(column, role)
     refuse(np.abs(values) > np.finfo(np.float32).max, column, role, "is too large for a 32-bit number")
     return values.astype(np.float32)
 
 
 def seconds(column: Series, role: str = "timestamp") -> np.ndarray:
-    """Return seconds since 1970, ``(n,)`` int64, none negative, from numbers, datetimes or their ISO 8601 text."""
+    """Return numbers, datetimes or ISO 8601 text as seconds since 1970, ``(n,)`` int64, none negative."""
     _refuse_missing(column, role)
     if isinstance(column.dtype, pd.CategoricalDtype):
         return _of_distinct(seconds, column, role)
     column = decimals.numbers_of(column)
     if types.is_datetime64_any_dtype(column):
-        moments = pd.to_datetime(column, utc=True).dt.tz_localize(None)
-        found = moments.astype("datetime64[s]").astype("int64").to_numpy()
+        datetimes = pd.to_datetime(column, utc=True).dt.tz_localize(None)
+        moments = datetimes.astype("datetime64[s]").astype("int64").to_numpy()
     else:
         try:
             values = numbers(column, role)
@@ -118,10 +118,10 @@ def seconds(column: Series, role: str = "timestamp") -> np.ndarray:
                 raise
             return seconds(dates, role)
         refuse(np.abs(values) > 2**62, column, role, "is out of range")
-        # Integers are exact beyond 2**53 too.
-        found = column.to_numpy(dtype=np.int64) if types.is_integer_dtype(column) else values.astype(np.int64)
-    refuse(found < 0, column, role, "is negative")
-    return found
+        # Integers beyond 2**53 stay exact this way.
+        moments = column.to_numpy(dtype=np.int64) if types.is_integer_dtype(column) else values.astype(np.int64)
+    refuse(moments < 0, column, role, "is negative")
+    return moments
 
 
 def _refuse_missing(column: Series, role: str) -> None:
@@ -129,12 +129,12 @@ def _refuse_missing(column: Series, role: str) -> None:
 
 
 def _of_distinct(convert: Callable[[Series, str], np.ndarray], column: Series, role: str) -> np.ndarray:
-    """Convert the distinct values alone, of which there are fewer than rows."""
+    """Convert the distinct values only, because they are fewer than the rows."""
     categories = column.cat.categories
     try:
         return convert(pd.Series(categories), role)[column.cat.codes.to_numpy()]
     except DataError:
-        # Once more row by row, for an error that names the row.
+        # Convert row by row for an error that names the row.
         return convert(column.astype(categories.dtype), role)
 
 
@@ -143,16 +143,16 @@ def _category_ids(column: Series, role: str) -> tuple[np.ndarray, Ids]:
     categories = column.cat.categories
     used = np.flatnonzero(np.bincount(codes, minlength=len(categories)))
     try:
-        positions, found = ids(pd.Series(categories[used]), role)
+        positions, unique_ids = ids(pd.Series(categories[used]), role)
     except DataError:
         return ids(column.astype(categories.dtype), role)
     target = np.empty(len(categories), np.int64)
     target[used] = positions
-    return target[codes], found
+    return target[codes], unique_ids
 
 
 def _dates(column: Series) -> Series | None:
-    """Return the datetimes that the column's text stands for, if all of it does."""
+    """Return the datetimes of a column of ISO 8601 text; None if a row holds anything else."""
     if types.infer_dtype(column, skipna=False) != "string":
         return None
     dates = pd.to_datetime(column, format="ISO8601", utc=True, errors="coerce")
@@ -185,17 +185,17 @@ def _number(value: object) -> float:
 
 
 def _index(values: np.ndarray) -> Ids:
-    """Return an index of one type where the ids are of one type, and of plain Python values where they are mixed."""
-    found: Ids
+    """Return an index of the ids' type if they have one type, else of plain Python values."""
+    index: Ids
     if values.dtype != object:
         signed = types.is_integer_dtype(values.dtype) and values.dtype != np.uint64
-        found = pd.Index(values.astype(np.int64) if signed else values)
-        return found
+        index = pd.Index(values.astype(np.int64) if signed else values)
+        return index
     plain = [value.item() if isinstance(value, np.generic) else value for value in values]
     for value in plain:
         if isinstance(value, str):
-            value.encode()  # what cannot be written down is no text
+            value.encode()  # raises UnicodeEncodeError for text that is not valid Unicode
     large = any(isinstance(value, int) and not -(2**63) <= value < 2**63 for value in plain)
     mixed = large or len({type(value) for value in plain}) > 1
-    found = pd.Index(plain, dtype=object) if mixed else pd.Index(plain)
-    return found
+    index = pd.Index(plain, dtype=object) if mixed else pd.Index(plain)
+    return index

@@ -1,4 +1,4 @@
-"""Data that were read and filtered as a recipe says."""
+"""Prepared data: read and filtered by a data recipe, ready to split."""
 
 import dataclasses
 from typing import NamedTuple
@@ -14,18 +14,20 @@ from recsys_ae.data.splits.holdout import Holdout, Split
 
 
 class Prepared(NamedTuple):
-    """Filtered data, what is known of their items, and what else a split or an evaluation needs.
+    """Filtered data with item metadata, and with what a split or an evaluation needs besides.
 
     Attributes
     ----------
     recipe
-        The recipe, in which the rating threshold is a number or ``"none"``.
+        The recipe, with its rating threshold resolved to a number or ``"none"``.
+    items
+        Metadata of the items, as in `Dataset`.
     test
-        The test part as published, for a split that takes it.
+        The published test part, for a split that takes one.
     dataset
-        The data as read.
+        The unfiltered data.
     read
-        A given training part before the minimums took users and items away, where histories come from it.
+        A given training part before the minimum counts removed users and items, if test histories come from it.
     """
 
     recipe: RecipeOptions
@@ -36,20 +38,20 @@ class Prepared(NamedTuple):
     read: Interactions | None = None
 
     def split(self) -> Split:
-        """Split the data; the training part carries the recipe into a fit."""
+        """Split the data; the origin of the training part holds the recipe."""
         kind = self.recipe.kind
-        parts = {"test": self.test, "read": self.read} if kind.parts else {}
-        split = kind.split(self.data, **parts, **self.recipe.split_options)
+        test_part = {"test": self.test, "read": self.read} if kind.parts else {}
+        split = kind.split(self.data, **test_part, **self.recipe.split_options)
         origin = Origin(self.recipe.as_json(), split.fingerprint)
         return dataclasses.replace(split, train=dataclasses.replace(split.train, origin=origin))
 
     def restored(self, test: Holdout) -> int:
-        """Return how many test users are not in the training part as filtered, but keep their histories."""
+        """Return the number of test users who keep their histories although the filters removed them from training."""
         if self.read is None:
             return 0
         return int((~test.users.isin(self.data.users) & (np.diff(test.histories.indptr) > 0)).sum())
 
 
 def has_ratings(data: Interactions, recipe: RecipeOptions) -> bool:
-    """Say whether the values tell more than that something happened; sums are counts."""
+    """Return True if the values are ratings: they differ from 1 and are not sums of repeated pairs."""
     return recipe.duplicates != "sum" and bool((data.matrix.data != 1).any())

@@ -1,4 +1,4 @@
-"""How a file of interactions is read."""
+"""Options for reading a file of interactions: columns, format and repeated pairs."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class Reading:
-    """The columns, format and repeated pairs of a file; the parameters of `read_interactions`."""
+    """Options for reading a file: its columns and format, and the treatment of repeated pairs."""
 
     user_column: str | int | None = option(None, "columns", "column")
     item_column: str | int | None = option(None, "columns", "column")
@@ -26,7 +26,7 @@ class Reading:
     duplicates: Literal["last", "sum", "error"] = option("last", "columns", "choice", ("last", "sum", "error"))
 
     def read_file(self, path: str | Path, *, cache: bool = False) -> "Interactions":
-        """Read a file; ``cache`` as for `read_interactions`."""
+        """Read a file with these options; ``cache`` is that of `read_interactions`."""
         from recsys_ae.data.readers.read import read_interactions  # noqa: PLC0415
 
         with arguments_named(renamed({role: f"{role}_column" for role in ("user", "item", "rating", "timestamp")})):
@@ -44,7 +44,7 @@ class Reading:
             )
 
     @classmethod
-    def from_options(cls, given: Mapping[str, Any]) -> Self:
-        """Take the options among others that are in a mapping, under their names."""
-        known = {one.field: given[one.name] for one in options(cls) if one.name in given}
-        return cls(**known)
+    def from_options(cls, values: Mapping[str, Any]) -> Self:
+        """Return the options in a mapping of names to values; other names are ignored."""
+        fields = {entry.field: values[entry.name] for entry in options(cls) if entry.name in values}
+        return cls(**fields)

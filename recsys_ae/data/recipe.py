@@ -1,4 +1,4 @@
-"""Data recipe: which data to read, how to filter and how to split them. It is saved with a model."""
+"""Data recipe: options to read, filter and split data, saved with a model."""
 
 import dataclasses
 from collections.abc import Callable, Mapping
@@ -24,26 +24,26 @@ OPTIONS_OF_FILTERS = {"rating": "min_rating", "user": "min_user_items", "item": 
 
 @dataclass(frozen=True, kw_only=True)
 class DataRecipe(RecipeOptions):
-    """A recipe that can be followed: `read` gives filtered data, `split` a training, validation and test part.
+    """A data recipe: `read` returns filtered data, and `split` a training, validation and test part.
 
-    `RecipeOptions` describes its fields. A recipe does not hold data, but says where they are.
+    `RecipeOptions` describes its fields. A recipe holds the path or name of its data, not the data.
 
     Attributes
     ----------
     expected
-        The fingerprint of the split that a model was fitted on, in the recipe of a fitted model: `split` refuses
-        another outcome. It is no part of the JSON.
+        Fingerprint of the split that a model was fitted on, in the recipe of a fitted model; `split` raises an error
+        for any other split. It is not part of the JSON.
     """
 
     expected: str | None = dataclasses.field(default=None, compare=False, repr=False)
 
     @classmethod
     def from_json(cls, stored: Mapping[str, Any], expected: str | None = None) -> Self:
-        """Return the recipe of `as_json`, of this version or an earlier one."""
-        fields = {one.name: one.field for one in options(cls)} | {"whole_histories": "whole_histories"}
-        known = {fields[name]: value for name, value in stored.items() if name in fields}
-        others = {name: value for name, value in stored.items() if name not in fields}
-        return cls(**{"whole_histories": False, **known}, split_settings=others, expected=expected)
+        """Return the recipe for the output of `as_json`, of this version or an earlier one."""
+        fields = {entry.name: entry.field for entry in options(cls)} | {"whole_histories": "whole_histories"}
+        values = {fields[name]: value for name, value in stored.items() if name in fields}
+        settings = {name: value for name, value in stored.items() if name not in fields}
+        return cls(**{"whole_histories": False, **values}, split_settings=settings, expected=expected)
 
     @classmethod
     def of_notes(cls, notes: Mapping[str, Any]) -> Self:
@@ -53,17 +53,15 @@ class DataRecipe(RecipeOptions):
         return cls.from_json(notes[RECIPE], notes.get(FINGERPRINT))
 
     def at(self, data: str | Path | None = None, data_dir: str | Path | None = None) -> Self:
-        """Return the recipe for the same data in another place: the path of a file, or the folder of data sets."""
-        places = {"data": data, "data_dir": data_dir}
-        moved: dict[str, Any] = {
-            name: str(Path(place).absolute()) for name, place in places.items() if place is not None
-        }
+        """Return the recipe with another path of the file, or another folder of data sets, for the same data."""
+        paths = {"data": data, "data_dir": data_dir}
+        moved: dict[str, Any] = {name: str(Path(path).absolute()) for name, path in paths.items() if path is not None}
         return dataclasses.replace(self, **moved)
 
     def unsplit(self) -> Self:
-        """Return the recipe that reads and filters the same data, without a split."""
-        nothing: dict[str, Any] = {one.field: None for one in options(type(self), "split") if one.default is None}
-        return dataclasses.replace(self, split_kind="none", **nothing, split_settings={}, expected=None)
+        """Return the recipe that reads and filters the same data but does not split them."""
+        unset: dict[str, Any] = {entry.field: None for entry in options(type(self), "split") if entry.default is None}
+        return dataclasses.replace(self, split_kind="none", **unset, split_settings={}, expected=None)
 
     def load(
         self,
@@ -72,9 +70,9 @@ class DataRecipe(RecipeOptions):
         progress: Callable[[int, int], None] | None = None,
         announce: Callable[[str], None] | None = None,
     ) -> "Dataset":
-        """Read the data, unfiltered; a named data set that is not there is downloaded.
+        """Read the data without filters; a missing named data set is downloaded.
 
-        ``cache`` is that of `read_interactions`; ``progress`` and ``announce`` those of `load_dataset`.
+        ``cache`` is that of `read_interactions`; ``progress`` and ``announce`` are those of `load_dataset`.
         """
         from recsys_ae.data import named  # noqa: PLC0415
         from recsys_ae.data.dataset_info import Dataset  # noqa: PLC0415
@@ -90,11 +88,11 @@ class DataRecipe(RecipeOptions):
                 announce=announce,
             )
         train = self.read_file(self.data, cache=cache)
-        given = None if self.test_data is None else (train, self.read_file(self.test_data, cache=cache))
-        return Dataset(self.title, train, given=given)
+        train_and_test = None if self.test_data is None else (train, self.read_file(self.test_data, cache=cache))
+        return Dataset(self.title, train, given=train_and_test)
 
     def read(self, dataset: "Dataset | None" = None, *, cache: bool = False) -> "Prepared":
-        """Read the data, unless they are given, and filter them."""
+        """Filter the data, and read them first if ``dataset`` is None."""
         from recsys_ae.data.filters import MinInteractions, MinRating, apply  # noqa: PLC0415
         from recsys_ae.data.prepared import Prepared, has_ratings  # noqa: PLC0415
 
@@ -102,18 +100,20 @@ class DataRecipe(RecipeOptions):
         train, test = self._parts(dataset)
         rating = self.min_rating
         if rating == AUTO:
-            # A split of ratings is for predicting them: a threshold would leave none that differ.
+            # A split of ratings evaluates predicted ratings; a threshold would make all of them equal.
             rating = USUAL_RATING if not self.kind.rated and has_ratings(train, self) else NONE
         minimums = []
         with arguments_named(renamed(OPTIONS_OF_FILTERS)):
             threshold = [] if isinstance(rating, str) else [MinRating(rating)]
             if self.min_user_items or self.min_item_users:
                 minimums = [MinInteractions(user=self.min_user_items, item=self.min_item_users, repeat=self.k_core)]
-        liked = apply(train, *threshold)
-        data = apply(liked, *minimums)
+        rated_train = apply(train, *threshold)
+        data = apply(rated_train, *minimums)
         test = None if test is None else apply(test, *threshold)
-        before = liked if minimums and self.kind.parts and self.whole_histories else None
-        return Prepared(dataclasses.replace(self, min_rating=rating), data, dataset.items, dataset, test, before)
+        before_minimums = rated_train if minimums and self.kind.parts and self.whole_histories else None
+        return Prepared(
+            dataclasses.replace(self, min_rating=rating), data, dataset.items, dataset, test, before_minimums
+        )
 
     def split(
         self, *, data: str | Path | None = None, data_dir: str | Path | None = None, cache: bool = False
@@ -123,14 +123,14 @@ class DataRecipe(RecipeOptions):
         Parameters
         ----------
         data, data_dir
-            Where the file, or the folder of data sets, is now; the default is where it was.
+            Path of the file, or folder of data sets, if it has moved; by default the one in the recipe.
         cache
             As for `read_interactions`.
 
         Raises
         ------
         DataError
-            Where this is the recipe of a fitted model, and the outcome is not the split that it was fitted on.
+            If this is the recipe of a fitted model, and the split differs from the one that it was fitted on.
         """
         split = self.at(data, data_dir).read(cache=cache).split()
         if self.expected not in (None, split.fingerprint):
@@ -141,7 +141,7 @@ class DataRecipe(RecipeOptions):
         return split
 
     def _parts(self, dataset: "Dataset") -> "tuple[Interactions, Interactions | None]":
-        """Return what is filtered and split: all interactions, or a training and a test part as published."""
+        """Return the data to filter and split: all interactions and None, or a given training and test part."""
         if not self.kind.parts:
             return dataset.interactions, None
         if dataset.given is None:

@@ -1,4 +1,4 @@
-"""The options of a data recipe, with their defaults, and which of them go together."""
+"""Options of a data recipe: defaults, and checks of values and combinations."""
 
 import dataclasses
 from collections.abc import Mapping
@@ -19,27 +19,27 @@ USUAL_ITEMS = 5
 
 @dataclass(frozen=True, kw_only=True)
 class RecipeOptions(Reading):
-    """Which data to read, how to filter and how to split them.
+    """Options to read, filter and split data.
 
     Attributes
     ----------
     data
-        The name of a data set, or the path of a file.
+        Name of a data set, or path of a file.
     data_dir
-        The folder of the named data sets; the default is that of `load_dataset`.
+        Folder of the named data sets; the default is that of `load_dataset`.
     min_rating
-        Keep ratings from here on, each as 1; ``"none"`` keeps all as they are, and ``"auto"`` is 4 for data with
-        ratings, unless the split is of ratings.
+        Lowest rating that is kept, as 1; ``"none"`` keeps all ratings unchanged. ``"auto"`` is 4 for data with
+        ratings, and ``"none"`` for other data and for a split of ratings.
     min_user_items, min_item_users, k_core
-        As ``user``, ``item`` and ``repeat`` of `MinInteractions`. The default of the first is 5, or 0 where the
+        ``user``, ``item`` and ``repeat`` of `MinInteractions`. The default of ``min_user_items`` is 5, or 0 if the
         training part is given.
     split_kind
-        The name of a split. The options after it belong to some splits only; a split has its own defaults for them.
+        Name of a split. The options after it belong to some splits only, and each split has its own defaults.
     split_settings
-        Options of the split that no other has.
+        Options that only this split has.
     whole_histories
-        Whether test users that a minimum takes from a given training part keep their histories. They do, except in
-        recipes of models that were saved before this was so.
+        True if test users keep their histories although a minimum count removes them from a given training part.
+        False only in the recipes of models saved by early versions.
     """
 
     data: str = option("sample", "place", "data")
@@ -61,8 +61,8 @@ class RecipeOptions(Reading):
 
     def __post_init__(self) -> None:
         self._refuse_other_values()
-        parts = self.kind.parts
-        defaults = {"min_user_items": 0 if parts else USUAL_ITEMS, "whole_histories": parts}
+        has_parts = self.kind.parts
+        defaults = {"min_user_items": 0 if has_parts else USUAL_ITEMS, "whole_histories": has_parts}
         paths = ("data_dir", "test_data") if self.named else ("data", "data_dir", "test_data")
         for name, value in defaults.items():
             if getattr(self, name) is None:
@@ -74,50 +74,50 @@ class RecipeOptions(Reading):
 
     @property
     def kind(self) -> kinds.Kind:
-        """The split."""
+        """The split that ``split_kind`` names."""
         return kinds.kind(self.split_kind)
 
     @property
     def named(self) -> bool:
-        """Whether the data are a named data set, not a file."""
+        """True if the data are a named data set, False if they are a file."""
         return self.data in catalog_names()
 
     @property
     def title(self) -> str:
-        """A short name of the data."""
+        """Short name of the data, for titles and messages."""
         return self.data if self.named else Path(self.data).name.partition(".")[0]
 
     @property
     def threshold(self) -> float | None:
-        """The lowest rating that counts, once it is resolved."""
+        """Resolved rating threshold; None if there is none, or if ``min_rating`` is still ``"auto"``."""
         return float(self.min_rating) if not isinstance(self.min_rating, str) else None
 
     @property
     def split_options(self) -> dict[str, Any]:
-        """What is given of the options that the split takes."""
-        values = {one.name: getattr(self, one.field) for one in options(type(self), "split")}
-        own = {name: values[name] for name in self.kind.options if values.get(name) is not None}
-        return {**own, **self.split_settings}
+        """Options of this split that are set, by name."""
+        values = {entry.name: getattr(self, entry.field) for entry in options(type(self), "split")}
+        chosen = {name: values[name] for name in self.kind.options if values.get(name) is not None}
+        return {**chosen, **self.split_settings}
 
     def as_json(self) -> dict[str, Any]:
-        """Return the recipe as JSON holds it: all options by name, and ``whole_histories``."""
-        values = {one.name: getattr(self, one.field) for one in options(type(self))}
+        """Return the recipe as a JSON object: all options by name, and ``whole_histories``."""
+        values = {entry.name: getattr(self, entry.field) for entry in options(type(self))}
         return {**values, "whole_histories": self.whole_histories, **self.split_settings}
 
     @classmethod
-    def from_options(cls, given: Mapping[str, Any]) -> Self:
-        """Take the options among others that are in a mapping, under their names, with None for those not given."""
-        known = {one.field: given[one.name] for one in options(cls) if one.name in given}
-        settings = {name: given[name] for name in own_options(cls) if given.get(name) is not None}
-        return cls(**known, split_settings=settings)
+    def from_options(cls, values: Mapping[str, Any]) -> Self:
+        """Return the recipe for a mapping of option names to values, None if not set; other names are ignored."""
+        fields = {entry.field: values[entry.name] for entry in options(cls) if entry.name in values}
+        settings = {name: values[name] for name in own_options(cls) if values.get(name) is not None}
+        return cls(**fields, split_settings=settings)
 
     def _refuse_other_values(self) -> None:
-        for one in options(type(self)):
-            value = getattr(self, one.field)
-            number = one.kind == "rating" and isinstance(value, (int, float))
-            if one.choices and value is not None and not number and value not in one.choices:
-                expected = "a number, or one of" if one.kind == "rating" else "one of"
-                raise ConfigError(Argument(one.field, value), f": expected {expected} {', '.join(one.choices)}")
+        for entry in options(type(self)):
+            value = getattr(self, entry.field)
+            number = entry.kind == "rating" and isinstance(value, (int, float))
+            if entry.choices and value is not None and not number and value not in entry.choices:
+                expected = "a number, or one of" if entry.kind == "rating" else "one of"
+                raise ConfigError(Argument(entry.field, value), f": expected {expected} {', '.join(entry.choices)}")
         if self.split_kind not in kinds.names():
             near = nearest(self.split_kind, kinds.names())
             raise ConfigError(Argument(SPLIT_KIND, self.split_kind), f": there is no such split{near}")
@@ -126,7 +126,7 @@ class RecipeOptions(Reading):
             raise RecipeError(Argument("data", self.data), f": there is no such data set and no such file{near}")
 
     def _refuse_misfits(self) -> None:
-        """Refuse options that do not go with the split, or with the data."""
+        """Raise an error for options that do not apply to the split or to the data."""
         self._refuse_options_of_other_splits()
         if self.named:
             for field in dataclasses.fields(Reading):
@@ -141,11 +141,11 @@ class RecipeOptions(Reading):
             raise RecipeError(Argument(SPLIT_KIND, self.split_kind), " needs a test part; set ", Argument("test_data"))
 
     def _refuse_options_of_other_splits(self) -> None:
-        optional = (one for one in options(type(self), "split") if one.default is None)
-        given = {one.name: kinds.that_take("test" if one.of_parts else one.name) for one in optional
-                 if getattr(self, one.field) is not None}  # fmt: skip
-        given |= {name: kinds.that_take(name) for name in self.split_settings}
-        for name, takers in given.items():
+        optional = (entry for entry in options(type(self), "split") if entry.default is None)
+        takers_of = {entry.name: kinds.that_take("test" if entry.of_parts else entry.name) for entry in optional
+                     if getattr(self, entry.field) is not None}  # fmt: skip
+        takers_of |= {name: kinds.that_take(name) for name in self.split_settings}
+        for name, takers in takers_of.items():
             if self.split_kind not in takers:
                 if not takers:
                     raise RecipeError(Argument(name), " is not an option of any split")
@@ -154,21 +154,21 @@ class RecipeOptions(Reading):
 
 
 def own_options(recipe: type[RecipeOptions]) -> dict[str, kinds.Kind]:
-    """Return the options that only one split has, with that split."""
-    shared = {one.name for one in options(recipe)} | set(kinds.PARTS)
-    every = map(kinds.kind, kinds.names())
-    return {name: kind for kind in every for name in kind.options if name not in shared}
+    """Return the options that only one split has, each with its split."""
+    shared = {entry.name for entry in options(recipe)} | set(kinds.PARTS)
+    splits = map(kinds.kind, kinds.names())
+    return {name: kind for kind in splits for name in kind.options if name not in shared}
 
 
 def catalog_names() -> tuple[str, ...]:
-    """Return the names of the data sets; this imports pandas, which the table of the options does without."""
+    """Return the names of the data sets; the import is local because it loads pandas, which the options do not need."""
     from recsys_ae.data import catalog  # noqa: PLC0415
 
     return catalog.names()
 
 
 def catalog_with_folds() -> tuple[str, ...]:
-    """Return the names of the data sets with published folds to choose from."""
+    """Return the names of the data sets that have several published folds."""
     from recsys_ae.data import catalog  # noqa: PLC0415
 
     return tuple(name for name, entry in catalog.entries().items() if entry.folds)

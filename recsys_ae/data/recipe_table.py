@@ -1,4 +1,4 @@
-"""The table of a data recipe's options, from which the recipe, the command line and configuration files are made."""
+"""Table of a data recipe's options, shared by the recipe, the command line and configuration files."""
 
 import dataclasses
 from collections.abc import Iterator, Sequence
@@ -11,20 +11,20 @@ Value: TypeAlias = Literal[
     "data", "folder", "file", "column", "separator", "name", "choice", "flag", "yes or no", "rating", "whole", "users",
     "share", "split",
 ]  # fmt: skip
-"""What a value is; the command line has a type of option for each."""
+"""Kind of an option's value; the command line has a type for each."""
 
 SPLIT_KIND = "split_kind"
-"""The field of the option ``split``, which is also the name of the recipe's method."""
+"""Field of the option ``split``; the recipe has a method of that name."""
 
 Section: TypeAlias = Literal["place", "columns", "filters", "split"]
 
 
 @dataclass(frozen=True)
 class Option:
-    """An option of a recipe: its name, field, default, section and kind, and which values it takes.
+    """An option of a recipe: name, field, default, section, kind and valid values.
 
-    ``name`` is that on the command line and in JSON; ``field`` that of the attribute. ``of_parts`` says that it is for
-    splits of which the parts are published.
+    ``name`` is used on the command line and in JSON, ``field`` is the attribute. ``of_parts`` is True for options of
+    splits that take a given training and test part.
     """
 
     name: str
@@ -49,13 +49,13 @@ def option(
     name: str | None = None,
     of_parts: bool = False,
 ) -> Any:
-    """Declare a field of a recipe that is an option, under its own name or another."""
+    """Declare a field of a recipe as an option, named after the field or by ``name``."""
     shape = {"section": section, "kind": kind, "choices": tuple(choices), "low": low, "high": high}
     return dataclasses.field(default=default, metadata={"name": name, "of_parts": of_parts, **shape})
 
 
 def options(recipe: type, *sections: Section) -> Iterator[Option]:
-    """Yield the options of a recipe in their order: all, or those of some sections."""
+    """Yield the options of a recipe in order, of all sections or of some."""
     for field in dataclasses.fields(recipe):
         if field.metadata and (not sections or field.metadata["section"] in sections):
             settings = dict(field.metadata)

@@ -1,6 +1,6 @@
 """Named data sets. The folder is the registry: a new file is a new data set.
 
-A file defines ``DATASETS``, a tuple with a `CatalogEntry` for each data set in it. Nothing else has to be edited.
+A file defines ``DATASETS``, a tuple with a `CatalogEntry` for each data set. Nothing else has to be edited.
 """
 
 from collections.abc import Mapping
@@ -12,7 +12,7 @@ from recsys_ae.errors import ConfigError
 from recsys_ae.spec.hyper import nearest
 
 FIRST = ("sample", "movielens", "gowalla", "netflix", "msd")
-"""The files whose data sets are listed first, in this order; all others follow by their names."""
+"""Files whose data sets are listed first, in this order; the others follow by name."""
 
 
 def entries() -> Mapping[str, CatalogEntry]:
@@ -27,14 +27,14 @@ def names() -> tuple[str, ...]:
 
 
 def entry(name: str) -> CatalogEntry:
-    """Return a data set; an unknown name is an error that suggests the nearest."""
-    known = entries()
-    if name not in known:
+    """Return the entry of a data set; the error for an unknown name suggests the nearest one."""
+    catalog = entries()
+    if name not in catalog:
         usual = name.lower().replace("movielens", "ml").replace("_", "-")
-        raise ConfigError(f"there is no data set {name!r}{nearest(usual, known)}")
-    return known[name]
+        raise ConfigError(f"there is no data set {name!r}{nearest(usual, catalog)}")
+    return catalog[name]
 
 
 def info(name: str) -> Info:
-    """Return what is known about a data set without having it."""
+    """Return the description of a data set, which needs no files."""
     return entry(name).info

@@ -1,4 +1,4 @@
-"""Gowalla in the format of LightGCN's data sets: each line a user and the items of that user, all numbers."""
+"""Gowalla check-ins in the format of LightGCN: each line holds a user's number and the numbers of their items."""
 
 from pathlib import Path
 
@@ -13,7 +13,7 @@ from recsys_ae.data.readers.read import DAMAGED
 from recsys_ae.errors import DataError
 
 FILES = ("train.txt", "test.txt")
-DIGITS = 18  # what fits into 64 bits whatever the digits
+DIGITS = 18  # numbers of so many digits always fit into 64 bits
 SOURCE = "https://raw.githubusercontent.com/gusye1234/LightGCN-PyTorch/master/data/gowalla"
 CHECKSUMS = {
     "train.txt": "sha256:7244696fdeb23911319cf7b689f2e15a3c4c92549c873a5677b44e3f13cc3e62",
@@ -33,51 +33,51 @@ INFO = Info(
 
 
 def find(folder: Path) -> Path | None:
-    """Return the folder of the data set, if both files are there."""
-    place = folder / INFO.name
-    return place if all(file_of(place, file).is_file() for file in FILES) else None
+    """Return the folder of the data set; None unless both files are there."""
+    path = folder / INFO.name
+    return path if all(file_of(path, file).is_file() for file in FILES) else None
 
 
-def read(place: Path, options: ReadOptions = USUAL) -> Dataset:
+def read(path: Path, options: ReadOptions = USUAL) -> Dataset:
     """Read all check-ins, and the published training and test part."""
-    interactions, given = read_parts(place, options.duplicates)
-    return Dataset(INFO.name, interactions, given=given)
+    interactions, train_and_test = read_parts(path, options.duplicates)
+    return Dataset(INFO.name, interactions, given=train_and_test)
 
 
 def read_parts(
     folder: Path, duplicates: Duplicates = "error"
 ) -> tuple[Interactions, tuple[Interactions, Interactions]]:
-    """Read ``train.txt`` and ``test.txt``, plain or gzipped: all interactions, and the training and the test part.
+    """Read ``train.txt`` and ``test.txt``, plain or gzipped; return all interactions, and the training and test part.
 
-    The three have the same users and items.
+    All three have the same users and items.
 
     Raises
     ------
     DataError
-        With the file and line of what is not a number.
+        If a file holds anything but numbers; the message names the file and line.
     """
     train, test = (read_pairs(file_of(folder, name)) for name in FILES)
     user, item = np.concatenate([train[0], test[0]]), np.concatenate([train[1], test[1]])
     users, items = np.unique(user), np.unique(item)
     rows, columns = np.searchsorted(users, user), np.searchsorted(items, item)
 
-    def part(chosen: slice) -> Interactions:
+    def selected(chosen: slice) -> Interactions:
         ones = np.ones(len(rows[chosen]), np.float32)
         ids = pd.Index(users), pd.Index(items)
         return Interactions.from_arrays(rows[chosen], columns[chosen], ones, *ids, duplicates=duplicates)
 
     n_train = len(train[0])
-    return part(slice(None)), (part(slice(n_train)), part(slice(n_train, None)))
+    return selected(slice(None)), (selected(slice(n_train)), selected(slice(n_train, None)))
 
 
 def file_of(folder: Path, name: str) -> Path:
-    """Return the file of that name, or the gzipped one beside it."""
+    """Return the path of the file of that name, or with ``.gz`` appended if there is no such file."""
     plain = folder / name
     return plain if plain.is_file() else folder / f"{name}.gz"
 
 
 def read_pairs(path: Path) -> tuple[np.ndarray, np.ndarray]:
-    """Return the user and the item of each interaction, in the order of the file; users without items have none."""
+    """Return the user and the item of each interaction, in file order; users without items are skipped."""
     try:
         with locate(path).open() as stream:
             text = stream.read()
@@ -90,7 +90,7 @@ def read_pairs(path: Path) -> tuple[np.ndarray, np.ndarray]:
     digit = (characters >= ord("0")) & (characters <= ord("9"))
     blank = np.isin(characters, np.frombuffer(b" \t\r\n", np.uint8))
     _refuse(~(digit | blank), ends, text, path, "holds something other than numbers")
-    # A number begins where a digit follows something else.
+    # A number begins at a digit that does not follow another digit.
     begins = np.flatnonzero(digit & ~np.append(False, digit[:-1]))
     if len(begins) == 0:
         raise DataError(f"{path}: the file holds no numbers")
@@ -98,10 +98,10 @@ def read_pairs(path: Path) -> tuple[np.ndarray, np.ndarray]:
     _refuse(np.isin(np.arange(len(digit)), begins[lengths > DIGITS]), ends, text, path, "holds too large a number")
     numbers = np.fromstring(text, np.int64, sep=" ")
     line = np.searchsorted(ends, begins)
-    # The first number of a line is the user of all others.
-    first = np.append(True, line[1:] != line[:-1])
-    user = numbers[first][np.cumsum(first) - 1]
-    return user[~first], numbers[~first]
+    # The first number of a line is the user, and the others are the user's items.
+    is_user = np.append(True, line[1:] != line[:-1])
+    user = numbers[is_user][np.cumsum(is_user) - 1]
+    return user[~is_user], numbers[~is_user]
 
 
 def _refuse(bad: np.ndarray, ends: np.ndarray, text: bytes, path: Path, why: str) -> None:

@@ -1,4 +1,4 @@
-"""MovieLens: the benchmark and the latest data sets of GroupLens."""
+"""MovieLens: benchmark data sets and latest data sets of GroupLens."""
 
 from functools import partial
 from pathlib import Path
@@ -8,7 +8,7 @@ from recsys_ae.data.readers.movielens import ratings_file, read_fold, read_items
 
 FOLDS = ("u1", "u2", "u3", "u4", "u5", "ua", "ub")
 UNPACKED = {"ml-10m": "ml-10M100K"}
-"""The folder in an archive is called like the archive, except for this one."""
+"""Folders within archives that are not named like the archive."""
 
 SOURCE = "https://files.grouplens.org/datasets/movielens"
 LICENCE = (
@@ -30,22 +30,22 @@ PUBLISHED: tuple[tuple[str, str, tuple[int, int, int], int, str, str, str | None
 
 
 def find(name: str, folder: Path) -> Path | None:
-    """Return the publisher's archive, or the folder that it was unpacked to."""
+    """Return the path of the publisher's archive, or of the folder that it was unpacked to; None without either."""
     archive = folder / f"{name}.zip"
     if archive.is_file():
         return archive
     inner = UNPACKED.get(name, name)
-    places = (folder / name, folder / inner, folder / name / inner)
-    return next((place for place in places if (place / ratings_file(name)).is_file()), None)
+    folders = (folder / name, folder / inner, folder / name / inner)
+    return next((candidate for candidate in folders if (candidate / ratings_file(name)).is_file()), None)
 
 
-def read(name: str, place: Path, options: ReadOptions = USUAL) -> Dataset:
-    """Read ratings and movies, and of ml-100k a published fold."""
+def read(name: str, path: Path, options: ReadOptions = USUAL) -> Dataset:
+    """Read ratings and movies, and for ml-100k a published fold."""
     return Dataset(
         name,
-        read_ratings(name, place, options.duplicates, cache=options.cache),
-        read_items(name, place),
-        read_fold(place, options.fold or FOLDS[0], options.duplicates) if name == "ml-100k" else None,
+        read_ratings(name, path, options.duplicates, cache=options.cache),
+        read_items(name, path),
+        read_fold(path, options.fold or FOLDS[0], options.duplicates) if name == "ml-100k" else None,
     )
 
 

@@ -1,4 +1,4 @@
-"""The Million Song Dataset's listeners: the triplets of user, song and plays of the Echo Nest Taste Profile subset."""
+"""Million Song Dataset: triplets of user, song and plays from the Echo Nest Taste Profile subset."""
 
 from pathlib import Path
 
@@ -24,15 +24,15 @@ INFO = Info(
 
 
 def find(folder: Path) -> Path | None:
-    """Return the file of triplets, unpacked where it is there twice; None where there is none."""
-    places = (folder / INFO.name / name for name in FILES)
-    return next((place for place in places if place.is_file()), None)
+    """Return the path of the file of triplets, unpacked if possible; None if it is not there."""
+    paths = (folder / INFO.name / name for name in FILES)
+    return next((path for path in paths if path.is_file()), None)
 
 
-def read(place: Path, options: ReadOptions = USUAL) -> Dataset:
-    """Read how often each user played each song; nothing is known of the songs but their ids."""
+def read(path: Path, options: ReadOptions = USUAL) -> Dataset:
+    """Read how often each user played each song; the songs have no metadata."""
     triplets = read_interactions(
-        place,
+        path,
         user=0,
         item=1,
         rating=2,

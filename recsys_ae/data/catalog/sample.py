@@ -1,4 +1,4 @@
-"""The sample: a synthetic data set in the shape of MovieLens, generated when it is asked for."""
+"""Sample data set: synthetic ratings in the shape of MovieLens, generated on loading."""
 
 from recsys_ae.data.dataset_info import CatalogEntry, Info
 from recsys_ae.data.synthetic.generate import synthesize

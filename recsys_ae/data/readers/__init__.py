@@ -1,1 +1,1 @@
-"""Files of interactions: text, Parquet, JSON lines, archives, and the binary cache."""
+"""Readers of interaction files: text, Parquet, JSON lines and archives; the binary cache."""

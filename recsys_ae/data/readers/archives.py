@@ -1,4 +1,4 @@
-"""Files as they lie on disk: plain, compressed with gzip, or inside a zip archive."""
+"""Plain files, gzip files and members of zip archives, opened as streams of decompressed bytes."""
 
 import gzip
 import zipfile
@@ -11,20 +11,20 @@ from typing import IO, cast
 from recsys_ae.data.parsing import listing
 from recsys_ae.errors import DataError
 
-# What publishers put beside the data.
+# Beginnings of the names of files that publishers put next to the data.
 NOT_DATA = ("readme", "license", "licence", "notice", "changelog", ".", "__macosx")
 
 
 @dataclass(frozen=True)
 class Source:
-    """A file, or the member of a zip archive; decompressed as it is read."""
+    """A file or a member of a zip archive, decompressed while it is read."""
 
     path: Path
     member: str | None = None
 
     @property
     def suffix(self) -> str:
-        """The last ending of its name but ``.gz``, in lower case: ``.csv`` for ``Ratings.CSV.gz``."""
+        """Suffix of the name without ``.gz``, in lower case: ``.csv`` for ``Ratings.CSV.gz``."""
         name = (self.member or self.path.name).lower().removesuffix(".gz")
         return PurePosixPath(name).suffix
 
@@ -45,14 +45,14 @@ class Source:
 
 
 def locate(path: Path) -> Source:
-    """Return the file at ``path``, which may go on into a zip archive: ``archive.zip/folder/ratings.csv``.
+    """Return the file at ``path``, which may continue into a zip archive: ``archive.zip/folder/ratings.csv``.
 
-    An archive of a single data file stands for that file.
+    The path of an archive with a single data file means that file.
 
     Raises
     ------
     DataError
-        Where there is no such file, or more than one that may be meant.
+        If there is no such file, or an archive has several data files.
     """
     if path.is_dir():
         files = sorted(entry.name for entry in path.iterdir() if entry.is_file())
@@ -73,7 +73,7 @@ def _unsupported() -> Iterator[None]:
     try:
         yield
     except (RuntimeError, ValueError, OverflowError) as error:
-        # A password, a version or compression that Python does not know, or numbers that make no sense.
+        # A password, a version or compression that Python does not support, or sizes that make no sense.
         raise DataError(f"the zip archive cannot be unpacked: {error}") from error
 
 
@@ -94,7 +94,7 @@ def _members(archive: Path) -> list[str]:
 
 def _only_member(archive: Path) -> str:
     names = _members(archive)
-    data = [name for name in names if not any(part.lower().startswith(NOT_DATA) for part in PurePosixPath(name).parts)]
+    data = [name for name in names if not any(step.lower().startswith(NOT_DATA) for step in PurePosixPath(name).parts)]
     if not data:
         raise DataError("the zip archive holds no data file")
     if len(data) > 1:
@@ -104,13 +104,13 @@ def _only_member(archive: Path) -> str:
     return data[0]
 
 
-def _member(archive: Path, wanted: str) -> str:
-    """Return the member's full name; ``wanted`` may leave out folders and the ending ``.gz``."""
+def _member(archive: Path, name: str) -> str:
+    """Return the full name of a member; ``name`` may lack folders and the suffix ``.gz``."""
     names = _members(archive)
-    for name in (wanted, f"{wanted}.gz"):
-        if name in names:
-            return name
-        found = [other for other in names if other.endswith(f"/{name}")]
-        if len(found) == 1:
-            return found[0]
-    raise DataError(f"the zip archive has no file {wanted}; it holds: {listing(names)}")
+    for candidate in (name, f"{name}.gz"):
+        if candidate in names:
+            return candidate
+        matches = [member for member in names if member.endswith(f"/{candidate}")]
+        if len(matches) == 1:
+            return matches[0]
+    raise DataError(f"the zip archive has no file {name}; it holds: {listing(names)}")

@@ -1,4 +1,4 @@
-"""Interactions in one binary file: NumPy's arrays one after another, mapped into memory when read, and a checksum."""
+"""Binary file of interactions: NumPy arrays one after another and a checksum, mapped into memory for reading."""
 
 import json
 import mmap
@@ -21,16 +21,16 @@ VERSION = (1, 0)  # of NumPy's own format
 
 
 def write(path: Path, data: Interactions, key: str, mode: int) -> None:
-    """Write a file at once: it is whole or not there; ``mode`` says who may read it.
+    """Write a file atomically, with the permissions ``mode``.
 
     Raises
     ------
     OSError
-        Where it cannot be written; nothing of it stays then.
+        If it cannot be written; no file is left then.
     """
-    # What a crash leaves of it on the disk, the checksum tells.
+    # Not durable: after a crash the checksum shows an incomplete file.
     with whole_file(path, durable=False) as partial:
-        partial.touch(0o600, exist_ok=False)  # private until it is whole
+        partial.touch(0o600, exist_ok=False)  # private until it is complete
         with partial.open("w+b") as file:
             _write_arrays(file, data, key)
             file.flush()
@@ -41,24 +41,24 @@ def write(path: Path, data: Interactions, key: str, mode: int) -> None:
 
 
 def read(path: Path, key: str) -> Interactions | None:
-    """Return what was written under this key; None where there is no such file, or it is damaged or another one.
+    """Return the interactions written with this key; None if the file is missing, damaged, or has another key.
 
-    The arrays stay in the file until they are looked at. They may be changed: the file will not be.
+    The arrays are read from the file when they are used. Changes of them do not change the file.
     """
     try:
         with path.open("rb") as file:
             content = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_COPY)
-        with memoryview(content) as whole, whole[:-CHECKSUM] as body:
-            if zlib.crc32(body) != int.from_bytes(whole[-CHECKSUM:], "little"):
+        with memoryview(content) as buffer, buffer[:-CHECKSUM] as body:
+            if zlib.crc32(body) != int.from_bytes(buffer[-CHECKSUM:], "little"):
                 return None
         return _interactions(_Arrays(content), key)
     except (OSError, ValueError, LookupError, TypeError, DataError):
-        # Whatever is wrong with it, it can be made again.
+        # Any problem with the file is solved by reading the source again.
         return None
 
 
 def _write_arrays(file: IO[bytes], data: Interactions, key: str) -> None:
-    about = {
+    description = {
         "key": key,
         "shape": data.shape,
         "timestamps": data.timestamps is not None,
@@ -67,37 +67,37 @@ def _write_arrays(file: IO[bytes], data: Interactions, key: str) -> None:
     }
     numbers = [ids.to_numpy() for ids in (data.users, data.items) if _described(ids) is None]
     times = [] if data.timestamps is None else [data.timestamps]
-    text = np.frombuffer(json.dumps(about).encode(), np.uint8)
+    text = np.frombuffer(json.dumps(description).encode(), np.uint8)
     matrix = data.matrix
     for array in (text, matrix.data, matrix.indices, matrix.indptr, data.order, *times, *numbers):
         np.lib.format.write_array(file, np.ascontiguousarray(array), VERSION, allow_pickle=False)
 
 
 def _interactions(arrays: "_Arrays", key: str) -> Interactions | None:
-    about = json.loads(arrays.next().tobytes())
-    if about["key"] != key:
+    description = json.loads(arrays.next().tobytes())
+    if description["key"] != key:
         return None
-    matrix = csr_matrix((arrays.next(), arrays.next(), arrays.next()), shape=tuple(about["shape"]))
+    matrix = csr_matrix((arrays.next(), arrays.next(), arrays.next()), shape=tuple(description["shape"]))
     matrix.check_format(full_check=True)
     order = arrays.next()
-    times = arrays.next() if about["timestamps"] else None
+    times = arrays.next() if description["timestamps"] else None
     if len(order) != matrix.nnz or (times is not None and len(times) != matrix.nnz):
         return None
-    users, items = (_index(about[name], arrays) for name in ("users", "items"))
-    steps = tuple(Step(name, tuple(before), tuple(after)) for name, before, after in about["steps"])
+    users, items = (_index(description[name], arrays) for name in ("users", "items"))
+    steps = tuple(Step(name, tuple(before), tuple(after)) for name, before, after in description["steps"])
     return Interactions(matrix, users, items, times, order, steps)
 
 
 class _Arrays:
-    """Arrays of numbers, one after another in a file that is mapped into memory."""
+    """Reader of the arrays of numbers in a file that is mapped into memory."""
 
     def __init__(self, content: mmap.mmap) -> None:
         self.content = content
         self.position = 0
 
     def next(self) -> np.ndarray:
-        """Return the next one, without copying it."""
-        # A header is far shorter: NumPy pads it to 64 bytes, and there is one dimension only.
+        """Return the next array without copying it."""
+        # The header of an array with one dimension is far shorter than that: NumPy pads it to 64 bytes.
         head = BytesIO(self.content[self.position : self.position + 1024])
         np.lib.format.read_magic(head)
         (length,), _, kind = np.lib.format.read_array_header_1_0(head)
@@ -109,17 +109,17 @@ class _Arrays:
 
 
 def _described(ids: Ids) -> dict[str, Any] | None:
-    """Return ids as JSON, which keeps 1, 1.0 and "1" apart; None for numbers of one type, which are an array."""
+    """Return ids for JSON, which keeps 1, 1.0 and "1" apart; None for numbers of one type, stored as an array."""
     if ids.dtype != object and ids.dtype.kind in "iuf":
         return None
     return {"mixed": ids.inferred_type != "string", "values": ids.tolist()}
 
 
 def _index(described: dict[str, Any] | None, arrays: _Arrays) -> Ids:
-    found: Ids
+    index: Ids
     if described is None:
-        found = pd.Index(arrays.next().copy())
+        index = pd.Index(arrays.next().copy())
     else:
-        # As reading makes them: what type text has depends on the version of pandas.
-        found = pd.Index(described["values"], dtype=object if described["mixed"] else None)
-    return found
+        # The type that pandas infers for text, as in reading; it depends on the version of pandas.
+        index = pd.Index(described["values"], dtype=object if described["mixed"] else None)
+    return index

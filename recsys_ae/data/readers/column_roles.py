@@ -1,4 +1,4 @@
-"""Which column of a table holds what."""
+"""Roles of table columns: user, item, rating and timestamp, by name or position."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -6,7 +6,7 @@ from typing import Any
 from recsys_ae.data.parsing import Column, listing
 from recsys_ae.errors import Argument, DataError, Message
 
-# Names under which a column is recognised, the first that is there; case, spaces and punctuation do not count.
+# Names by which a column is recognised, in order of preference, without case, spaces and punctuation.
 KNOWN = {
     "user": ("user", "userid", "uid", "userno", "reviewer", "reviewerid", "customer", "customerid", "visitorid"),
     "item": (
@@ -20,26 +20,26 @@ KNOWN = {
 REQUIRED = ("user", "item")
 
 
-def has_header(first: Sequence[str], wanted: Mapping[Any, Column | None], header: bool | None) -> bool:
-    """Say whether the first row of a table holds names.
+def has_header(first_row: Sequence[str], requested: Mapping[Any, Column | None], header: bool | None) -> bool:
+    """Return True if the first row of a table holds the names of the columns.
 
     Raises
     ------
     DataError
-        Where it may be either: no name in it is known or asked for, and the ids are not numbers.
+        If that is unclear: no name in it is recognised or requested, and the ids are not numbers.
     """
     if header is not None:
         return header
-    if any(isinstance(column, str) for column in wanted.values()):
+    if any(isinstance(column, str) for column in requested.values()):
         return True
-    plain = {_plain(field) for field in first}
+    plain = {_plain(field) for field in first_row}
     if any(plain.intersection(names) for names in KNOWN.values()):
         return True
-    ids = [_position(wanted.get(role), default) for default, role in enumerate(REQUIRED)]
-    if all(_is_number(first[position]) for position in ids if position < len(first)):
+    ids = [_position(requested.get(role), default) for default, role in enumerate(REQUIRED)]
+    if all(_is_number(first_row[position]) for position in ids if position < len(first_row)):
         return False
     raise DataError(
-        f"the first line may hold column names or data: {listing(first)}; say which with ",
+        f"the first line may hold column names or data: {listing(first_row)}; say which with ",
         Argument("header", value=True),
         " or ",
         Argument("header", value=False),
@@ -52,68 +52,68 @@ def has_header(first: Sequence[str], wanted: Mapping[Any, Column | None], header
 
 
 def assign(
-    first: Sequence[str], wanted: Mapping[str, Column | None], *, header: bool, described: Message = ()
+    first_row: Sequence[str], requested: Mapping[str, Column | None], *, header: bool, described: Message = ()
 ) -> dict[str, int]:
-    """Return the position of the column of each role; ``rating`` and ``timestamp`` only where there is one.
+    """Return the position of the column for each role; ``rating`` and ``timestamp`` are optional.
 
-    Columns not asked for are found by their names, without a header by their order: user, item, rating, timestamp.
+    Columns that are not requested are recognised by name, or without a header by order: user, item, rating, timestamp.
     """
-    found = {
-        role: position_of(first, column, role, header=header, described=described)
-        for role, column in wanted.items()
+    positions = {
+        role: position_of(first_row, column, role, header=header, described=described)
+        for role, column in requested.items()
         if column is not None
     }
-    by_order = not header and not any(role in found for role in REQUIRED)
+    by_order = not header and not any(role in positions for role in REQUIRED)
     for default, role in enumerate(KNOWN):
-        if role in found:
+        if role in positions:
             continue
         if header:
-            position = _recognised(first, role, set(found.values()))
+            position = _recognised(first_row, role, set(positions.values()))
         else:
             usable = by_order or role in REQUIRED
-            position = default if usable and default < len(first) and default not in found.values() else None
+            position = default if usable and default < len(first_row) and default not in positions.values() else None
         if position is not None:
-            found[role] = position
+            positions[role] = position
         elif role in REQUIRED:
             raise DataError(
                 f"no column was recognised as the {role}; set ",
                 Argument(role),
-                f" to its name or position; {_there(first, header=header)} (",
+                f" to its name or position; {_there(first_row, header=header)} (",
                 *described,
                 ")",
             )
-    return found
+    return positions
 
 
-def position_of(first: Sequence[str], column: Column, role: str, *, header: bool, described: Message = ()) -> int:
-    """Return the position of the column asked for by name or position."""
+def position_of(first_row: Sequence[str], column: Column, role: str, *, header: bool, described: Message = ()) -> int:
+    """Return the position of the column requested by name or position."""
     if isinstance(column, str):
         if not header:
             header_option = Argument("header", value=False)
             raise DataError(Argument(role, column), " is a name, but ", header_option, "; give the column's position")
-        same = [position for position, name in enumerate(first) if name == column]
-        same = same or [position for position, name in enumerate(first) if name.strip() == column]
-        if len(same) > 1:
-            times = f" occurs {len(same)} times among the names of the columns; give a position"
+        matches = [position for position, name in enumerate(first_row) if name == column]
+        matches = matches or [position for position, name in enumerate(first_row) if name.strip() == column]
+        if len(matches) > 1:
+            times = f" occurs {len(matches)} times among the names of the columns; give a position"
             raise DataError(Argument(role, column), times)
-        if same:
-            return same[0]
-    elif 0 <= column < len(first):
+        if matches:
+            return matches[0]
+    elif 0 <= column < len(first_row):
         return column
     raise DataError(
-        Argument(role, column), f": there is no such column; {_there(first, header=header)} (", *described, ")"
+        Argument(role, column), f": there is no such column; {_there(first_row, header=header)} (", *described, ")"
     )
 
 
-def _there(first: Sequence[str], *, header: bool) -> str:
-    return f"the columns are: {listing(first)}" if header else f"there are {len(first)} columns, counted from 0"
+def _there(first_row: Sequence[str], *, header: bool) -> str:
+    return f"the columns are: {listing(first_row)}" if header else f"there are {len(first_row)} columns, counted from 0"
 
 
 def _recognised(names: Sequence[str], role: str, taken: set[int]) -> int | None:
     plain = [_plain(name) for name in names]
-    for known in KNOWN[role]:
+    for usual_name in KNOWN[role]:
         for position, name in enumerate(plain):
-            if name == known and position not in taken:
+            if name == usual_name and position not in taken:
                 return position
     return None
 

@@ -1,4 +1,4 @@
-"""Tables of one JSON object a line."""
+"""JSON lines: tables with one JSON object per line."""
 
 import json
 from array import array
@@ -18,9 +18,10 @@ from recsys_ae.errors import DataError, Message
 
 @dataclass(frozen=True)
 class JsonLines:
-    """JSON objects, whose keys name the columns; the first object says which there are.
+    """A table of JSON objects; the keys of the first object are the names of the columns.
 
-    They are read one by one: Arrow's reader does not take 1 and "1" in one column, and takes some text for dates.
+    The objects are parsed one by one, because Arrow's reader rejects a column with 1 and "1", and reads some text as
+    dates.
     """
 
     source: Source
@@ -37,15 +38,15 @@ class JsonLines:
 
     @property
     def first(self) -> tuple[str, ...]:
-        """The names of the columns."""
+        """Names of the columns."""
         return self.names
 
     def read(self, kinds: Mapping[int, Kind], *, header: bool) -> dict[int, Series]:
         """Return the columns at these positions as categories."""
         columns = {position: _Categories() for position in kinds}
-        wanted = [(self.names[position], column) for position, column in columns.items()]
+        named_columns = [(self.names[position], column) for position, column in columns.items()]
         for number, row in enumerate(_objects(self.source, self.encoding), 1):
-            for name, column in wanted:
+            for name, column in named_columns:
                 value = row.get(name)
                 if isinstance(value, (list, dict, bool)):
                     raise DataError(f"{name} in row {number} is neither text nor a number: {shown(value)}")
@@ -54,7 +55,7 @@ class JsonLines:
 
 
 class _Categories:
-    """A growing column of values, each distinct one held once."""
+    """A growing column that stores each distinct value once."""
 
     def __init__(self) -> None:
         self.codes = array("q")

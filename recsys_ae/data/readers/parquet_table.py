@@ -15,7 +15,7 @@ from recsys_ae.errors import DataError, Message
 
 @dataclass(frozen=True)
 class ParquetTable:
-    """Columns of a Parquet file, of the types they are stored in; decimals are integers, text or floats."""
+    """A table in a Parquet file; columns keep their stored types, but decimals become integers, text or floats."""
 
     source: Source
     names: tuple[str, ...]
@@ -29,16 +29,16 @@ class ParquetTable:
 
     @property
     def first(self) -> tuple[str, ...]:
-        """The names of the columns."""
+        """Names of the columns."""
         return self.names
 
     def read(self, kinds: Mapping[int, Kind], *, header: bool) -> dict[int, Series]:
-        """Return the columns at these positions; text as categories."""
-        wanted = [self.names[position] for position in kinds]
-        if any(self.names.count(name) > 1 for name in wanted):
-            raise DataError(f"the names of the columns are not unique: {listing(wanted)}")
+        """Return the columns at these positions, with text as categories."""
+        names = [self.names[position] for position in kinds]
+        if any(self.names.count(name) > 1 for name in names):
+            raise DataError(f"the names of the columns are not unique: {listing(names)}")
         with _opened(self.source, text=[self.names[p] for p, kind in kinds.items() if kind == "text"]) as file:
-            table = file.read(columns=wanted)
+            table = file.read(columns=names)
             table.validate(full=True)  # a damaged file may point outside of itself
             if table.num_rows == 0:
                 raise DataError("the table has no rows")
@@ -49,7 +49,7 @@ class ParquetTable:
 def _opened(source: Source, text: list[str] | None = None) -> Iterator[Any]:
     parquet = arrow("pyarrow.parquet")
     with arrow_errors("the file is not a complete Parquet file"), source.open() as stream:
-        # Reading begins at the end of the file, which a compressed stream does not know before it is read whole.
+        # Parquet is read from its end, which a compressed stream reaches only after all of it is decompressed.
         packed = source.member is not None or isinstance(stream, gzip.GzipFile)
         with parquet.ParquetFile(BytesIO(stream.read()) if packed else stream, read_dictionary=text) as file:
             yield file

@@ -1,4 +1,4 @@
-"""Files of interactions: CSV, TSV, ``::``, Parquet or JSON lines; plain, gzipped or inside a zip archive."""
+"""Reading of interaction files: CSV, TSV, ``::``, Parquet or JSON lines; plain, gzipped or in a zip archive."""
 
 import gzip
 import lzma
@@ -46,49 +46,50 @@ def read_interactions(
     Parameters
     ----------
     path
-        The format is known by the ending of the name or the first bytes. A path may go on into a zip archive:
-        ``ml-1m.zip/ml-1m/ratings.dat``.
+        Path of the file; its format is recognised by the suffix or the first bytes. The path may continue into a zip
+        archive: ``ml-1m.zip/ml-1m/ratings.dat``.
     user, item, rating, timestamp
-        Names, or positions from 0, of the columns. None: recognised by usual names (``userId``, ``movie_id``,
-        ``stars``, …); without a header the first four columns, of which the last two may be absent. Without a rating
-        every interaction counts 1.0.
+        Names, or positions from 0, of the columns. With None they are recognised by usual names (``userId``,
+        ``movie_id``, ``stars``, …), or without a header by order; rating and timestamp are optional. Without ratings
+        every interaction is 1.0.
     separator
-        Any text; None: ``::``, tab, comma, ``;``, ``|`` or spaces, whichever cuts the first rows evenly. Fields may be
-        quoted where it is one character, and no space. A space stands for any number of them.
+        Any text. With None the one of ``::``, tab, comma, ``;``, ``|`` and spaces that splits the first rows evenly.
+        Fields may be quoted if the separator is one character other than a space. A space means one or more spaces.
     header
-        Whether the first row holds names; None: if a name in it is known or asked for; not if both ids are numbers.
+        True if the first row holds the names of the columns. With None it does if a name in it is recognised or
+        requested, and does not if both ids are numbers.
     encoding
-        Of text, any that Python knows.
+        Encoding of a text file, any that Python knows.
     duplicates
         As for ``Interactions.from_frame``.
     cache
-        Keep what was read from a file of 10 MB or more beside it, or in the user's cache folder, and take it from there
-        when the same content is read again in the same way.
+        Store the interactions of a file of 10 MB or more in a binary cache next to it, or in the user's cache folder,
+        and load them from there when the same content is read again with the same options.
 
     Notes
     -----
-    Ids of text files are integers if all of a column are integers in their usual form; ``007`` makes a column of text.
-    In Parquet and JSON lines they are what they are there; decimals of Parquet are integers if all of a column are
-    integers of 64 bits, else their plain text. Empty ones are missing. Rows are counted from 1, without the header and
+    Ids of text files are integers if all ids of the column are integers in their usual form; ``007`` makes a column of
+    text. Ids of Parquet and JSON lines keep their type, but decimals of Parquet become integers if all of the column
+    are integers of 64 bits, else plain text. Empty ids are missing. Rows are counted from 1, without the header and
     empty lines.
 
     Raises
     ------
     DataError
-        One line that begins with the path.
+        If the file cannot be read; the message is one line that begins with the path.
     """
     check_options(separator, encoding)
-    wanted = {"user": user, "item": item, "rating": rating, "timestamp": timestamp}
+    requested = {"user": user, "item": item, "rating": rating, "timestamp": timestamp}
     with _errors_of(path, encoding):
         source = locate(Path(path))
 
         def read() -> Interactions:
-            return _interactions(_open(source, separator, encoding), wanted, header, duplicates)
+            return _interactions(_open(source, separator, encoding), requested, header, duplicates)
 
         if not cache:
             return read()
         how = {"member": source.member, "separator": separator, "header": header, "encoding": encoding}
-        return cached([source.path], {"columns": wanted, "duplicates": duplicates, **how}, read)
+        return cached([source.path], {"columns": requested, "duplicates": duplicates, **how}, read)
 
 
 def read_table(
@@ -99,34 +100,35 @@ def read_table(
     header: bool | None = None,
     encoding: str = "utf-8",
 ) -> pd.DataFrame:
-    """Read columns of a file, by default all, as integers or text; arguments are as in ``read_interactions``.
+    """Read columns of a file, by default all, as integers or text; arguments are those of ``read_interactions``.
 
-    The columns of the result are called what they were asked for by. Empty fields are missing values. Decimals of
-    Parquet are exact: integers if all of a column are integers of 64 bits, else their plain text.
+    The columns of the returned table are named as they were requested. Empty fields are missing values. Decimals of
+    Parquet are exact: integers if all of a column are integers of 64 bits, else plain text.
     """
     check_options(separator, encoding)
     with _errors_of(path, encoding):
         table = _open(locate(Path(path)), separator, encoding)
-        first = table.first
-        wanted = dict(enumerate([] if columns is None else columns))
-        names = table.names is not None or has_header(first, wanted, header)
+        first_row = table.first
+        requested = dict(enumerate([] if columns is None else columns))
+        names = table.names is not None or has_header(first_row, requested, header)
         if columns is None:
-            columns = [*first] if names and len({*first}) == len(first) else range(len(first))
-        found = {
-            column: position_of(first, column, "columns", header=names, described=table.described) for column in columns
+            columns = [*first_row] if names and len({*first_row}) == len(first_row) else range(len(first_row))
+        positions = {
+            column: position_of(first_row, column, "columns", header=names, described=table.described)
+            for column in columns
         }
-        read = table.read(dict.fromkeys(found.values(), "text"), header=names)
-        return pd.DataFrame({column: _plain(read[position]) for column, position in found.items()})
+        read = table.read(dict.fromkeys(positions.values(), "text"), header=names)
+        return pd.DataFrame({column: _plain(read[position]) for column, position in positions.items()})
 
 
 def _interactions(
-    table: Table, wanted: Mapping[str, Column | None], header: bool | None, duplicates: Duplicates
+    table: Table, requested: Mapping[str, Column | None], header: bool | None, duplicates: Duplicates
 ) -> Interactions:
     if table.names is None and len(table.first) < 2:
         raise DataError("two columns are needed; ", *table.described)
-    names = table.names is not None or has_header(table.first, wanted, header)
-    roles = assign(table.first, wanted, header=names, described=table.described)
-    # A column in two roles is read as text, which can become either.
+    names = table.names is not None or has_header(table.first, requested, header)
+    roles = assign(table.first, requested, header=names, described=table.described)
+    # A column with two roles is read as text, which can be converted for both.
     shared = [position for position in roles.values() if [*roles.values()].count(position) > 1]
     kinds = {position: "text" if position in shared else KINDS[role] for role, position in roles.items()}
     columns = table.read(kinds, header=names)
@@ -149,7 +151,7 @@ def _open(source: Source, separator: str | None, encoding: str) -> Table:
 
 
 def _plain(column: Series) -> Series:
-    """Write categories out: as integers, text, or as what they are."""
+    """Return a column of categories as a plain column of integers, text or the categories' type."""
     if not isinstance(column.dtype, pd.CategoricalDtype):
         return column
     kind = column.cat.categories.dtype
@@ -158,12 +160,12 @@ def _plain(column: Series) -> Series:
 
 @contextmanager
 def _errors_of(path: str | Path, encoding: str) -> Iterator[None]:
-    """Turn whatever goes wrong with a file into one line that begins with its path."""
+    """Turn every error of reading a file into a `DataError` of one line that begins with its path."""
     try:
         yield
     except DataError as error:
-        parts = (" ".join(part.splitlines()) if isinstance(part, str) else part for part in error.parts)
-        raise DataError(f"{path}: ", *parts) from error
+        lines = (" ".join(line.splitlines()) if isinstance(line, str) else line for line in error.parts)
+        raise DataError(f"{path}: ", *lines) from error
     except UnicodeError as error:
         raise DataError(f"{path}: ", *not_text(encoding).parts) from error
     except DAMAGED as error:

@@ -1,4 +1,4 @@
-"""What a table in a file looks like to those who read it, whatever its format."""
+"""Interface of tables in files, common to all formats, and conversion of Arrow columns."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -12,9 +12,9 @@ from recsys_ae.data import decimals
 from recsys_ae.data.parsing import Series
 from recsys_ae.errors import DataError, Message, MissingPackageError
 
-# What a column is read as: text, ids among it, as categories; numbers as such where all of it are numbers.
+# Kinds of columns: text and ids are read as categories, the others as numbers if all values are numbers.
 Kind: TypeAlias = Literal["text", "float", "int"]
-# An int64 as it would be printed; any other digits, such as 007, are a name.
+# An int64 in its usual form; other digits, such as 007, are text.
 CANONICAL = r"^(0|-?[1-9][0-9]{0,18})$"
 
 
@@ -23,24 +23,24 @@ class Table(Protocol):
 
     @property
     def names(self) -> tuple[str, ...] | None:
-        """The names of the columns; None where the file does not say whether it has any."""
+        """Names of the columns; None if the format does not tell a header from data."""
 
     @property
     def first(self) -> tuple[str, ...]:
-        """The names of the columns, or the first row where it may be either."""
+        """Names of the columns, or the first row if it may be data."""
 
     @property
     def described(self) -> Message:
-        """The form of the table as it was understood, for a message."""
+        """Description of the recognised layout, for error messages."""
 
     def read(self, kinds: Mapping[int, Kind], *, header: bool) -> dict[int, Series]:
-        """Return the columns at these positions; ``header``: the first row is not data."""
+        """Return the columns at these positions; with ``header`` the first row is not data."""
 
 
-def arrow(part: str = "pyarrow") -> ModuleType:
-    """Import pyarrow, or a part of it such as ``pyarrow.csv``, or say what to do without it."""
+def arrow(module: str = "pyarrow") -> ModuleType:
+    """Import pyarrow or a submodule such as ``pyarrow.csv``; raise an error that helps if it is not installed."""
     try:
-        return import_module(part)
+        return import_module(module)
     except ImportError as error:
         raise MissingPackageError(
             "reading files needs the package pyarrow: pip install pyarrow, "
@@ -49,18 +49,19 @@ def arrow(part: str = "pyarrow") -> ModuleType:
 
 
 @contextmanager
-def arrow_errors(what: str) -> Iterator[None]:
-    """Turn Arrow's errors into ours."""
+def arrow_errors(message: str) -> Iterator[None]:
+    """Turn errors of Arrow into a `DataError` that begins with ``message``."""
     try:
         yield
     except arrow().ArrowException as error:
-        raise DataError(f"{what}: {error}") from error
+        raise DataError(f"{message}: {error}") from error
 
 
 def series(column: Any, kind: Kind = "text", *, integers: bool = False) -> Series:
-    """Turn an Arrow column into a pandas one: text into categories, as ``integers`` if that is all there is.
+    """Return an Arrow column as a pandas column, with text as categories.
 
-    Decimals become numbers, or where ids may be in them (``kind`` is text) integers that are exact, else text.
+    With ``integers``, text that consists of integers becomes categories of integers. Decimals become numbers; if the
+    kind is ``"text"``, so that they may be ids, they become exact integers or text.
     """
     if decimals.is_decimal(column.type):
         column = {"text": decimals.exact, "float": decimals.floats, "int": decimals.exact_numbers}[kind](column)
@@ -81,14 +82,14 @@ def _series(column: Any, *, integers: bool) -> Series:
         column = column.dictionary_encode()
     if not pa.types.is_dictionary(column.type):
         return pd.Series(column.to_pandas())
-    whole = column.unify_dictionaries().combine_chunks()
-    values = _integers(whole.dictionary) if integers else whole.dictionary
-    codes = whole.indices.fill_null(-1).to_numpy(zero_copy_only=False)
+    encoded = column.unify_dictionaries().combine_chunks()
+    values = _integers(encoded.dictionary) if integers else encoded.dictionary
+    codes = encoded.indices.fill_null(-1).to_numpy(zero_copy_only=False)
     return pd.Series(pd.Categorical.from_codes(codes, pd.Index(values.to_pandas())))
 
 
 def _integers(values: Any) -> Any:
-    """Return the distinct texts as int64 if every one of them is an int64 in its usual form."""
+    """Return distinct texts as int64 if all are integers of 64 bits in their usual form, else unchanged."""
     pa, compute = arrow(), arrow("pyarrow.compute")
     if not len(values) or not compute.all(compute.match_substring_regex(values, CANONICAL)).as_py():
         return values

@@ -1,4 +1,4 @@
-"""Text tables: their encoding, separator and first row."""
+"""Layout of text tables: encoding, separator and first row."""
 
 import codecs
 import csv
@@ -11,19 +11,19 @@ from typing import IO
 from recsys_ae.data.parsing import shown
 from recsys_ae.errors import Argument, ConfigError, DataError, Message
 
-# Detected in this order; of several in one group the one that makes the most columns.
+# Separators in the order of detection; within a group, the one that makes the most columns is chosen.
 CANDIDATES = (("::",), ("\t",), (",", ";", "|"), (" ",))
 BLOCK = 1 << 21
 HEAD = 1 << 20
-# ASCII's own separator of fields stands in for separators that a parser of CSV cannot take.
+# ASCII's unit separator replaces separators that the CSV parser does not support.
 UNIT = b"\x1f"
 
 
 @dataclass(frozen=True)
 class Layout:
-    """How the text of a table is cut: its separator, the fields of its first row, and where those begin and end.
+    """Layout of a text table: its separator, and the fields, begin and end of its first row.
 
-    ``begin`` and ``end`` count the bytes of the text in UTF-8.
+    ``begin`` and ``end`` are positions in the bytes of the text in UTF-8.
     """
 
     separator: str
@@ -34,25 +34,25 @@ class Layout:
 
     @property
     def quoted(self) -> bool:
-        """Whether fields may be in quotation marks, and hold separators and line ends then."""
+        """True if fields in quotation marks may hold separators and line ends."""
         return _quoted(self.separator)
 
     @property
     def described(self) -> Message:
-        """The separator and the first line, for a message."""
+        """Description of the separator and the first line, for error messages."""
         line = shown(self.separator.join(self.first))
         if self.detected and len(self.first) == 1:
             return f"no separator was recognised in the first line, {line}; set ", Argument("separator")
         return (f"separated by {self.separator!r}, the first line is {line}",)
 
     def rows(self, blocks: Iterable[bytes], *, header: bool) -> Iterator[bytes]:
-        """Yield the text of ``blocks`` from the first row of data on, with a separator of one byte."""
+        """Yield the text of ``blocks``, from the first row of data, with a separator of one byte."""
         blocks = _from(blocks, self.end if header else self.begin)
         return blocks if self.quoted else _with_unit(blocks, self.separator)
 
 
 def layout(head: bytes, separator: str | None, encoding: str) -> Layout:
-    """Read the layout off the first block of a table in UTF-8."""
+    """Return the layout of a table, from the first block of its text in UTF-8."""
     text = head.removeprefix(codecs.BOM_UTF8).lstrip(b"\r\n")
     begin = len(head) - len(text)
     if head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
@@ -61,40 +61,40 @@ def layout(head: bytes, separator: str | None, encoding: str) -> Layout:
         raise DataError("this is not a text file: it holds zero bytes")
     if not text.strip():
         raise DataError("the file is empty")
-    found = separator or _detect(text)
-    records = _records(text, found or ",", 1)
+    used = separator or _detect(text)
+    records = _records(text, used or ",", 1)
     if not records:
         raise DataError(f"the first line does not end within {HEAD:,} bytes; is this a table?")
     fields, end = records[0]
     try:
-        first = tuple(field.encode("latin-1").decode("utf-8") for field in fields)
+        first_row = tuple(field.encode("latin-1").decode("utf-8") for field in fields)
     except UnicodeDecodeError as error:
         raise not_text(encoding) from error
-    return Layout(found or ",", separator is None, first, begin, begin + end)
+    return Layout(used or ",", separator is None, first_row, begin, begin + end)
 
 
 def not_text(encoding: str) -> DataError:
-    """Return the error about bytes that the encoding does not know."""
+    """Return the error for bytes that are invalid in this encoding."""
     return DataError(f"the file is not {encoding} text; give its encoding, such as ", Argument("encoding", "latin-1"))
 
 
 def check_options(separator: str | None, encoding: str) -> None:
-    """Refuse a separator or encoding that no file can have."""
+    """Raise a `ConfigError` for a separator or encoding that is not valid."""
     if separator is not None and (not separator or any(c in separator for c in '\r\n"\0')):
         expected = ": expected text without quotes, line ends or zero bytes"
         raise ConfigError(Argument("separator", separator), expected)
     try:
         "".encode(encoding)
     except (LookupError, ValueError) as error:
-        known = " is unknown; expected a name such as utf-8 or latin-1"
-        raise ConfigError(Argument("encoding", encoding), known) from error
+        reason = " is unknown; expected a name such as utf-8 or latin-1"
+        raise ConfigError(Argument("encoding", encoding), reason) from error
 
 
 def utf8_blocks(stream: IO[bytes], encoding: str, errors: str = "strict") -> Iterator[bytes]:
-    """Yield the text of a file as UTF-8, block by block; ``errors`` as of ``codecs``."""
+    """Yield the text of a file as UTF-8, block by block; ``errors`` is that of ``codecs``."""
     blocks = iter(lambda: stream.read(BLOCK), b"")
     if codecs.lookup(encoding).name == "utf-8" and errors == "strict":
-        # The parser checks what it reads; columns that nobody reads need not be right.
+        # The parser checks the columns that it reads; other columns need not be valid.
         yield from blocks
         return
     decoder = codecs.getincrementaldecoder(encoding)(errors)
@@ -104,7 +104,7 @@ def utf8_blocks(stream: IO[bytes], encoding: str, errors: str = "strict") -> Ite
 
 
 class Stream:
-    """The file object that a parser reads blocks of text from."""
+    """File object from which a parser reads blocks of text."""
 
     closed = False
 
@@ -119,11 +119,11 @@ class Stream:
             if block is None:
                 break
             self.buffer = self.buffer + block if self.buffer else block
-        found, self.buffer = self.buffer[:size], self.buffer[size:]
-        return found
+        text, self.buffer = self.buffer[:size], self.buffer[size:]
+        return text
 
     def close(self) -> None:
-        """Do nothing: the file is closed where it was opened."""
+        """Do nothing: the file is closed by the code that opened it."""
 
 
 def _quoted(separator: str) -> bool:
@@ -131,7 +131,7 @@ def _quoted(separator: str) -> bool:
 
 
 def _detect(text: bytes) -> str | None:
-    """Return the separator that cuts the first rows into equally many fields; failing that, the first row into some."""
+    """Return the separator that splits the first rows into equally many fields, else one that splits the first row."""
     for most in (10, 1):
         for group in CANDIDATES:
             widths = {}
@@ -145,22 +145,22 @@ def _detect(text: bytes) -> str | None:
 
 
 def _records(text: bytes, separator: str, most: int) -> list[tuple[list[str], int]]:
-    """Return the fields and the end of the first rows, one character for each byte."""
-    # newline="" leaves line ends alone, and latin-1 keeps bytes countable.
+    """Return the fields and the end of at most ``most`` rows; one character is one byte."""
+    # newline="" keeps line ends, and latin-1 makes one character of each byte.
     lines = io.StringIO(text[:HEAD].decode("latin-1"), newline="")
-    whole = len(text) <= HEAD
-    cut = _parser(lines, separator)
-    found: list[tuple[list[str], int]] = []
+    complete = len(text) <= HEAD
+    rows = _parser(lines, separator)
+    records: list[tuple[list[str], int]] = []
     try:
-        for fields in cut:
+        for fields in rows:
             if fields:
-                found.append((fields, lines.tell()))
-            # One more than asked for shows that the last one asked for is not cut off.
-            if len(found) > most:
+                records.append((fields, lines.tell()))
+            # One more row than needed shows that the last row is complete.
+            if len(records) > most:
                 break
     except csv.Error:
         return []
-    return found[:most] if whole or len(found) > most else found[:-1]
+    return records[:most] if complete or len(records) > most else records[:-1]
 
 
 def _parser(lines: Iterable[str], separator: str) -> Iterator[list[str]]:
@@ -180,22 +180,22 @@ def _from(blocks: Iterable[bytes], start: int) -> Iterator[bytes]:
 
 
 def _with_unit(blocks: Iterable[bytes], separator: str) -> Iterator[bytes]:
-    """Yield blocks of whole lines in which ASCII's unit separator stands for the separator."""
+    """Yield blocks of complete lines in which ASCII's unit separator replaces the separator."""
     replace = _spaces if separator == " " else _literal(separator.encode())
-    rest = b""
+    unfinished = b""
     for block in blocks:
         if UNIT in block:
             raise DataError(
                 f"the text holds the control character {UNIT!r}, which must not occur in a table with the separator "
                 f"{separator!r}; remove it"
             )
-        cut = block.rfind(b"\n") + 1
-        if cut:
-            yield replace(rest + block[:cut])
-            rest = block[cut:]
+        end = block.rfind(b"\n") + 1
+        if end:
+            yield replace(unfinished + block[:end])
+            unfinished = block[end:]
         else:
-            rest += block
-    yield replace(rest)
+            unfinished += block
+    yield replace(unfinished)
 
 
 def _literal(separator: bytes) -> Callable[[bytes], bytes]:
@@ -203,5 +203,5 @@ def _literal(separator: bytes) -> Callable[[bytes], bytes]:
 
 
 def _spaces(text: bytes) -> bytes:
-    """Take a run of spaces as one separator, and those around a line as none."""
+    """Replace each run of spaces by one separator, and remove spaces around a line."""
     return re.sub(rb" +", UNIT, re.sub(rb"(?m)^ +| +(?=\r?$)", b"", text))

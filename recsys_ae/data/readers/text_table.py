@@ -1,4 +1,4 @@
-"""Tables of text: fields between separators, one row a line."""
+"""Text tables: rows of fields with a separator, parsed by Arrow."""
 
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -14,7 +14,7 @@ from recsys_ae.errors import DataError, Message
 
 @dataclass(frozen=True)
 class TextTable:
-    """A table of text, of which nobody says whether its first row holds names."""
+    """A text table; its first row may hold names or data."""
 
     source: Source
     encoding: str
@@ -23,33 +23,33 @@ class TextTable:
 
     @classmethod
     def of(cls, source: Source, separator: str | None, encoding: str) -> "TextTable":
-        """Read the layout off the head of the file."""
+        """Detect the layout from the first block of the file."""
         with source.open() as stream:
             return cls(source, encoding, layout(next(utf8_blocks(stream, encoding)), separator, encoding))
 
     @property
     def first(self) -> tuple[str, ...]:
-        """The fields of the first row."""
+        """Fields of the first row."""
         return self.layout.first
 
     @property
     def described(self) -> Message:
-        """The separator and the first line."""
+        """Description of the separator and the first line."""
         return self.layout.described
 
     def read(self, kinds: Mapping[int, Kind], *, header: bool) -> dict[int, Series]:
-        """Return the columns at these positions; text as categories."""
+        """Return the columns at these positions, with text as categories."""
         try:
             table = self._parse(kinds, header=header)
         except arrow().ArrowInvalid:
-            # Once more as mere text, which any value is: what is no number is refused later, with its row.
+            # Parse all as text, which any value is; values that are not numbers then raise an error with their row.
             table = self._parse_text(kinds, header=header)
         if table.num_rows == 0:
             raise DataError("there is a header but no row")
-        found = {position: series(table.column(str(position)), integers=True) for position in kinds}
+        columns = {position: series(table.column(str(position)), integers=True) for position in kinds}
         del table
         arrow().default_memory_pool().release_unused()
-        return found
+        return columns
 
     def _parse_text(self, kinds: Mapping[int, Kind], *, header: bool) -> Any:
         text: dict[int, Kind] = dict.fromkeys(kinds, "text")
@@ -68,7 +68,7 @@ class TextTable:
             raise DataError(f"the text cannot be parsed: {message}") from error
 
     def _refuse_uneven(self, *, header: bool) -> None:
-        """Say which row has too few or too many fields: Arrow numbers the rows in one thread only."""
+        """Raise an error that names the first row with a wrong number of fields; only one thread numbers rows."""
         invalid: list[Any] = []
 
         def refuse(row: Any) -> str:
@@ -91,7 +91,7 @@ class TextTable:
         names = [str(position) for position in range(len(self.first))]
         quoted = self.layout.quoted
         separator = self.layout.separator if quoted else UNIT.decode()
-        # Rows that a message quotes must be text, whatever they hold.
+        # Rows quoted in a message must be text, even with invalid bytes.
         errors = "strict" if invalid is None else "replace"
         with self.source.open() as stream:
             rows = Stream(self.layout.rows(utf8_blocks(stream, self.encoding, errors), header=header))

@@ -1,1 +1,1 @@
-"""Splits into training data, validation users and test users."""
+"""Splits of interactions into training data, validation users and test users."""

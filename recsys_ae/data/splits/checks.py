@@ -1,4 +1,4 @@
-"""Checks of the data and arguments that several splits share."""
+"""Checks of data and arguments that several splits share."""
 
 import dataclasses
 
@@ -9,18 +9,20 @@ from recsys_ae.errors import Argument, ConfigError, DataError
 
 
 def active(data: Interactions) -> Interactions:
-    """Return the data without users without interactions."""
+    """Return the data without the users who have no interactions."""
     if data.nnz == 0:
         raise DataError("the data have no interactions to split")
-    users = np.flatnonzero(np.diff(data.matrix.indptr))
-    if len(users) == data.shape[0]:
+    positions = np.flatnonzero(np.diff(data.matrix.indptr))
+    if len(positions) == data.shape[0]:
         return data
-    left = data.select_users(users)
-    return dataclasses.replace(left, steps=(*data.steps, Step("users without interactions", data.counts, left.counts)))
+    users = data.select_users(positions)
+    return dataclasses.replace(
+        users, steps=(*data.steps, Step("users without interactions", data.counts, users.counts))
+    )
 
 
 def number_of(name: str, value: int | float, n_users: int, *, least: int) -> int:
-    """Return how many users a number or a share of the users means."""
+    """Return a number or a share of the users as a number."""
     n = round(value * n_users) if isinstance(value, float) and 0 < value < 1 else value
     if isinstance(n, float) or n < least or (n == 0 and value != 0):
         raise DataError(
@@ -32,7 +34,7 @@ def number_of(name: str, value: int | float, n_users: int, *, least: int) -> int
 
 
 def shares(**shares: float) -> None:
-    """Refuse shares out of bounds; only that of validation may be 0."""
+    """Raise an error for shares out of bounds; only the validation share may be 0."""
     for name, share in shares.items():
         if not (0 < share < 1 or (share == 0 and name == "valid")):
             raise DataError(Argument(name, share), " is not a share between 0 and 1")
@@ -44,14 +46,14 @@ def shares(**shares: float) -> None:
 
 
 def checked_seed(seed: int) -> int:
-    """Return a seed that is in bounds."""
+    """Return the seed, or raise an error if it is out of bounds."""
     if not 0 <= seed < 2**32:
         raise ConfigError(Argument("seed", seed), f" is out of bounds; expected 0 to {2**32 - 1}")
     return seed
 
 
 def known_times(data: Interactions) -> np.ndarray:
-    """Return the timestamps; refuse data without them, or with unknown ones."""
+    """Return the timestamps, or raise an error if some are missing or unknown."""
     if data.timestamps is None:
         raise DataError(
             "the data have no timestamps; set ", Argument("timestamp"), " when a file is read, or choose another split"

@@ -1,4 +1,4 @@
-"""Splits: what a model may learn from, what it is chosen on, and what it is evaluated on."""
+"""Functions that split interactions into a training, a validation and a test part."""
 
 from recsys_ae.data.splits.holdout import Holdout, Split
 from recsys_ae.data.splits.kinds.given import split_given

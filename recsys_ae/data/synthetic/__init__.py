@@ -1,1 +1,1 @@
-"""Synthetic interactions with a known optimum."""
+"""Synthetic interactions with a known best ranking."""

@@ -1,4 +1,4 @@
-"""Invented films: genres under MovieLens' names, and titles and years that agree with them."""
+"""Invented movies: MovieLens genres, with titles and years that fit them."""
 
 from typing import NamedTuple
 
@@ -7,9 +7,9 @@ import pandas as pd
 
 
 class Genre(NamedTuple):
-    """How common a genre is, the first and last year of its films, and the words of their titles.
+    """A genre: its frequency, the first and last year of its movies, and words for their titles.
 
-    All spans of years overlap, so that any genres can meet in one film.
+    All spans of years overlap, so that a movie can have any genres.
     """
 
     weight: float
@@ -46,22 +46,22 @@ PLACES = tuple(
 )
 
 
-def invent_films(n_items: int, rng: np.random.Generator) -> tuple[pd.DataFrame, np.ndarray]:
-    """Return ``n_items`` films, numbered from 1, and which genres each has, ``(n_items, len(GENRES))`` bool.
+def invent_movies(n_items: int, rng: np.random.Generator) -> tuple[pd.DataFrame, np.ndarray]:
+    """Return ``n_items`` movies, numbered from 1, and their genres as a mask, ``(n_items, len(GENRES))`` bool.
 
     The table has the columns title, with the year in brackets; year; and genres, a tuple of one to three names.
     """
     weights = np.array([genre.weight for genre in GENRES.values()])
-    # The genres with the largest of weight-tilted Gumbel noise are a weighted draw without replacement.
+    # The genres with the largest log-weight plus Gumbel noise are a weighted draw without replacement.
     noise = rng.gumbel(size=(n_items, len(GENRES))).astype(np.float32) + np.log(weights / weights.sum()).astype(
         np.float32
     )
     ranked = np.argsort(-noise, axis=1)[:, :3]
     count = rng.choice([1, 2, 3], size=n_items, p=[0.4, 0.4, 0.2])
     has = np.zeros((n_items, len(GENRES)), dtype=bool)
-    for place in range(3):
-        rows = np.flatnonzero(count > place)
-        has[rows, ranked[rows, place]] = True
+    for rank in range(3):
+        rows = np.flatnonzero(count > rank)
+        has[rows, ranked[rows, rank]] = True
     years = _years(has, rng)
     main, second = ranked[:, 0], ranked[np.arange(n_items), np.minimum(count - 1, 1)]
     columns = {
@@ -73,7 +73,7 @@ def invent_films(n_items: int, rng: np.random.Generator) -> tuple[pd.DataFrame, 
 
 
 def _years(has: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Return a year in which all genres of the film were made, recent ones more often."""
+    """Return a year for each movie in which all of its genres were made; recent years are more frequent."""
     first = np.where(has, [genre.first for genre in GENRES.values()], 0).max(axis=1)
     last = np.where(has, [genre.last for genre in GENRES.values()], 9999).min(axis=1)
     years: np.ndarray = first + np.floor(rng.beta(2.5, 1.2, size=len(has)) * (last - first + 1)).astype(np.int64)
@@ -81,18 +81,18 @@ def _years(has: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 
 
 def _titles(main: np.ndarray, second: np.ndarray, years: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Return titles after the words of two genres and invented places; a repeated one is numbered."""
+    """Return titles made of words of two genres and invented places; repeated titles are numbered."""
     adjectives = np.array([genre.adjectives.split() for genre in GENRES.values()], object)
     nouns = np.array([genre.nouns.split() for genre in GENRES.values()], object)
     n = len(main)
     adjective = adjectives[main, rng.integers(adjectives.shape[1], size=n)]
     noun = nouns[second, rng.integers(nouns.shape[1], size=n)]
-    place = np.array(PLACES, object)[rng.integers(len(PLACES), size=n)]
+    town = np.array(PLACES, object)[rng.integers(len(PLACES), size=n)]
     shapes = [
-        adjective + " " + noun + " of " + place,
-        place + " " + noun,
-        noun + " at " + place,
-        adjective + " " + place,
+        adjective + " " + noun + " of " + town,
+        town + " " + noun,
+        noun + " at " + town,
+        adjective + " " + town,
     ]
     titles = pd.Series(np.choose(rng.integers(len(shapes), size=n), shapes))
     number = titles.groupby(titles).cumcount().to_numpy() + 1
@@ -102,7 +102,7 @@ def _titles(main: np.ndarray, second: np.ndarray, years: np.ndarray, rng: np.ran
 
 
 def _names(has: np.ndarray) -> np.ndarray:
-    """Return each film's tuple of genre names, made once for each combination."""
+    """Return each movie's tuple of genre names; equal combinations share one tuple."""
     names = np.array(list(GENRES), object)
     codes = has @ (1 << np.arange(has.shape[1]))
     combinations, first, inverse = np.unique(codes, return_index=True, return_inverse=True)

@@ -1,4 +1,4 @@
-"""The best ranker there can be: it knows what the users of a synthetic data set really like."""
+"""Oracle: the best possible ranking on synthetic data, from the users' true preferences."""
 
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -8,28 +8,28 @@ from scipy.sparse import csr_matrix
 
 from recsys_ae.errors import Argument, ConfigError, DataError
 
-CELLS = 2_000_000  # user-item pairs scored at a time: bounds the memory
+CELLS = 2_000_000  # user-item pairs scored at a time; this bounds the memory
 STARS = 5
 
 
 @dataclass(frozen=True, eq=False)
 class Truth:
-    """What the users of a synthetic data set really like.
+    """True preferences of the users of a synthetic data set.
 
     Attributes
     ----------
     tastes
-        ``(n_users, n_tastes)``: how much of each taste a user has; rows sum to one.
+        Share of each taste in each user, ``(n_users, n_tastes)``; rows sum to one.
     choice
-        ``(n_items, n_tastes)``: how each taste picks items; columns sum to one.
+        Probabilities with which each taste picks items, ``(n_items, n_tastes)``; columns sum to one.
     suits
-        ``(n_items, n_tastes)``: how many stars above the average a taste rates an item.
+        Stars above the average that each taste gives to each item, ``(n_items, n_tastes)``.
     quality, leniency
-        ``(n_items,)`` and ``(n_users,)``: stars that all users add for an item, and a user for all items.
+        Stars that all users add for an item, ``(n_items,)``, and that a user adds for all items, ``(n_users,)``.
     noise
-        The standard deviation, in stars, of a rating before it is rounded to one to five stars.
+        Standard deviation, in stars, of a rating before it is rounded to one to five stars.
     mean
-        The average rating, before rounding, of an item that suits as well as any other.
+        Average rating before rounding, of an item that suits the tastes as well as the average item.
     """
 
     tastes: np.ndarray
@@ -46,22 +46,22 @@ class Truth:
         picked: np.ndarray = tastes @ self.choice[items].T
         if min_rating is not None and min_rating > 1:
             expected = self.mean + tastes @ self.suits[items].T + self.quality[items] + self.leniency[users, None]
-            # Whole stars: a rating is at least r where the unrounded one is at least half a star below.
-            from scipy.special import ndtr  # noqa: PLC0415  its libraries take 7 MiB of every process
+            # Ratings are rounded to stars: a rating is at least r if it is at least r - 0.5 before rounding.
+            from scipy.special import ndtr  # noqa: PLC0415  its libraries take 7 MiB in every process
 
             picked *= ndtr((expected - (np.ceil(min_rating) - 0.5)) / self.noise)
         return picked
 
 
 class Ranking(NamedTuple):
-    """Lists of items, best first.
+    """Top-N lists of items, best first.
 
     Attributes
     ----------
     items
-        ``(n, k)`` int64 positions; -1 where nothing is left.
+        Positions of the items, ``(n, k)`` int64; -1 if no item is left.
     scores
-        ``(n, k)``; -inf where there is no item.
+        Scores, ``(n, k)``; -inf if there is no item.
     """
 
     items: np.ndarray
@@ -70,14 +70,14 @@ class Ranking(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class Oracle:
-    """Ranks by the true preferences of some users among some items.
+    """Ranker by the true preferences of some users for some items.
 
     Attributes
     ----------
     users, items
-        Positions in the truth of the rows and columns of the histories that are asked about.
+        Positions in ``truth`` of the rows and columns of the histories.
     min_rating
-        The lowest rating that counts as a hit; None where every interaction does.
+        Lowest rating that counts as a hit; None if every interaction does.
     """
 
     truth: Truth
@@ -99,24 +99,24 @@ class Oracle:
         if k < 1:
             raise ConfigError(Argument("k", k), " must be at least 1")
         k = min(k, len(self.items))
-        found = Ranking(np.empty((len(self.users), k), np.int64), np.empty((len(self.users), k)))
+        ranking = Ranking(np.empty((len(self.users), k), np.int64), np.empty((len(self.users), k)))
         step = max(1, CELLS // max(1, len(self.items)))
         for start in range(0, len(self.users), step):
             rows = slice(start, start + step)
             scores = self.truth.preferences(self.users[rows], self.items, self.min_rating).astype(np.float64)
             if exclude_seen:
                 scores[histories[rows].nonzero()] = -np.inf
-            found.items[rows], found.scores[rows] = best(scores, k)
-        return found
+            ranking.items[rows], ranking.scores[rows] = best(scores, k)
+        return ranking
 
 
 def best(scores: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return positions and values of the ``k`` largest of each row, equal ones by position; -1 for those at -inf."""
+    """Return positions and values of the ``k`` largest scores of each row, ties by position; -1 for scores of -inf."""
     bound = -np.partition(-scores, k - 1, axis=1)[:, k - 1 : k]
     rows, columns = np.nonzero(scores >= bound)
     order = np.lexsort((-scores[rows, columns], rows))
     sizes = np.bincount(rows, minlength=len(scores))
-    # Where several share the k-th value there are more than k; the stable sort has put the later positions last.
+    # Ties at the k-th value give more than k entries; the stable sort has put later positions last.
     chosen = order[(np.append(0, np.cumsum(sizes)[:-1])[:, None] + np.arange(k)).ravel()]
     items, values = columns[chosen].reshape(-1, k), scores[rows[chosen], columns[chosen]].reshape(-1, k)
     return np.where(np.isneginf(values), -1, items), values

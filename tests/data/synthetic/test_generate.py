@@ -13,7 +13,7 @@ from scipy.stats import spearmanr
 from recsys_ae.data.interactions import Interactions
 from recsys_ae.data.synthetic import generate as synthetic
 from recsys_ae.data.synthetic.generate import Synthetic, synthesize
-from recsys_ae.data.synthetic.movie_titles import GENRES, invent_films
+from recsys_ae.data.synthetic.movie_titles import GENRES, invent_movies
 from recsys_ae.data.synthetic.oracle import Oracle, Truth, best
 from recsys_ae.errors import ConfigError, DataError
 
@@ -160,7 +160,7 @@ def test_time_tells_nothing_about_which_items_come_first(sample: Synthetic) -> N
 
 
 def test_films_have_genres_years_and_titles_that_agree() -> None:
-    films, has = invent_films(3_000, np.random.default_rng(0))
+    films, has = invent_movies(3_000, np.random.default_rng(0))
     assert films.index.tolist() == list(range(1, 3_001))
     assert films["year"].dtype == "Int64"
     assert films["title"].is_unique

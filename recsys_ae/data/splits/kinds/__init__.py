@@ -1,13 +1,13 @@
 """Ways to split data. The folder is the registry: a new file is a new split.
 
-A file says in the first line of its docstring what is held out, and defines a function ``split(data, *, …)``, which
-returns a `Split` of the filtered data. Its keyword-only parameters are the options that it takes: those of the recipe
-by their names, and others of its own, whose defaults are numbers or text. A default is used where an option is not
-given. A split of parts as published takes two more: ``test``, the
-test part, and ``read``, the training part before the minimums took users and items away (None if there are no
-minimums). A file with ``RATED = True`` keeps all ratings as they are unless a threshold is asked for.
+The first line of a file's docstring names the part of the data that is held out. The file defines a function
+``split(data, *, …)`` that returns a `Split` of the filtered data. Its keyword-only parameters are the options that it
+takes: options of the recipe, by their names, and others of its own, with numbers or text as defaults. An option that is
+not set has its default. A split of a given training and test part takes two more parameters: ``test``, the test part,
+and ``read``, the training part before the minimum counts removed users and items (None without minimum counts). A file
+with ``RATED = True`` keeps all ratings unchanged unless the recipe sets a threshold.
 
-All but the function itself is known without importing the file.
+Everything but the function is read from the source text, without importing the file.
 """
 
 import ast
@@ -25,10 +25,10 @@ if TYPE_CHECKING:
     from recsys_ae.data.splits.holdout import Split
 
 FIRST = ("strong", "weak", "leave_last", "time", "ratings", "given", "none")
-"""The files whose splits are listed first, in this order; all others follow by their names."""
+"""Files whose splits are listed first, in this order; the others follow by name."""
 
 PARTS = ("test", "read")
-"""What a split of parts as published takes besides options."""
+"""Parameters that a split of a given training and test part takes besides options."""
 
 RECIPE_OPTIONS = {
     "n_valid": "valid_users", "n_test": "test_users", "valid": "valid_share", "seed": "split_seed",
@@ -39,18 +39,18 @@ RECIPE_OPTIONS = {
 
 @dataclass(frozen=True)
 class Kind:
-    """A way to split data.
+    """A kind of split.
 
     Attributes
     ----------
     summary
-        What is held out.
+        Part of the data that is held out.
     options
-        The names of what it takes besides the data.
+        Names of the parameters besides the data.
     defaults
-        The defaults of those that have one.
+        Defaults of the parameters that have one.
     rated
-        Whether ratings stay as they are unless a threshold is asked for.
+        True if ratings are unchanged unless the recipe sets a threshold.
     """
 
     name: str
@@ -61,11 +61,11 @@ class Kind:
 
     @property
     def parts(self) -> bool:
-        """Whether it takes a training and a test part as published."""
+        """True if the split takes a given training and test part."""
         return "test" in self.options
 
     def split(self, data: "Interactions", **options: Any) -> "Split":
-        """Split data; this imports the file."""
+        """Split data; errors name the options of the recipe. This imports the file."""
         module = import_module(f"{__name__}.{self.name.replace('-', '_')}")
         with arguments_named(renamed(RECIPE_OPTIONS)):
             split: Split = module.split(data, **options)
@@ -83,7 +83,7 @@ def kind(name: str) -> Kind:
 
 
 def that_take(option: str) -> tuple[str, ...]:
-    """Return the names of the splits that take an option."""
+    """Return the names of the splits that take this option."""
     return tuple(name for name in names() if option in kind(name).options)
 
 
@@ -100,5 +100,5 @@ def _described(name: str, text: str) -> Kind:
     values = zip(options, function.args.kw_defaults, strict=True)
     defaults = {name: value.value for name, value in values if isinstance(value, ast.Constant)}
     assigned = (node for node in tree.body if isinstance(node, ast.Assign))
-    rated = any(isinstance(one, ast.Name) and one.id == "RATED" for node in assigned for one in node.targets)
+    rated = any(isinstance(target, ast.Name) and target.id == "RATED" for node in assigned for target in node.targets)
     return Kind(name, summary[:1].lower() + summary[1:], options, defaults, rated)

@@ -10,24 +10,24 @@ from recsys_ae.errors import Argument, DataError
 
 
 def split_last(data: Interactions, *, n_test: int = 1, n_valid: int = 1) -> Split:
-    """Hold out the latest interactions of every user; of equal times, the later in the source is the latest.
+    """Hold out the latest interactions of each user; among equal times, the last in the source is the latest.
 
-    A user keeps at least one interaction to train on: those with few have fewer targets, or none. Test histories are
-    the training and validation interactions. ``n_valid=0`` makes no validation part.
+    Each user keeps at least one interaction for training, so users with few interactions have fewer targets, or none.
+    Test histories are the training and validation interactions. ``n_valid=0`` makes no validation part.
     """
     if n_test < 1 or n_valid < 0:
         expected = ": expected at least 1 and at least 0"
         raise DataError(Argument("n_test", n_test), " and ", Argument("n_valid", n_valid), expected)
     data = active(data)
     times = known_times(data)
-    left = np.diff(data.matrix.indptr) - 1
-    tests = np.minimum(n_test, left)
+    available = np.diff(data.matrix.indptr) - 1
+    n_tests = np.minimum(n_test, available)
     rank = np.empty(data.nnz, np.int64)
     rank[np.lexsort((data.order, times))] = np.arange(data.nnz)
-    part = last_of_each(data, tests, np.minimum(n_valid, left - tests), rank)
-    return split_by(data, part, "latest interactions of each user", valid=n_valid > 0)
+    assignment = last_of_each(data, n_tests, np.minimum(n_valid, available - n_tests), rank)
+    return split_by(data, assignment, "latest interactions of each user", valid=n_valid > 0)
 
 
 def split(data: Interactions) -> Split:
-    """Split as a recipe says."""
+    """Split by the options of a recipe."""
     return split_last(data)

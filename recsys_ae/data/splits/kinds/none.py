@@ -5,5 +5,5 @@ from recsys_ae.data.splits.holdout import Split
 
 
 def split(data: Interactions) -> Split:
-    """Take everything for training."""
+    """Return a split with all data for training."""
     return Split.of(data, None, None)

@@ -21,24 +21,24 @@ def split_users(
     fold_in: float = liang2018.FOLD_IN,
     recipe: Literal["liang2018"] | None = None,
 ) -> Split:
-    """Hold out whole users, and of each held-out user the targets (strong generalisation).
+    """Hold out whole users, and hide the targets of each held-out user (strong generalisation).
 
     Parameters
     ----------
     n_valid, n_test
-        How many users, or which share of the users as a float below 1. No validation users with ``n_valid=0``.
+        Number of users, or share of the users as a float below 1. ``n_valid=0`` makes no validation users.
     seed
-        0 unless given; under a recipe, the recipe's own.
+        By default 0, or the seed of ``recipe``.
     fold_in
-        The share of a held-out user's interactions that is shown to the model. Of two or more interactions at least
-        one is shown and at least one is a target; a single one is shown.
+        Share of a held-out user's interactions that is shown to the model. Of two or more interactions, at least one
+        is shown and at least one is a target; a single interaction is shown.
     recipe
-        ``"liang2018"`` draws exactly as Liang et al. (WWW 2018) did: targets are a fifth of the interactions with
-        known items, of users with at least five of them.
+        ``"liang2018"`` reproduces the split of Liang et al. (WWW 2018): targets are a fifth of the interactions with
+        known items, for users with at least five of them.
 
     Notes
     -----
-    The items are those that training users have touched. The test users do not depend on ``n_valid``.
+    The items are those that training users have interacted with. The test users do not depend on ``n_valid``.
     """
     data = active(data)
     n_users = data.shape[0]
@@ -66,16 +66,16 @@ def _split_users(data: Interactions, n_valid: int, n_test: int, seed: int, fold_
     draw, *fold_in_seeds = np.random.SeedSequence(seed).spawn(3)
     n_train = data.shape[0] - n_valid - n_test
     drawn = np.random.default_rng(draw).permutation(data.shape[0])
-    parts = [np.sort(part) for part in np.split(drawn, [n_train, n_train + n_valid])]
-    train = training_part(data, data.select_users(parts[0]), "held-out users")
+    groups = [np.sort(group) for group in np.split(drawn, [n_train, n_train + n_valid])]
+    train = training_part(data, data.select_users(groups[0]), "held-out users")
 
-    def folded_in(users: np.ndarray, own: np.random.SeedSequence) -> Holdout:
-        held = data.select_users(users)
-        n_target = portion(np.diff(held.matrix.indptr), 1 - fold_in)
-        target = last_of_each(held, n_target, 0, np.random.default_rng(own).permutation(held.nnz)) == TEST
-        return hold_out(held, ~target, target, train.items)
+    def folded_in(users: np.ndarray, user_seed: np.random.SeedSequence) -> Holdout:
+        folded = data.select_users(users)
+        n_target = portion(np.diff(folded.matrix.indptr), 1 - fold_in)
+        target = last_of_each(folded, n_target, 0, np.random.default_rng(user_seed).permutation(folded.nnz)) == TEST
+        return hold_out(folded, ~target, target, train.items)
 
-    valid, test = (folded_in(users, own) for users, own in zip(parts[1:], fold_in_seeds, strict=True))
+    valid, test = (folded_in(users, user_seed) for users, user_seed in zip(groups[1:], fold_in_seeds, strict=True))
     return Split.of(train, valid if n_valid else None, test)
 
 
@@ -87,5 +87,5 @@ def split(
     valid_users: int | float = 0.1,
     test_users: int | float = 0.1,
 ) -> Split:
-    """Split as a recipe says."""
+    """Split by the options of a recipe."""
     return split_users(data, n_valid=valid_users, n_test=test_users, seed=split_seed, recipe=split_recipe)

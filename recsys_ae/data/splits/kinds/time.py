@@ -10,34 +10,35 @@ from recsys_ae.errors import Argument, DataError
 
 
 def split_time(data: Interactions, *, test: float | int = 0.2, valid: float | int = 0.1) -> Split:
-    """Hold out everything from a moment on, the same for all users.
+    """Hold out all interactions after a point in time, which is the same for all users.
 
     Parameters
     ----------
     test, valid
-        The moment from which interactions are held out: as a float, such that this share of all interactions is held
-        out (more where several happen at that moment); as an int, in seconds since 1970. Validation lies between
-        the two moments; none with 0.
+        Start of the held-out interactions. An int is a time in seconds since 1970. A float is a share: the start is
+        chosen so that this share of all interactions is held out, or more if several happen at that time. The
+        validation part lies between the two times; ``valid=0`` makes none.
 
     Notes
     -----
-    Users who first appear later have an empty history; items that do are left out and counted.
+    Users who first appear after the start of the test part have an empty history. Targets with items that first appear
+    after the training part are dropped and counted.
     """
     data = active(data)
     times = known_times(data)
     shares(**{name: at for name, at in (("test", test), ("valid", valid)) if isinstance(at, float)})
     ordered = np.sort(times)
     test_from = _moment("test", test, ordered, len(ordered))
-    part = np.where(times >= test_from, TEST, TRAIN)
+    assignment = np.where(times >= test_from, TEST, TRAIN)
     if valid:
-        before = ordered[: np.searchsorted(ordered, test_from)]
-        valid_from = _moment("valid", valid, before, len(ordered))
-        part[(times >= valid_from) & (times < test_from)] = VALID
-    return split_by(data, part, "interactions after the cut", valid=bool(valid))
+        earlier = ordered[: np.searchsorted(ordered, test_from)]
+        valid_from = _moment("valid", valid, earlier, len(ordered))
+        assignment[(times >= valid_from) & (times < test_from)] = VALID
+    return split_by(data, assignment, "interactions after the cut", valid=bool(valid))
 
 
 def _moment(name: str, at: float | int, ordered: np.ndarray, n: int) -> int:
-    """Return the moment given, or the one from which the last ``at * n`` of the times run."""
+    """Return the time ``at`` if it is an int, else the time at which the last ``at * n`` interactions begin."""
     start = int(ordered[-min(max(round(at * n), 1), len(ordered))]) if isinstance(at, float) else int(at)
     if not ordered[0] < start <= ordered[-1]:
         raise DataError(
@@ -49,5 +50,5 @@ def _moment(name: str, at: float | int, ordered: np.ndarray, n: int) -> int:
 
 
 def split(data: Interactions, *, valid_share: float = 0.1) -> Split:
-    """Split as a recipe says."""
+    """Split by the options of a recipe."""
     return split_time(data, valid=valid_share)
