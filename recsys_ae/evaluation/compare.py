@@ -38,7 +38,8 @@ class Comparison:
             lines.append(f"paired difference: {line}")
         errors = [name for name in self.summary if smaller_is_better(name)]
         if errors:
-            lines.append(f"{', '.join(errors)}: smaller is better, a difference below 0 speaks for the first")
+            names = ", ".join(errors)
+            lines.append(f"{names}: smaller is better; a difference below 0 means that the first model is better")
         return "\n".join(lines)
 
 

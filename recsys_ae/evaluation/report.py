@@ -95,9 +95,9 @@ class Report:
         if self.without_targets:
             lines.append(f"left out: {self.without_targets:,} users without targets")
         if self.unknown_targets:
-            lines.append(f"left out: {self.unknown_targets:,} targets on items unknown to training")
+            lines.append(f"left out: {self.unknown_targets:,} targets whose items are not in the training data")
         if not self.exclude_seen:
-            lines.append("items of the history were allowed in the lists")
+            lines.append("recommendations may include items of the history")
         if self.fingerprint is not None:
             lines.append(f"split {self.fingerprint}")
         return "\n".join(lines)

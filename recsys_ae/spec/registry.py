@@ -91,9 +91,9 @@ class Registry(Generic[S]):
         for entry in self._registered():
             key, package = plain(entry.name), plug_ins.package_of(entry)
             if keepers.get(key) != package and (name is None or plain(name) == key):
-                keeper = f"the package {keepers[key]}" if key in keepers else "this package"
+                keeper = f"the package {keepers[key]}" if key in keepers else "recsys_ae"
                 sentences.append(
-                    f"the {self.what} {entry.name!r} of the package {package} is not used: {keeper} has one"
+                    f"the {self.what} {entry.name!r} of the package {package} is ignored: its name is taken by {keeper}"
                 )
         return tuple(sentences)
 

@@ -26,7 +26,7 @@ def fitted(site: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     cwd = tmp_path_factory.mktemp("work")
     outcome = recsys_ae("fit", "my-model", "--out", "model", "--no-track", path=site, cwd=cwd)
     assert outcome.returncode == 0, outcome.stderr
-    assert "Model my-model on" in outcome.stdout
+    assert "Fitting the model my-model on" in outcome.stdout
     return cwd / "model"
 
 
@@ -87,9 +87,11 @@ def test_a_plug_in_cannot_take_the_name_of_another_model(site: Path, tmp_path: P
          str(other)], site, tmp_path,
     )  # fmt: skip
     assert outcome.stderr.splitlines() == [
-        "Note: the model 'ease' of the package rival is not used: this package has one",
-        "Note: the model 'my_model' of the package rival is not used: the package my-plugin has one",
+        "Note: the model 'ease' of the package rival is ignored: its name is taken by recsys_ae",
+        "Note: the model 'my_model' of the package rival is ignored: its name is taken by the package my-plugin",
     ]
     assert "rival" not in outcome.stdout
     outcome = recsys_ae("fit", "ease", "--dry-run", path=other, cwd=tmp_path)
-    assert outcome.stderr.startswith("Note: the model 'ease' of the package rival is not used: this package has one\n")
+    assert outcome.stderr.startswith(
+        "Note: the model 'ease' of the package rival is ignored: its name is taken by recsys_ae\n"
+    )

@@ -271,7 +271,7 @@ def test_the_text_of_a_comparison_says_which_sign_is_good() -> None:
     text = str(compare(report(OFF), report(1.1 * OFF), n_resamples=200)).splitlines()
     assert text[0].startswith("rmse  -0.")
     assert text[2].startswith("paired difference: rmse, mae of all ")
-    assert text[3] == "rmse, mae: smaller is better, a difference below 0 speaks for the first"
+    assert text[3] == "rmse, mae: smaller is better; a difference below 0 means that the first model is better"
 
 
 def test_other_ratings_of_the_same_users_are_refused() -> None:
