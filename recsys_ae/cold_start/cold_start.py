@@ -44,9 +44,9 @@ class ColdStart:
     @classmethod
     def learn(cls, network: Model, rows: Rows, start: "Start", generator: torch.Generator) -> Self:
         """Return the map, learnt from the items with features and the training rows ``rows``."""
-        items, own = start.items, network.learns_from_features
-        found = None if own else ItemMap.learn(network, rows, items, generator)
-        return cls(start.columns, items.rows.form, items.rows.scaling, found)
+        items, learns_weights = start.items, network.learns_from_features
+        item_map = None if learns_weights else ItemMap.learn(network, rows, items, generator)
+        return cls(start.columns, items.rows.form, items.rows.scaling, item_map)
 
     @torch.no_grad()
     def weights(self, network: Model, features: Features) -> Tensor:
@@ -54,31 +54,31 @@ class ColdStart:
         rows = FeatureRows.of(features.fitting(self.columns, self.form), self.scaling, self.scaling.centre.device)
         if self.map is None:
             return network.weights_of(dense(rows))
-        found: Tensor = self.map(rows)
-        return found
+        weights: Tensor = self.map(rows)
+        return weights
 
     def state(self) -> dict[str, Tensor]:
         """Return scaling and map as named tensors."""
-        state = {f"{SCALING}{name}": one for name, one in self.scaling.state_dict().items()}
+        state = {f"{SCALING}{name}": tensor for name, tensor in self.scaling.state_dict().items()}
         learnt = {} if self.map is None else self.map.state_dict()
-        return state | {f"{MAP}{name}": one for name, one in learnt.items()}
+        return state | {f"{MAP}{name}": tensor for name, tensor in learnt.items()}
 
     @classmethod
     def restored(cls, columns: Ids, form: Form, state: dict[str, Tensor]) -> "ColdStart | None":
         """Remove the tensors of `state` from a saved state, and return the map; None if there are none."""
-        parts: dict[str, dict[str, Any]] = {
-            part: {name.removeprefix(part): state.pop(name) for name in list(state) if name.startswith(part)}
-            for part in (SCALING, MAP)
+        states: dict[str, dict[str, Any]] = {
+            prefix: {name.removeprefix(prefix): state.pop(name) for name in list(state) if name.startswith(prefix)}
+            for prefix in (SCALING, MAP)
         }
-        if not parts[SCALING]:
+        if not states[SCALING]:
             return None
         with torch.device("meta"):
             scaling = Scaling(len(columns))
-            found = ItemMap(*parts[MAP]["matrix"].shape) if parts[MAP] else None
-        scaling.load_state_dict(parts[SCALING], assign=True)
-        if found is not None:
-            found.load_state_dict(parts[MAP], assign=True)
-        return cls(columns, form, scaling, found)
+            item_map = ItemMap(*states[MAP]["matrix"].shape) if states[MAP] else None
+        scaling.load_state_dict(states[SCALING], assign=True)
+        if item_map is not None:
+            item_map.load_state_dict(states[MAP], assign=True)
+        return cls(columns, form, scaling, item_map)
 
 
 @dataclass(frozen=True, eq=False)
@@ -121,15 +121,15 @@ def known(network: Model, features: Features, items: Ids, device: torch.device) 
     """Return the features of a network's items; raise `UnsupportedError` if the network cannot use them."""
     if type(network).score_new is Model.score_new:
         network.item_weights()  # raises an error with the reason
-    own = features.of(items)
-    remarks = (*own.remarks, *Columns.of(own).remarks(own))
-    return Start(ItemFeatures.of(own, items, device), features.columns, remarks, own.fingerprint)
+    of_items = features.of(items)
+    remarks = (*of_items.remarks, *Columns.of(of_items).remarks(of_items))
+    return Start(ItemFeatures.of(of_items, items, device), features.columns, remarks, of_items.fingerprint)
 
 
-def padded(matrix: Any, more: int) -> Any:
-    """Return a sparse matrix ``(n, n_items)`` with ``more`` empty columns appended; return other objects unchanged."""
+def padded(matrix: Any, n_more: int) -> Any:
+    """Return a sparse matrix ``(n, n_items)`` with ``n_more`` empty columns added; return other objects unchanged."""
     if not issparse(matrix):
         return matrix
-    own = canonical(matrix)
-    arrays: Any = own.data, own.indices, own.indptr
-    return csr_matrix(arrays, shape=(own.shape[0], own.shape[1] + more))
+    csr = canonical(matrix)
+    arrays: Any = csr.data, csr.indices, csr.indptr
+    return csr_matrix(arrays, shape=(csr.shape[0], csr.shape[1] + n_more))

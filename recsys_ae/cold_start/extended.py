@@ -28,21 +28,21 @@ class Extended(Model):
 
     def encode(self, x: Rows) -> Tensor:
         """Return the network's codes, followed by the scores of the cold items."""
-        own = dataclasses.replace(x, width=self.n_items)
-        codes = self.network.encode(own)
-        new = self.network.score_new(own, codes, self.weights)
+        trained_columns = dataclasses.replace(x, width=self.n_items)
+        codes = self.network.encode(trained_columns)
+        new = self.network.score_new(trained_columns, codes, self.weights)
         return torch.cat([codes, new.to(codes.dtype)], dim=1)
 
     def decode(self, z: Tensor, items: slice = ALL) -> Tensor:
         """Return the scores of a slice of items, which may contain both kinds."""
         codes, new = z.tensor_split([z.shape[1] - len(self.weights)], dim=1)
         start, stop, _ = items.indices(self.n_items + len(self.weights))
-        parts = []
+        blocks = []
         if start < self.n_items:
-            parts.append(self.network.decode(codes, slice(start, min(stop, self.n_items))))
+            blocks.append(self.network.decode(codes, slice(start, min(stop, self.n_items))))
         if stop > self.n_items:
-            parts.append(new[:, max(0, start - self.n_items) : stop - self.n_items])
-        return torch.cat(parts, dim=1)
+            blocks.append(new[:, max(0, start - self.n_items) : stop - self.n_items])
+        return torch.cat(blocks, dim=1)
 
     def learn(self, rows: Rows, run: Run, validate: Validate | None = None) -> History:
         """Raise `TypeError`: only the inner network can be trained."""

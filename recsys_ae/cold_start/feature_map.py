@@ -46,24 +46,24 @@ class ItemMap(nn.Module):
         The strength with the least error of the scores of some training rows is selected, not of the weights.
         """
         vectors, weights = items.dense(), network.item_weights()[items.positions].float()
-        made = cls(vectors.shape[1], weights.shape[1]).to(vectors.device)
-        made.centre, made.base = vectors.mean(dim=0), weights.mean(dim=0)
-        left, values, right = _decomposed(vectors - made.centre)
-        aim = weights - made.base
+        item_map = cls(vectors.shape[1], weights.shape[1]).to(vectors.device)
+        item_map.centre, item_map.base = vectors.mean(dim=0), weights.mean(dim=0)
+        left, values, right = _decomposed(vectors - item_map.centre)
+        aim = weights - item_map.base
         inner = left.T @ aim
         score_error = _ScoreError(network, rows, weights, generator)
         errors = []
         for strength in STRENGTHS:
             shrunk = values.square() / (values.square() + strength * values.square().mean())
             # Leverage: the share of an item's own weights in its prediction; the mean contributes 1/n.
-            own = (left.square() @ shrunk + 1 / len(aim)).clamp_max(1 - 1e-6)
-            residual = (aim - left @ (shrunk[:, None] * inner)) / (1 - own)[:, None]
+            leverage = (left.square() @ shrunk + 1 / len(aim)).clamp_max(1 - 1e-6)
+            residual = (aim - left @ (shrunk[:, None] * inner)) / (1 - leverage)[:, None]
             errors.append(score_error(weights - residual))
         best = STRENGTHS[int(torch.stack(errors).argmin())]
         scale = values / (values.square() + best * values.square().mean()).clamp_min(torch.finfo(values.dtype).tiny)
-        made.matrix = right.T @ (scale[:, None] * inner)
-        made.strength.fill_(best)
-        return made
+        item_map.matrix = right.T @ (scale[:, None] * inner)
+        item_map.strength.fill_(best)
+        return item_map
 
     def forward(self, rows: FeatureRows) -> Tensor:
         """Return the weights of items with these features, ``(n, p)``."""
@@ -82,8 +82,8 @@ def _decomposed(x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         return left, values, right.T
     wide = x.shape[1] > len(x)
     squares, vectors = torch.linalg.eigh((x @ x.T if wide else x.T @ x).double())
-    kept = squares > 64 * torch.finfo(x.dtype).eps * squares[-1]
-    values, vectors = squares[kept].sqrt().to(x.dtype), vectors[:, kept].to(x.dtype)
+    significant = squares > 64 * torch.finfo(x.dtype).eps * squares[-1]
+    values, vectors = squares[significant].sqrt().to(x.dtype), vectors[:, significant].to(x.dtype)
     return (vectors, values, vectors.T @ x / values[:, None]) if wide else (x @ vectors / values, values, vectors.T)
 
 

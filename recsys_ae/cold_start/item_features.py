@@ -39,10 +39,10 @@ class ItemFeatures:
         DataError
             If no item has features.
         """
-        known = features.of(items)
-        scaling = Scaling.of(known, "auto", bounded=False).to(device)
-        positions = torch.from_numpy(items.get_indexer(known.ids)).to(device)
-        return cls(FeatureRows.of(known, scaling, device), positions)
+        of_items = features.of(items)
+        scaling = Scaling.of(of_items, "auto", bounded=False).to(device)
+        positions = torch.from_numpy(items.get_indexer(of_items.ids)).to(device)
+        return cls(FeatureRows.of(of_items, scaling, device), positions)
 
     def dense(self) -> Tensor:
         """Return the scaled features, ``(m, width)``."""
@@ -52,6 +52,6 @@ class ItemFeatures:
 def dense(rows: FeatureRows) -> Tensor:
     """Return scaled features, ``(n, width)``, converted to dense in blocks of rows."""
     result = torch.empty(len(rows), rows.width, device=rows.device)
-    for part in torch.split(torch.arange(len(rows), device=rows.device), CHUNK):
-        result[part] = rows.take(part).seen
+    for chunk in torch.split(torch.arange(len(rows), device=rows.device), CHUNK):
+        result[chunk] = rows.take(chunk).seen
     return result

@@ -40,8 +40,8 @@ def fill(tables: list[Tensor], vectors: Tensor, positions: Tensor, generator: to
 def projected(vectors: Tensor, width: int, generator: torch.Generator) -> Tensor:
     """Return vectors ``(n, width)`` with the inner products of ``(n, d)``, or the nearest that a lower rank allows."""
     if vectors.shape[1] > width:
-        left, values, _ = torch.linalg.svd(vectors, full_matrices=False)
-        vectors = left[:, :width] * values[:width]
+        left_vectors, values, _ = torch.linalg.svd(vectors, full_matrices=False)
+        vectors = left_vectors[:, :width] * values[:width]
     # Random rotation in any case, so that no dimension is systematically larger than the others.
     square = torch.randn(width, width, generator=generator, device=vectors.device)
     directions: Tensor = torch.linalg.qr(square).Q[: vectors.shape[1]]

@@ -6,14 +6,16 @@ from recsys_ae.errors import Argument, TrainingError
 from recsys_ae.nn.runtime import Run, free_memory
 
 
-def refuse_too_large(name: str, what: str, parts: Mapping[str, int], run: Run, *way_out: str | Argument) -> None:
+def refuse_too_large(
+    name: str, training_data: str, sizes: Mapping[str, int], run: Run, *way_out: str | Argument
+) -> None:
     """Raise if a fit needs more memory than is free on the device of the run.
 
     Parameters
     ----------
-    name, what
+    name, training_data
         The model, and a description of the data.
-    parts
+    sizes
         The bytes that the fit needs, by purpose.
     way_out
         The changes that need less memory, as parts of the message.
@@ -23,8 +25,9 @@ def refuse_too_large(name: str, what: str, parts: Mapping[str, int], run: Run, *
     TrainingError
         If memory does not suffice. The message says how much is needed, how much is free, and the way out.
     """
-    free, needed = free_memory(run.torch_device), sum(parts.values())
+    free, needed = free_memory(run.torch_device), sum(sizes.values())
     if free is not None and needed > free:
         raise TrainingError(
-            f"{name} needs {needed / 2**30:,.1f} GiB for {what}, and {free / 2**30:,.1f} GiB are free; ", *way_out
+            f"{name} needs {needed / 2**30:,.1f} GiB for {training_data}, and {free / 2**30:,.1f} GiB are free; ",
+            *way_out,
         )

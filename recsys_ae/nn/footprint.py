@@ -18,8 +18,8 @@ def memory(spec: Spec, shape: Shape, nnz: int) -> dict[str, int]:
         return needed({"matrix of the closed form": closed, **features})
     interactions, batch = nnz * 8 + shape.n_rows * 12, spec.batch_memory(shape)
     _, weights = trained(spec, shape)
-    parts = needed({"interactions": interactions, **weights, "outputs of a batch": batch, **features})
-    return parts | needed({"temporary matrices of an update": max(0, closed - sum(parts.values()))})
+    sizes = needed({"interactions": interactions, **weights, "outputs of a batch": batch, **features})
+    return sizes | needed({"temporary matrices of an update": max(0, closed - sum(sizes.values()))})
 
 
 def trained(spec: Any, shape: Any, *, best: bool = True) -> tuple[Any, dict[str, int]]:
@@ -44,9 +44,9 @@ def trained(spec: Any, shape: Any, *, best: bool = True) -> tuple[Any, dict[str,
     }
 
 
-def needed(parts: dict[str, int]) -> dict[str, int]:
+def needed(sizes: dict[str, int]) -> dict[str, int]:
     """Return the entries that are not 0."""
-    return {what: size for what, size in parts.items() if size}
+    return {purpose: size for purpose, size in sizes.items() if size}
 
 
 def features_memory(shape: Shape) -> int:

@@ -56,9 +56,9 @@ class History(list[dict[str, float]]):
             metric_names = [name.removeprefix(VALIDATION) for name in measured if name.startswith(VALIDATION)]
             choices = " or ".join(metric_names)
             raise ConfigError(Argument("monitor", monitor), f" is not a validation metric of this fit; use {choices}")
-        value, before = measured[f"{VALIDATION}{monitor}"], None if self.best is None else self.best.value
+        value, best_value = measured[f"{VALIDATION}{monitor}"], None if self.best is None else self.best.value
         sign = -1 if metrics.smaller_is_better(monitor) else 1
-        if math.isnan(value) or not (before is None or sign * value > sign * before):
+        if math.isnan(value) or not (best_value is None or sign * value > sign * best_value):
             return False
         self.best = Best(len(self), value, monitor)
         return True

@@ -31,8 +31,8 @@ class _SparseProduct(torch.autograd.Function):
     def backward(ctx: Any, gradient: Tensor) -> tuple[None, Tensor, None]:
         if not ctx.rowwise:
             return None, ctx.x.transposed().product(gradient.contiguous()), None
-        touched, local = ctx.x.narrowed()
-        return None, rows_of(ctx.shape, touched, local.transposed().product(gradient.contiguous())), None
+        columns_with_entries, local = ctx.x.narrowed()
+        return None, rows_of(ctx.shape, columns_with_entries, local.transposed().product(gradient.contiguous())), None
 
 
 def sparse_product(x: Rows, weight: Tensor, *, rowwise: bool = False) -> Tensor:
@@ -44,9 +44,9 @@ def sparse_product(x: Rows, weight: Tensor, *, rowwise: bool = False) -> Tensor:
     return product
 
 
-def rows_of(shape: torch.Size, places: Tensor, values: Tensor) -> Tensor:
-    """Return a sparse tensor of this shape with the rows ``values`` at ``places``, which ascend and are distinct."""
-    return torch.sparse_coo_tensor(places[None], values, shape, is_coalesced=True, check_invariants=False)
+def rows_of(shape: torch.Size, rows: Tensor, values: Tensor) -> Tensor:
+    """Return a sparse tensor of this shape with the given ``rows``, which ascend and are distinct."""
+    return torch.sparse_coo_tensor(rows[None], values, shape, is_coalesced=True, check_invariants=False)
 
 
 class SparseLinear(nn.Module):
@@ -158,8 +158,8 @@ class DenselySummed(nn.Module):
 
     def forward(self, x: Rows | Tensor) -> Tensor:
         """Map ``(n, inputs)`` to ``(n, width)``."""
-        first, *norms = self.norms
-        hidden: Tensor = first(functional.silu(self.input(x)))
+        first_norm, *norms = self.norms
+        hidden: Tensor = first_norm(functional.silu(self.input(x)))
         total = hidden
         for layer, norm in zip(self.deeper, norms, strict=True):
             hidden = norm(functional.silu(layer(hidden) + total))

@@ -50,8 +50,8 @@ def multinomial(logits: Tensor, targets: Rows) -> Tensor:
     ``logits`` is ``(n, n_items)``; the targets stay sparse. Logits that a network computed are overwritten, and
     autograd raises an error if they are needed again. A leaf tensor is copied instead.
     """
-    own = logits.clone() if logits.is_leaf else logits
-    loss: Tensor = _Multinomial.apply(own.float().contiguous(), targets)  # type: ignore[no-untyped-call]
+    writable = logits.clone() if logits.is_leaf else logits
+    loss: Tensor = _Multinomial.apply(writable.float().contiguous(), targets)  # type: ignore[no-untyped-call]
     return loss
 
 
@@ -113,9 +113,9 @@ def bernoulli(logits: Tensor, targets: Rows, floor: float = 1e-5) -> Tensor:
     Every entry of the targets is an x of 1, whatever its value; the targets stay sparse. The probabilities are clipped
     to ``floor`` and 1 − ``floor``; no gradient passes where they are. The logits are overwritten as in `multinomial`.
     """
-    own = logits.clone() if logits.is_leaf else logits
+    writable = logits.clone() if logits.is_leaf else logits
     bound = math.log((1 - floor) / floor)
-    loss: Tensor = _BernoulliNLL.apply(own.float().contiguous(), targets, bound)  # type: ignore[no-untyped-call]
+    loss: Tensor = _BernoulliNLL.apply(writable.float().contiguous(), targets, bound)  # type: ignore[no-untyped-call]
     return loss
 
 
@@ -151,6 +151,6 @@ def focal(log_probabilities: Tensor, targets: Rows, alpha: float = 0.25, gamma: 
     probabilities is a sum. Every entry of the targets is an x of 1, whatever its value; the targets stay sparse. The
     log-probabilities are overwritten as the logits in `multinomial`.
     """
-    own = log_probabilities.clone() if log_probabilities.is_leaf else log_probabilities
-    loss: Tensor = _Focal.apply(own.float().contiguous(), targets, alpha, gamma)  # type: ignore[no-untyped-call]
+    writable = log_probabilities.clone() if log_probabilities.is_leaf else log_probabilities
+    loss: Tensor = _Focal.apply(writable.float().contiguous(), targets, alpha, gamma)  # type: ignore[no-untyped-call]
     return loss

@@ -39,13 +39,13 @@ class Rows:
     @classmethod
     def from_matrix(cls, matrix: csr_matrix, device: torch.device, positions: np.ndarray | None = None) -> "Rows":
         """Copy a canonical SciPy matrix to a device. Without ``positions`` it is the training matrix."""
-        places = np.arange(matrix.shape[0]) if positions is None else positions
+        row_positions = np.arange(matrix.shape[0]) if positions is None else positions
         return cls(
             _tensor(matrix.indptr, np.int32, device),
             _tensor(matrix.indices, np.int32, device),
             _tensor(matrix.data, np.float32, device),
             matrix.shape[1],
-            _tensor(places, np.int64, device),
+            _tensor(row_positions, np.int64, device),
         )
 
     def __len__(self) -> int:
@@ -81,32 +81,32 @@ class Rows:
     def batches(self, size: int, generator: torch.Generator) -> Iterator["Rows"]:
         """Yield all rows in random order, ``size`` at a time. The CPU waits for a GPU only once, at the start."""
         order = torch.randperm(len(self), generator=generator, device=self.device)
-        parts = torch.split(order, size)
-        entries = torch.stack([self.lengths[part].sum() for part in parts]).tolist() if parts else []
-        for positions, count in zip(parts, entries, strict=True):
+        batches = torch.split(order, size)
+        entries = torch.stack([self.lengths[rows].sum() for rows in batches]).tolist() if batches else []
+        for positions, count in zip(batches, entries, strict=True):
             yield self.take(positions, count)
 
     def parts(self, size: int) -> Iterator[tuple[slice, "Rows"]]:
         """Yield slices of at most ``size`` rows, in order, and the rows in them."""
         for start in range(0, len(self), size):
-            where = slice(start, min(len(self), start + size))
-            whole = where == slice(0, len(self))
-            yield where, self if whole else self.take(torch.arange(where.start, where.stop, device=self.device))
+            chunk = slice(start, min(len(self), start + size))
+            is_everything = chunk == slice(0, len(self))
+            yield chunk, self if is_everything else self.take(torch.arange(chunk.start, chunk.stop, device=self.device))
 
     def without_zeros(self) -> "Rows":
         """Return the rows without entries that are 0."""
-        kept = self.values != 0
-        before = functional.pad(kept.cumsum(0, dtype=torch.int32), (1, 0))
-        if int(before[-1]) == len(kept):
+        nonzero = self.values != 0
+        counts = functional.pad(nonzero.cumsum(0, dtype=torch.int32), (1, 0))
+        if int(counts[-1]) == len(nonzero):
             return self
         return dataclasses.replace(
-            self, indptr=before[self.indptr], indices=self.indices[kept], values=self.values[kept]
+            self, indptr=counts[self.indptr], indices=self.indices[nonzero], values=self.values[nonzero]
         )
 
     def narrowed(self) -> tuple[Tensor, "Rows"]:
         """Return the columns that have entries, ``(k,)`` int64 and ascending, and the rows with only these columns."""
-        columns, places = torch.unique(self.indices, return_inverse=True)
-        return columns.long(), dataclasses.replace(self, indices=places.to(torch.int32), width=len(columns))
+        columns, local_indices = torch.unique(self.indices, return_inverse=True)
+        return columns.long(), dataclasses.replace(self, indices=local_indices.to(torch.int32), width=len(columns))
 
     def with_values(self, values: Tensor) -> "Rows":
         """Return the same entries with other values."""

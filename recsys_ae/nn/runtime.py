@@ -86,14 +86,14 @@ class Run:
     @contextlib.contextmanager
     def settings(self) -> Iterator[None]:
         """Apply threads, seed and the rounding of fp32 products inside the context."""
-        before = torch.get_float32_matmul_precision()
+        previous_precision = torch.get_float32_matmul_precision()
         if self.precision == "tf32" and self.torch_device.type == "cuda":
             torch.set_float32_matmul_precision("high")
         try:
             with cpu_threads(self.threads), seeded(self.seed):
                 yield
         finally:
-            torch.set_float32_matmul_precision(before)
+            torch.set_float32_matmul_precision(previous_precision)
 
     def generator(self) -> torch.Generator:
         """Return a new random generator on the device, with the seed of the run."""
@@ -127,16 +127,16 @@ def resolve(device: str) -> torch.device:
     """Return the PyTorch device of this name; raise `ConfigError` if it is not available."""
     if device == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    wanted = None
+    resolved = None
     with contextlib.suppress(RuntimeError):
-        wanted = torch.device(device)
-    if wanted is None or wanted.type not in ("cpu", "cuda"):
+        resolved = torch.device(device)
+    if resolved is None or resolved.type not in ("cpu", "cuda"):
         raise ConfigError(Argument("device", device), " is not supported; use auto, cpu, cuda or cuda:N")
-    if wanted.type == "cuda" and (wanted.index or 0) >= torch.cuda.device_count():
+    if resolved.type == "cuda" and (resolved.index or 0) >= torch.cuda.device_count():
         raise ConfigError(
             Argument("device", device), f", but PyTorch sees {torch.cuda.device_count()} CUDA devices; use auto or cpu"
         )
-    return wanted
+    return resolved
 
 
 @contextlib.contextmanager

@@ -57,21 +57,24 @@ class Saved(ABC):
             If the folder cannot be written, or the model's class is not registered and could not be loaded again.
         """
         self._refuse_unregistered()
-        own, names = self.own(), [one.name() for one in (self.spec, *self.spec.specs)]
+        extra, names = self.own(), [spec.name() for spec in (self.spec, *self.spec.specs)]
         packages = {name: package for name in names if (package := self.registry.package_of(name))}
         config = {
             "model": names[0],
             **({"packages": packages} if packages else {}),
             "spec": flatten(self.spec),
-            "shape": own.config["shape"],
+            "shape": extra.config["shape"],
             "facts": self.metadata,
             "history": self.history,
         }
-        whole = dataclasses.replace(
-            own, config={**config, **own.config}, state=tensors(NETWORK, self.network) | own.state, notes=self.notes,
+        complete = dataclasses.replace(
+            extra,
+            config={**config, **extra.config},
+            state=tensors(NETWORK, self.network) | extra.state,
+            notes=self.notes,
             kind=self.kind,
-        )  # fmt: skip
-        artefact.write(Path(path), whole, overwrite=overwrite)
+        )
+        artefact.write(Path(path), complete, overwrite=overwrite)
 
     @classmethod
     def load(cls, path: str | Path, *, device: str = "auto") -> Self:
@@ -105,12 +108,14 @@ class Saved(ABC):
                 raise ArtefactError(f"{path} was fitted with {model}, which {why}")
 
 
-def tensors(part: str, module: nn.Module) -> dict[str, Tensor]:
-    """Return the parameters and buffers of a module, with the prefix ``part.`` to their names."""
-    return {f"{part}.{name}": tensor for name, tensor in module.state_dict().items()}
+def tensors(prefix: str, module: nn.Module) -> dict[str, Tensor]:
+    """Return the parameters and buffers of a module, with ``prefix`` and a dot before their names."""
+    return {f"{prefix}.{name}": tensor for name, tensor in module.state_dict().items()}
 
 
-def fill(part: str, module: nn.Module, state: Mapping[str, Tensor]) -> None:
+def fill(prefix: str, module: nn.Module, state: Mapping[str, Tensor]) -> None:
     """Load what `tensors` returned into a module."""
-    own = {name.removeprefix(f"{part}."): one for name, one in state.items() if name.startswith(f"{part}.")}
-    module.load_state_dict(own, assign=True)
+    module_state = {
+        name.removeprefix(f"{prefix}."): tensor for name, tensor in state.items() if name.startswith(f"{prefix}.")
+    }
+    module.load_state_dict(module_state, assign=True)

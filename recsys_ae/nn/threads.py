@@ -27,13 +27,13 @@ def usable_threads(threads: int | None) -> int:
 @contextlib.contextmanager
 def cpu_threads(threads: int | None) -> Iterator[None]:
     """Set the number of CPU threads inside the context, as `usable_threads` allows."""
-    process, before = os.getpid(), torch.get_num_threads()
+    process, previous_threads = os.getpid(), torch.get_num_threads()
     torch.set_num_threads(usable_threads(threads))
     try:
         yield
     finally:
         if os.getpid() == process:  # a child forked inside the context keeps its one thread
-            torch.set_num_threads(before)
+            torch.set_num_threads(previous_threads)
 
 
 def _use_one_thread() -> None:

@@ -66,24 +66,24 @@ class Candidates:
             denied.append(_per_row(exclude, histories, "exclude"))
         return cls(tuple(denied), allowed, denied_to_all if denied_to_all.any() else None)
 
-    def without(self, first: int, n_items: int) -> "Candidates":
-        """Return the candidates without the items at positions below ``first``."""
+    def without(self, n_first: int, n_items: int) -> "Candidates":
+        """Return the candidates without the items at the first ``n_first`` positions."""
         denied = np.zeros(n_items, dtype=bool) if self.denied_to_all is None else self.denied_to_all.copy()
-        denied[:first] = True
+        denied[:n_first] = True
         return dataclasses.replace(self, denied_to_all=denied)
 
 
-def places(items: Any, n_items: int, what: str = "items") -> np.ndarray:
-    """Return positions of items, or of ``what``, as an int64 array; raise `DataError` if they are not positions."""
-    asked = np.asarray(items)
-    if asked.size == 0:
+def places(items: Any, n_items: int, noun: str = "items") -> np.ndarray:
+    """Return positions of items, or of ``noun``, as an int64 array; raise `DataError` if they are not positions."""
+    positions = np.asarray(items)
+    if positions.size == 0:
         return np.empty(0, np.int64)
-    if asked.dtype.kind not in "iu" or asked.ndim != 1:
-        raise DataError(f"{what} must be a list of positions from 0 to {n_items - 1:,}; positions() looks up ids")
-    if asked.min() < 0 or asked.max() >= n_items:
-        wrong = asked[(asked < 0) | (asked >= n_items)][0]
-        raise DataError(f"there is no {what[:-1]} at position {wrong}; there are {n_items:,} {what}")
-    return asked.astype(np.int64)
+    if positions.dtype.kind not in "iu" or positions.ndim != 1:
+        raise DataError(f"{noun} must be a list of positions from 0 to {n_items - 1:,}; positions() looks up ids")
+    if positions.min() < 0 or positions.max() >= n_items:
+        wrong = positions[(positions < 0) | (positions >= n_items)][0]
+        raise DataError(f"there is no {noun[:-1]} at position {wrong}; there are {n_items:,} {noun}")
+    return positions.astype(np.int64)
 
 
 def _per_row(matrix: Any, histories: csr_matrix, name: str) -> csr_matrix:

@@ -54,10 +54,10 @@ def rank(
     items, scores = np.full((n, k), NOTHING, np.int64), np.full((n, k), -np.inf, np.float32)
 
     def work(chunk: slice, cells: int) -> None:
-        some, known = histories[chunk], None if positions is None else positions[chunk]
+        chunk_histories, chunk_positions = histories[chunk], None if positions is None else positions[chunk]
         restrict = _restriction(candidates, chunk, fallback.device)
         best: Tensor | None = None
-        for block, values in score_blocks(network, some, fallback, known, cells):
+        for block, values in score_blocks(network, chunk_histories, fallback, chunk_positions, cells):
             restrict(values, block)
             best = best_keys(values, k, block.start, best)
         if best is not None:
@@ -100,10 +100,10 @@ def _restriction(candidates: Candidates, chunk: slice, device: torch.device) -> 
     def restrict(scores: Tensor, block: slice) -> None:
         flat = scores.view(-1)
         if allowed is not None:
-            places = _places(allowed, block)
-            kept = flat[places]
+            positions = _places(allowed, block)
+            allowed_scores = flat[positions]
             flat.fill_(-torch.inf)
-            flat[places] = kept
+            flat[positions] = allowed_scores
         for entries in denied:
             flat.index_fill_(0, _places(entries, block), -torch.inf)
         if to_all is not None:
@@ -125,30 +125,30 @@ def _places(entries: Entries, block: slice) -> Tensor:
     rows, columns = entries
     width, columns = block.stop - block.start, columns - block.start
     inside = (columns >= 0) & (columns < width)
-    places: Tensor = (rows * width + columns)[inside]
-    return places
+    positions: Tensor = (rows * width + columns)[inside]
+    return positions
 
 
 def _slices(start: int, stop: int, size: int) -> Iterator[slice]:
-    for one in range(start, stop, size):
-        yield slice(one, min(stop, one + size))
+    for block_start in range(start, stop, size):
+        yield slice(block_start, min(stop, block_start + size))
 
 
 @torch.inference_mode()
-def most_alike(vectors: Tensor, asked: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return the ``k`` items with the largest cosine to each asked item, without itself, and the cosines."""
+def most_alike(vectors: Tensor, queries: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return the ``k`` items with the largest cosine to each query item, without itself, and the cosines."""
     norms = vectors.norm(dim=1).clamp_min(torch.finfo(vectors.dtype).tiny)
     k = min(k, len(vectors) - 1)
-    items, scores = np.empty((len(asked), k), np.int64), np.empty((len(asked), k), np.float32)
+    items, scores = np.empty((len(queries), k), np.int64), np.empty((len(queries), k), np.float32)
 
     def work(chunk: slice, _cells: int) -> None:
-        places = torch.from_numpy(asked[chunk]).to(vectors.device)
-        cosine = (vectors[places] / norms[places].unsqueeze(1)) @ vectors.T / norms
-        cosine[torch.arange(len(places)), places] = -torch.inf
+        positions = torch.from_numpy(queries[chunk]).to(vectors.device)
+        cosine = (vectors[positions] / norms[positions].unsqueeze(1)) @ vectors.T / norms
+        cosine[torch.arange(len(positions)), positions] = -torch.inf
         scores[chunk], items[chunk] = top_k(cosine, k)
 
     cells = cells_on(vectors.device)
-    in_chunks(len(asked), max(1, cells // len(vectors)), cells, work)
+    in_chunks(len(queries), max(1, cells // len(vectors)), cells, work)
     return items, scores
 
 
@@ -164,18 +164,18 @@ def predict(
     device = next(itertools.chain(network.parameters(), network.buffers())).device
     rows, items = pairs
     order = np.argsort(rows, kind="stable")
-    found, ordered = np.empty(len(rows), np.float32), rows[order]
+    ratings, ordered = np.empty(len(rows), np.float32), rows[order]
 
     def work(chunk: slice, _cells: int) -> None:
-        own = order[slice(*np.searchsorted(ordered, (chunk.start, chunk.stop)))]
-        known = np.full(chunk.stop - chunk.start, UNKNOWN_USER) if positions is None else positions[chunk]
-        codes = network.encode(Rows.from_matrix(histories[chunk], device, known))
-        local = torch.from_numpy(rows[own] - chunk.start).to(device)
-        found[own] = network.rate(codes, local, torch.from_numpy(items[own]).to(device)).float().cpu().numpy()
+        subset = order[slice(*np.searchsorted(ordered, (chunk.start, chunk.stop)))]
+        chunk_positions = np.full(chunk.stop - chunk.start, UNKNOWN_USER) if positions is None else positions[chunk]
+        codes = network.encode(Rows.from_matrix(histories[chunk], device, chunk_positions))
+        local = torch.from_numpy(rows[subset] - chunk.start).to(device)
+        ratings[subset] = network.rate(codes, local, torch.from_numpy(items[subset]).to(device)).float().cpu().numpy()
 
     cells = cells_on(device)
     in_chunks(histories.shape[0], rows_of(histories.shape[1], cells), cells, work)
-    return found
+    return ratings
 
 
 def validation(

@@ -24,14 +24,14 @@ class Recommendations(NamedTuple):
     scores: np.ndarray
 
 
-def to_frame(found: Recommendations, items: Ids, rows: Ids, row: str) -> pd.DataFrame:
+def to_frame(recommendations: Recommendations, items: Ids, rows: Ids, row: str) -> pd.DataFrame:
     """Return top-N lists as a table ``row, rank, item, score`` with raw ids, without empty positions."""
-    n, k = found.items.shape
-    filled = (found.items >= 0).ravel()
+    n, k = recommendations.items.shape
+    filled = (recommendations.items >= 0).ravel()
     columns = {
         row: rows.repeat(k)[filled],
         "rank": np.tile(np.arange(1, k + 1), n)[filled],
-        "item": items[found.items.ravel()[filled]],
-        "score": found.scores.ravel()[filled],
+        "item": items[recommendations.items.ravel()[filled]],
+        "score": recommendations.scores.ravel()[filled],
     }
     return pd.DataFrame(columns)

@@ -31,10 +31,10 @@ def standard(scores: Tensor) -> Tensor:
 def reciprocal_rank(scores: Tensor) -> Tensor:
     """Return 1 / (60 + r) with the rank r of each score in its row, from 1; equal scores share the best rank."""
     ordered, order = scores.sort(dim=1, descending=True)
-    place = torch.arange(1, scores.shape[1] + 1, device=scores.device).expand_as(order)
-    first = torch.ones_like(ordered, dtype=torch.bool)
-    first[:, 1:] = ordered[:, 1:] < ordered[:, :-1]
-    rank = torch.where(first, place, 0).cummax(dim=1).values
+    positions = torch.arange(1, scores.shape[1] + 1, device=scores.device).expand_as(order)
+    starts_tie = torch.ones_like(ordered, dtype=torch.bool)
+    starts_tie[:, 1:] = ordered[:, 1:] < ordered[:, :-1]
+    rank = torch.where(starts_tie, positions, 0).cummax(dim=1).values
     return torch.empty_like(scores).scatter_(1, order, 1 / (HEAD + rank.to(scores.dtype)))
 
 
@@ -48,33 +48,33 @@ def best_weights(value: Callable[[tuple[float, ...]], float], n: int) -> tuple[f
     long as the value rises, in ever smaller steps down to a twentieth. The better result is returned. Two models take
     some 20 evaluations, five models some 300.
     """
-    known: dict[tuple[int, ...], float] = {}
+    worths: dict[tuple[int, ...], float] = {}
 
-    def worth(parts: tuple[int, ...]) -> float:
-        if parts not in known:
-            known[parts] = value(tuple(part / PARTS for part in parts))
-        return known[parts]
+    def worth(twentieths: tuple[int, ...]) -> float:
+        if twentieths not in worths:
+            worths[twentieths] = value(tuple(count / PARTS for count in twentieths))
+        return worths[twentieths]
 
-    alone = [tuple(PARTS * (one == place) for one in range(n)) for place in range(n)]
-    alike = tuple(PARTS // n + (place < PARTS % n) for place in range(n))
-    ends = [_climbed(start, worth) for start in (max(alone, key=worth), alike)]
-    return tuple(part / PARTS for part in max(ends, key=worth))
+    single = [tuple(PARTS * (index == model) for index in range(n)) for model in range(n)]
+    equal = tuple(PARTS // n + (model < PARTS % n) for model in range(n))
+    ends = [_climbed(start, worth) for start in (max(single, key=worth), equal)]
+    return tuple(count / PARTS for count in max(ends, key=worth))
 
 
 def _climbed(best: tuple[int, ...], worth: Callable[[tuple[int, ...]], float]) -> tuple[int, ...]:
     """Return the local optimum reached by moves to the best neighbour, in ever smaller steps."""
     for step in STEPS:
         while True:
-            found = max(_moves(best, step), key=worth, default=best)
-            if not worth(found) >= worth(best) + GAIN:
+            neighbor = max(_moves(best, step), key=worth, default=best)
+            if not worth(neighbor) >= worth(best) + GAIN:
                 break
-            best = found
+            best = neighbor
     return best
 
 
-def _moves(parts: tuple[int, ...], step: int) -> Iterator[tuple[int, ...]]:
+def _moves(shares: tuple[int, ...], step: int) -> Iterator[tuple[int, ...]]:
     """Yield all weights with ``step`` twentieths moved from one model to another."""
-    for giver in range(len(parts)):
-        for taker in range(len(parts)):
-            if giver != taker and parts[giver] >= step:
-                yield tuple(part + step * ((place == taker) - (place == giver)) for place, part in enumerate(parts))
+    for giver in range(len(shares)):
+        for taker in range(len(shares)):
+            if giver != taker and shares[giver] >= step:
+                yield tuple(count + step * ((model == taker) - (model == giver)) for model, count in enumerate(shares))

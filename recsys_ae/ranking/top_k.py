@@ -25,35 +25,35 @@ def top_k(scores: Tensor, k: int) -> tuple[np.ndarray, np.ndarray]:
     return unpack(best_keys(scores, k))
 
 
-def best_keys(scores: Tensor, k: int, first: int = 0, known: Tensor | None = None) -> Tensor:
+def best_keys(scores: Tensor, k: int, start: int = 0, previous: Tensor | None = None) -> Tensor:
     """Return the keys of the ``k`` best scores of each row, ``(n, k)`` int64 in no order; all keys if there are fewer.
 
     Parameters
     ----------
     scores
-        ``(n, width)`` float32 of consecutive items. ``first`` is the position of the first one.
-    known
-        Best keys of all items before ``first``, as this function returned them.
+        ``(n, width)`` float32 of consecutive items. ``start`` is the position of the first one.
+    previous
+        Best keys of all items before ``start``, as this function returned them.
     """
     width = scores.shape[1]
     size = math.isqrt(width // max(1, k))
     if size < 2:
-        found = _keys(scores, torch.arange(first, first + width, device=scores.device))
+        keys = _keys(scores, torch.arange(start, start + width, device=scores.device))
     else:
         starts = torch.arange(0, width, size, device=scores.device)
         heads = functional.max_pool1d(scores.unsqueeze(1), size, ceil_mode=True).squeeze(1)
-        runs = _keys(heads, first + starts)
-        # A run whose largest score is below the worst known key holds none of the best.
-        full = known is not None and known.shape[1] == k
-        n = k if known is None or not full else int((runs > known.amin(dim=1, keepdim=True)).sum(dim=1).max())
+        runs = _keys(heads, start + starts)
+        # A run whose largest score is below the worst of full previous keys holds none of the best.
+        full = previous is not None and previous.shape[1] == k
+        n = k if previous is None or not full else int((runs > previous.amin(dim=1, keepdim=True)).sum(dim=1).max())
         runs = _largest(runs, min(n, k, runs.shape[1]))
-        places = (_positions(runs) - first).unsqueeze(2) + torch.arange(size, device=scores.device)
-        places = places.flatten(1)
-        found = _keys(scores.gather(1, places.clamp_max(width - 1)), places + first)
-        found.masked_fill_(places >= width, LEAST)
-    if known is not None:
-        found = torch.cat([known, found], dim=1)
-    return _largest(found, min(k, found.shape[1]))
+        positions = (_positions(runs) - start).unsqueeze(2) + torch.arange(size, device=scores.device)
+        positions = positions.flatten(1)
+        keys = _keys(scores.gather(1, positions.clamp_max(width - 1)), positions + start)
+        keys.masked_fill_(positions >= width, LEAST)
+    if previous is not None:
+        keys = torch.cat([previous, keys], dim=1)
+    return _largest(keys, min(k, keys.shape[1]))
 
 
 def unpack(keys: Tensor) -> tuple[np.ndarray, np.ndarray]:

@@ -74,39 +74,39 @@ def _factorise_on_device(matrix: Tensor) -> bool:
 
 def _factorise(a: np.ndarray) -> bool:
     n = len(a)
-    for own in blocks(n):
-        before, after = slice(0, own.start), slice(own.stop, n)
-        if own.start:
-            a[own.start :, own] -= a[own.start :, before] @ a[own, before].T
+    for block in blocks(n):
+        before, after = slice(0, block.start), slice(block.stop, n)
+        if block.start:
+            a[block.start :, block] -= a[block.start :, before] @ a[block, before].T
         try:
-            a[own, own] = np.linalg.cholesky(a[own, own])
+            a[block, block] = np.linalg.cholesky(a[block, block])
         except np.linalg.LinAlgError:
             return False
-        a[after, own] = a[after, own] @ np.linalg.inv(a[own, own]).T
-        a[own, after] = 0
+        a[after, block] = a[after, block] @ np.linalg.inv(a[block, block]).T
+        a[block, after] = 0
     return True
 
 
 def _solve_lower(a: np.ndarray, right: np.ndarray) -> None:
-    for own in blocks(len(a)):
-        before = slice(0, own.start)
-        right[own] -= a[own, before] @ right[before]
-        right[own] = np.linalg.inv(a[own, own]) @ right[own]
+    for block in blocks(len(a)):
+        before = slice(0, block.start)
+        right[block] -= a[block, before] @ right[before]
+        right[block] = np.linalg.inv(a[block, block]) @ right[block]
 
 
 def _invert_triangle(a: np.ndarray) -> None:
     """Overwrite L by W = L⁻¹: W_kj = −(L_kk)⁻¹ Σ_i L_ki W_ij over the blocks i from j to k − 1."""
-    for own in blocks(len(a)):
-        inverse = np.tril(np.linalg.inv(a[own, own]))
-        a[own, : own.start] = -inverse @ a[own, : own.start]
-        for start in range(0, own.start, COLUMNS):
-            stop = min(start + COLUMNS, own.start)
-            a[own, start:stop] = a[own, start : own.start] @ a[start : own.start, start:stop]
-        a[own, own] = inverse
+    for block in blocks(len(a)):
+        inverse = np.tril(np.linalg.inv(a[block, block]))
+        a[block, : block.start] = -inverse @ a[block, : block.start]
+        for start in range(0, block.start, COLUMNS):
+            stop = min(start + COLUMNS, block.start)
+            a[block, start:stop] = a[block, start : block.start] @ a[start : block.start, start:stop]
+        a[block, block] = inverse
 
 
 def _square_triangle(a: np.ndarray) -> None:
     """Overwrite W by WᵀW. Rows that were used are not needed again, so they hold the result."""
-    for own in blocks(len(a)):
-        a[own, : own.stop] = a[own.start :, own].T @ a[own.start :, : own.stop]
-        a[: own.start, own] = a[own, : own.start].T
+    for block in blocks(len(a)):
+        a[block, : block.stop] = a[block.start :, block].T @ a[block.start :, : block.stop]
+        a[: block.start, block] = a[block, : block.start].T

@@ -50,12 +50,12 @@ def _long(matrix: csr_matrix) -> bool:
 
 def _dense(matrix: csr_matrix, result: np.ndarray) -> None:
     n, width = matrix.shape
-    parts = [matrix[start : start + PART].T.tocsr() for start in range(0, max(n, 1), PART)]
+    transposed_parts = [matrix[start : start + PART].T.tocsr() for start in range(0, max(n, 1), PART)]
     size = min(COLUMNS, max(1, CELLS // (width + PART)))
 
     def fill(start: int) -> None:
         stop = min(start + size, width)
-        block = sum(part[start:] @ part[start:stop].T.toarray() for part in parts)
+        block = sum(transposed[start:] @ transposed[start:stop].T.toarray() for transposed in transposed_parts)
         result[start:, start:stop] = block
         result[start:stop, stop:] = block[stop - start :].T
 

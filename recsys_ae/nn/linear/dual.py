@@ -52,11 +52,11 @@ def solve(rows: Rows, penalty: Tensor) -> Tensor:
     cholesky.solve_lower(kernel, half)  # half is now S with P = Λ⁻¹ − SᵀS
     weights = torch.empty(rows.width, rows.width, device=rows.device)
     diagonal = 1 / penalty
-    for own in cholesky.blocks(rows.width):
-        part = half[:, own].T @ half[:, own.start :]
-        diagonal[own] -= part.diagonal()
-        weights[own, own.start :] = part
-        weights[own.stop :, own] = weights[own, own.stop :].T
+    for block in cholesky.blocks(rows.width):
+        product = half[:, block].T @ half[:, block.start :]
+        diagonal[block] -= product.diagonal()
+        weights[block, block.start :] = product
+        weights[block.stop :, block] = weights[block, block.stop :].T
     return weights.div_(diagonal.float()).fill_diagonal_(0)
 
 

@@ -70,7 +70,7 @@ class ItemItem(Model):
             The column of an item in the result is divided by its number of entries to this power.
         """
         self.weights = rows.values.new_empty(0)  # free the old weights before the Gram matrix is allocated
-        counts = _touched(rows).column_sums().clamp_min(1)
+        counts = _ones(rows).column_sums().clamp_min(1)
         if user_discount:
             rows = _discounted(rows, user_discount)
         if scaling:
@@ -87,14 +87,14 @@ class ItemItem(Model):
             self.weights.div_(counts**popularity_discount)
 
 
-def _touched(rows: Rows) -> Rows:
+def _ones(rows: Rows) -> Rows:
     """Return the rows with 1 for each entry that is not 0."""
     return rows.with_values((rows.values != 0).to(rows.values.dtype))
 
 
 def _discounted(rows: Rows, power: float) -> Rows:
     """Multiply each row by the root of its weight: its length to the power −``power``, divided by the mean weight."""
-    lengths = _touched(rows).sums()
+    lengths = _ones(rows).sums()
     weights = lengths.clamp_min(1) ** -power
     weights /= weights[lengths > 0].mean()
     return rows.with_values(rows.values * weights.sqrt()[rows.row_of_entry])

@@ -30,11 +30,11 @@ def solve(x: Rows, vectors: Tensor, weights: Tensor, targets: Tensor, base: Tens
     size = max(1, CELLS // d**2)
     for start in range(0, len(x), size):
         stop = min(len(x), start + size)
-        left, right = base.repeat(stop - start, 1, 1), base.new_zeros(stop - start, d)
+        matrices, right_sides = base.repeat(stop - start, 1, 1), base.new_zeros(stop - start, d)
         for row in range(start, stop):
             entries = slice(bounds[row], bounds[row + 1])
-            own = vectors[x.indices[entries]].to(base.dtype)
-            left[row - start].addmm_(own.T, own * weights[entries, None])
-            torch.mv(own.T, targets[entries], out=right[row - start])
-        result[start:stop] = torch.cholesky_solve(right.unsqueeze(2), torch.linalg.cholesky(left)).squeeze(2)
+            entry_vectors = vectors[x.indices[entries]].to(base.dtype)
+            matrices[row - start].addmm_(entry_vectors.T, entry_vectors * weights[entries, None])
+            torch.mv(entry_vectors.T, targets[entries], out=right_sides[row - start])
+        result[start:stop] = torch.cholesky_solve(right_sides.unsqueeze(2), torch.linalg.cholesky(matrices)).squeeze(2)
     return result

@@ -35,21 +35,21 @@ class Neighbors(Model):
         starts = x.row_of_entry * x.width
         size = max(1, CELLS // max(1, self.neighbors.shape[1]))
         for start in range(0, len(x.values), size):
-            part = slice(start, start + size)
-            items = x.indices[part]
-            places = starts[part, None] + self.neighbors[items]
-            scores.scatter_add_(0, places.view(-1), (x.values[part, None] * self.similarities[items]).view(-1))
+            entries = slice(start, start + size)
+            items = x.indices[entries]
+            positions = starts[entries, None] + self.neighbors[items]
+            scores.scatter_add_(0, positions.view(-1), (x.values[entries, None] * self.similarities[items]).view(-1))
         return scores.view(len(x), x.width)
 
     def decode(self, z: Tensor, items: slice = ALL) -> Tensor:
         """Return the scores of the slice of items."""
         return z[:, items]
 
-    def keep(self, found: coo_matrix) -> None:
+    def keep(self, pairs: coo_matrix) -> None:
         """Keep the largest similarities of each item, out of those of all pairs of items, ``(n_items, n_items)``."""
         device = self.neighbors.device
         self.neighbors, self.similarities = (
-            torch.from_numpy(part).to(device) for part in _table(found, self.neighbors.shape[1])
+            torch.from_numpy(table).to(device) for table in _table(pairs, self.neighbors.shape[1])
         )
 
     def item_vectors(self) -> Tensor:
@@ -67,16 +67,16 @@ class Neighbors(Model):
         return vectors
 
 
-def _table(found: coo_matrix, size: int) -> tuple[np.ndarray, np.ndarray]:
+def _table(pairs: coo_matrix, size: int) -> tuple[np.ndarray, np.ndarray]:
     """Return the most similar items of each item and their similarities, ``(n_items, size)``, padded with zeros."""
-    others = (found.row != found.col) & (found.data > 0)
-    row, column, value = found.row[others], found.col[others], found.data[others]
+    positive = (pairs.row != pairs.col) & (pairs.data > 0)
+    row, column, value = pairs.row[positive], pairs.col[positive], pairs.data[positive]
     order = np.lexsort((column, -value, row))
     row, column, value = row[order], column[order], value[order]
     rank = np.arange(len(row)) - np.searchsorted(row, row)
-    kept = rank < size
-    neighbors = np.zeros((found.shape[0], size), np.int32)
-    similarities = np.zeros((found.shape[0], size), np.float32)
-    neighbors[row[kept], rank[kept]] = column[kept]
-    similarities[row[kept], rank[kept]] = value[kept]
+    nearest = rank < size
+    neighbors = np.zeros((pairs.shape[0], size), np.int32)
+    similarities = np.zeros((pairs.shape[0], size), np.float32)
+    neighbors[row[nearest], rank[nearest]] = column[nearest]
+    similarities[row[nearest], rank[nearest]] = value[nearest]
     return neighbors, similarities

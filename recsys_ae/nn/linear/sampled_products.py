@@ -19,8 +19,8 @@ def products(left: Tensor, right: Tensor, at: Rows) -> Tensor:
     ``n * width``, forwards and backwards: both gradients are sparse products. On one thread this beats the dense
     product if fewer than about a sixth of the ``n * width`` products are entries.
     """
-    found: Tensor = _Products.apply(left, right, at)  # type: ignore[no-untyped-call]
-    return found
+    inner_products: Tensor = _Products.apply(left, right, at)  # type: ignore[no-untyped-call]
+    return inner_products
 
 
 def pairs(left: Tensor, right: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
@@ -29,9 +29,9 @@ def pairs(left: Tensor, right: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
     bounds = functional.pad(torch.bincount(rows, minlength=len(left)).cumsum(0, dtype=torch.int32), (1, 0))
     entries = columns[order].to(torch.int32)
     at = Rows(bounds, entries, left.new_zeros(len(rows)), len(right), torch.arange(len(left), device=left.device))
-    found = left.new_empty(len(rows))
-    found[order] = products(left.detach(), right.detach(), at)
-    return found
+    inner_products = left.new_empty(len(rows))
+    inner_products[order] = products(left.detach(), right.detach(), at)
+    return inner_products
 
 
 class _Products(torch.autograd.Function):

@@ -30,16 +30,16 @@ def right_singular(rows: Rows, columns: Rows, k: int, generator: torch.Generator
     if rows.width == shorter <= size:
         squares, vectors = torch.linalg.eigh(gram(rows, torch.float64))
     elif shorter <= size:
-        squares, left = torch.linalg.eigh(gram(columns, torch.float64))
-        vectors = columns.product(left) / squares.clamp_min(torch.finfo(squares.dtype).tiny).sqrt()
+        squares, left_vectors = torch.linalg.eigh(gram(columns, torch.float64))
+        vectors = columns.product(left_vectors) / squares.clamp_min(torch.finfo(squares.dtype).tiny).sqrt()
     else:
         squares, vectors = _krylov(rows, columns, size, generator)
     squares, vectors = squares.flip(0)[:k], vectors.flip(1)[:, :k]
     rounding = 64 * torch.finfo(torch.float32).eps * squares[:1]
-    kept = squares > rounding
+    significant = squares > rounding
     values, result = rows.values.new_zeros(k), rows.values.new_zeros(rows.width, k)
-    values[: len(kept)] = torch.where(kept, squares, 0).sqrt()
-    result[:, : len(kept)] = torch.where(kept, vectors, 0)
+    values[: len(significant)] = torch.where(significant, squares, 0).sqrt()
+    result[:, : len(significant)] = torch.where(significant, vectors, 0)
     return values, result
 
 
@@ -52,22 +52,22 @@ def _krylov(rows: Rows, columns: Rows, size: int, generator: torch.Generator) ->
         return torch.randn(rows.width, BLOCK, generator=generator, device=rows.device)
 
     block = torch.linalg.qr(drawn()).Q
-    for first in range(0, size, BLOCK):
-        own = slice(first, first + BLOCK)
-        basis[:, own] = block
-        before = basis[:, : own.stop]
+    for start in range(0, size, BLOCK):
+        new = slice(start, start + BLOCK)
+        basis[:, new] = block
+        spanned = basis[:, : new.stop]
         image = columns.product(rows.product(block.contiguous()))
-        inner[: own.stop, own] = before.T @ image
+        inner[: new.stop, new] = spanned.T @ image
         rounding = torch.finfo(image.dtype).eps * image.norm()
-        image -= before @ inner[: own.stop, own]
+        image -= spanned @ inner[: new.stop, new]
         if image.norm() < 64 * rounding:  # the basis spans all that further products can reach
-            size = own.stop
+            size = new.stop
             break
         # If fewer directions than a block remain, random ones replace rounding errors.
         image += drawn() * (rounding / rows.width**0.5)
         # Orthogonalise again, because the remainder may be small compared with the projection that was subtracted.
         image = torch.linalg.qr(image).Q
-        image -= before @ (before.T @ image)
+        image -= spanned @ (spanned.T @ image)
         block = torch.linalg.qr(image).Q
     squares, vectors = torch.linalg.eigh(inner[:size, :size].double(), UPLO="U")
     return squares, basis[:, :size] @ vectors.to(basis.dtype)

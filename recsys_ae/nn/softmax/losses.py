@@ -36,22 +36,22 @@ class _Multinomial(torch.autograd.Function):
         ctx: Any, hidden: Tensor, weight: Tensor, bias: Tensor, targets: Rows, dtype: torch.dtype, cells: int
     ) -> Tensor:
         for_hidden, for_weight, for_bias, *_ = ctx.needs_input_grad
-        given, table = hidden.to(dtype), weight.to(dtype)
-        of_hidden = torch.empty_like(given) if for_hidden else None
+        inputs, table = hidden.to(dtype), weight.to(dtype)
+        of_hidden = torch.empty_like(inputs) if for_hidden else None
         of_weight: Tensor | None = None
         of_bias: Tensor | None = None
         total = bias.new_zeros(())
-        for part, rows in targets.parts(max(1, cells // len(weight))):
-            cost, slope = multinomial_in_place(affine(given[part], table, bias).float(), rows)
+        for block, rows in targets.parts(max(1, cells // len(weight))):
+            cost, slope = multinomial_in_place(affine(inputs[block], table, bias).float(), rows)
             total += cost
             if for_bias:
                 summed = slope.sum(dim=0)
                 of_bias = summed if of_bias is None else of_bias.add_(summed)
             slope = slope.to(dtype)
             if of_hidden is not None:
-                torch.mm(slope, table, out=of_hidden[part])
+                torch.mm(slope, table, out=of_hidden[block])
             if for_weight:
-                of_weight = _plus_product(of_weight, slope.T, given[part])
+                of_weight = _plus_product(of_weight, slope.T, inputs[block])
         ctx.gradients, ctx.dtype, ctx.n = (of_hidden, of_weight, of_bias), hidden.dtype, len(targets)
         loss: Tensor = total / ctx.n
         return loss
@@ -61,9 +61,9 @@ class _Multinomial(torch.autograd.Function):
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
         # Divided by n only here, where the loss scale of fp16 comes in too: before, small gradients could become 0.
         scale = gradient / ctx.n
-        of_hidden, *others = (None if one is None else one.mul_(scale) for one in ctx.gradients)
+        of_hidden, *of_parameters = (None if slope is None else slope.mul_(scale) for slope in ctx.gradients)
         ctx.gradients = None
-        return None if of_hidden is None else of_hidden.to(ctx.dtype), *others, None, None, None
+        return None if of_hidden is None else of_hidden.to(ctx.dtype), *of_parameters, None, None, None
 
 
 def sampled_multinomial(
@@ -98,23 +98,23 @@ class _Sampled(torch.autograd.Function):
         dtype: torch.dtype,
     ) -> Tensor:
         drawn, chances = sample
-        given, table = hidden.to(dtype), weight.index_select(0, drawn).to(dtype)
-        own = sampled_products.products(hidden.float(), weight, targets) + bias[targets.indices]
-        others = _without_own(affine(given, table, bias[drawn] - chances.log()).float(), targets, drawn)
-        total, slope_own, slope = _sampled_in_place(own, others, targets)
-        entries = targets.with_values(slope_own)
+        inputs, table = hidden.to(dtype), weight.index_select(0, drawn).to(dtype)
+        target_logits = sampled_products.products(hidden.float(), weight, targets) + bias[targets.indices]
+        sampled_logits = _without_targets(affine(inputs, table, bias[drawn] - chances.log()).float(), targets, drawn)
+        total, target_slope, slope = _sampled_in_place(target_logits, sampled_logits, targets)
+        entries = targets.with_values(target_slope)
         for_hidden, for_weight, for_bias, *_ = ctx.needs_input_grad
         ctx.of_hidden = (slope.to(dtype) @ table).float() + entries.product(weight) if for_hidden else None
-        ctx.touched, ctx.of_weight, ctx.of_bias = None, None, None
+        ctx.rows, ctx.of_weight, ctx.of_bias = None, None, None
         if for_weight or for_bias:
-            ctx.touched, places = torch.unique(torch.cat([drawn, targets.indices]), return_inverse=True)
-            at_drawn, at_own = places[: len(drawn)], places[len(drawn) :]
+            ctx.rows, local_rows = torch.unique(torch.cat([drawn, targets.indices]), return_inverse=True)
+            at_drawn, at_targets = local_rows[: len(drawn)], local_rows[len(drawn) :]
         if for_weight:
-            local = replace(entries, indices=at_own.to(torch.int32), width=len(ctx.touched))
+            local = replace(entries, indices=at_targets.to(torch.int32), width=len(ctx.rows))
             ctx.of_weight = local.transposed().product(hidden.float())
-            ctx.of_weight.index_add_(0, at_drawn, (slope.to(dtype).T @ given).float())
+            ctx.of_weight.index_add_(0, at_drawn, (slope.to(dtype).T @ inputs).float())
         if for_bias:
-            ctx.of_bias = bias.new_zeros(len(ctx.touched)).index_add_(0, at_own, slope_own)
+            ctx.of_bias = bias.new_zeros(len(ctx.rows)).index_add_(0, at_targets, target_slope)
             ctx.of_bias.index_add_(0, at_drawn, slope.sum(dim=0))
         ctx.n, ctx.dtype, ctx.shapes = len(targets), hidden.dtype, (weight.shape, bias.shape)
         loss: Tensor = total / ctx.n
@@ -126,32 +126,32 @@ class _Sampled(torch.autograd.Function):
         scale = gradient / ctx.n
         of_hidden = None if ctx.of_hidden is None else ctx.of_hidden.mul_(scale).to(ctx.dtype)
         of_weights = (
-            None if values is None else rows_of(shape, ctx.touched, values.mul_(scale))
+            None if values is None else rows_of(shape, ctx.rows, values.mul_(scale))
             for shape, values in zip(ctx.shapes, (ctx.of_weight, ctx.of_bias), strict=True)
         )
         ctx.of_hidden = None
         return of_hidden, *of_weights, None, None, None
 
 
-def _without_own(logits: Tensor, targets: Rows, drawn: Tensor) -> Tensor:
+def _without_targets(logits: Tensor, targets: Rows, drawn: Tensor) -> Tensor:
     """Set the logits of sampled items that are targets of the row to −inf in place, since targets count already."""
-    places = torch.searchsorted(drawn, targets.indices.long()).clamp_max(len(drawn) - 1)
-    strike = torch.where(drawn[places] == targets.indices, -torch.inf, 0.0)
-    logits.view(-1).index_add_(0, targets.row_of_entry * len(drawn) + places, strike)
+    positions = torch.searchsorted(drawn, targets.indices.long()).clamp_max(len(drawn) - 1)
+    strike = torch.where(drawn[positions] == targets.indices, -torch.inf, 0.0)
+    logits.view(-1).index_add_(0, targets.row_of_entry * len(drawn) + positions, strike)
     return logits
 
 
-def _sampled_in_place(own: Tensor, others: Tensor, targets: Rows) -> tuple[Tensor, Tensor, Tensor]:
+def _sampled_in_place(target_logits: Tensor, sampled_logits: Tensor, targets: Rows) -> tuple[Tensor, Tensor, Tensor]:
     """Return the loss, summed over the rows, and its gradients with respect to both logits, which are overwritten."""
     rows = targets.row_of_entry
-    top = others.amax(dim=1).scatter_reduce_(0, rows, own, "amax")
-    cost = -(targets.values * own).sum()
-    own, others = own.sub_(top[rows]).exp_(), others.sub_(top.unsqueeze(1)).exp_()
-    sums = others.sum(dim=1).index_add_(0, rows, own)
+    top = sampled_logits.amax(dim=1).scatter_reduce_(0, rows, target_logits, "amax")
+    cost = -(targets.values * target_logits).sum()
+    target_logits, sampled_logits = target_logits.sub_(top[rows]).exp_(), sampled_logits.sub_(top.unsqueeze(1)).exp_()
+    sums = sampled_logits.sum(dim=1).index_add_(0, rows, target_logits)
     lengths = targets.sums()
     scale = lengths / sums
     cost += (lengths * (top + sums.log())).sum()
-    return cost, own.mul_(scale[rows]).sub_(targets.values), others.mul_(scale.unsqueeze(1))
+    return cost, target_logits.mul_(scale[rows]).sub_(targets.values), sampled_logits.mul_(scale.unsqueeze(1))
 
 
 def _product_dtype(device: torch.device) -> torch.dtype:

@@ -52,10 +52,10 @@ class Sampler:
 
     def draw(self, generator: torch.Generator) -> tuple[Tensor, Tensor]:
         """Return the drawn columns, ``(size,)`` int64 and ascending, and their probabilities, ``(size,)``."""
-        first = torch.rand(1, dtype=torch.float64, device=self.ends.device, generator=generator)
-        points = first + torch.arange(self.size, device=self.ends.device)
-        places = torch.searchsorted(self.ends, points, right=True).clamp_max(len(self.ends) - 1)
-        drawn = self.order[places].sort().values
+        start = torch.rand(1, dtype=torch.float64, device=self.ends.device, generator=generator)
+        points = start + torch.arange(self.size, device=self.ends.device)
+        positions = torch.searchsorted(self.ends, points, right=True).clamp_max(len(self.ends) - 1)
+        drawn = self.order[positions].sort().values
         return drawn, self.chances[drawn]
 
 

@@ -44,30 +44,31 @@ class Adam:
     def step(self) -> None:
         """Update every parameter that has a gradient; for a sparse gradient, only the rows in it."""
         for group in self.param_groups:
-            given = [p for p in group["params"] if p.grad is not None]
-            for p in given:
+            with_gradient = [p for p in group["params"] if p.grad is not None]
+            for p in with_gradient:
                 if p not in self.state:
                     zeros = torch.zeros_like
                     self.state[p] = (zeros(p), zeros(p), torch.zeros((), dtype=torch.float32, device=p.device))
-            whole = [p for p in given if not p.grad.is_sparse]
-            self._update(group, [(p, p.grad, *self.state[p]) for p in whole])
-            for p in given:
+            dense = [p for p in with_gradient if not p.grad.is_sparse]
+            self._update(group, [(p, p.grad, *self.state[p]) for p in dense])
+            for p in with_gradient:
                 if p.grad.is_sparse:
                     self._update_rows(group, p, *_rows(p.grad))
 
     def _update_rows(self, group: dict[str, Any], p: Tensor, rows: Tensor, gradient: Tensor) -> None:
         """Update the rows that have a gradient. Moments and penalty of the other rows wait until they have one."""
         mean, square, steps = self.state[p]
-        parts = [tensor.index_select(0, rows) for tensor in (p, mean, square)]  # several times faster than tensor[rows]
-        self._update(group, [(parts[0], gradient, parts[1], parts[2], steps)])
-        for tensor, part in zip((p, mean, square), parts, strict=True):
-            tensor.index_copy_(0, rows, part)
+        # Several times faster than tensor[rows].
+        gathered = [tensor.index_select(0, rows) for tensor in (p, mean, square)]
+        self._update(group, [(gathered[0], gradient, gathered[1], gathered[2], steps)])
+        for tensor, updated in zip((p, mean, square), gathered, strict=True):
+            tensor.index_copy_(0, rows, updated)
 
-    def _update(self, group: dict[str, Any], parts: Sequence[tuple[Tensor, ...]]) -> None:
+    def _update(self, group: dict[str, Any], updates: Sequence[tuple[Tensor, ...]]) -> None:
         """Update tensors. Each comes with its gradient, its two moments and its count of updates."""
-        if not parts:
+        if not updates:
             return
-        weights, gradients, means, squares, steps = (list(column) for column in zip(*parts, strict=True))
+        weights, gradients, means, squares, steps = (list(column) for column in zip(*updates, strict=True))
         if self.unit_gradients:
             for gradient in gradients:
                 gradient.div_(gradient.norm().clamp_min(torch.finfo(gradient.dtype).tiny))
@@ -91,8 +92,8 @@ class Adam:
 
 def _rows(gradient: Tensor) -> tuple[Tensor, Tensor]:
     """Return the distinct rows of a sparse gradient, and their values."""
-    places = gradient._indices()[0]
+    rows = gradient._indices()[0]
     # Autograd drops the flag that the rows are in order, and sorting them again is slow.
-    if not gradient.is_coalesced() and (places[1:] <= places[:-1]).any():
+    if not gradient.is_coalesced() and (rows[1:] <= rows[:-1]).any():
         gradient = gradient.coalesce()
     return gradient._indices()[0], gradient._values()

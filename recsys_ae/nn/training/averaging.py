@@ -20,16 +20,16 @@ class RunningAverage:
         self.averages: list[Tensor] = [weight.detach().clone() for weight in self.weights]
 
     @torch.no_grad()
-    def update(self, done: int) -> None:
-        """Add the weights after update number ``done``, counted from 1, to the average."""
+    def update(self, n_updates: int) -> None:
+        """Add the weights after update number ``n_updates``, counted from 1, to the average."""
         if self.weights:
-            share = 1 - min(self.decay, (1 + done) / (10 + done))
+            share = 1 - min(self.decay, (1 + n_updates) / (10 + n_updates))
             torch._foreach_lerp_(self.averages, self.weights, share)
 
     def exchange(self) -> None:
         """Swap the network's weights with the average; a second call swaps them back."""
-        for place, weight in enumerate(self.weights):
-            weight.data, self.averages[place] = self.averages[place], weight.data
+        for position, weight in enumerate(self.weights):
+            weight.data, self.averages[position] = self.averages[position], weight.data
 
     @contextmanager
     def applied(self) -> Iterator[None]:

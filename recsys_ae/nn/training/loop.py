@@ -30,7 +30,7 @@ def train(
     network.begin(rows)
     total = spec.epochs * math.ceil(len(rows) / spec.batch_size)
     updates = _Updates(network, run, total, network.phases(), run.generator())
-    kept = _KeptWeights(network)
+    best_weights = _BestWeights(network)
     history = History()
     for epoch in range(1, spec.epochs + 1):
         started = time.perf_counter()
@@ -44,7 +44,7 @@ def train(
                 _finalize(network, rows)
                 measured |= {f"{VALIDATION}{name}": value for name, value in validate().items()}
                 if history.judge(spec.monitor):
-                    kept.update()
+                    best_weights.update()
         run.tracker.metrics(measured, step=epoch)
         kept_epoch = 0 if history.best is None else history.best.epoch
         if validate is not None and spec.patience and epoch - kept_epoch >= spec.patience:
@@ -52,7 +52,7 @@ def train(
     updates.average.exchange()
     if validate is None:
         _finalize(network, rows)
-    kept.restore()
+    best_weights.restore()
     return history
 
 
@@ -63,22 +63,22 @@ def _finalize(network: Trainable[RowsT, SpecT], rows: RowsT) -> None:
 
 
 def _epoch(
-    updates: "_Updates[RowsT, SpecT]", rows: RowsT, run: Run, epoch: int, last: dict[str, float]
+    updates: "_Updates[RowsT, SpecT]", rows: RowsT, run: Run, epoch: int, last_metrics: dict[str, float]
 ) -> dict[str, float]:
     """Update the weights on each batch; return the mean over rows of each part of the loss."""
     spec = updates.network.spec
     updates.network.train()
-    before, done = updates.done, 0
+    updates_before, n_rows = updates.done, 0
     recorded: list[tuple[dict[str, Tensor | float], int]] = []
     for batch in rows.batches(spec.batch_size, updates.generator):
         recorded.append((updates.step(batch), len(batch)))
-        done += len(batch)
+        n_rows += len(batch)
         if run.progress is not None:
-            run.progress(Progress(epoch, spec.epochs, done, len(rows), last))
+            run.progress(Progress(epoch, spec.epochs, n_rows, len(rows), last_metrics))
     sizes = torch.tensor([size for _, size in recorded], dtype=torch.float64)
-    parts = {name: _column([parts[name] for parts, _ in recorded]) for name in recorded[0][0]}
-    _refuse_not_finite(parts["loss"], before, epoch, run)
-    return {name: float((values * sizes).sum() / len(rows)) for name, values in parts.items()}
+    losses = {name: _column([losses[name] for losses, _ in recorded]) for name in recorded[0][0]}
+    _refuse_not_finite(losses["loss"], updates_before, epoch, run)
+    return {name: float((values * sizes).sum() / len(rows)) for name, values in losses.items()}
 
 
 def _column(values: Sequence[Tensor | float]) -> Tensor:
@@ -88,7 +88,7 @@ def _column(values: Sequence[Tensor | float]) -> Tensor:
     return torch.tensor([float(value) for value in values], dtype=torch.float64)
 
 
-class _KeptWeights:
+class _BestWeights:
     """Copy of the weights of the best epoch so far, in memory that is allocated once."""
 
     def __init__(self, network: nn.Module) -> None:
@@ -125,8 +125,8 @@ class _Updates(Generic[RowsT, SpecT]):
         self.generator, self.phase = generator, phases[0]
         self.then = _Updates(network, run, total, phases[1:], generator) if len(phases) > 1 else None
         weights = [p for p in self.phase.parameters if p.ndim > 1]
-        others = [p for p in self.phase.parameters if p.ndim <= 1]
-        groups = [{"params": weights, "weight_decay": network.weight_decay()}, {"params": others, "weight_decay": 0.0}]
+        biases = [p for p in self.phase.parameters if p.ndim <= 1]
+        groups = [{"params": weights, "weight_decay": network.weight_decay()}, {"params": biases, "weight_decay": 0.0}]
         self.optimiser: Any = optimizer(spec.optimizer, groups, spec.lr)
         self.average = RunningAverage(network, spec.ema_decay)
         self.scaler = torch.amp.GradScaler(run.torch_device.type, enabled=run.dtype is torch.float16)
@@ -147,8 +147,8 @@ class _Updates(Generic[RowsT, SpecT]):
         network.after_step()
         self.done += 1
         self.average.update(self.done)
-        further = self.then.step(batch) if self.then is not None else {}
-        return {"loss": loss.total, **loss.parts, **{name: part for name, part in further.items() if name != "loss"}}
+        later = self.then.step(batch) if self.then is not None else {}
+        return {"loss": loss.total, **loss.parts, **{name: value for name, value in later.items() if name != "loss"}}
 
     def _loss_and_gradient(self, batch: RowsT, step: Step) -> Loss:
         spec = self.network.spec
@@ -162,15 +162,15 @@ class _Updates(Generic[RowsT, SpecT]):
 
     def _searched(self, batch: RowsT, step: Step) -> Loss:
         """Update with line search, which computes the loss several times; return the first loss."""
-        asked: list[Loss] = []
+        losses: list[Loss] = []
 
         def closure() -> Tensor:
             self.optimiser.zero_grad()
-            asked.append(self._loss_and_gradient(batch, step))
-            return asked[-1].total
+            losses.append(self._loss_and_gradient(batch, step))
+            return losses[-1].total
 
         self.optimiser.step(closure)
-        return asked[0]
+        return losses[0]
 
 
 def _clip_norm(parameters: Sequence[nn.Parameter], largest: float) -> None:
@@ -182,13 +182,13 @@ def _clip_norm(parameters: Sequence[nn.Parameter], largest: float) -> None:
         gradient.mul_(scale)
 
 
-def _refuse_not_finite(losses: Tensor, before: int, epoch: int, run: Run) -> None:
+def _refuse_not_finite(losses: Tensor, updates_before: int, epoch: int, run: Run) -> None:
     bad = (~losses.isfinite()).nonzero()
     if len(bad) == 0:
         return
-    first = int(bad[0])
+    index = int(bad[0])
     advice: Message
-    if first == 0 and before == 0:
+    if index == 0 and updates_before == 0:
         advice = ("this is the first loss, so look for huge values in the input or the initial weights",)
     elif run.dtype is torch.float16:
         bf16, fp32 = Argument("precision", "bf16"), Argument("precision", "fp32")
@@ -196,5 +196,5 @@ def _refuse_not_finite(losses: Tensor, before: int, epoch: int, run: Run) -> Non
     else:
         lr, clip_norm = Argument("lr"), Argument("clip_norm")
         advice = ("most likely the learning rate is too high: lower ", lr, ", or set ", clip_norm)
-    position = f"at update {before + first + 1} (epoch {epoch})"
-    raise TrainingError(f"the loss is {float(losses[first])} {position}; ", *advice)
+    position = f"at update {updates_before + index + 1} (epoch {epoch})"
+    raise TrainingError(f"the loss is {float(losses[index])} {position}; ", *advice)

@@ -26,7 +26,7 @@ def optimizer(name: str, groups: Groups, lr: float) -> Any:
     step of ``lbfgs`` is up to 20 iterations with strong-Wolfe line search and the last 10 gradients.
     """
     groups = [group for group in groups if group["params"]]
-    return _MADE[name](groups, lr=lr)
+    return _OPTIMIZERS[name](groups, lr=lr)
 
 
 def _rprop(groups: Groups, lr: float) -> Any:
@@ -41,7 +41,7 @@ def _without_decay(groups: Groups) -> list[torch.Tensor]:
     return [parameter for group in groups for parameter in group["params"]]
 
 
-_MADE: dict[str, Callable[..., Any]] = {
+_OPTIMIZERS: dict[str, Callable[..., Any]] = {
     "adam": Adam,
     "adam_norm_grad": partial(Adam, unit_gradients=True),
     "nadam": torch.optim.NAdam,

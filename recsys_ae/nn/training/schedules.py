@@ -13,7 +13,7 @@ def warm_up(update: int, until: float, cap: float) -> float:
 
 def decay(schedule: Schedule, update: int, total: int) -> float:
     """Return the factor of the learning rate at an update. The linear and the cosine schedule end at 0."""
-    done = update / total
+    progress = update / total
     if schedule == "linear":
-        return 1 - done
-    return 0.5 * (1 + math.cos(math.pi * done)) if schedule == "cosine" else 1.0
+        return 1 - progress
+    return 0.5 * (1 + math.cos(math.pi * progress)) if schedule == "cosine" else 1.0

@@ -145,6 +145,6 @@ def test_every_name_makes_an_optimizer_and_groups_of_nothing_are_left_out(name: 
 
 
 def test_an_unknown_name_cannot_occur() -> None:
-    assert sorted(optimizers._MADE) == NAMES
+    assert sorted(optimizers._OPTIMIZERS) == NAMES
     with pytest.raises(ConfigError, match="optimizer = 'sgd' is not one of 'adam', 'adam_norm_grad', 'nadam', 'adag"):
         build(Tiny, {"optimizer": "sgd"})
