@@ -1,4 +1,4 @@
-"""Counts of interactions, and what a network learns from them: for comparisons with the package implicit."""
+"""Counts of interactions and networks fitted to them, for comparisons with the package implicit."""
 
 import numpy as np
 import torch
@@ -13,7 +13,7 @@ Float = NDArray[np.float64]
 
 
 def counts(n: int, width: int, seed: int) -> csr_matrix:
-    """Return values of 0.25 to 4; nobody has the last item, and everybody something."""
+    """Return values of 0.25 to 4; the last item has no interactions, and every user has some."""
     rng = np.random.default_rng(seed)
     dense = rng.choice([0.25, 0.5, 1, 2, 4], (n, width)) * (rng.random((n, width)) < 0.3)
     dense[:, 0] += dense.sum(axis=1) == 0

@@ -1,4 +1,4 @@
-"""The multinomial autoencoders once more, dense, in float64, straight from the paper's formulas."""
+"""Slow, dense float64 versions of the multinomial autoencoders, written from the paper's formulas."""
 
 from collections.abc import Sequence
 
@@ -28,7 +28,7 @@ class SlowNetwork:
 
     @staticmethod
     def _through(layers: list[tuple[Tensor, Tensor]], x: Tensor) -> Tensor:
-        """tanh between the layers and none after the last."""
+        """Apply the layers, with tanh between them and none after the last."""
         for place, (weight, bias) in enumerate(layers):
             x = (torch.tanh(x) if place else x) @ weight.T + bias
         return x
@@ -50,19 +50,19 @@ def on_the_sphere(x: Tensor) -> Tensor:
 
 
 def dropped(x: Tensor, rate: float, rows: Rows, generator: torch.Generator) -> Tensor:
-    """Dropout of the whole input with the draws that the sparse one makes: one for each entry."""
+    """Apply dropout to a dense input with the draws of the sparse one: one for each entry."""
     kept = torch.zeros_like(x)
     kept[rows.row_of_entry, rows.indices] = (torch.rand(len(rows.values), generator=generator) >= rate).double()
     return x * kept / (1 - rate)
 
 
 def negative_log_likelihood(logits: Tensor, x: Tensor) -> Tensor:
-    """Eq. 2, mean over users."""
+    """Return the negative log-likelihood of eq. 2, mean over users."""
     return -(x * torch.log_softmax(logits, dim=1)).sum(dim=1).mean()
 
 
 def assert_same_gradients(network: nn.Module, encoder: SparseEncoder, decoder: Decoder, slow: SlowNetwork) -> None:
-    """Compare after both have gone backwards."""
+    """Compare the gradients after both backward passes."""
     first = [(encoder.input.weight.grad, encoder.input.bias.grad)]
     layers = [*encoder.deeper, *decoder.hidden, decoder.output]
     found = [*first, *((one.weight.grad, one.bias.grad) for one in layers if isinstance(one, nn.Linear))]

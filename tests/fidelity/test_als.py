@@ -10,7 +10,7 @@ from tests.nn.small import rows_of
 
 
 def _als_user(factors: Float, values: Float, alpha: float, l2: float) -> Float:
-    """(VᵀCV + λI)⁻¹ VᵀCp (Hu, Koren, Volinsky 2008, eq. 4)."""
+    """Return (VᵀCV + λI)⁻¹ VᵀCp (Hu, Koren, Volinsky 2008, eq. 4)."""
     confidence = np.where(values != 0, np.abs(alpha * values), 1)
     preference = (values > 0).astype(np.float64)
     left = factors.T @ np.diag(confidence) @ factors + l2 * np.eye(factors.shape[1])
@@ -30,7 +30,7 @@ def test_als_solves_each_user_by_the_formula(alpha: float) -> None:
 
 @pytest.mark.parametrize("sign", [1, -1])
 def test_als_scores_users_like_implicit(sign: int) -> None:
-    """In histories a negative value is a dislike, for which implicit has rules of its own."""
+    """In histories a negative value is a dislike, for which implicit has its own rules."""
     from implicit.cpu.als import AlternatingLeastSquares
 
     histories = UNKNOWN.copy()

@@ -1,4 +1,4 @@
-"""AutoRec is the paper's, in both orientations, and free of the mistakes that others have made with it."""
+"""AutoRec against its paper, in both orientations, and against mistakes that other packages make."""
 
 from typing import Literal
 
@@ -25,14 +25,14 @@ both = pytest.mark.parametrize("orientation", ["item", "user"])
 def network_of(spec: AutoRec, users: int = USERS, items: int = ITEMS) -> AutoRecNetwork:
     with seeded(1):
         network = spec.build(Shape(users, items))
-        # Biases near 0 would hide a forgotten one.
+        # Biases near 0 would hide a missing one.
         for parameter in network.parameters():
             nn.init.normal_(parameter, std=0.3)
     return network.train()
 
 
 def rows_for(orientation: Orientation, users: int = USERS, items: int = ITEMS) -> Rows:
-    """Return the training rows as ``learn`` hands them to the loop."""
+    """Return the training rows as ``learn`` passes them to the loop."""
     rows = rows_of(matrix(users, items))
     return rows.transposed() if orientation == "item" else rows
 
@@ -44,7 +44,7 @@ def step() -> Step:
 def objective(
     parameters: dict[str, NDArray[np.float64]], ratings: NDArray[np.float64], l2: float, activation: str
 ) -> tuple[float, dict[str, NDArray[np.float64]]]:
-    """Eq. 2 and its gradients, row by row and rating by rating, with 0 for what is not rated.
+    """Return eq. 2 and its gradients, row by row and rating by rating; unrated entries are 0.
 
     Σ_i ‖m_i ⊙ (r_i − (W g(V r_i + μ) + b))‖² + λ/2 (‖W‖² + ‖V‖²)
     """
@@ -136,7 +136,7 @@ def test_f11_training_with_a_penalty_leaves_smaller_weights(orientation: Orienta
 
 @both
 def test_f11_biases_start_near_0(orientation: Orientation) -> None:
-    """Elliot's start at 1."""
+    """The biases of Elliot's AutoRec start at 1."""
     with seeded(3):
         network = AutoRec(orientation=orientation).build(Shape(50, 70))
     for layer in (network.encoder, network.decoder):
@@ -235,7 +235,7 @@ def converged() -> tuple[ItemNetwork, Rows]:
 def test_at_convergence_a_training_users_ridge_solution_is_what_was_trained(
     converged: tuple[ItemNetwork, Rows],
 ) -> None:
-    """So new users are served as training users are."""
+    """So unknown users get the same scores as training users."""
     network, rows = converged
     strangers = Rows(rows.indptr, rows.indices, rows.values, rows.width, torch.full((30,), -1))
     with torch.no_grad():
@@ -267,7 +267,7 @@ def test_a_new_users_vector_is_the_ridge_solution_on_the_items_codes(converged: 
 
 @both
 def test_predictions_are_the_papers(orientation: Orientation) -> None:
-    """Of I-AutoRec, entry u of h(r_i); of U-AutoRec, entry i of h(r_u)."""
+    """I-AutoRec predicts entry u of h(r_i), U-AutoRec entry i of h(r_u)."""
     rows = rows_of(matrix(USERS, ITEMS))
     network = AutoRec(latent=LATENT, orientation=orientation, l2=0.1, epochs=3, lr=0.05).build(Shape(USERS, ITEMS))
     network.learn(rows, Run(device="cpu"))

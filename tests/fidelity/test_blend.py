@@ -1,4 +1,4 @@
-"""Blend against a slow one: every user's scores standardised or ranked in float64, then added up."""
+"""Blend against a slow version: every user's scores standardised or ranked in float64, then added up."""
 
 import dataclasses
 from collections.abc import Sequence
@@ -26,7 +26,7 @@ BOTH_SCALES = pytest.mark.parametrize("scale", ["standard", "rank"])
 
 
 def noisy_data() -> tuple[Interactions, Holdout]:
-    """Return 120 users whose taste is one of three blurred groups of items, and 40 others to choose on."""
+    """Return 120 users with the taste of one of three noisy groups of items, and 40 validation users."""
     rng = np.random.default_rng(3)
     likes = np.array([0.4 * (np.arange(30) % 3 == user % 3) + 0.08 for user in range(160)])
     dense = rng.random((160, 30)) < likes
@@ -47,7 +47,7 @@ def fitted(*specs: Any) -> list[Recommender]:
 
 
 def slow_mix(scores: Sequence[NDArray[np.float32]], weights: Sequence[float], scale: Scale) -> NDArray[np.float64]:
-    """Σ_m w_m · scaled(score_m) / Σ_m w_m, user by user and item by item."""
+    """Return Σ_m w_m · scaled(score_m) / Σ_m w_m, user by user and item by item."""
     mixed = np.zeros(scores[0].shape)
     for table, weight in zip(scores, weights, strict=True):
         for user, row in enumerate(table.astype(np.float64)):
@@ -118,7 +118,7 @@ def test_weights_that_are_asked_for_are_kept_with_validation_users_too() -> None
 
 
 def test_f06_fitted_at_once_and_fitted_apart_are_the_same_blend_to_the_bit() -> None:
-    """Each member starts as it would alone, and keeps the epoch that is its own best, not the blend's."""
+    """Each member starts as it would alone, and keeps its own best epoch, not the blend's."""
     specs = (MultDAE(epochs=30, batch_size=16, latent=8, lr=0.03), DAE, EASE(l2=20.0))
     apart = fitted(*specs)
     curve = [measured["valid/ndcg@100"] for measured in apart[0].history]
@@ -140,7 +140,7 @@ def test_what_members_say_is_kept_or_asked_again_with_the_same_outcome(monkeypat
 
     monkeypatch.setattr(blend_file._ScoreCache, "get", counted)
     models, found, effort = fitted(EASE(l2=20.0), DAE), [], []
-    for free in (None, 2**40, 4 * 4 * 40 * 30, 0):  # room for everything, for one member, for nothing
+    for free in (None, 2**40, 4 * 4 * 40 * 30, 0):  # memory for everything, for one member, for nothing
         monkeypatch.setattr(blend_file, "free_memory", lambda _, free=free: free)
         asked.clear()
         found.append(blend(models, VALID))
@@ -167,7 +167,7 @@ def test_rows_are_told_apart_by_all_that_a_member_sees() -> None:
 
 
 def test_the_cosine_of_two_items_is_the_weighted_mean_of_the_members_cosines() -> None:
-    models = fitted(EASE(l2=20.0), Popularity(), DAE)  # popularity knows no likeness, and is left out
+    models = fitted(EASE(l2=20.0), Popularity(), DAE)  # popularity cannot compare items, and is left out
     vectors = blend(models, weights=(3, 5, 1)).network.item_vectors().double()
     cosines = []
     for model in (models[0], models[2]):

@@ -12,7 +12,7 @@ from tests.nn.small import rows_of
 
 
 def _bpr_user(factors: Float, bias: Float, history: Float, l2: float) -> Float:
-    """Return the s of the largest mean of ln softmax(Vs + b) over the history, less λ/2 ‖s‖²."""
+    """Return the s that maximises the mean of ln softmax(Vs + b) over the history, minus λ/2 ‖s‖²."""
     mean = factors[history != 0].mean(axis=0)
 
     def loss(s: Float) -> tuple[float, Float]:
@@ -50,7 +50,7 @@ def test_bpr_has_the_items_of_implicit() -> None:
 
 
 def test_bpr_ranks_what_was_touched_above_what_was_not() -> None:
-    """The probability that it does so, which is what its updates raise (eq. 3 and section 4.1.1), nears 1."""
+    """The probability of that, which the updates raise (eq. 3 and section 4.1.1), approaches 1."""
     network = learnt(BPR(latent=10, lr=0.2, l2=0.0, iterations=200, user_l2=0.001))
     table, touched = scores(network, DATA), DATA.toarray() != 0
     wins = [np.mean(row[own][:, None] > row[~own]) for row, own in zip(table, touched, strict=True)]

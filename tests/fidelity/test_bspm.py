@@ -1,4 +1,4 @@
-"""BSPM against its filters written out densely, in float64; GF-CF, which it is without sharpening."""
+"""BSPM and GF-CF (without sharpening) against their filters, written out densely in float64."""
 
 from typing import Any
 
@@ -45,7 +45,7 @@ def filters(data: csr_matrix, latent: int) -> tuple[Float, Float]:
 
 
 def runge_kutta(r: Float, p: Float, until: float, steps: int) -> Float:
-    """dr/dt = −r P̃ by the classical four stages."""
+    """Solve dr/dt = −r P̃ by the classical four stages."""
     h = until / steps
     for _ in range(steps):
         k1 = -r @ p
@@ -77,7 +77,7 @@ def test_both_blurrings_are_merged_and_then_sharpened(
 
 
 def test_without_sharpening_it_is_gf_cf() -> None:
-    """R_u (P̃ + α D^(-1/2) V Vᵀ D^(1/2))."""
+    """The scores are R_u (P̃ + α D^(-1/2) V Vᵀ D^(1/2))."""
     p, low = filters(DATA, 5)
     expected = STRANGERS.toarray().astype(np.float64) @ (p + 0.3 * low)
     for solver in ("euler", "rk4"):
@@ -95,7 +95,7 @@ def test_many_steps_come_near_the_exponential() -> None:
 
 
 def test_the_history_is_taken_as_it_is() -> None:
-    """The training users' lengths stand in P̃; the history itself is not divided by its own."""
+    """P̃ contains the lengths of the training users; the history itself is not divided by its length."""
     network = learnt()
     np.testing.assert_allclose(scores(network, csr_matrix(STRANGERS * 3)), 3 * scores(network), rtol=1e-5)
 

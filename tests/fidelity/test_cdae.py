@@ -1,4 +1,4 @@
-"""CDAE is the paper's, and free of the mistakes that others have made with it (F3, F14)."""
+"""CDAE against its paper, and against mistakes that other packages make (F3, F14)."""
 
 import dataclasses
 import math
@@ -21,7 +21,7 @@ from tests.nn.small import copy_of, matrix, rows_of
 
 USERS, WIDTH = 12, 17
 WHO = [7, 3, 0, 11, 4, 10, 8]
-"""The users of a batch, in an order of their own: one of them has everything (4), two have nothing (0 and 11)."""
+"""Users of a batch, shuffled: one has all items (4), two have none (0 and 11)."""
 
 
 def all_rows() -> Rows:
@@ -33,7 +33,7 @@ def all_rows() -> Rows:
 def network_of(**chosen: object) -> CDAENetwork:
     with seeded(1):
         network = CDAE(**{"latent": 4, **chosen}).build(Shape(USERS, WIDTH))  # type: ignore[arg-type]
-        # Biases at 0 would hide a forgotten one, and large weights saturate.
+        # Biases at 0 would hide a missing one, and large weights saturate.
         for parameter in network.parameters():
             nn.init.normal_(parameter, std=0.4)
     return network.train()
@@ -86,7 +86,7 @@ class Slow:
         return -y * torch.log(p) - (1 - y) * torch.log(1 - p)
 
     def visit(self, user: int, seen: list[int], read: list[int], drawn: list[int]) -> tuple[Tensor, Tensor]:
-        """Return the loss of a visit and the squares of what it touches."""
+        """Return the loss of a visit and the sum of the squared parameters that it uses."""
         q = self.spec.dropout
         z = self.code(read, self.v[user], 1 / (1 - q) if q < 1 else 0)
         places = [(item, 1) for item in seen] + [(item, 0) for item in drawn]
@@ -116,7 +116,7 @@ class Slow:
 def test_the_loss_and_its_gradients_are_the_papers(
     variant: str, tied: bool, dropout: float, rows: Rows, generator: torch.Generator
 ) -> None:
-    """For a batch of users: the mean over them of what the paper has for one."""
+    """The loss of a batch is the mean of the paper's losses of its users."""
     network = network_of(variant=variant, tied=tied, dropout=dropout, l2=0.3)
     draws = copy_of(generator)
     loss = network.loss(rows, step_with(generator))
@@ -202,7 +202,7 @@ def test_f03_f14_the_loss_looks_only_at_what_was_touched_and_at_what_was_drawn(
 
 
 def with_fixed_draws(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let each user's draws be the same in whatever batch he comes."""
+    """Make each user's draws the same in every batch."""
     drawn = sampling.negatives(all_rows(), 5, torch.Generator().manual_seed(8))
     monkeypatch.setattr(cdae, "negatives", lambda x, per_entry, generator: drawn.take(x.positions))
 
@@ -210,7 +210,7 @@ def with_fixed_draws(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_f03_the_loss_of_a_batch_is_the_mean_of_the_losses_of_its_rows(
     rows: Rows, generator: torch.Generator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The penalty too: neither is a function of the batch size, so neither is the learning rate that fits."""
+    """This includes the penalty: neither depends on the batch size, so neither does the best learning rate."""
     with_fixed_draws(monkeypatch)
     network = network_of(dropout=0.0, l2=0.3)
 
@@ -230,7 +230,7 @@ def test_f03_the_loss_of_a_batch_is_the_mean_of_the_losses_of_its_rows(
 def test_f03_f14_the_penalty_is_of_squares_and_holds_all_that_was_touched(
     rows: Rows, generator: torch.Generator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Each weight decays by l2 times how often a row of the batch touched it, the output layer and biases included."""
+    """Each weight, also of the output layer and biases, decays by l2 times the number of rows that use it."""
     with_fixed_draws(monkeypatch)
     network = network_of(dropout=0.0, l2=0.3)
     penalty = network.loss(rows, step_with(generator)).parts["penalty"]
@@ -262,7 +262,7 @@ def test_f03_f14_the_penalty_is_of_squares_and_holds_all_that_was_touched(
 def test_f03_the_penalty_is_in_the_loss_and_not_added_again_by_the_optimizer() -> None:
     network = network_of(l2=0.3)
     assert network.weight_decay() == 0
-    # Who has nothing is visited all the same: his vector decays, and the output layer has no reason to move.
+    # A user without items is visited too: their vector decays, and the output layer does not move.
     nobody = rows_of(matrix(USERS, WIDTH, density=0))
     before = {name: parameter.detach().clone() for name, parameter in network.named_parameters()}
     network.spec = dataclasses.replace(network.spec, epochs=1, batch_size=USERS, lr=0.01)
@@ -295,7 +295,7 @@ def test_f03_f14_the_defaults_are_the_papers() -> None:
 
 
 def watched(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Rows, Rows]]:
-    """Remember for which rows columns were drawn, and which."""
+    """Record the rows for which negatives are drawn, and the negatives."""
     seen: list[tuple[Rows, Rows]] = []
     genuine: Callable[..., Rows] = sampling.negatives
 
@@ -366,7 +366,7 @@ def test_entries_are_dropped_with_their_probability_and_survivors_scaled(
 
 @pytest.mark.parametrize("tied", [False, True])
 def test_with_everything_dropped_it_is_a_factor_model(tied: bool) -> None:
-    """A user's scores are W' σ(V_u + b) + b', whatever stands in his history."""
+    """A user's scores are W' σ(V_u + b) + b', whatever their history."""
     network = network_of(dropout=1.0, tied=tied, epochs=3, batch_size=5)
     before = network.input.weight.detach().clone()
     network.learn(all_rows(), Run(device="cpu"))
@@ -435,7 +435,7 @@ def test_tied_weights_are_one_matrix_and_untied_ones_two() -> None:
 
 
 def test_weights_start_uniform_as_in_the_authors_code_and_biases_at_nothing() -> None:
-    """Within 4 √(6 / (items + latent))."""
+    """Weights lie within 4 √(6 / (items + latent))."""
     with seeded(3):
         network = CDAE().build(Shape(400, 300))
     limit = 4 * math.sqrt(6 / 350)

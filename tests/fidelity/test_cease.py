@@ -1,4 +1,4 @@
-"""CEASE against its paper: EASE on the interactions with the item features as further rows."""
+"""CEASE against its paper: EASE on the interactions with item features as additional rows."""
 
 import numpy as np
 import torch
@@ -22,13 +22,13 @@ def fitted() -> CEASENetwork:
 
 
 def stacked(features: np.ndarray, n_new: int = 0) -> np.ndarray:
-    """Return X above √ω T (eq. 5), with a column of zeros in X for each item that nobody has interacted with."""
+    """Return X above √ω T (eq. 5), with a column of zeros in X for each cold item."""
     x = np.hstack([INTERACTIONS.toarray(), np.zeros((30, n_new))])
     return np.vstack([x, np.sqrt(WEIGHT) * features.T.astype(np.float64)])
 
 
 def ease(rows: np.ndarray) -> np.ndarray:
-    """B_ij = −P_ij / P_jj off the diagonal, P = (RᵀR + λI)⁻¹."""
+    """Return B with B_ij = −P_ij / P_jj off the diagonal, P = (RᵀR + λI)⁻¹."""
     inverse = np.linalg.inv(rows.T @ rows + L2 * np.eye(rows.shape[1]))
     weights = -inverse / np.diag(inverse)
     np.fill_diagonal(weights, 0)

@@ -25,7 +25,7 @@ def learnt(spec: EASE, data: csr_matrix = DATA) -> EASENetwork:
 
 
 def _by_inverse(data: csr_matrix, l2: float) -> NDArray[np.float64]:
-    """B_ij = −P_ij / P_jj with P = (XᵀX + λI)⁻¹ (eq. 8)."""
+    """Return B with B_ij = −P_ij / P_jj, P = (XᵀX + λI)⁻¹ (eq. 8)."""
     x = data.toarray().astype(np.float64)
     p = np.linalg.inv(x.T @ x + l2 * np.eye(x.shape[1]))
     b = np.array([[-p[i, j] / p[j, j] for j in range(len(p))] for i in range(len(p))])

@@ -70,7 +70,7 @@ def test_the_weights_minimise_the_expected_error_of_what_dropout_took_away(
 ) -> None:
     """E Σ_ui [(u, i) dropped] (x_ui − Σ_j x̃_uj B_ji)² over all 2⁵ masks, x̃ = δ ⊙ x / (1 − p): emphasis a = 1, b = 0.
 
-    As the expectation has a factor p in front of its terms, so has the penalty.
+    The expectation has a factor p in front of its terms, so the penalty has it too.
     """
     x = matrix(14, 5, seed=3, density=0.5, kind=kind).toarray().astype(np.float64)
     left, right = l2 * dropout * np.tile(np.eye(5), (5, 1, 1)), np.zeros((5, 5))
@@ -115,7 +115,7 @@ def test_f21_scores_are_the_history_times_the_weights_not_their_transpose(rank: 
 
 
 class SlowADMM:
-    """The updates as the recipe has them, with every matrix written out."""
+    """The updates of the paper's supplement, with every matrix written out."""
 
     def __init__(self, l2: float, dropout: float, omega: float, u: NDArray[np.float64]) -> None:
         self.diagonal, self.u = GRAM.diagonal(), u
@@ -148,7 +148,7 @@ def test_the_updates_of_low_rank_are_those_of_the_recipe(iterations: int, omega:
     slow = SlowADMM(10.0, 0.3, omega, start.numpy())
     expected = [slow.update() for _ in range(iterations)][-1]
     if omega and rank == 4 and iterations == 6:
-        assert slow.beta.max() > 0.1  # so that its part in the equations is seen
+        assert slow.beta.max() > 0.1  # so that its effect in the equations is visible
     for dtype in ("float64", "float32"):
         factors = _Factors(rows_of(DATA), EDLAE(l2=10.0, dropout=0.3, omega=omega, dtype=dtype), start)
         gap = [factors.update() for _ in range(iterations)][-1]

@@ -34,13 +34,13 @@ def step() -> Step:
 
 
 def slow_output(vectors: Tensor, x: Tensor) -> Tensor:
-    """x · (AAᵀ − I) with the rows of A on the sphere."""
+    """Return x · (AAᵀ − I) with the rows of A at length 1."""
     unit = vectors / vectors.norm(dim=1, keepdim=True)
     return x @ (unit @ unit.T - torch.eye(len(unit), dtype=torch.float64))
 
 
 def slow_loss(vectors: Tensor, x: Tensor, *, relu: bool) -> Tensor:
-    """‖ŷ/‖ŷ‖ − x/‖x‖‖² / 2, mean over users; a row of zeros, which has no direction, counts 1 and not 1/2 or 0."""
+    """Return ‖ŷ/‖ŷ‖ − x/‖x‖‖² / 2, mean over users; a row of zeros, without direction, counts 1, not 1/2 or 0."""
     output = slow_output(vectors, x)
     output = output.clamp_min(0) if relu else output
     full = x.norm(dim=1) > 0
@@ -83,7 +83,7 @@ def test_the_loss_sees_directions_only() -> None:
 
 @every_loss
 def test_scores_are_the_dense_formula_block_by_block(relu: bool) -> None:
-    """The cut at 0 is the loss's alone: it would put all items with a negative score in the order of position."""
+    """Only the loss cuts at 0: in scores, the cut would order all items with a negative score by position."""
     network = made(relu=relu)
     expected = slow_output(network.vectors.detach().double(), dense64(ROWS)).numpy()
     assert (expected < 0).any()
@@ -100,7 +100,7 @@ def test_no_item_says_anything_of_itself() -> None:
     scores = made()(alone).detach()
     np.testing.assert_allclose(scores.diagonal(), 0, atol=1e-6)
     assert scores.abs().max() > 0.5
-    np.testing.assert_allclose(scores, scores.T, atol=1e-6)  # which is why no transposition could be noticed (F21)
+    np.testing.assert_allclose(scores, scores.T, atol=1e-6)  # so a transposition would have no effect (F21)
 
 
 def test_f06_scores_are_those_of_the_code_at_any_time() -> None:
@@ -121,7 +121,7 @@ def test_rows_and_items_without_direction_are_finite(relu: bool) -> None:
     with torch.no_grad():
         network.vectors[2] = 0
     bare = rows_of(csr_matrix((3, 9), dtype=np.float32))
-    itself = rows_of(csr_matrix(np.eye(9, dtype=np.float32)[2:3]))  # after the cut nothing is left of its output
+    itself = rows_of(csr_matrix(np.eye(9, dtype=np.float32)[2:3]))  # after the cut its output is 0
     for rows in (bare, ROWS, itself):
         network.zero_grad()
         loss = network.loss(rows, step()).total

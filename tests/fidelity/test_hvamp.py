@@ -1,4 +1,4 @@
-"""H+Vamp (Gated) is what its authors ran, and free of mistakes that others have made with its like (F1, F6, F12)."""
+"""H+Vamp (Gated) against its authors' code, and against mistakes made with similar models (F1, F6, F12)."""
 
 import math
 from typing import Any
@@ -40,7 +40,7 @@ def number(part: Tensor | float) -> float:
 
 
 class Slow:
-    """The model spelt out densely in float64, with the numbers drawn one after the other."""
+    """The model written out densely in float64, with the same random draws in order."""
 
     def __init__(self, network: HVampNetwork) -> None:
         self.leaves = {name: one.detach().double().requires_grad_() for name, one in network.named_parameters()}
@@ -82,7 +82,7 @@ def log_density(z: Tensor, distribution: Normal) -> Tensor:
 
 
 def log_vamp(z: Tensor, components: Normal) -> Tensor:
-    """(1/K) Σ_k q(z | u_k), one user and one pseudo-input after the other."""
+    """Return ln (1/K) Σ_k q(z | u_k), one user and one pseudo-input after the other."""
     means, log_variances = components
     densities = [
         torch.stack([log_density(row[None], (m[None], v[None]))[0] for m, v in zip(means, log_variances, strict=True)])
@@ -100,7 +100,7 @@ def rows() -> Rows:
 @pytest.mark.parametrize("dropout", [0.0, 0.5])
 @pytest.mark.parametrize("update", [0, 100, 900])
 def test_the_loss_and_its_gradients_are_the_authors(likelihood: str, dropout: float, update: int, rows: Rows) -> None:
-    """−log p(x | z₁, z₂) + β [log q(z₁ | x, z₂) − log p(z₁ | z₂) + log q(z₂ | x) − log (1/K) Σ_k q(z₂ | u_k)]."""
+    """Loss: −log p(x | z₁, z₂) + β [log q(z₁ | x, z₂) − log p(z₁ | z₂) + log q(z₂ | x) − log (1/K) Σ_k q(z₂ | u_k)]."""
     network = network_of(likelihood=likelihood, dropout=dropout)
     slow, step = Slow(network), step_at(update)
     draws = copy_of(step.generator)
@@ -164,7 +164,7 @@ def test_the_pseudo_inputs_lose_entries_like_rows_in_training() -> None:
 
 
 def test_the_prior_of_rows_as_pseudo_inputs_is_the_mean_of_their_posteriors() -> None:
-    """What the prior is for: with the training rows as pseudo-inputs it is the aggregated posterior."""
+    """With the training rows as pseudo-inputs, the prior is the aggregated posterior."""
     given = matrix(6, WIDTH, kind="ones")
     network = network_of(dropout=0.0, pseudo_inputs=6).eval()
     with torch.no_grad():

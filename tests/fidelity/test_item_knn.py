@@ -57,7 +57,7 @@ def test_knn_adds_up_the_largest_similarities(spec: ItemKNN, k: int) -> None:
 @pytest.mark.parametrize("weighting", ["cosine", "tfidf", "bm25"])
 @pytest.mark.filterwarnings("ignore:Method expects CSR input")
 def test_knn_scores_unseen_items_like_implicit(weighting: str) -> None:
-    """Its K counts the item itself, which is its own nearest neighbour here; ours counts the others."""
+    """The K of implicit counts the item itself, which is its own nearest neighbour; ours does not."""
     from implicit import nearest_neighbours as implicit
 
     made = {

@@ -1,4 +1,4 @@
-"""MacridVAE is the paper's: what is fast and sparse in it agrees with the formulas, spelt out densely."""
+"""MacridVAE against its paper: the fast, sparse model agrees with the formulas, written out densely."""
 
 import math
 
@@ -26,7 +26,7 @@ def spec_of(**chosen: object) -> MacridVAE:
 def network_of(spec: MacridVAE, width: int = WIDTH) -> MacridVAENetwork:
     with seeded(1):
         network = spec.build(Shape(50, width))
-        # Biases near 0 would hide a forgotten one.
+        # Biases near 0 would hide a missing one.
         for parameter in network.parameters():
             if parameter.ndim == 1:
                 nn.init.normal_(parameter, std=0.3)
@@ -47,7 +47,7 @@ def rows() -> Rows:
 
 
 class Slow:
-    """The model once more in float64, entry by entry where that is not too slow; gradients come from autograd."""
+    """A slow version of the model in float64, entry by entry where possible; gradients come from autograd."""
 
     def __init__(self, network: MacridVAENetwork) -> None:
         self.spec: MacridVAE = network.spec
@@ -55,12 +55,12 @@ class Slow:
         self.deeper = [name for name in self.weights if name.startswith("encoder.deeper") and name.endswith("weight")]
 
     def logits(self) -> Tensor:
-        """s_ik = cos(h_i, m_k) / τ."""
+        """Return s_ik = cos(h_i, m_k) / τ."""
         h, m = self.weights["items"], self.weights["prototypes"]
         return torch.stack([torch.cosine_similarity(h, one.unsqueeze(0)) for one in m], dim=1) / self.spec.temperature
 
     def gaussians(self, x: Tensor, shares: Tensor, keep: list[Tensor] | None) -> list[tuple[Tensor, Tensor]]:
-        """μ_k and σ_k of each concept; ``keep`` are the factors of dropout."""
+        """Return μ_k and σ_k of each concept; ``keep`` holds the factors of dropout."""
         found = []
         for k in range(self.spec.concepts):
             seen = x * shares[:, k]
@@ -75,7 +75,7 @@ class Slow:
         return found
 
     def scores(self, codes: list[Tensor], shares: Tensor) -> Tensor:
-        """Σ_k c_ik exp(cos(z_k, h_i) / τ)."""
+        """Return Σ_k c_ik exp(cos(z_k, h_i) / τ)."""
         h, total = self.weights["items"], torch.zeros(())
         for k, z in enumerate(codes):
             cosine = torch.cosine_similarity(z.unsqueeze(1), h.unsqueeze(0), dim=2)
@@ -159,7 +159,7 @@ def test_a_draw_of_the_concepts_is_gumbel_softmax() -> None:
 
 
 def test_two_concepts_of_equal_odds_share_uniformly() -> None:
-    """Of Gumbel-softmax with temperature 1 and two equal logits the first share is uniform on (0, 1)."""
+    """With two equal logits, the first share of Gumbel-softmax at temperature 1 is uniform on (0, 1)."""
     network = network_of(spec_of(concepts=2))
     with torch.no_grad():
         network.prototypes[1] = network.prototypes[0]
@@ -229,7 +229,7 @@ def test_one_concept_is_a_vae_on_the_sphere(rows: Rows) -> None:
 
 
 def test_f06_f10_scores_take_the_softmax_and_the_means_whatever_was_trained(rows: Rows) -> None:
-    """Equal from call to call, also of a network that was left in training mode."""
+    """Scores are equal from call to call, also of a network in training mode."""
     network = network_of(spec_of()).train()
     slow = Slow(network)
     shares = torch.softmax(slow.logits(), dim=1)
@@ -249,7 +249,7 @@ def test_a_block_of_items_is_decoded_like_the_whole(rows: Rows) -> None:
 
 
 def test_f01_noise_has_the_priors_deviation(rows: Rows) -> None:
-    """Where σ_k = σ₀, codes lie as far from their means as the prior says, before they are brought to length 1."""
+    """If σ_k = σ₀, codes deviate from their means like the prior, before they are scaled to length 1."""
     network = network_of(spec_of(latent=300, prior_std=0.05, dropout=0.0)).train()
     codes: list[Tensor] = []
     mixture = network._mixture

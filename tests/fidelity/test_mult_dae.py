@@ -1,4 +1,4 @@
-"""Mult-DAE is the paper's, and free of the mistakes that others have made with it (F2, F18, …)."""
+"""Mult-DAE against its paper, and against mistakes that other packages make (F2, F18, …)."""
 
 import math
 
@@ -42,7 +42,7 @@ def rows() -> Rows:
 @pytest.mark.parametrize("hidden", [(), (6,), (7, 6)])
 @pytest.mark.parametrize("dropout", [0.0, 0.5])
 def test_f18_the_loss_and_its_gradients_are_the_papers(hidden: tuple[int, ...], dropout: float, rows: Rows) -> None:
-    """Eq. 2 with z from the corrupted row; every layer but the last has a tanh, the code too."""
+    """The loss is eq. 2 with z from the corrupted row; all layers but the last have a tanh, also the code."""
     network = network_of(MultDAE(latent=4, hidden=hidden, dropout=dropout)).train()
     generator = torch.Generator().manual_seed(4)
     draws = copy_of(generator)
@@ -63,7 +63,7 @@ def test_f18_the_loss_and_its_gradients_are_the_papers(hidden: tuple[int, ...], 
 
 
 def test_f02_the_architecture_is_the_papers_shallow_one() -> None:
-    """[I → 200 → I]."""
+    """The layers are [I → 200 → I]."""
     shapes = {name: tuple(parameter.shape) for name, parameter in MultDAE().build(Shape(9, 70)).named_parameters()}
     assert shapes == {
         "encoder.input.weight": (70, 200),

@@ -1,4 +1,4 @@
-"""Mult-VAE is the paper's, and free of the mistakes that others have made with it (F1, F2, …)."""
+"""Mult-VAE against its paper, and against mistakes that other packages make (F1, F2, …)."""
 
 import math
 
@@ -31,7 +31,7 @@ PAPERS_UPDATES = 46_800
 def network_of(spec: MultVAE, width: int = WIDTH) -> MultVAENetwork:
     with seeded(1):
         network = spec.build(Shape(50, width))
-        # Biases near 0 would hide a forgotten one.
+        # Biases near 0 would hide a missing one.
         for parameter in network.parameters():
             if parameter.ndim == 1:
                 nn.init.normal_(parameter, std=0.3)
@@ -57,7 +57,7 @@ def rows() -> Rows:
 def test_the_loss_and_its_gradients_are_the_papers(
     hidden: tuple[int, ...], dropout: float, update: int, rows: Rows
 ) -> None:
-    """Eq. 5 with one sample of z, dropout on the unit sphere and beta = min(0.2, t / 200,000)."""
+    """The loss is eq. 5 with one sample of z, dropout after normalisation and beta = min(0.2, t / 200,000)."""
     network = network_of(MultVAE(latent=4, hidden=hidden, dropout=dropout)).train()
     step = step_at(update)
     draws = copy_of(step.generator)
@@ -101,7 +101,7 @@ def test_f01_noise_has_unit_deviation(rows: Rows) -> None:
 
 
 def test_f02_the_architecture_is_the_papers_and_the_code_is_not_halved() -> None:
-    """[I → 600 → 200 → 600 → I], where the encoder's output holds 200 means and 200 log-variances."""
+    """The layers are [I → 600 → 200 → 600 → I]; the encoder returns 200 means and 200 log-variances."""
     network = MultVAE().build(Shape(1000, 70))
     shapes = {name: tuple(parameter.shape) for name, parameter in network.named_parameters()}
     assert shapes == {
@@ -139,7 +139,7 @@ def test_f02_f05_f15_f16_the_defaults_are_the_papers() -> None:
 
 
 def test_f05_the_input_is_normalised_before_it_is_dropped(rows: Rows) -> None:
-    """Normalised after it, a row would keep its length whatever was dropped."""
+    """If it were normalised after dropout, a row would keep its length whatever is dropped."""
     network = network_of(MultVAE(latent=4, hidden=(6,))).train()
     inputs: list[Rows] = []
     network.encoder.register_forward_pre_hook(lambda _, given: inputs.append(given[0]))
@@ -176,7 +176,7 @@ def test_f12_beta_rises_with_every_update_not_with_every_epoch() -> None:
 
 
 def test_f06_f10_f15_scores_are_the_mean_codes_without_noise_or_dropout(rows: Rows) -> None:
-    """Equal from call to call, also of a network that was left in training mode."""
+    """Scores are equal from call to call, also of a network in training mode."""
     given = matrix(12, WIDTH)
     network = network_of(MultVAE(latent=4, hidden=(6,))).train()
     slow, x = SlowNetwork(network.encoder, network.decoder), dense64(rows)
@@ -222,7 +222,7 @@ def test_an_items_vector_is_its_row_of_the_output_layer() -> None:
 
 
 def test_the_same_seed_gives_the_same_model_to_the_bit_on_two_threads_too() -> None:
-    """Large enough for the matrix products to be shared out."""
+    """The data are large enough for matrix products to use both threads."""
     rows = rows_of(matrix(400, 700, density=0.05))
     states = []
     for _ in range(2):

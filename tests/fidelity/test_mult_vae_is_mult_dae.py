@@ -15,9 +15,9 @@ LATENT = 3
 
 
 def _twins(rows: Rows) -> tuple[torch.nn.Module, torch.nn.Module]:
-    """Return a Mult-DAE and a Mult-VAE whose means have the same weights; codes are so small that tanh changes nothing.
+    """Return a Mult-DAE and a Mult-VAE whose means have the same weights.
 
-    The one squashes its code by tanh, the other does not: with codes near 0 that is no difference.
+    Only the code of Mult-DAE has a tanh; codes near 0 make that no difference.
     """
     shape = Shape(len(rows), rows.width)
     dae = MultDAE(latent=LATENT, dropout=0.5).build(shape)

@@ -1,4 +1,4 @@
-"""RecVAE is the paper's, and free of the mistakes that others have made with it (F1, F6, F8)."""
+"""RecVAE against its paper, and against mistakes that other packages make (F1, F6, F8)."""
 
 import math
 from typing import Any
@@ -28,19 +28,19 @@ def network_of(width: int = WIDTH, **chosen: Any) -> RecVAENetwork:
     with seeded(1):
         network = RecVAE(**{"latent": LATENT, "width": 6, **chosen}).build(Shape(50, width))
         for parameter in network.parameters():
-            if parameter.ndim == 1:  # biases near 0 and scales of 1 would hide a forgotten one
+            if parameter.ndim == 1:  # biases near 0 and scales of 1 would hide a missing one
                 nn.init.normal_(parameter, mean=0.3, std=0.3)
     return network.train()
 
 
 def watch_codes(network: RecVAENetwork, codes: list[Tensor]) -> None:
-    """Note what the loss of the output layer is given."""
+    """Record the codes that the loss of the output layer reads."""
     nll = network.decoder.nll
     network.decoder.nll = lambda z, *others: codes.append(z) or nll(z, *others)  # type: ignore[method-assign, func-returns-value]
 
 
 def move(network: RecVAENetwork) -> None:
-    """Let the encoder be another than at the beginning of the epoch, as it is after some updates."""
+    """Change the encoder since the beginning of the epoch, as updates do."""
     generator = torch.Generator().manual_seed(8)
     with torch.no_grad():
         for parameter in network.encoder.parameters():
@@ -48,7 +48,7 @@ def move(network: RecVAENetwork) -> None:
 
 
 def ready(network: RecVAENetwork, rows: Rows, epoch: int) -> RecVAENetwork:
-    """Begin an epoch as training does it, which all of its rows are known to."""
+    """Begin an epoch as training does, with all training rows at hand."""
     network._rows = rows
     for one in range(1, epoch + 1):
         network.begin_epoch(one)
@@ -68,7 +68,7 @@ def leaves_of(module: nn.Module) -> Leaves:
 
 
 def slow_encoder(leaves: Leaves, x: Tensor, layers: int, eps: float) -> tuple[Tensor, Tensor]:
-    """h_k = LN(swish(W_k h_{k−1} + Σ_{j<k} h_j)), then mean and log-variance."""
+    """Return mean and log-variance after layers h_k = LN(swish(W_k h_{k−1} + Σ_{j<k} h_j))."""
     hidden: list[Tensor] = []
     for k in range(layers):
         name = f"0.deeper.{k - 1}" if k else "0.input"
@@ -104,7 +104,7 @@ def rows() -> Rows:
 
 @pytest.fixture
 def batch(rows: Rows) -> Rows:
-    """Return some of the rows in another order, the empty first one among them."""
+    """Return some of the rows in another order, among them the first one, which is empty."""
     return rows.take(torch.tensor([9, 0, 4, 7, 1, 2, 8]))
 
 
@@ -114,7 +114,7 @@ def batch(rows: Rows) -> Rows:
 def test_f08_the_loss_of_an_encoder_pass_and_its_gradients_are_the_papers(
     layers: int, eps: float, dropout: float, gamma: float, rows: Rows, batch: Rows
 ) -> None:
-    """−Σ_i x_i log π_i + γ Σ_i x_i Σ_d (log q(z_d) − log p(z_d)), where both terms see the same z."""
+    """The loss is −Σ_i x_i log π_i + γ Σ_i x_i Σ_d (log q(z_d) − log p(z_d)), with one z for both terms."""
     network = network_of(layers=layers, ln_eps=eps, dropout=dropout, gamma=gamma)
     ready(network, rows, ENCODER_PASS)
     old = leaves_of(network.encoder)
@@ -265,7 +265,7 @@ def test_the_old_posteriors_are_no_part_of_the_state_and_go_when_all_is_learnt(r
 
 
 def test_one_optimizer_is_the_papers_two(rows: Rows) -> None:
-    """The moments and the step count of a weight stand still while it rests."""
+    """The moments and the step count of a frozen weight do not change."""
     network, twin = network_of(epochs=9, batch_size=5), network_of(epochs=9, batch_size=5)
     with cpu_threads(1):
         network.learn(rows, Run(device="cpu", seed=3))

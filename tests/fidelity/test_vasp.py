@@ -1,4 +1,4 @@
-"""VASP is the authors': what is fast and sparse in it agrees with the formulas, spelt out densely."""
+"""VASP against its authors' code: the fast, sparse model agrees with the formulas, written out densely."""
 
 import numpy as np
 import pytest
@@ -27,7 +27,7 @@ def spec_of(**chosen: object) -> VASP:
 def network_of(spec: VASP, width: int = WIDTH) -> VASPNetwork:
     with seeded(1):
         network = spec.build(Shape(50, width))
-        # Biases near 0 and factors of 1 would hide forgotten ones.
+        # Biases near 0 and factors of 1 would hide missing ones.
         for parameter in network.parameters():
             if parameter.ndim == 1:
                 nn.init.normal_(parameter, mean=0.5, std=0.5)
@@ -48,13 +48,13 @@ def rows() -> Rows:
 
 
 class Slow:
-    """The model once more, dense and in float64; gradients come from autograd."""
+    """A slow, dense version of the model in float64; gradients come from autograd."""
 
     def __init__(self, network: VASPNetwork) -> None:
         self.w = {name: value.detach().double().requires_grad_() for name, value in network.named_parameters()}
 
     def summed(self, name: str, x: Tensor, layers: int) -> Tensor:
-        """h_k = LN(swish(W_k h_{k−1} + b_k + h_1 + … + h_{k−1})), with 1e-3 in the normalisation."""
+        """Apply h_k = LN(swish(W_k h_{k−1} + b_k + h_1 + … + h_{k−1})), with 1e-3 in the normalisation."""
         before: list[Tensor] = []
         first = self.w[f"{name}.input.weight"]
         for k in range(layers):
@@ -112,7 +112,7 @@ def test_the_loss_and_its_gradients_are_the_formulas(alpha: float, gamma: float,
 
 
 def test_f10_the_divergence_is_the_authors_mean_over_the_code(rows: Rows) -> None:
-    """With mean 1 and variance 1 in each of d dimensions KL(q ‖ p) is d / 2, of which the loss takes a d-th."""
+    """With mean 1 and variance 1 in each of d dimensions, KL(q ‖ p) is d / 2; the loss divides it by d."""
     for latent in (4, 40):
         network = network_of(spec_of(latent=latent))
         with torch.no_grad():
@@ -130,12 +130,12 @@ def test_the_halves_part_each_history_and_swap_their_roles(seed: int) -> None:
     read, predicted = dense64(seen), dense64(hidden)
     n = len(lengths)
     assert read.shape == predicted.shape == (2 * n, 10)
-    assert torch.equal(read[:n] + predicted[:n], (dense64(x) > 0).double())  # all of it, nothing twice, only ones
+    assert torch.equal(read[:n] + predicted[:n], (dense64(x) > 0).double())  # every entry once, and all values 1
     assert torch.equal(read[n:], predicted[:n])
     assert torch.equal(predicted[n:], read[:n])
     assert read[:n].sum(dim=1).tolist() == [length // 2 for length in lengths]
     assert seen.positions.tolist() == hidden.positions.tolist() == [*range(n), *range(n)]
-    for half in (seen, hidden):  # canonical, as all rows are: columns rise inside each row
+    for half in (seen, hidden):  # canonical, like all rows: columns increase within each row
         row, column = half.row_of_entry, half.indices
         assert (column.diff()[row.diff() == 0] > 0).all()
 
@@ -167,7 +167,7 @@ def test_the_diagonal_is_0_from_the_start_and_after_every_update() -> None:
 
 
 def test_no_item_speaks_for_itself_in_the_shallow_path(rows: Rows) -> None:
-    """What the shallow path says of an item does not change when the item itself is seen."""
+    """The shallow path's output of an item does not change if the item itself is in the history."""
     network = network_of(spec_of())
     item = 5
     with torch.no_grad():
@@ -180,7 +180,7 @@ def test_no_item_speaks_for_itself_in_the_shallow_path(rows: Rows) -> None:
 
 
 def test_f06_f10_f15_scores_are_the_log_of_the_product_at_the_mean_code(rows: Rows) -> None:
-    """Equal from call to call, also of a network that was left in training mode; the whole history is read."""
+    """Scores are equal from call to call, also in training mode, and read the whole history."""
     given = matrix(N, WIDTH)
     network = network_of(spec_of()).train()
     slow, x = Slow(network), (dense64(rows) > 0).double()
@@ -210,7 +210,7 @@ def test_a_block_of_items_is_decoded_like_the_whole(rows: Rows) -> None:
 
 
 def test_scores_keep_their_order_where_probabilities_vanish(rows: Rows) -> None:
-    """Three sigmoids of −100 multiply to nothing in single precision; their logarithms add up to −300 and differ."""
+    """Three sigmoids of −100 have the product 0 in single precision; their logarithms add up to −300 and differ."""
     network = network_of(spec_of())
     with torch.no_grad():
         network.deep.bias -= 100

@@ -11,7 +11,7 @@ __all__ = ["BLOCKS", "ITEMS", "block_of", "features", "holdout", "small", "train
 SMALL = {
     "epochs": 40, "batch_size": 16, "latent": 8, "hidden": (16,), "width": 16, "pseudo_inputs": 5, "lr": 0.01,
 }  # fmt: skip
-"""What makes a model fast, for those that have such a hyper-parameter."""
+"""Hyper-parameters that make a model fast, for models that have them."""
 OWN: dict[str, dict[str, Any]] = {
     "cdae": {"lr": 0.1},
     "als": {"l2": 3.0},
@@ -24,14 +24,14 @@ OWN: dict[str, dict[str, Any]] = {
     "macrid_vae": {"lr": 0.03},
     "recvae": {"lr": 0.03},
 }
-"""What else that takes, by the name of the model."""
+"""Further hyper-parameters of fast models, by the name of the model."""
 
 FROM_FEATURES = ("cease", "content_knn")
-"""Models that learn from features of the items."""
+"""Models that learn from item features."""
 
 
 def small(name: str, **chosen: Any) -> Spec:
-    """Return a fast version of a model; layers that it has not by default it does not get."""
+    """Return a fast version of a model; it gets no hidden layers if it has none by default."""
     cls = models.spec_class(name)
     known = {one.name: one.default for one in describe(cls)}
     values = {key: value for key, value in SMALL.items() if known.get(key)} | OWN.get(name, {})

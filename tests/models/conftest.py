@@ -1,3 +1,3 @@
-"""What every test of this folder runs under."""
+"""Fixtures of all tests of this folder."""
 
 from tests.single_thread import single_thread  # noqa: F401

@@ -1,4 +1,4 @@
-"""ALS: what is special about it beside its formula, which tests/fidelity holds up."""
+"""ALS: threads, seeds, saved state, values without limits, and errors; tests/fidelity checks its formula."""
 
 import os
 import subprocess
@@ -84,7 +84,7 @@ def test_without_implicit_an_error_names_it(monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def test_nothing_is_said_about_the_threads_of_blas() -> None:
-    """With more than one of them implicit warns of itself, which is prevented rather than hidden."""
+    """With several BLAS threads implicit itself warns; the limit to one prevents the warning instead of hiding it."""
     code = """
 import pandas as pd
 from recsys_ae import Interactions, Recommender, Run

@@ -1,4 +1,4 @@
-"""AutoRec as its users meet it: ratings, new users, and users and items of whom nothing is known."""
+"""AutoRec for its users: ratings, unknown users, and users and items without ratings."""
 
 from pathlib import Path
 from typing import Any, Literal
@@ -31,7 +31,7 @@ def fit(data: Interactions, orientation: Orientation = "item", **chosen: Any) ->
 
 
 def rated(dense: list[list[float | None]]) -> Interactions:
-    """Return what is not None as ratings, over all rows and columns."""
+    """Return the entries that are not None as ratings, with all rows and columns."""
     known = [(u, i, r) for u, row in enumerate(dense) for i, r in enumerate(row) if r is not None]
     user, item, rating = (np.array(column) for column in zip(*known, strict=True))
     shape = len(dense), len(dense[0])
@@ -63,7 +63,7 @@ def test_predicts_what_is_liked_of_known_and_of_new_users(orientation: Orientati
 
 
 def test_item_based_knows_its_training_users_by_their_ids() -> None:
-    """A known user's history adds nothing; a new user's is all there is."""
+    """The history of a training user adds nothing; that of an unknown user is all there is."""
     data = training_data(rated=True)
     model = fit(data)
     pairs = every_pair(2, 32)
@@ -116,7 +116,7 @@ def test_predictions_stay_between_the_ratings_and_lists_are_ordered_beyond(orien
 @both
 @pytest.mark.parametrize("default", [3.0, 2.5])
 def test_where_nothing_was_rated_the_default_is_predicted(orientation: Orientation, default: float) -> None:
-    """The paper's 3 for users and items without training ratings."""
+    """The paper predicts 3 for users and items without training ratings."""
     data = rated([[5, 1, None, 4], [4, 2, None, 5], [None, None, None, None], [1, 5, None, None]])
     model = fit(data, orientation, default=default)
     nobody = csr_matrix((1, 4), dtype=np.float32)
@@ -145,7 +145,7 @@ def test_users_and_items_without_ratings_do_not_harm_the_others(orientation: Ori
 
 @both
 def test_negative_ratings_and_ratings_of_0_are_ratings(orientation: Orientation) -> None:
-    """What is stored was observed, a 0, too: the model learns to predict it."""
+    """Stored entries are observed, also zeros: the model learns to predict them."""
     dense: list[list[float | None]] = [[-9, 0, None, 8], [-8, None, 0, 9], [8, 0, 0, -9], [9, 0, 0, -8], [8, 0, 0, -9]]
     data = rated(dense)
     assert data.nnz == 18
@@ -177,7 +177,7 @@ def test_every_optimizer_learns_from_all_rows_at_once(
 
 
 def test_validation_keeps_the_weights_of_the_least_error() -> None:
-    """Also where the users are known: then theirs are the weights of that epoch."""
+    """This also holds for training users, whose vectors are the weights of that epoch."""
     noise = np.random.default_rng(0).integers(1, 6, (30, 20)).astype(np.float32)
     split = split_ratings(rated(noise.tolist()), test=0.2, valid=0.2)
     assert split.valid is not None

@@ -1,4 +1,4 @@
-"""What a blend takes for a member, and which models can be mixed."""
+"""Members of a blend: how they are written, and which models can be mixed."""
 
 import dataclasses
 from collections.abc import Mapping
@@ -125,7 +125,7 @@ def test_the_models_that_are_blended_stay_as_they_are() -> None:
     for model, (scores, facts, history, spec) in zip(models, before, strict=True):
         np.testing.assert_array_equal(model.score(data.matrix), scores)
         assert (model.metadata, model.history, model.spec) == (facts, history, spec)
-    models[0].fit(training_data(seed=4), run=CPU)  # and a model that is fitted again leaves the blend alone
+    models[0].fit(training_data(seed=4), run=CPU)  # fitting a member again does not change the blend
     np.testing.assert_array_equal(blended.score(data.matrix), expected)
 
 
@@ -145,8 +145,8 @@ def test_models_of_other_data_are_refused_and_the_difference_is_named() -> None:
     for other, said in (
         (fewer, r"model 2 \(popularity\) knows 30 items and model 1 \(ease\) 32; fit both on the same split"),
         (Interactions(data.matrix, data.users, pd.Index(renamed)), "differ first at position 3: 5000 and 1003"),
-        (Interactions(data.matrix * 2, data.users, data.items), "users, items or values differ"),
-        (Interactions(data.matrix, data.users + 1, data.items), "users, items or values differ"),
+        (Interactions(data.matrix * 2, data.users, data.items), "users, items or ratings differ"),
+        (Interactions(data.matrix, data.users + 1, data.items), "users, items or ratings differ"),
     ):
         with pytest.raises(DataError, match=said):
             blend([model, fitted(Popularity(), other)])

@@ -1,4 +1,4 @@
-"""BPR: what is special about it beside its formula, which tests/fidelity holds up."""
+"""BPR: threads, seeds, values, saved state, penalty, and errors; tests/fidelity checks its formula."""
 
 import sys
 
@@ -22,7 +22,7 @@ def fitted(spec: BPR = SPEC, data: Interactions | None = None, **run: int) -> Re
 
 
 def test_threads_do_not_change_a_bit() -> None:
-    """More threads than one would race; so one is what it uses."""
+    """Several threads would race, so the model always uses one."""
     one, two = (fitted(threads=threads).network.state_dict() for threads in (1, 2))
     assert all(torch.equal(one[name], two[name]) for name in one)
 

@@ -1,4 +1,4 @@
-"""BSPM on users and items without entries, its state, and how its work is cut; tests/fidelity holds up its formulas."""
+"""BSPM on users and items without entries, its state and its chunks; tests/fidelity checks its formulas."""
 
 import numpy as np
 import pytest
@@ -62,14 +62,14 @@ def test_scores_do_not_depend_on_how_the_work_is_cut(cells: int, monkeypatch: py
 
 
 def test_what_it_holds_grows_with_the_interactions_and_not_with_the_square_of_the_items() -> None:
-    """Beside 8 bytes an edge there are a vector and a root for each item, and a bound for each user."""
+    """The state has 8 bytes per edge, a vector and a root for each item, and an offset for each user."""
     state = learnt(matrix(60, 300, seed=1, density=0.02)).state_dict()
     edges = matrix(60, 300, seed=1, density=0.02).nnz
     assert sum(tensor.nbytes for tensor in state.values()) == 8 * edges + 4 * (61 + 300 + 6 + 300 * 6)
 
 
 def test_another_graph_can_take_the_place_of_one_that_has_scored() -> None:
-    """What was made of the old graph is not used for the new."""
+    """The cached transpose of the old graph is not used for the new one."""
     network, other = learnt(), learnt(matrix(60, 14, seed=8, density=0.5))
     network(rows_of(DATA))
     network.load_state_dict(other.state_dict())

@@ -1,4 +1,4 @@
-"""CDAE knows its training users, and serves new ones like any other model."""
+"""CDAE for training users, by their ids, and for unknown users, by their histories."""
 
 from pathlib import Path
 
@@ -92,7 +92,7 @@ def test_the_users_come_back_with_the_model(model: Recommender, tmp_path: Path) 
 
 
 def test_the_validation_knows_the_users_that_it_names() -> None:
-    """What is measured in training is what `evaluate` measures, for known users and for new ones."""
+    """Training measures the same as `evaluate`, for training users and for unknown ones."""
     data, reports = named(), []
     strangers = holdout(data)
     rng = np.random.default_rng(3)
@@ -135,7 +135,7 @@ def test_every_variant_learns_the_blocks(variant: str, tied: bool) -> None:
 
 
 def test_the_user_vector_alone_knows_a_users_block() -> None:
-    """With everything dropped, what is recommended comes from the id; a new user gets the same as every other."""
+    """With everything dropped, recommendations depend on the id only; all unknown users get the same."""
     data = training_data()
     model = Recommender(small("cdae", dropout=1.0, epochs=80)).fit(data, run=CPU)
     items, _ = model.recommend(data.matrix, k=3, users=data.users)

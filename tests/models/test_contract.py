@@ -1,4 +1,4 @@
-"""Contract of every model of the folder, on data with a known answer."""
+"""Contract tests of all models, on data with a known answer."""
 
 import random
 import re
@@ -39,7 +39,7 @@ class Notebook(NoTracker):
 
 
 class OurContract(ModelContract):
-    """What the models of this package do besides."""
+    """Further requirements on the models of this package."""
 
     def test_nothing_dense_of_the_size_users_by_items_is_made(self) -> None:
         if self.spec.name() == "blend":

@@ -1,4 +1,4 @@
-"""EASE on items without users, on rows without entries, and where memory is short; the memory of EDLAE, too."""
+"""EASE on items without users, on rows without entries, and with little memory; also the memory of EDLAE."""
 
 import subprocess
 import sys
@@ -67,7 +67,7 @@ def test_a_row_that_is_twice_there_counts_like_a_row_of_twice_the_weight() -> No
 
 
 def test_memory_is_that_of_the_inverse_and_the_float32_weights() -> None:
-    """Gowalla's 40,981 items: in single precision the one matrix of 6.3 GiB, in double 12.5 and the weights' 6.3."""
+    """Gowalla's 40,981 items take one matrix of 6.3 GiB in single precision, or 12.5 and the weights' 6.3 in double."""
     shape = Shape(29_858, 40_981)
     assert EASE(dtype="float32").memory(shape) == 4 * 40_981**2
     assert EASE(dtype="float64").memory(shape) == 12 * 40_981**2
@@ -128,7 +128,7 @@ def test_where_memory_is_short_nothing_is_built_and_the_way_out_is_named(monkeyp
     monkeypatch.setattr(EASE, "build", lambda *_: pytest.fail("built although memory is short"))
     with pytest.raises(TrainingError, match="60 users and 12 items") as raised:
         Recommender(EASE()).fit(data, run=CPU)
-    for part in ("ease needs 0.0 GiB", "0.0 GiB are free", "--min-item-users", "--dtype float32", "elsa"):
+    for part in ("ease needs 0.0 GiB", "0.0 GiB are free", "min_item_users", "dtype = 'float32'", "elsa"):
         assert part in str(raised.value)
 
 

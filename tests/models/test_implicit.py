@@ -1,4 +1,4 @@
-"""What models need that another package computes."""
+"""Helpers of the models that the package implicit fits."""
 
 import importlib
 

@@ -1,4 +1,4 @@
-"""Item kNN: what is special about it beside its formula, which tests/fidelity holds up."""
+"""Item kNN: threads, neighbours, chunks, extreme values, and errors; tests/fidelity checks its formula."""
 
 import sys
 
@@ -30,7 +30,7 @@ def test_threads_do_not_change_a_bit() -> None:
 
 
 def test_no_item_is_its_own_neighbour() -> None:
-    """What somebody has seen is scored by the rest of the history; alone it scores 0."""
+    """An item of the history is scored by the rest of the history, and scores 0 alone."""
     data = training_data()
     model = Recommender(ItemKNN()).fit(data, run=Run(device="cpu"))
     scores = model.score(csr_matrix(np.eye(32, dtype=np.float32)))
@@ -61,7 +61,7 @@ def test_only_as_many_places_are_held_as_there_are_other_items() -> None:
 
 @pytest.mark.parametrize("weighting", ["cosine", "tfidf", "bm25"])
 def test_a_user_with_all_items_but_one_does_no_harm(weighting: str) -> None:
-    """The logarithm by which tf-idf and BM25 weigh is 0 for such a user, and an item of no other user has no length."""
+    """Such a user has weight log 1 = 0 in tf-idf and BM25, and an item of no other user has norm 0."""
     data = csr_matrix(np.array([[1, 1, 1, 0], [1, 1, 0, 0], [1, 0, 0, 0]], np.float32))
     network = learnt(ItemKNN(weighting=weighting), data)  # type: ignore[arg-type]
     assert network.similarities.isfinite().all()
@@ -78,7 +78,7 @@ def test_values_of_any_size_give_finite_similarities(weighting: str, factor: flo
 
 
 def test_items_are_alike_that_are_neighbours_or_have_the_same_ones() -> None:
-    """Two items that only have each other are alike, though their neighbours differ."""
+    """Two items that have only each other are similar, though their neighbours differ."""
     data = csr_matrix(np.array([[1, 1, 0, 0, 0], [1, 1, 0, 0, 0], [0, 0, 1, 1, 0], [0, 0, 0, 1, 1]], np.float32))
     vectors = torch.nn.functional.normalize(learnt(ItemKNN(neighbors=2), data).item_vectors(), dim=1)
     cosine = vectors @ vectors.T
@@ -90,7 +90,9 @@ def test_items_are_alike_that_are_neighbours_or_have_the_same_ones() -> None:
 def test_too_many_items_are_not_compared(monkeypatch: pytest.MonkeyPatch) -> None:
     model = Recommender(ItemKNN()).fit(training_data(), run=Run(device="cpu"))
     monkeypatch.setattr(neighbors, "free_memory", lambda device: 1000)
-    with pytest.raises(UnsupportedError, match=r"takes 0\.0 GiB for 32 items, and 0\.0 GiB are free"):
+    with pytest.raises(
+        UnsupportedError, match=r"needs 0\.0 GiB for the similarities of 32 items, and 0\.0 GiB are free"
+    ):
         model.similar([0])
 
 

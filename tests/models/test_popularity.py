@@ -1,4 +1,4 @@
-"""Popularity counts."""
+"""Popularity: counts of users as scores."""
 
 import numpy as np
 import pandas as pd

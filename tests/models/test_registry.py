@@ -1,4 +1,4 @@
-"""The folder is the registry."""
+"""Registry of the models: names, classes and summaries of the files of a folder."""
 
 import json
 from pathlib import Path
