@@ -14,7 +14,6 @@ STRENGTHS = tuple(10 ** (power / 2) for power in range(-8, 9))
 VALIDATION_ROWS = 256
 """Training rows whose scores select the penalty."""
 
-
 RANK = 1024
 """Largest number of principal components of the features."""
 
@@ -43,7 +42,7 @@ class ItemMap(nn.Module):
         """Return the map fitted to a trained network.
 
         For each strength, the weights of every item are predicted from all other items (leave-one-out, in closed form).
-        The strength with the least error of the scores of some training rows is selected, not of the weights.
+        The strength is selected by the error of the scores of some training rows, not by the error of the weights.
         """
         vectors, weights = items.dense(), network.item_weights()[items.positions].float()
         item_map = cls(vectors.shape[1], weights.shape[1]).to(vectors.device)

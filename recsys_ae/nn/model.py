@@ -80,7 +80,7 @@ class Spec(Identity, ABC):
         return "rmse" if self.feedback == "explicit" else "ndcg@100"
 
     def resolved(self, stats: Stats) -> Self:
-        """Return these hyper-parameters with numbers for those that depend on the data, such as ``"auto"``.
+        """Return these hyper-parameters with a number for each word that depends on the data, such as ``"auto"``.
 
         Called before `build`. By default no hyper-parameter depends on the data.
         """
@@ -145,7 +145,7 @@ class Model(nn.Module, ABC):
         """
 
     def rate(self, z: Tensor, rows: Tensor, items: Tensor) -> Tensor:
-        """Return predicted ratings, ``(m,)``: entry ``j`` is for the code ``z[rows[j]]`` for the item ``items[j]``.
+        """Return predicted ratings, ``(m,)``: entry ``j`` is for the code ``z[rows[j]]`` and the item ``items[j]``.
 
         Raises
         ------

@@ -17,7 +17,7 @@ ROWS = 512
 """Least number of rows in a chunk; with fewer, matrix products wait for memory. Columns are split instead."""
 
 MOST = 2**28
-"""Largest number of numbers held at a time on a GPU: 1 GiB of float32."""
+"""Numbers held at a time on a GPU, at most: 1 GiB of float32."""
 
 BYTES = 32
 """Bytes that a number may take on a GPU while it is computed, copied and searched: eight times float32."""

@@ -77,7 +77,10 @@ def score_blocks(
     positions: np.ndarray | None = None,
     cells: int | None = None,
 ) -> Iterator[tuple[slice, Tensor]]:
-    """Yield consecutive blocks of items, and the scores of all rows for them, ``(n, block)`` float32, not shared."""
+    """Yield consecutive blocks of items, and the scores of all rows for them, ``(n, block)`` float32.
+
+    The caller may overwrite the scores.
+    """
     n, n_items = histories.shape
     device = fallback.device
     network.eval()
@@ -100,12 +103,12 @@ def _restriction(candidates: Candidates, chunk: slice, device: torch.device) -> 
     def restrict(scores: Tensor, block: slice) -> None:
         flat = scores.view(-1)
         if allowed is not None:
-            positions = _places(allowed, block)
+            positions = _flat_positions(allowed, block)
             allowed_scores = flat[positions]
             flat.fill_(-torch.inf)
             flat[positions] = allowed_scores
         for entries in denied:
-            flat.index_fill_(0, _places(entries, block), -torch.inf)
+            flat.index_fill_(0, _flat_positions(entries, block), -torch.inf)
         if to_all is not None:
             scores.masked_fill_(to_all[block], -torch.inf)
 
@@ -120,7 +123,7 @@ def _entries(matrix: csr_matrix, chunk: slice, device: torch.device) -> Entries:
     return torch.from_numpy(rows).to(device), torch.from_numpy(columns).to(device)
 
 
-def _places(entries: Entries, block: slice) -> Tensor:
+def _flat_positions(entries: Entries, block: slice) -> Tensor:
     """Return the flat positions, in a block of columns, of the entries in that block."""
     rows, columns = entries
     width, columns = block.stop - block.start, columns - block.start
@@ -188,22 +191,22 @@ def validation(
     """Return a function that computes these metrics of the network, in its current state, on the validation users."""
     if holdout.targets.nnz == 0:
         raise DataError("the validation users have no targets; hold out some of their interactions")
-    lists = [name for name in names if not metrics.smaller_is_better(name)]
-    errors = [name for name in names if metrics.smaller_is_better(name)]
-    k = max((metrics.parse(name).k for name in lists), default=0)
+    ranking_metrics = [name for name in names if not metrics.smaller_is_better(name)]
+    error_metrics = [name for name in names if metrics.smaller_is_better(name)]
+    k = max((metrics.parse(name).k for name in ranking_metrics), default=0)
     histories, targets = canonical(holdout.histories), holdout.targets
     candidates = Candidates(denied=(histories,))
     pairs = np.repeat(np.arange(targets.shape[0]), np.diff(targets.indptr)), targets.indices.astype(np.int64)
 
     def measure() -> dict[str, float]:
         measured = {}
-        if lists:
+        if ranking_metrics:
             top, _ = rank(network, histories, k, candidates=candidates, fallback=fallback, positions=positions)
-            values = metrics.per_user(top, targets, lists)
-            measured = {name: float(np.nanmean(values[name])) for name in lists}
-        if errors:
+            values = metrics.per_user(top, targets, ranking_metrics)
+            measured = {name: float(np.nanmean(values[name])) for name in ranking_metrics}
+        if error_metrics:
             predicted = predict(network, histories, pairs, positions)
-            measured |= {name: metrics.error(name, predicted, targets.data) for name in errors}
+            measured |= {name: metrics.error(name, predicted, targets.data) for name in error_metrics}
         return measured
 
     return measure

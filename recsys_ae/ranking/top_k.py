@@ -43,7 +43,7 @@ def best_keys(scores: Tensor, k: int, start: int = 0, previous: Tensor | None = 
         starts = torch.arange(0, width, size, device=scores.device)
         heads = functional.max_pool1d(scores.unsqueeze(1), size, ceil_mode=True).squeeze(1)
         runs = _keys(heads, start + starts)
-        # A run whose largest score is below the worst of full previous keys holds none of the best.
+        # A run whose largest score is below all k previous keys holds none of the best.
         full = previous is not None and previous.shape[1] == k
         n = k if previous is None or not full else int((runs > previous.amin(dim=1, keepdim=True)).sum(dim=1).max())
         runs = _largest(runs, min(n, k, runs.shape[1]))

@@ -134,7 +134,7 @@ def test_allow_and_deny_reach_the_new_items() -> None:
     assert (np.sort(items, axis=1)[:, -8:] == np.arange(32, 40)).all()
 
 
-def test_nobodys_history_gets_the_known_items_first() -> None:
+def test_an_empty_history_gets_the_training_items_first() -> None:
     items, scores = fitted("ease").recommend(csr_matrix((1, 32), dtype=np.float32), k=40, cold_items=new())
     assert set(items[0, :32].tolist()) == set(range(32))
     assert (scores[0, 32:] == 0).all()
@@ -161,18 +161,18 @@ def test_bad_features_are_refused() -> None:
     with pytest.raises(DataError, match="none of the 32 items has features: the 32 rows have the ids x0, x1, x2 and"):
         Recommender(EASE()).fit(data, item_features=foreign, run=CPU)
     both = features(pd.Index([*NEW, 1000], dtype=object), np.append(NEW_BLOCKS, 0))
-    with pytest.raises(DataError, match="1 of the 9 cold items are items of the model, the first is 1000"):
+    with pytest.raises(DataError, match="1 of the 9 cold items are known to the model, the first is 1000"):
         model.recommend(histories("ease"), cold_items=both)
     fewer = Features(np.ones((1, 4)), NEW[:1], pd.Index(["f0", "f1", "f2", "f3"]))
     with pytest.raises(DataError, match="1 of 5 columns are missing, the first is 'f4'"):
         model.recommend(histories("ease"), cold_items=fewer)
-    with pytest.raises(ConfigError, match="only_cold recommends nothing without cold_items"):
+    with pytest.raises(ConfigError, match="only_cold needs features of cold items; set cold_items"):
         model.recommend(histories("ease"), only_cold=True)
     image = Features(np.ones((1, 4)), NEW[:1], pd.Index(range(4)), (1, 2, 2))
     with pytest.raises(DataError, match="these features are images of 1 × 2 × 2, but the model was fitted on a table"):
         model.recommend(histories("ease"), cold_items=image)
     without = Recommender(EASE()).fit(data, run=CPU)
-    with pytest.raises(UnsupportedError, match="was fitted without features of items"):
+    with pytest.raises(UnsupportedError, match="was fitted without item features"):
         without.recommend(histories("ease"), cold_items=new())
 
 
@@ -223,7 +223,7 @@ def test_only_models_that_can_do_so_claim_it() -> None:
         assert (type(network).score_new is Model.score_new) == (name in SILENT)
 
 
-def test_a_damaged_map_is_refused(tmp_path: Path) -> None:
+def test_a_corrupt_map_is_refused(tmp_path: Path) -> None:
     fitted("ease").save(tmp_path / "model")
     (tmp_path / "model" / "columns.json").write_text("{}", encoding="utf-8")
     with pytest.raises(ArtefactError, match=r"columns\.json does not match its checksum"):
@@ -258,7 +258,7 @@ def test_new_items_can_be_learnt_after_the_fit() -> None:
         *(one.recommend(histories("ease"), k=9, cold_items=new()) for one in (model, at_once)), strict=True
     ):
         np.testing.assert_array_equal(first, second)
-    with pytest.raises(UnsupportedError, match="cease learns from features in its fit"):
+    with pytest.raises(UnsupportedError, match="cease learns from item features in fit"):
         fitted("cease").fit_cold_items(data, told(data))
-    with pytest.raises(DataError, match="these are other items than those"):
+    with pytest.raises(DataError, match="the items of train are not those that the model was fitted on"):
         model.fit_cold_items(data.onto(data.items[:5]), told(data))

@@ -103,7 +103,7 @@ def test_items_that_are_alike_are_predicted_from_each_other_before_any_training(
     assert (blocks[found] == np.arange(4)[:, None]).mean() > 0.9
 
 
-def test_a_pull_keeps_items_where_they_began() -> None:
+def test_anchor_l2_keeps_items_near_their_initial_embeddings() -> None:
     data = training_data()
     vectors = features(data.items, block_of(data))
 
@@ -123,7 +123,7 @@ def test_a_pull_keeps_items_where_they_began() -> None:
     assert history[0]["distance"] > 0
 
 
-def test_the_cost_of_a_pull_is_the_squared_distance() -> None:
+def test_the_anchor_penalty_is_the_squared_distance() -> None:
     table, items = torch.nn.Parameter(torch.randn(12, 3)), some(4, 3)
     anchors = Anchors([table], items.positions)
     assert float(anchors.cost([table]).detach()) == 0
@@ -137,7 +137,7 @@ def test_the_cost_of_a_pull_is_the_squared_distance() -> None:
     torch.testing.assert_close(table.grad, expected)
 
 
-def test_a_pull_to_nothing_and_of_few_items_is_refused() -> None:
+def test_anchor_l2_is_refused_without_item_features_and_with_sampled_items() -> None:
     with pytest.raises(ConfigError, match=r"anchor_l2 = 1\.0 needs item features; give item_features, or"):
         Recommender(small("mult_dae", anchor_l2=1.0)).fit(training_data(), run=Run(device="cpu"))
     with pytest.raises(ConfigError, match=r"anchor_l2 = 1\.0 updates all items, but sampled_items = 10 only a few"):

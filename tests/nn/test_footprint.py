@@ -32,7 +32,7 @@ def test_a_sampled_softmax_needs_no_gradient_of_the_tables_and_few_outputs() -> 
     assert parts["outputs of a batch"] == 4 * 50 * 40
 
 
-def test_logits_of_a_large_catalogue_are_not_all_held() -> None:
+def test_logits_of_a_large_catalog_are_not_all_held() -> None:
     million = Shape(1_000_000, 1_000_000)
     assert memory(MultVAE(), million, 1)["outputs of a batch"] == 4 * CELLS
     assert memory(MultVAE(batch_size=20), million, 1)["outputs of a batch"] == 4 * 20 * 1_000_000
@@ -44,7 +44,7 @@ def test_a_closed_form_tells_its_matrix_and_a_count_nothing() -> None:
     assert memory(Popularity(), SHAPE, 9_000) == {}
 
 
-def test_what_an_update_holds_beside_the_weights_is_not_forgotten() -> None:
+def test_temporary_matrices_of_an_update_are_counted() -> None:
     shape = Shape(10, 40_000)
     assert sum(memory(VASP(), shape, 1).values()) >= VASP().memory(shape)
 

@@ -37,7 +37,7 @@ def test_a_sparse_layer_equals_the_dense_layer_forwards_and_backwards() -> None:
     np.testing.assert_allclose(layer.bias.grad.numpy(), bias.grad.numpy(), rtol=1e-5, atol=1e-6)
 
 
-def test_an_item_that_nobody_touched_gets_no_gradient() -> None:
+def test_an_item_without_interactions_gets_no_gradient() -> None:
     given = csr_matrix(np.array([[1, 0, 2], [3, 0, 0]], np.float32))
     layer = SparseLinear(3, 4)
     layer(rows_of(given)).sum().backward()

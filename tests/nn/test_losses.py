@@ -70,7 +70,7 @@ def test_f05_logits_of_ten_thousand_do_not_overflow() -> None:
     np.testing.assert_allclose(gradient.numpy(), slope, rtol=1e-5, atol=1e-7)
 
 
-def test_a_catalogue_of_one_item_is_certain() -> None:
+def test_a_catalog_of_one_item_is_certain() -> None:
     value, gradient = _fast_multinomial(np.array([[7.0]], np.float32), rows_of(csr_matrix(np.ones((1, 1), np.float32))))
     assert value == 0
     assert gradient.tolist() == [[0]]
@@ -240,7 +240,7 @@ def test_the_bernoulli_loss_and_its_gradient_are_the_formulas_with_probabilities
     assert not leaf.grad.numpy()[outside].any()
 
 
-def test_a_bernoulli_target_is_touched_or_not_whatever_its_value() -> None:
+def test_every_entry_is_a_bernoulli_target_whatever_its_value() -> None:
     ones, ratings = matrix(9, 7, kind="ones"), matrix(9, 7)
     assert (ones.indices == ratings.indices).all()
     assert ratings.data.max() > 1
@@ -316,7 +316,7 @@ def test_the_focal_loss_of_a_product_of_probabilities_near_0_and_1_has_finite_gr
         assert logits.grad.isfinite().all()
 
 
-def test_a_focal_target_is_touched_or_not_whatever_its_value() -> None:
+def test_every_entry_is_a_focal_target_whatever_its_value() -> None:
     log_p = torch.from_numpy(_log_probabilities(9, 7))
     ones, ratings = rows_of(matrix(9, 7, kind="ones")), rows_of(matrix(9, 7))
     assert focal(log_p, ones).item() == focal(log_p, ratings).item()

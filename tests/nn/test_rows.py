@@ -169,7 +169,7 @@ def test_any_sparse_matrix_becomes_canonical(form: type, dtype: type) -> None:
     np.testing.assert_array_equal(result.toarray(), GIVEN.toarray().astype(dtype).astype(np.float32))
 
 
-def test_what_is_not_canonical_is_made_so_without_touching_it() -> None:
+def test_a_matrix_becomes_canonical_in_a_copy() -> None:
     data, indices, indptr = (
         np.array([1, 2, 4], np.float32),
         np.array([2, 0, 2], np.int32),

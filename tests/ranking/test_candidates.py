@@ -70,7 +70,7 @@ def test_lists_for_each_row_are_sparse_matrices_of_any_form(form: type) -> None:
     np.testing.assert_array_equal(candidates.denied[1].toarray(), own)
 
 
-def test_further_items_are_left_out_besides_the_seen_and_the_denied() -> None:
+def test_excluded_items_are_left_out_besides_the_seen_and_the_denied() -> None:
     more = csr_matrix(np.array([[0, 1, 0, 0], [0, 0, 1, 0]], np.float32))
     candidates = Candidates.of(HISTORIES, deny=[3], exclude=more)
     assert [one.toarray().tolist() for one in candidates.denied] == [m.toarray().tolist() for m in (HISTORIES, more)]

@@ -121,7 +121,7 @@ def test_lists_end_in_nothing_where_nothing_is_left() -> None:
     assert lengths.min() < WIDTH
 
 
-def test_a_longer_list_than_the_catalogue_holds_the_catalogue() -> None:
+def test_a_list_longer_than_the_catalog_holds_the_catalog() -> None:
     items, scores = _of(_weights(), k=1000)
     assert items.shape == scores.shape == (N, WIDTH)
 
@@ -158,14 +158,14 @@ def test_each_row_has_its_own_lists() -> None:
     assert (found[0][[1, 2]] == -1).all()
 
 
-def test_each_row_has_its_own_list_beside_one_for_all() -> None:
+def test_a_list_per_row_combines_with_a_list_for_all_rows() -> None:
     weights, seen = _weights(), HISTORIES.toarray() != 0
     own = np.random.default_rng(4).random((N, WIDTH)) < 0.6
     found = _of(weights, allow=csr_matrix(own), deny=[0, 1, 2])
     _assert_equal(found, _slow_rank(weights, WIDTH, denied=seen | ~own | (np.arange(WIDTH) < 3)))
 
 
-def test_lists_are_given_by_the_places_of_a_matrix_not_by_its_values() -> None:
+def test_an_allow_matrix_counts_by_its_entries_not_by_their_values() -> None:
     own = csr_matrix((np.array([0, -1, 5]), [1, 2, 3], [0, 3] + [3] * (N - 1)), shape=(N, WIDTH))
     items, _ = _of(_weights(), allow=own, exclude_seen=False)
     assert sorted(items[0][:3].tolist()) == [1, 2, 3]
@@ -380,7 +380,7 @@ WHO[[1, 8, 9, 22]] = UNKNOWN_USER
 
 @pytest.mark.parametrize("positions", [WHO, None])
 @pytest.mark.parametrize(("cells", "least_rows", "n_chunks"), [(1, 1, 23), (1, 5, 5), (60, 4, 6), (2**20, 256, 1)])
-def test_a_network_is_told_who_each_row_is_in_every_chunk_and_else_that_nobody_is_known(
+def test_every_chunk_passes_the_positions_of_its_rows_and_without_them_all_users_are_unknown(
     positions: NDArray[np.int64] | None, cells: int, least_rows: int, n_chunks: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(chunks, "ROWS", least_rows)
@@ -476,7 +476,7 @@ def test_validation_measures_lists_and_errors_side_by_side() -> None:
         assert validation(Knowing(), POPULARITY, _holdout(targets), [name], WHO)() == {name: both[name]}
 
 
-def test_validation_knows_nobody_unless_told() -> None:
+def test_validation_takes_users_as_unknown_without_positions() -> None:
     targets = np.ones((N, WIDTH), bool)
     network = Knowing()
     validation(network, POPULARITY, _holdout(targets), ["rmse", "recall@5"])()

@@ -110,7 +110,7 @@ class _BestWeights:
 
 
 class _Updates(Generic[RowsT, SpecT]):
-    """State of the optimization: optimizer, moving average, loss scaling and the number of updates."""
+    """State of the updates: optimizer, moving average, loss scaling and number of updates so far."""
 
     def __init__(
         self,

@@ -72,7 +72,7 @@ def test_of_nothing_it_is_zero(n: int) -> None:
     assert gram(rows_of(csr_matrix(np.zeros((n, 7), np.float32)))).tolist() == np.zeros((7, 7)).tolist()
 
 
-def test_rows_that_are_long_beside_the_width_meet_dense_blocks() -> None:
+def test_rows_that_are_long_compared_with_the_width_use_dense_blocks() -> None:
     """Each row of k entries costs k² multiplications of one kind or k · width / 2 of the other."""
     assert cooccurrence._long(csr_matrix(np.ones((5, 12), np.float32)))
     assert cooccurrence._long(csr_matrix((np.ones(100), np.arange(100), [0, 100]), shape=(1, 3999)))

@@ -67,7 +67,7 @@ def test_a_gram_matrix_that_has_no_inverse_needs_a_penalty(dtype: Dtype, columns
 
 
 @every_dtype
-def test_an_item_that_nobody_has_needs_a_penalty_even_with_dropout(dtype: Dtype) -> None:
+def test_an_item_without_interactions_needs_a_penalty_even_with_dropout(dtype: Dtype) -> None:
     bare = rows_of(csr_matrix(DENSE * (np.arange(12) != 5)))
     with pytest.raises(TrainingError, match=r"l2 = 0\.0 is too small"):
         Plain(12).solve(bare, dtype, 0.0, dropout=0.5)

@@ -75,7 +75,7 @@ def test_places_may_repeat_within_a_row(entries: int) -> None:
     torch.testing.assert_close(sampled_products.products(left, right, at), expected)
 
 
-def test_nobody_is_told_that_sparse_matrices_are_in_beta() -> None:
+def test_pytorchs_warning_of_sparse_matrices_is_suppressed() -> None:
     code = (
         "import torch; from recsys_ae.nn.linear import sampled_products; from tests.nn.small import matrix, rows_of\n"
         "sampled_products.products(torch.ones(9, 2), torch.ones(7, 2), rows_of(matrix(9, 7)))"

@@ -140,12 +140,12 @@ def test_the_mean_of_the_sampled_sums_is_the_sum_over_all() -> None:
     assert np.mean(found) == pytest.approx(expected, abs=4 * error + 0.01 * expected)
 
 
-def test_a_sample_as_large_as_the_catalogue_is_no_sample() -> None:
+def test_a_sample_as_large_as_the_catalog_is_the_full_softmax() -> None:
     assert SoftmaxOutput(5, 30, samples=30).samples == 0
     assert SoftmaxOutput(5, 30, samples=29).samples == 29
 
 
-def test_training_touches_no_item_outside_the_batches_and_samples() -> None:
+def test_training_changes_no_item_outside_the_batches_and_samples() -> None:
     """With one batch of one row, only the weights of its items and of the sample change."""
     spec = MultVAE(latent=4, hidden=(6,), sampled_items=3, batch_size=1, epochs=1, dropout=0.0)
     given = csr_matrix((np.ones(3), ([0, 0, 0], [5, 17, 40])), shape=(1, 200), dtype=np.float32)

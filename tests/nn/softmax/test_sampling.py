@@ -47,7 +47,7 @@ def test_each_entry_gets_so_many_columns_that_its_row_has_not(width: int, densit
             assert set(found) <= set(range(width))
 
 
-def test_a_row_that_has_every_column_gets_none_and_nobody_waits() -> None:
+def test_a_full_row_gets_no_negatives() -> None:
     rows = rows_of(canonical(csr_matrix(np.ones((3, 4), np.float32))))
     drawn = negatives(rows, 5, _generator())
     assert drawn.lengths.tolist() == [0, 0, 0]

@@ -438,7 +438,7 @@ def test_a_loss_is_reported_as_its_mean_over_the_rows() -> None:
     assert measured["update"] == pytest.approx((4 * 0 + 4 * 1 + 3 * 2) / 11)
 
 
-def test_progress_is_told_after_every_batch() -> None:
+def test_progress_is_reported_after_every_batch() -> None:
     told: list[Progress] = []
     history = learn(network_of(Tiny(epochs=2, batch_size=4)), progress=told.append)
     assert [(p.epoch, p.epochs, p.rows, p.n_rows) for p in told] == [
