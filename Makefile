@@ -1,4 +1,4 @@
-# Everything a newcomer types: both commands make their own virtual environment when it is missing.
+# Commands of the repository. Each of them makes the virtual environment if it is missing.
 VENV   ?= .venv
 PYTHON ?= python3
 BIN    := $(VENV)/bin
@@ -11,16 +11,16 @@ demo: $(READY)  ## fit, evaluate and recommend on the embedded sample
 	@$(BIN)/recsys-ae evaluate demo/model
 	@$(BIN)/recsys-ae recommend demo/model --k 10 --out demo/top10.csv --overwrite
 	@echo
-	@echo "The model is in demo/model, the top-10 lists of all users in demo/top10.csv,"
-	@echo "the course of the training in mlflow.db. What to type next:"
+	@echo "The model is in demo/model, the top-10 lists of all users are in demo/top10.csv,"
+	@echo "and the training run is in mlflow.db. Next:"
 	@echo "  . $(BIN)/activate"
-	@echo "  recsys-ae similar demo/model 1 2              # items like items 1 and 2"
-	@echo "  recsys-ae models                              # what else can be fitted"
+	@echo "  recsys-ae similar demo/model 1 2              # items similar to 1 and 2"
+	@echo "  recsys-ae models                              # list of all models"
 	@echo "  recsys-ae fit mult-vae --data ml-1m           # real data: downloads MovieLens 1M"
-	@echo "  recsys-ae fit ease --data your-ratings.csv    # your own"
+	@echo "  recsys-ae fit ease --data your-ratings.csv    # your own ratings"
 	@echo "  mlflow ui --backend-store-uri sqlite:///mlflow.db"
 
-quick: $(READY)  ## ruff, mypy, and the tests of the lower floors: under a minute on two cores
+quick: $(READY)  ## ruff, mypy, and the quick tests: under a minute on two cores
 	@$(MAKE) --no-print-directory --jobs=2 quick-files check quick-numbers
 
 quick-files: $(READY)
@@ -35,7 +35,7 @@ quick-numbers: $(READY)
 test: check  ## ruff, mypy --strict, pytest
 	$(BIN)/pytest
 
-nightly: $(READY)  ## what takes minutes and gigabytes
+nightly: $(READY)  ## tests that need minutes and gigabytes
 	$(BIN)/pytest -m nightly
 
 check: $(READY)

@@ -26,7 +26,7 @@ def read(path: Path, ctx: click.Context | None = None) -> dict[str, Any]:
         for key, one in (value if isinstance(value, dict) else {name: value}).items():
             plain = key.replace("_", "-")
             if plain in found:
-                raise click.UsageError(f"--config {path} gives {key} twice", ctx)
+                raise click.UsageError(f"--config {path} sets {key} twice", ctx)
             found[plain] = one
     return found
 
@@ -55,15 +55,16 @@ def _as_typed(option: click.Parameter, name: str, value: Any, ctx: click.Context
     """Return the text that would be typed for a value, so that the same checks apply."""
     flag = isinstance(option, click.Option) and option.is_flag
     if flag != isinstance(value, bool):
-        raise click.UsageError(f"--config: {name} = {value!r} must be {'true or false' if flag else 'a value'}", ctx)
+        expected = "true or false" if flag else "a value, not true or false"
+        raise click.UsageError(f"--config: {name} = {value!r} must be {expected}", ctx)
     if flag:
         negative = any(name == one.lstrip("-") for one in option.secondary_opts)
         return value != negative
     if isinstance(value, Mapping):
-        raise click.UsageError(f"--config: {name} is a table inside a table; one level is enough", ctx)
+        raise click.UsageError(f"--config: {name} is a table inside a table; only one level of tables is read", ctx)
     many = isinstance(option, click.Option) and option.multiple
     if isinstance(value, list) and not many:
-        raise click.UsageError(f"--config: {name} = {value!r} must be one value", ctx)
+        raise click.UsageError(f"--config: {name} = {value!r} must be a single value, not a list", ctx)
     if many:
         return [str(one) for one in (value if isinstance(value, list) else [value])]
     return str(value)

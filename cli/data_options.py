@@ -25,33 +25,34 @@ if TYPE_CHECKING:
 DATA, FILTERS, SPLIT = "Data", "Filters", "Split"
 HEADINGS: Mapping[Section, str] = {"place": DATA, "columns": DATA, "filters": FILTERS, "split": SPLIT}
 WORDS = {
-    "user_column": "Name, or position from 0, of the column with user ids.",
-    "item_column": "Name, or position from 0, of the column with item ids.",
-    "rating_column": "Name, or position from 0, of the column with rating values.",
-    "timestamp_column": "Name, or position from 0, of the column with timestamp values.",
-    "separator": "Column separator.",
-    "header": "Whether the first line names the columns.",
-    "encoding": "Encoding of a text file.",
-    "duplicates": "What to do with a pair of user and item that occurs again.",
-    "data": "A data set by its name (see `recsys-ae data list`), or a file of interactions.",
-    "data_dir": "Where the publishers' archives lie, or are downloaded to.  "
+    "user_column": "Column of the user ids: its name, or its position from 0.  [default: recognised]",
+    "item_column": "Column of the item ids: its name, or its position from 0.  [default: recognised]",
+    "rating_column": "Column of the ratings: its name, or its position from 0.  [default: recognised]",
+    "timestamp_column": "Column of the timestamps: its name, or its position from 0.  [default: recognised]",
+    "separator": "Column separator; `tab` for a tabulator.  [default: recognised]",
+    "header": "Read the first line as column names, or as data.  [default: recognised]",
+    "encoding": "Character encoding of a text file.",
+    "duplicates": "Treatment of repeated pairs of user and item: keep the last one, add up their ratings, or stop.",
+    "data": "Name of a data set (see `recsys-ae data list`), or path of a file of interactions.",
+    "data_dir": "Folder of the publishers' archives; downloads are saved there.  "
     "[default: $RECSYS_AE_DATA, else your cache folder]",
-    "min_rating": "Keep ratings from here on, each as 1; `none` keeps all as they are.  "
+    "min_rating": "Lowest rating that is kept; kept ratings count as 1. `none` keeps all ratings with their values.  "
     "[default: 4 if there are ratings; none with --split ratings]",
-    "min_user_items": "Keep users with at least this many items.  [default: 5; 0 with --split given]",
-    "min_item_users": "Keep items with at least this many users.",
+    "min_user_items": "Minimum number of items per user; users with fewer are removed.  "
+    "[default: 5; 0 with --split given]",
+    "min_item_users": "Minimum number of users per item; items with fewer are removed.",
     "k_core": "Repeat both filters until nothing is removed (k-core).",
-    "split_recipe": "Split exactly as that paper did ({splits}).",
+    "split_recipe": "Paper whose split is reproduced exactly ({splits}).",
     "split_seed": "Random seed of the split.",
-    "valid_users": "Users to choose the best epoch on: a number, or a share ({splits}).  [default: 0.1]",
-    "test_users": "Users to evaluate the model on: a number, or a share ({splits}).  [default: 0.1]",
-    "valid_share": "Share of the interactions to choose the best epoch on ({splits}).  [default: 0.1]",
-    "test_data": "The test part, where --data is the training part ({splits}).",
-    "fold": "Which of the published folds of ml-100k ({splits}).  [default: u1]",
+    "valid_users": "Validation users, who select the best epoch: a number, or a share ({splits}).  [default: 0.1]",
+    "test_users": "Test users, for `recsys-ae evaluate`: a number, or a share ({splits}).  [default: 0.1]",
+    "valid_share": "Validation share of the interactions, which selects the best epoch ({splits}).  [default: 0.1]",
+    "test_data": "File of the test part; --data is then the training part ({splits}).",
+    "fold": "Published fold of ml-100k ({splits}).  [default: u1]",
 }
 """The help of each option; the splits that take it are put in."""
 
-RATED = "`none`: this model learns from all ratings as they are.  [default: none]"
+RATED = "Only `none`: this model learns from all ratings with their values.  [default: none]"
 """The help of ``--min-rating`` for a model that learns from ratings."""
 
 
@@ -105,7 +106,7 @@ def _option(one: Entry, help: str | None = None) -> Option:
 def _own_option(name: str, split: kinds.Kind) -> Option:
     """Return an option that only one split has."""
     default = split.defaults.get(name)
-    help = f"An option of the split {split.name} ({split.name} only).  [default: {default}]"
+    help = f"Setting of the split {split.name} ({split.name} only).  [default: {default}]"
     return Option(
         [f"--{name.replace('_', '-')}"], type=str if default is None else type(default), section=SPLIT, help=help
     )
@@ -114,7 +115,7 @@ def _own_option(name: str, split: kinds.Kind) -> Option:
 def _split_help(one: Entry, known: Sequence[kinds.Kind]) -> str:
     """Return the help of an option of splits, with those that take it."""
     if one.kind == "split":
-        return "; ".join(f"{split.name}: {split.summary}" for split in known) + "."
+        return f"Data that are held out. {'; '.join(f'{split.name}: {split.summary}' for split in known)}."
     takers = [split.name for split in known if one.name in split.options or (split.parts and one.of_parts)]
     return WORDS[one.name].format(splits=f"{takers[0]} only" if len(takers) == 1 else ", ".join(takers))
 

@@ -23,6 +23,23 @@ class Option(click.Option):
         self.section = section
 
 
+class Positional(click.Argument):
+    """An argument without a name, with its own line in the help.
+
+    click writes such lines only from version 8.5 on.
+    """
+
+    section = "Arguments"
+
+    def __init__(self, name: str, *, summary: str, **settings: Any) -> None:
+        super().__init__([name], **settings)
+        self.summary = summary
+
+    def get_help_record(self, ctx: click.Context) -> tuple[str, str]:
+        """Return the name that the help shows, and the help."""
+        return self.make_metavar(ctx), self.summary
+
+
 class Command(click.Command):
     """A command whose help shows its options section by section."""
 

@@ -105,7 +105,7 @@ def similar_to(word: str, ids: "Ids", titles: Sequence[str | None]) -> str:
     if not near:
         close = set(difflib.get_close_matches(word, [str(one) for one in ids], n=LISTED))
         near = [name for name, one in zip(names, ids, strict=True) if str(one) in close]
-    return f"; ids like it: {', '.join(near)}" if near else f"; ids look like {ids[0]}"
+    return f"; similar ids: {', '.join(near)}" if near else f"; ids look like {ids[0]}"
 
 
 def named(words: Sequence[str]) -> str:

@@ -57,7 +57,7 @@ def _version(ctx: click.Context, _: click.Parameter, wanted: bool) -> None:
 def root(ctx: click.Context, debug: bool) -> None:
     """Autoencoder recommenders: from ratings to recommendations.
 
-    Start with `recsys-ae fit mult-vae`, which needs no data of yours.
+    Start with `recsys-ae fit mult-vae`, which uses the embedded sample data.
     """
     ctx.ensure_object(Session).debug = debug
     if ctx.invoked_subcommand is None:
@@ -116,7 +116,7 @@ def _explained(error: BaseException) -> str:
         return f"out of memory: {error}" if str(error) else "out of memory"
     if isinstance(error, OSError) and error.strerror:
         return f"{error.filename}: {error.strerror}" if error.filename else error.strerror
-    return f"{type(error).__name__}: {error}; run again with `recsys-ae --debug ...` and report it"
+    return f"{type(error).__name__}: {error}; run it again with `recsys-ae --debug ...` and report the traceback"
 
 
 def _one_line(text: str) -> str:

@@ -92,7 +92,7 @@ def report(address: object, found: "Report", on: str, named: str | None = None) 
 
     refusal = _refusal(address, mlflow_stores.absolute(named) if named else mlflow_stores.own_store())
     if refusal is not None or not isinstance(address, Mapping):
-        note(f"Warning: the report is not in MLflow: {refusal}")
+        note(f"Warning: the report was not added to MLflow: {refusal}")
         return
     try:
         tracker = MLflowTracker(run_id=address["run_id"], uri=named, contained=True if named else None)
@@ -113,15 +113,15 @@ def _refusal(address: object, store: str) -> str | None:
 
     run_id, uri = (address.get("run_id"), address.get("uri")) if isinstance(address, Mapping) else (None, None)
     if not is_plain_id(run_id) or not isinstance(uri, str | None):
-        return "what the model says of its run is not an address: an id and a store"
+        return "the run that is saved with the model is not an id with the address of a store"
     if uri is not None and not same_store(uri, store):
         return (
-            f"the model names the store {shown(uri)}, and yours is {shown(store)}; nothing was sent. If you trust "
+            f"the model names the store {shown(uri)}, but yours is {shown(store)}; nothing was sent. If you trust "
             "that store, give its address with --tracking-uri"
         )
     file = local_path(store)
     if file is not None and not file.exists():
-        return f"the run's store {shown(store)} is gone"
+        return f"the store of the run does not exist: {shown(store)}"
     return None
 
 

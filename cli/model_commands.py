@@ -86,7 +86,7 @@ def listing(name: str, package: str, *, help: str, hint: str) -> click.Command:
 
     def show() -> None:
         models, display = registry_of(package), Display()
-        display.table((models.what, "what it is"), _lines(package))
+        display.table((models.what, "description"), _lines(package))
         display.line(f"\n{hint}")
         for remark in models.remarks():
             note(f"Note: {remark}")

@@ -3,7 +3,7 @@
 import click
 
 from . import config, data_options
-from .framework import OTHER, Option
+from .framework import OTHER, Option, Positional
 from .param_types import FILE, Names, Whole
 
 DATA, RUN, FEATURES = data_options.DATA, "Run", "Features"
@@ -14,14 +14,15 @@ filters, splits = data_options.filters, data_options.splits
 def cache() -> Option:
     """Return the option that turns the binary copies of what was read off."""
     help = (
-        "Keep what was read from 10 MB or more in binary form beside it, else in your cache folder, for the next start."
+        "Save a binary copy of a file of 10 MB or more, next to it or in your cache folder, so that the next start is "
+        "faster."
     )
     return Option(["--cache/--no-cache"], default=True, show_default=True, section=DATA, help=help)
 
 
-def data_argument() -> click.Argument:
-    """Return the same as an argument."""
-    return click.Argument(["data"], metavar="NAME|PATH")
+def data_argument() -> Positional:
+    """Return the argument that names the data."""
+    return Positional("data", metavar="NAME|PATH", summary=data_options.WORDS["data"])
 
 
 def k(help: str, section: str = OTHER) -> Option:
@@ -29,18 +30,18 @@ def k(help: str, section: str = OTHER) -> Option:
     return Option(["--k"], type=Whole(1), default=10, show_default=True, metavar="NUMBER", section=section, help=help)
 
 
-WHERE_FEATURES_ARE = (
-    "A table (CSV, Parquet), npy, npz, an idx file or a folder of pictures; or ml-1m, mnist, ...; behind a colon which "
-    "columns: items.csv:year,budget, ml-1m:genres,plots."
+REPEATABLE = "Repeat the option to join features by their ids."
+FEATURE_SOURCES = (
+    "a table (CSV, Parquet), a .npy, .npz or idx file, a folder of images, or a data set such as ml-1m or mnist. "
+    "Columns follow a colon: items.csv:year,budget, ml-1m:genres,plots."
 )
 
 
 def item_features() -> Option:
     """Return the option that names features of the items that a recommender learns from."""
     help = (
-        "Features of items, as `recsys-ae encode` writes them, or any others: the item tables of a neural model begin "
-        f"with them, and every model learns to rank new items by theirs. {WHERE_FEATURES_ARE} May be given more than "
-        "once; features are joined by their ids."
+        f"Item features: {FEATURE_SOURCES} The item embeddings of a neural model start from them, and every model "
+        f"learns to rank cold items by theirs. {REPEATABLE}"
     )
     return Option(["--item-features"], multiple=True, metavar="FILE|NAME[:COLUMNS]", section=DATA, help=help)
 
@@ -51,16 +52,15 @@ def features(*, fitted: bool = False) -> list[Option]:
     def usual(value: str) -> str:
         return "[default: as in the fit]" if fitted else f"[default: {value}]"
 
-    what = WHERE_FEATURES_ARE
-    id = "Column with the ids of a table.  [default: item, movieId, ... or the first]"
-    texts = "Columns of a table that are texts, whose words are counted, with commas between."
-    sides = "Pixels of each side that pictures of a folder are scaled to."
-    steps = "Last steps of a history that count (NAME:histories)."
-    again = "May be given more than once; features are joined by their ids."
+    what = f"Features: {FEATURE_SOURCES} {REPEATABLE}"
+    id = "Column of a table with the ids of the rows.  [default: item, movieId, ... or the first]"
+    texts = "Text columns of a table, separated by commas; their words are counted."
+    sides = "Height and width in pixels that the images of a folder are scaled to."
+    steps = "Number of latest steps that are read of each history (NAME:histories)."
     return [
         Option(
             ["--features"], required=True, multiple=True, metavar="FILE|NAME[:COLUMNS]", section=FEATURES,
-            help=f"{what} {again}",
+            help=what,
         ),
         Option(["--id-column"], metavar="NAME", section=FEATURES, help=id),
         Option(["--text-columns"], type=Names(), metavar="NAME,...", section=FEATURES, help=texts),
@@ -72,13 +72,13 @@ def features(*, fitted: bool = False) -> list[Option]:
 
 def device() -> Option:
     """Return the option that says where a model computes."""
-    help = "auto (a GPU where there is one), cpu, cuda, cuda:1, ..."
+    help = "Device that computes: auto (a GPU if there is one), cpu, cuda, cuda:1, ..."
     return Option(["--device"], default="auto", show_default=True, metavar="NAME", section=RUN, help=help)
 
 
 def overwrite(what: str) -> Option:
     """Return the option that allows to replace what is there."""
-    return Option(["--overwrite"], is_flag=True, section=RUN, help=f"Replace {what} that is there.")
+    return Option(["--overwrite"], is_flag=True, section=RUN, help=f"Replace an existing {what}.")
 
 
 def track(help: str) -> Option:
@@ -89,33 +89,34 @@ def track(help: str) -> Option:
 def tracking_uri() -> Option:
     """Return the option that names the store of a fit's run."""
     help = (
-        "Address of the MLflow store with the run of the fit; one that the model names is used only if it is this.  "
-        "[default: $MLFLOW_TRACKING_URI, else mlflow.db here]"
+        "Address of the MLflow store that has the run of the fit; no other store is contacted.  "
+        "[default: $MLFLOW_TRACKING_URI, else mlflow.db in this folder]"
     )
     return Option(["--tracking-uri"], metavar="URI", section=RUN, help=help)
 
 
 def dry_run() -> Option:
     """Return the option that stops before the training."""
-    help = "Stop before the training; tell what memory it needs."
+    help = "Check data and settings and print the memory that the fit needs, without training."
     return Option(["--dry-run"], is_flag=True, section=RUN, help=help)
 
 
 def run() -> list[Option]:
     """Return the circumstances of a fit."""
-    seed = "What the training is drawn with."
-    out = "Folder for the model.  [default: models/<data>-<model>]"
-    file = "Options from a TOML file, under the same names; those typed here win."
-    precision = click.Choice(["auto", "fp32", "tf32", "bf16", "fp16"])
+    seed = "Random seed of the training."
+    out = "Folder of the saved model.  [default: models/<data>-<model>]"
+    file = "TOML file of options under the same names; options on the command line win."
+    precision = "Precision of matrix products."
+    precisions = click.Choice(["auto", "fp32", "tf32", "bf16", "fp16"])
     return [
         Option(["--seed"], type=Whole(0, 2**63 - 1), default=0, show_default=True, section=RUN, help=seed),
         device(),
-        Option(["--precision"], type=precision, default="auto", show_default=True, section=RUN, help="Of products."),
-        Option(["--threads"], type=Whole(1), section=RUN, help="CPU threads.  [default: all]"),
+        Option(["--precision"], type=precisions, default="auto", show_default=True, section=RUN, help=precision),
+        Option(["--threads"], type=Whole(1), section=RUN, help="Number of CPU threads.  [default: all]"),
         Option(["--out"], type=FILE, metavar="DIR", section=RUN, help=out),
-        overwrite("a model"),
-        track("Write the course of the run to MLflow: $MLFLOW_TRACKING_URI, else mlflow.db here."),
-        Option(["--quiet"], is_flag=True, section=RUN, help="Print nothing but warnings and errors."),
+        overwrite("model"),
+        track("Track the run in MLflow: $MLFLOW_TRACKING_URI, else mlflow.db in this folder."),
+        Option(["--quiet"], is_flag=True, section=RUN, help="Print only warnings and errors."),
         Option(
             ["--config"],
             type=FILE,

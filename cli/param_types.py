@@ -84,9 +84,8 @@ class Users(Type):
         except ValueError:
             number = -1
         if not (isinstance(number, int) and number >= self.least) and not 0 < number < 1:
-            self.fail(
-                f"{value!r} is neither a number of users from {self.least} on nor a share such as 0.1.", param, ctx
-            )
+            expected = f"expected a number of users, at least {self.least}, or a share such as 0.1"
+            self.fail(f"{value!r} is out of bounds; {expected}.", param, ctx)
         return number
 
 
@@ -99,7 +98,7 @@ class Share(Type):
         """Return a float."""
         number: float = click.FLOAT.convert(value, param, ctx)
         if not 0 <= number < 1:
-            self.fail(f"{value!r} is no share from 0 on and below 1, such as 0.1.", param, ctx)
+            self.fail(f"{value!r} is not a share; expected a number from 0 to below 1, such as 0.1.", param, ctx)
         return number
 
 

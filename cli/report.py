@@ -26,20 +26,20 @@ def show_data(display: Display, prepared: "Prepared", split: "Split") -> None:
     rows += [(step.name, *step.after) for step in steps]
     display.table(("data", ">interactions", ">users", ">items"), rows)
     if recipe.threshold is None:
-        what = "all ratings stay as they are" if has_ratings(data, recipe) else "every interaction counts"
+        what = "all ratings keep their values" if has_ratings(data, recipe) else "every interaction counts as 1"
         display.line(f"No rating threshold: {what}.")
     display.line()
     rows = [("train", split.train.shape[0], split.train.nnz, "")]
-    for name, part in (("validation", split.valid), ("test, not looked at", split.test)):
+    for name, part in (("validation", split.valid), ("test (not used)", split.test)):
         if part is not None:
             rows.append((name, len(part.users), part.histories.nnz, part.targets.nnz))
     display.table((f"{recipe.split_kind} split", ">users", ">history", ">targets"), rows)
     unknown = sum(part.unknown for part in (split.valid, split.test) if part is not None)
     if unknown:
-        display.line(f"{unknown:,} targets left out: no training user has touched their items.")
+        display.line(f"{unknown:,} targets are skipped, because their items have no training interactions.")
     restored = 0 if split.test is None else prepared.restored(split.test)
     if restored:
-        display.line(f"{restored:,} test users are not in the filtered training part, but keep their histories.")
+        display.line(f"{restored:,} test users keep their histories, although the filters remove them from training.")
     display.line(f"Split fingerprint {split.fingerprint}")
 
 
@@ -48,10 +48,10 @@ def show_memory(display: Display, parts: Mapping[str, int], run: "Run", *, whole
     from recsys_ae.nn.runtime import free_memory  # noqa: PLC0415
 
     free = free_memory(run.torch_device)
-    of = "" if free is None else f" of {free / 2**20:,.0f} MiB free"
-    display.line(f"\nMemory needed beside the program's own: {sum(parts.values()) / 2**20:,.0f} MiB{of}")
+    available = "" if free is None else f"; {free / 2**20:,.0f} MiB are free"
+    display.line(f"\nMemory: the fit needs {sum(parts.values()) / 2**20:,.0f} MiB{available}")
     if whole and parts:
-        display.table(("for", ">MiB"), [(what, f"{size / 2**20:,.1f}") for what, size in parts.items()])
+        display.table(("purpose", ">MiB"), [(what, f"{size / 2**20:,.1f}") for what, size in parts.items()])
 
 
 def show_fit(display: Display, model: "Recommender", out: Path) -> None:
@@ -65,7 +65,7 @@ def show_fit(display: Display, model: "Recommender", out: Path) -> None:
         numbers = [f"{name[6:]:<9} {value:.4f}" for name, value in measured.items() if name.startswith("valid/")]
         rows += [("" if place else "validation", number) for place, number in enumerate(numbers)]
         if "seconds" in measured:
-            rows.append(("kept", f"epoch {epoch} of {len(model.history)}"))
+            rows.append(("selected", f"epoch {epoch} of {len(model.history)}"))
     network = model.network
     if isinstance(network, BlendNetwork):
         parts = zip(network.weights.tolist(), network.spec.members, strict=True)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 def moved() -> Option:
     """Return the option that says where a file of data is now."""
-    help = "Where the file lies now that the model was fitted on.  [default: where it was]"
+    help = "Path of the data file of the fit, if it has moved.  [default: its path in the fit]"
     return Option(["--data"], type=FILE, metavar="PATH", section=DATA, help=help)
 
 
@@ -27,8 +27,8 @@ def recipe_of(model: "Recommender", folder: Path, data: Path | None, data_dir: P
     try:
         return model.recipe.at(data, data_dir)
     except RecsysError as error:
-        why = f"{folder} does not say how its data are read and divided"
-        raise ArtefactError(f"{why}: it was not saved by this version of `recsys-ae fit`") from error
+        why = f"{folder} has no data recipe, because it was not saved by this version of `recsys-ae fit`"
+        raise ArtefactError(f"{why}; fit the model again") from error
 
 
 def threshold_of(model: "Recommender") -> float | None:
@@ -55,6 +55,6 @@ def divided(model: "Recommender", folder: Path, recipe: "DataRecipe", *, cache: 
     if split.fingerprint != model.notes["fingerprint"]:
         raise DataError(
             f"the split of {recipe.data} is {split.fingerprint}, but {folder} was fitted on "
-            f"{model.notes['fingerprint']}: the data have changed since; fit again, or restore the data"
+            f"{model.notes['fingerprint']}: the data have changed since; fit the model again, or restore the data"
         )
     return prepared, split

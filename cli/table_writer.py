@@ -24,7 +24,7 @@ def refuse(path: Path, *, overwrite: bool) -> None:
     if path == STANDARD_OUTPUT:
         return
     if path.suffix.lower() not in FORMATS:
-        raise click.UsageError(f"cannot tell the format of {path}; its name must end in {', '.join(FORMATS)}, or be -")
+        raise click.UsageError(f"{path}: unknown file format; the name must end in {', '.join(FORMATS)}, or be -")
     if path.is_dir() or (path.exists() and not overwrite):
         raise ArtefactError(f"{path} exists; choose another name" + ("" if path.is_dir() else ", or pass --overwrite"))
     if not path.absolute().parent.is_dir():
@@ -86,7 +86,7 @@ def _parquet(file: IO[bytes]) -> Iterator[Write]:
         import pyarrow as pa  # noqa: PLC0415
         from pyarrow import parquet  # noqa: PLC0415
     except ImportError as error:
-        raise MissingPackageError("writing Parquet needs the package pyarrow; install it, or write .csv") from error
+        raise MissingPackageError("a .parquet file needs the package pyarrow; pip install it, or write .csv") from error
     opened: list[Any] = []
 
     def write(frame: "pd.DataFrame") -> None:

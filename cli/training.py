@@ -84,9 +84,11 @@ def _fit(task: Task, given: Mapping[str, Any], saved: list[Path]) -> None:
     show_memory(display, task.read(run), run, whole=given["dry_run"])
     if given["dry_run"]:
         task.check(run)
-        display.line("Dry run: nothing is learnt, and nothing saved.")
+        display.line("Dry run: nothing was trained or saved.")
         return
-    display.line(f"\n{task.what} {typed_name(task.spec.name())} on {run.torch_device}, to be saved in {out}")
+    display.line(
+        f"\nFitting the {task.what} {typed_name(task.spec.name())} on {run.torch_device}, to be saved in {out}"
+    )
     model = task.model()
     memory.finalize()
     with (

@@ -37,8 +37,8 @@ class Audience(NamedTuple):
 
         known = filtered.onto(items)
         if known.nnz < filtered.nnz:
-            left_out = f"{filtered.nnz - known.nnz:,} of {filtered.nnz:,} interactions left out"
-            note(f"{left_out}: the model does not know their items")
+            skipped = f"Skipped {filtered.nnz - known.nnz:,} of {filtered.nnz:,} interactions"
+            note(f"{skipped}, because the model does not know their items")
         return cls(read.users, histories_of(known, read.users), read.onto(items).matrix)
 
     def part(self, rows: "slice | np.ndarray") -> "Audience":
@@ -56,7 +56,7 @@ class Audience(NamedTuple):
         unknown = [word for word, place in zip(words, places, strict=True) if place < 0]
         if unknown:
             raise DataError(
-                f"{path}: nothing is known of the users {ids.named(unknown)}; give their histories with --histories"
+                f"{path}: the data of the fit have no users {ids.named(unknown)}; give their histories with --histories"
             )
         return self.part(places)
 
@@ -94,7 +94,7 @@ def new(path: Path, reading: "Reading", threshold: float | None, model: "Recomme
     data = liked = reading.read_file(path, cache=cache)
     rated = bool((data.matrix.data != 1).any())
     if model.spec.feedback == "explicit" and not rated:
-        note(f"{path}: every rating is 1; if they stand in a column, name it with --rating-column")
+        note(f"{path}: every rating is 1; if the file has ratings, name their column with --rating-column")
     if threshold is not None and rated:
         from recsys_ae.data.filters import MinRating  # noqa: PLC0415
 
@@ -107,10 +107,10 @@ def of_items(path: Path, audience: Audience, items: "Ids") -> "np.ndarray | csr_
     """Read a list of items for everybody, or, with the columns user and item, a list for each user."""
     found = ids.read_columns(path, ("user", "item"))
     if "item" not in found:
-        raise DataError(f"{path} has a column user, but none called item")
+        raise DataError(f"{path} has a column user, but no column item")
     columns = ids.positions(items, found["item"])
     if "user" not in found:
-        _say_unknown(path, int((columns < 0).sum()), "items")
+        _say_unknown(path, int((columns < 0).sum()), "unknown items")
         return columns[columns >= 0]
     return _for_each(path, found, columns, audience, items)
 
@@ -123,11 +123,11 @@ def _for_each(
 
     rows = ids.positions(audience.users, found["user"])
     kept = (rows >= 0) & (columns >= 0)
-    _say_unknown(path, int((~kept).sum()), "pairs of user and item")
+    _say_unknown(path, int((~kept).sum()), "pairs with an unknown user or item")
     shape = (len(audience.users), len(items))
     return csr_matrix((np.ones(int(kept.sum()), np.float32), (rows[kept], columns[kept])), shape=shape)
 
 
 def _say_unknown(path: Path, n: int, what: str) -> None:
     if n:
-        note(f"{path}: {n:,} {what} left out: not known here")
+        note(f"{path}: skipped {n:,} {what}")

@@ -6,5 +6,5 @@ command = listing(
     "autoencoders",
     "recsys_ae.features.models",
     help="List the autoencoders of features.",
-    hint="`recsys-ae pretrain NAME --help` shows the hyper-parameters of one.",
+    hint="`recsys-ae pretrain NAME --help` shows the hyper-parameters of an autoencoder.",
 )

@@ -11,7 +11,7 @@ from recsys_ae.errors import DataError
 
 from .. import options
 from ..display import Display
-from ..framework import Option, as_command, wrong_usage
+from ..framework import Option, Positional, as_command, wrong_usage
 from ..param_types import FILE, Numbers
 from ..saved import divided, moved, recipe_of
 
@@ -19,18 +19,25 @@ if TYPE_CHECKING:
     from recsys_ae.data.splits.split import Holdout
     from recsys_ae.recommender.recommender import Recommender
 
-MIX = "Mix"
+MIX = "Blend"
 SCALES = "standard: scores in standard deviations from each user's mean; rank: 1 / (60 + rank)."
-WEIGHTS = "One for each DIR.  [default: the best on the validation users]"
+WEIGHTS = "Weights of the models, separated by commas, one per DIR.  [default: the best on the validation users]"
 PARAMS = [
-    click.Argument(["folders"], metavar="DIR DIR...", nargs=-1, required=True, type=FILE),
+    Positional(
+        "folders",
+        metavar="DIR DIR...",
+        nargs=-1,
+        required=True,
+        type=FILE,
+        summary="Folders of two or more saved models.",
+    ),
     Option(
         ["--scale"],
         type=click.Choice(["standard", "rank"]),
         default="standard",
         show_default=True,
         section=MIX,
-        help=f"What makes scores of models comparable. {SCALES}",
+        help=f"Normalization that makes the scores of the models comparable. {SCALES}",
     ),
     Option(["--weights"], type=Numbers(click.FLOAT), metavar="NUMBERS", section=MIX, help=WEIGHTS),
     Option(
@@ -39,7 +46,7 @@ PARAMS = [
         show_default=True,
         metavar="NAME",
         section=MIX,
-        help="What the weights are chosen by.",
+        help="Validation metric that selects the weights.",
     ),
     moved(),
     options.data_dir(),
@@ -50,10 +57,10 @@ PARAMS = [
         type=FILE,
         metavar="DIR",
         section=options.RUN,
-        help="Folder for the blend.  [default: models/<data>-blend]",
+        help="Folder of the saved blend.  [default: models/<data>-blend]",
     ),
-    options.overwrite("a model"),
-    Option(["--json", "as_json"], is_flag=True, section=options.RUN, help="Print JSON."),
+    options.overwrite("model"),
+    Option(["--json", "as_json"], is_flag=True, section=options.RUN, help="Print the weights and metrics as JSON."),
 ]
 
 
@@ -61,8 +68,8 @@ PARAMS = [
 def command(folders: tuple[Path, ...], metric: str, out: Path | None, **rest: Any) -> None:
     """Mix saved models into one.
 
-    The weights are chosen on the validation users. The models must come from the same data and split, which are read
-    and divided as they were for the fits; the blend is a saved model like each of them.
+    A blend scores an item by the weighted sum of the models' scores; the validation users select the weights. The
+    models must have been fitted to the same data and split. The blend is saved as a model that all commands read.
     """
     from recsys_ae.recommender.recommender import Recommender  # noqa: PLC0415
     from recsys_ae.storage.artefact import refuse_to_write  # noqa: PLC0415
@@ -70,7 +77,7 @@ def command(folders: tuple[Path, ...], metric: str, out: Path | None, **rest: An
     from ..training import command_line  # noqa: PLC0415
 
     if len(folders) < 2:
-        raise click.UsageError("a blend needs two models at least: DIR DIR...", click.get_current_context())
+        raise click.UsageError("a blend needs at least two models: DIR DIR...", click.get_current_context())
     names = _names(metric)
     models = [Recommender.load(folder, device=rest["device"]) for folder in folders]
     recipes = [
@@ -82,7 +89,7 @@ def command(folders: tuple[Path, ...], metric: str, out: Path | None, **rest: An
     prepared, split = divided(models[0], folders[0], recipes[0], cache=rest["cache"])
     if split.valid is None and not rest["weights"]:
         why = f"{folders[0]} was fitted with --split {prepared.recipe.split_kind}, which leaves no validation users"
-        raise DataError(f"{why} to choose weights on; give --weights")
+        raise DataError(f"{why} to select the weights; give --weights")
     blended = _blended(models, split.valid, rest["scale"], rest["weights"] or (), metric)
     blended.notes = {
         **models[0].notes,
@@ -169,11 +176,11 @@ def _show(
 ) -> None:
     display = Display()
     rows = [(*row, *values.values()) for *row, values in zip(
-        [*map(str, folders), "the blend"], [*(f"{weight:.2f}" for weight in weights), ""], measured, strict=True
+        [*map(str, folders), "blend"], [*(f"{weight:.2f}" for weight in weights), ""], measured, strict=True
     )]  # fmt: skip
     display.table(("model", ">weight", *(f">{name}" for name in measured[0])), rows)
     if n_users is not None:
-        display.line(f"\nMeasured on the {n_users:,} validation users.")
+        display.line(f"\nMetrics of the {n_users:,} validation users.")
         if not asked:
-            display.line("The weights were chosen on them, so the blend's values are a little too good.")
+            display.line("They selected the weights too, so the metrics of the blend are slightly optimistic.")
     display.line(f"\nSaved in {out}. Next:\n  recsys-ae evaluate {shlex.quote(str(out))}")

@@ -26,7 +26,10 @@ DISTINCT = 20
 
 @as_command("describe", [options.data_argument(), options.data_dir(), options.cache(), *options.columns()])
 def command(data: str, **given: Any) -> None:
-    """Describe the data set or file."""
+    """Describe a data set or a file of interactions.
+
+    The tables show the counts, the ratings, and what the default filters of `recsys-ae fit` keep.
+    """
     recipe = DataRecipe.from_options({"data": data, **given})
     display = Display()
     dataset = load(recipe, cache=given["cache"])
@@ -37,17 +40,17 @@ def command(data: str, **given: Any) -> None:
     try:
         prepared = recipe.read(dataset)
     except DataError as error:
-        display.line(f"\nWith the filters that `recsys-ae fit` applies unless told otherwise: {error}")
+        display.line(f"\nWith the default filters of `recsys-ae fit`: {error}")
         return
     rows = [(step.name, *step.after) for step in prepared.data.steps]
     if rows:
-        display.line("\nWith the filters that `recsys-ae fit` applies unless told otherwise:")
+        display.line("\nWith the default filters of `recsys-ae fit`:")
         display.table(("step", ">interactions", ">users", ">items"), rows)
     if prepared.recipe.threshold is not None:
         kept = dataclasses.replace(recipe, min_rating=NONE).read(dataset).data
         display.line(
-            f"Models that learn from ratings have no threshold: {kept.nnz:,} ratings by {kept.shape[0]:,} users on "
-            f"{kept.shape[1]:,} items."
+            f"Models that learn from ratings have no rating threshold: {kept.nnz:,} ratings by {kept.shape[0]:,} users "
+            f"on {kept.shape[1]:,} items."
         )
 
 
@@ -69,7 +72,7 @@ def _counts(display: Display, recipe: DataRecipe, data: "Interactions") -> None:
         if len(times):
             rows.append(("timestamps", f"{_day(times.min())} to {_day(times.max())}"))
         if len(times) < data.nnz:
-            rows.append(("unknown times", data.nnz - len(times)))
+            rows.append(("without time", data.nnz - len(times)))
     display.pairs(rows)
 
 
@@ -79,7 +82,7 @@ def _ratings(display: Display, data: "Interactions") -> None:
     values = data.matrix.data
     display.line()
     if (values == 1).all():
-        display.line("There are no ratings: every interaction counts 1.")
+        display.line("There are no ratings: every interaction counts as 1.")
         return
     distinct, counts = np.unique(values, return_counts=True)
     names = [f"{value:g}" for value in distinct]
@@ -96,8 +99,8 @@ def _activity(display: Display, data: "Interactions") -> None:
     display.line()
     per_user = np.diff(data.matrix.indptr)
     per_item = np.bincount(data.matrix.indices, minlength=data.shape[1])
-    rows = [("of a user", *_quantiles(per_user)), ("of an item", *_quantiles(per_item))]
-    display.table(("interactions", ">least", ">25 %", ">median", ">75 %", ">most", ">mean"), rows)
+    rows = [("per user", *_quantiles(per_user)), ("per item", *_quantiles(per_item))]
+    display.table(("interactions", ">minimum", ">25 %", ">median", ">75 %", ">maximum", ">mean"), rows)
 
 
 def _quantiles(counts: "np.ndarray") -> list[str]:

@@ -2,26 +2,26 @@
 
 from pathlib import Path
 
-import click
-
 from .. import options
 from ..display import Display, counted
-from ..framework import as_command
+from ..framework import Positional, as_command
+
+SUMMARY = "Name of a data set; `recsys-ae data list` shows the names."
 
 
-@as_command("fetch", [click.Argument(["name"], metavar="NAME"), options.data_dir()])
+@as_command("fetch", [Positional("name", metavar="NAME", summary=SUMMARY), options.data_dir()])
 def command(name: str, data_dir: Path | None) -> None:
     """Download a data set from its publisher.
 
-    Its licence is shown first.
+    The licence is shown first.
     """
     from recsys_ae.data import download, named  # noqa: PLC0415
 
     display = Display()
     there = named.find(name, data_dir)
     if there is not None:
-        display.line(f"{name} is there already: {there}")
+        display.line(f"{name} is already downloaded: {there}")
         return
     with counted(name) as show:
         place = download.fetch(name, data_dir, progress=show, announce=display.line)
-    display.line(f"{name} is in {place}")
+    display.line(f"{name} is saved in {place}")

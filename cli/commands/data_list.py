@@ -9,7 +9,7 @@ from ..framework import as_command
 
 @as_command("list", [options.data_dir()])
 def command(data_dir: Path | None) -> None:
-    """List the data sets known by name."""
+    """List the named data sets."""
     from recsys_ae.data import named  # noqa: PLC0415
 
     folder = data_dir or named.default_data_dir()
@@ -18,11 +18,11 @@ def command(data_dir: Path | None) -> None:
         about = named.info(name)
         size = f"{about.size / 1e6:.1f} MB" if about.files else "by hand" if about.by_hand else "generated"
         here = named.find(name, folder) is not None
-        rows.append((name, about.users, about.items, about.interactions, "here" if here else size))
-        by_hand += [f"{name} has to be fetched by hand, from {about.page}"] if about.by_hand and not here else []
+        rows.append((name, about.users, about.items, about.interactions, "downloaded" if here else size))
+        by_hand += [f"{name} must be downloaded by hand, from {about.page}"] if about.by_hand and not here else []
     display = Display()
-    display.table(("name", ">users", ">items", ">ratings", ">to download"), rows)
-    display.line(f"\nLooked for in {folder}.")
+    display.table(("name", ">users", ">items", ">ratings", ">download"), rows)
+    display.line(f"\nData folder: {folder}")
     for line in by_hand:
         display.line(line)
-    display.line("`recsys-ae data fetch NAME` downloads a set; so does `recsys-ae fit` when it needs it.")
+    display.line("`recsys-ae data fetch NAME` downloads a data set; `recsys-ae fit` does so too if it needs one.")

@@ -26,7 +26,14 @@ CHUNK = 2**15
 
 PARAMS = [
     options.data_argument(),
-    Option(["--out"], type=FILE, metavar="DIR", required=True, help="Folder for the files; it must not exist yet."),
+    Option(
+        ["--out"],
+        type=FILE,
+        metavar="DIR",
+        required=True,
+        section="Output",
+        help="Folder of the files; it must not exist yet.",
+    ),
     options.data_dir(),
     options.cache(),
     *options.columns(),
@@ -37,10 +44,10 @@ PARAMS = [
 
 @as_command("split", PARAMS)
 def command(data: str, out: Path, **given: Any) -> None:
-    """Write down how data are divided.
+    """Save a split of data as Parquet files.
 
-    They are divided as for `fit`, and the parts written as Parquet files with user, item and value:
-    train, and histories and targets of the validation and test users. split.json says how they were made.
+    The data are filtered and split as in `recsys-ae fit`. The files have the columns user, item and value: one for
+    the training part, and histories and targets of the validation and test users. split.json holds the settings.
     """
     from recsys_ae.storage.atomic import errors_named, whole_folder  # noqa: PLC0415
 
@@ -57,7 +64,7 @@ def command(data: str, out: Path, **given: Any) -> None:
         with whole_folder(out.absolute()) as partial:
             _write(split, partial)
             (partial / DESCRIPTION).write_text(json.dumps(about, indent=2, ensure_ascii=False), encoding="utf-8")
-    display.line(f"Written to {out}")
+    display.line(f"Saved in {out}")
 
 
 def _write(split: "Split", folder: Path) -> None:

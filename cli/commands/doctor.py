@@ -21,9 +21,9 @@ PACKAGES = (
 
 @as_command("doctor", [options.data_dir()])
 def command(data_dir: Path | None) -> None:
-    """Show what this machine has.
+    """Show packages, devices and data of this machine.
 
-    That is versions, devices, memory, the data found and where runs are tracked.
+    The tables list versions, cores, memory, devices, downloaded data sets, and the MLflow store.
     """
     display = Display()
     rows: list[tuple[str, Any]] = [("python", f"{platform.python_version()} ({sys.executable})")]
@@ -63,7 +63,7 @@ def _devices() -> list[tuple[str, str]]:
         built = (
             f"PyTorch is built for CUDA {torch.version.cuda}" if torch.version.cuda else "PyTorch is built without CUDA"
         )
-        return [*rows, ("device", "cpu"), ("cuda", f"no GPU is seen; {built}")]
+        return [*rows, ("device", "cpu"), ("cuda", f"no GPU found; {built}")]
     rows.append(("device", "cuda"))
     for place in range(torch.cuda.device_count()):
         about = torch.cuda.get_device_properties(place)
@@ -76,7 +76,7 @@ def _data(data_dir: Path | None) -> list[tuple[str, str]]:
 
     folder = data_dir or named.default_data_dir()
     found = [name for name in named.names() if named.find(name, folder) is not None]
-    return [("data folder", str(folder)), ("data found", ", ".join(["sample", *found]))]
+    return [("data folder", str(folder)), ("data sets", ", ".join(["sample", *found]))]
 
 
 def _tracking() -> list[tuple[str, str]]:

@@ -3,21 +3,19 @@
 from pathlib import Path
 from typing import Any
 
-import click
-
 from .. import feature_source, options, table_writer
 from ..display import Display
-from ..framework import Option, as_command
+from ..framework import Option, Positional, as_command
 from ..param_types import FILE
 
 PARAMS = [
-    click.Argument(["folder"], metavar="DIR", type=FILE),
+    Positional("folder", metavar="DIR", type=FILE, summary="Folder of a saved autoencoder."),
     *options.features(fitted=True),
     Option(
         ["--out"], type=FILE, required=True, metavar="FILE", section=options.RUN,
-        help="Where the vectors go: .parquet, .csv, .jsonl, or - for standard output.",
+        help="Output file of the vectors (.parquet, .csv or .jsonl); - is standard output (CSV).",
     ),
-    options.overwrite("a file"),
+    options.overwrite("file"),
     options.device(),
 ]  # fmt: skip
 
@@ -26,8 +24,8 @@ PARAMS = [
 def command(folder: Path, out: Path, overwrite: bool, device: str, **given: Any) -> None:
     """Write the vector of each row of features.
 
-    The autoencoder saved in DIR scales and encodes the rows as it did with those that it was fitted on. The table has
-    the columns item, code 0, code 1, ...
+    The autoencoder in DIR scales and encodes the rows as in its fit. The table has the columns item, code 0, code 1,
+    ...
     """
     from recsys_ae.features.encoder import FeatureEncoder  # noqa: PLC0415
 
@@ -39,4 +37,4 @@ def command(folder: Path, out: Path, overwrite: bool, device: str, **given: Any)
         write(vectors.to_frame())
     feature_source.say(vectors.remarks)
     if out != table_writer.STANDARD_OUTPUT:
-        Display().line(f"{len(vectors):,} vectors of {vectors.width:,} numbers in {out}")
+        Display().line(f"{len(vectors):,} vectors of {vectors.width:,} dimensions in {out}")

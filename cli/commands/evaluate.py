@@ -10,7 +10,7 @@ from recsys_ae.errors import DataError
 
 from .. import mlflow_runs, options, table_writer
 from ..display import Display
-from ..framework import Option, as_command, wrong_usage
+from ..framework import Option, Positional, as_command, wrong_usage
 from ..param_types import FILE, Names
 from ..report import shown_name
 from ..saved import divided, moved, recipe_of, refuse_rankers
@@ -22,9 +22,12 @@ if TYPE_CHECKING:
     from recsys_ae.recommender.recommender import Recommender
 
 OUTPUT = "Report"
-METRICS = "Such as recall@20,ndcg@100,mrr@10; rmse and mae of models that learn from ratings, whose default they are."
+METRICS = (
+    "Metrics, separated by commas, such as recall@20,ndcg@100,mrr@10. Models that learn from ratings also have rmse "
+    "and mae, which are their default."
+)
 PARAMS = [
-    click.Argument(["folder"], metavar="DIR", type=FILE),
+    Positional("folder", metavar="DIR", type=FILE, summary="Folder of a saved model."),
     Option(["--metrics"], type=Names(), metavar="NAMES", section=OUTPUT, help=METRICS),
     Option(
         ["--on"],
@@ -32,32 +35,32 @@ PARAMS = [
         default="test",
         show_default=True,
         section=OUTPUT,
-        help="Which users.",
+        help="Part of the split that the model is evaluated on.",
     ),
-    Option(["--json", "as_json"], is_flag=True, section=OUTPUT, help="Print JSON."),
+    Option(["--json", "as_json"], is_flag=True, section=OUTPUT, help="Print the report as JSON."),
     Option(
         ["--per-user"],
         type=FILE,
         metavar="FILE",
         section=OUTPUT,
-        help="Write each user's values (.csv, .parquet or .jsonl).",
+        help="Output file of the metrics of each user (.csv, .parquet or .jsonl).",
     ),
     moved(),
     options.data_dir(),
     options.cache(),
     options.device(),
-    options.overwrite("a file"),
-    options.track("Add the report to the MLflow run of the fit, if there is one in your store."),
+    options.overwrite("file"),
+    options.track("Add the report to the MLflow run of the fit, if your store has it."),
     options.tracking_uri(),
 ]
 
 
 @as_command("evaluate", PARAMS)
 def command(folder: Path, metrics: tuple[str, ...] | None, on: str, per_user: Path | None, **rest: Any) -> None:
-    """Judge a saved model on its test users.
+    """Evaluate a saved model on its test users.
 
-    The data are read and divided as they were for the fit; another outcome is refused. Only the history that the
-    model is shown is left out of its lists, not what the filters of the fit took away.
+    The data are read, filtered and split as in the fit; the command stops if they have changed. Only the history that
+    the model reads is excluded from its top-N lists, not the interactions that the filters of the fit removed.
     """
     from recsys_ae.evaluation import evaluate  # noqa: PLC0415
     from recsys_ae.recommender.recommender import Recommender  # noqa: PLC0415
@@ -73,7 +76,7 @@ def command(folder: Path, metrics: tuple[str, ...] | None, on: str, per_user: Pa
     holdout = split.test if on == "test" else split.valid
     if holdout is None:
         raise DataError(
-            f"{folder} was fitted with --split {prepared.recipe.split_kind}, which leaves nothing for --on {on}"
+            f"{folder} was fitted with --split {prepared.recipe.split_kind}, which has no part for --on {on}"
         )
     report = evaluate(model, holdout, names)
     references = _references(prepared, split, holdout, names)
@@ -134,4 +137,4 @@ def _show(report: "Report", references: dict[str, dict[str, float]], model: "Rec
     display.line(str(report))
     for name, best in references.get("attainable", {}).items():
         value, popular = report.mean[name], references["popularity"][name]
-        display.line(f"{name} {value:.2f} of an attainable {best:.2f}; popularity {popular:.2f}")
+        display.line(f"{name}: {value:.2f}; best attainable {best:.2f}; popularity {popular:.2f}")

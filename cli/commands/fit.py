@@ -41,7 +41,7 @@ def shared(spec: "type[Spec] | None" = None) -> list[Option]:
 class FitRecommender(Task):
     """A fit to the training part of a split; the test users are not looked at."""
 
-    what = "Model"
+    what = "model"
 
     def __init__(self, spec_class: "type[Spec]", given: Mapping[str, Any]) -> None:
         from recsys_ae.data.recipe import DataRecipe  # noqa: PLC0415
@@ -112,7 +112,7 @@ def _threshold(spec_class: "type[Spec]", given: float | str) -> float | str:
     if not isinstance(given, str):
         name = typed_name(spec_class.name())
         raise click.UsageError(
-            f"--min-rating {given:g}: {name} learns from all ratings as they are; leave it out",
+            f"--min-rating {given:g}: {name} learns from all ratings with their values; leave the option out",
             click.get_current_context(),
         )
     return NONE
@@ -150,7 +150,7 @@ def _configured(ctx: click.Context, args: list[str]) -> str:
             model: Any = config.read(Path(path), ctx).get(config.MODEL)
             if isinstance(model, str):
                 return model
-    raise click.UsageError("which model? Its name comes first: recsys-ae fit MODEL; `recsys-ae models` lists them", ctx)
+    raise click.UsageError("the model is missing: recsys-ae fit MODEL; `recsys-ae models` lists the models", ctx)
 
 
 @click.group(
@@ -160,5 +160,5 @@ def _configured(ctx: click.Context, args: list[str]) -> str:
 def command() -> None:
     """Fit a model and save it.
 
-    `recsys-ae fit MODEL --help` shows the model's own options too.
+    `recsys-ae fit MODEL --help` also shows the hyper-parameters of a model.
     """

@@ -6,5 +6,5 @@ command = listing(
     "models",
     "recsys_ae.models",
     help="List the models that can be fitted.",
-    hint="`recsys-ae fit MODEL --help` shows a model's hyper-parameters.",
+    hint="`recsys-ae fit MODEL --help` shows the hyper-parameters of a model.",
 )

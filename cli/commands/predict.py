@@ -4,13 +4,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import click
-
 from recsys_ae.errors import DataError
 
 from .. import ids, options, table_writer, user_rows
 from ..display import note
-from ..framework import Option, as_command
+from ..framework import Option, Positional, as_command
 from ..param_types import FILE
 from ..saved import moved, recipe_of, refuse_rankers, threshold_of
 from ..user_rows import Audience
@@ -23,19 +21,19 @@ CHUNK = 2**17
 
 RATINGS = "Ratings"
 PARAMS = [
-    click.Argument(["folder"], metavar="DIR", type=FILE),
+    Positional("folder", metavar="DIR", type=FILE, summary="Folder of a saved model."),
     Option(["--pairs"], type=FILE, metavar="FILE", required=True, section=RATINGS,
-           help="A CSV file with the columns user and item."),
+           help="CSV file of the pairs, with the columns user and item."),
     Option(["--out"], type=FILE, metavar="FILE", required=True, section=RATINGS,
-           help="A .csv, .jsonl or .parquet file; - is standard output (CSV)."),
+           help="Output file (.csv, .jsonl or .parquet); - is standard output (CSV)."),
     Option(["--histories"], type=FILE, metavar="FILE", section=RATINGS,
-           help="Ratings of users who may be new; the options below say how to read it. An id that was in the training "
-                "means that user.  [default: the data of the fit]"),
+           help="File of ratings of any users, read with the column options below. An id of the training data is that "
+                "user.  [default: the data of the fit]"),
     moved(),
     options.data_dir(),
     options.cache(),
     *options.columns(),
-    options.overwrite("a file"),
+    options.overwrite("file"),
     options.device(),
 ]  # fmt: skip
 
@@ -44,8 +42,8 @@ PARAMS = [
 def command(folder: Path, pairs: Path, out: Path, histories: Path | None, **rest: Any) -> None:
     """Predict ratings with a saved model.
 
-    The table has the columns user, item and rating, in the order of the pairs. Pairs with a user or an item that is
-    not known are left out.
+    The table has the columns user, item and rating, in the order of the pairs. Pairs with an unknown user or item are
+    skipped.
     """
     import numpy as np  # noqa: PLC0415
     import pandas as pd  # noqa: PLC0415
@@ -62,7 +60,7 @@ def command(folder: Path, pairs: Path, out: Path, histories: Path | None, **rest
     rows, items = ids.positions(known.users, asked["user"]), ids.positions(model.items, asked["item"])
     for what, places in (("users", rows), ("items", items)):
         if (places < 0).any():
-            note(f"{pairs}: {int((places < 0).sum()):,} pairs left out: their {what} are not known")
+            note(f"{pairs}: skipped {int((places < 0).sum()):,} pairs with unknown {what}")
     both = (rows >= 0) & (items >= 0)
     users, local = np.unique(rows[both], return_inverse=True)
     items = items[both]

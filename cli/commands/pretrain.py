@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 def shared(_spec: Any = None) -> list[Option]:
     """Return the options that every autoencoder takes."""
-    share = "Share of the rows, drawn with the seed, to choose the best epoch on; 0 keeps the last."
+    share = "Validation share of the rows, drawn at random, which selects the best epoch; 0 selects the last epoch."
     return [
         *options.features(),
         Option(["--valid-share"], type=Share(), default=0.1, show_default=True, section=options.FEATURES, help=share),
@@ -34,7 +34,7 @@ def shared(_spec: Any = None) -> list[Option]:
 class FitEncoder(Task):
     """A fit to a part of the rows of features; the rest chooses the best epoch."""
 
-    what = "Autoencoder"
+    what = "autoencoder"
 
     @property
     def title(self) -> str:
@@ -49,7 +49,9 @@ class FitEncoder(Task):
         features = feature_source.read(self.given)
         self.train, self.valid = _divided(features, self.given["valid_share"], run.seed)
         aside = len(features) - len(self.train)
-        self.display.line(f"{len(self.train):,} rows of {features.width:,} columns to learn from, {aside:,} aside")
+        self.display.line(
+            f"{len(self.train):,} rows of {features.width:,} columns for training, {aside:,} for validation"
+        )
         preflight.check(self.spec, self.train, self.valid, run)
         return memory(self.spec, self.train, self.valid)
 
@@ -106,5 +108,5 @@ def _words(source: Mapping[str, Any]) -> list[str]:
 def command() -> None:
     """Fit an autoencoder to item features and save it.
 
-    `recsys-ae pretrain NAME --help` shows its own options too.
+    `recsys-ae pretrain NAME --help` also shows the hyper-parameters of an autoencoder.
     """

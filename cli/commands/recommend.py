@@ -8,7 +8,7 @@ import click
 
 from .. import feature_source, ids, options, table_writer, user_rows
 from ..display import counted, note
-from ..framework import Option, as_command
+from ..framework import Option, Positional, as_command
 from ..param_types import FILE
 from ..saved import moved, recipe_of, threshold_of
 from ..user_rows import ALL, Audience
@@ -26,29 +26,32 @@ CHUNK = 4096
 
 LISTS, USERS = "Lists", "Users"
 PARAMS = [
-    click.Argument(["folder"], metavar="DIR", type=FILE),
+    Positional("folder", metavar="DIR", type=FILE, summary="Folder of a saved model."),
     Option(["--out"], type=FILE, metavar="FILE", required=True, section=LISTS,
-           help="A .csv, .jsonl or .parquet file; - is standard output (CSV)."),
-    options.k("Length of a list.", LISTS),
+           help="Output file (.csv, .jsonl or .parquet); - is standard output (CSV)."),
+    options.k("Number of items per user.", LISTS),
     Option(["--allow"], type=FILE, metavar="FILE", section=LISTS,
-           help="Recommend only these: item ids, one a line, or a CSV file with columns user and item."),
-    Option(["--deny"], type=FILE, metavar="FILE", section=LISTS, help="Recommend none of these; as --allow."),
+           help="File of the only items to recommend: ids, one per line, or a CSV file with columns user and item."),
+    Option(["--deny"], type=FILE, metavar="FILE", section=LISTS,
+           help="File of items not to recommend, in the format of --allow."),
     Option(["--include-seen"], is_flag=True, section=LISTS,
-           help="Recommend what a user has interacted with, too.  [default: no item that they rated, high or low]"),
+           help="Also recommend items that the user has interacted with.  "
+                "[default: no item that they rated, high or low]"),
     Option(["--cold-items"], multiple=True, metavar="FILE|NAME[:COLUMNS]", section=LISTS,
-           help="Features of items that nobody has touched, of the kind that the model was fitted with "
-                "(--item-features); those that the model knows are left out. May be given more than once."),
-    Option(["--only-cold"], is_flag=True, section=LISTS, help="Recommend nothing but these."),
+           help="Features of cold items, with the columns of the fit's --item-features. Items that the model knows are "
+                "skipped. Repeat the option to join features by their ids."),
+    Option(["--only-cold"], is_flag=True, section=LISTS, help="Recommend only the cold items."),
     Option(["--users"], metavar="all|FILE", section=USERS,
-           help="All users of the data, or those in a file of ids, one a line.  [default: all; with --histories, its]"),
+           help="All users of the data, or a file of user ids, one per line.  "
+                "[default: all; with --histories, the users of that file]"),
     Option(["--histories"], type=FILE, metavar="FILE", section=USERS,
-           help="Interactions of users who may be new; the options below say how to read it. "
-                "An id that was in the training means that user."),
+           help="File of interactions of any users, read with the column options below. An id of the training data is "
+                "that user."),
     moved(),
     options.data_dir(),
     options.cache(),
     *options.columns(),
-    options.overwrite("a file"),
+    options.overwrite("file"),
     options.device(),
 ]  # fmt: skip
 
@@ -57,9 +60,9 @@ PARAMS = [
 def command(folder: Path, out: Path, k: int, users: str | None, histories: Path | None, **rest: Any) -> None:
     """Write top-N lists with a saved model.
 
-    All items that a user has interacted with are left out, whether or not the filters of the fit keep them. Users
-    without any history after these filters get the most popular items. The table has the columns user, rank, item,
-    score and, where titles are known, title.
+    Items that a user has interacted with are not recommended, even if the filters of the fit removed these
+    interactions. Users without a history after the filters get the most popular items. The table has the columns user,
+    rank, item, score and, if the data have titles, title.
     """
     from recsys_ae.recommender.recommender import Recommender  # noqa: PLC0415
 
@@ -122,25 +125,27 @@ def _say_exceptions(asked: Audience, unserved: list[Any]) -> None:
     popular = int((asked.histories.getnnz(axis=1) == 0).sum())
     if popular:
         note(
-            f"{popular:,} of {len(asked.users):,} users get the most popular items: "
-            "the filters of the fit leave nothing of their histories on items that the model knows"
+            f"{popular:,} of {len(asked.users):,} users get the most popular items, because the filters of the fit or "
+            "unknown items remove their whole history"
         )
     if unserved:
         names = ids.named([str(user) for user in unserved])
-        note(f"No list for {len(unserved):,} users, since no item is left for them: {names}")
+        note(f"No recommendations for {len(unserved):,} users, because no item is left for them: {names}")
 
 
 def _cold(model: "Recommender", rest: Mapping[str, Any]) -> "Features | None":
     """Return the features of the new items, if any are asked for."""
     if not rest["cold_items"]:
         if rest["only_cold"]:
-            raise click.UsageError("--only-cold: which items? Name their features by --cold-items")
+            raise click.UsageError("--only-cold needs the features of cold items; give --cold-items")
         return None
     features = feature_source.read_all(rest["cold_items"], rest["data_dir"], model.feature_columns)
     new = features.without(model.items)
     if len(new) == 0:
-        raise click.UsageError(f"--cold-items: the model knows all {len(features):,} items, so none is new")
-    feature_source.say([*features.remarks, f"{len(new):,} of {len(features):,} items are new to the model"])
+        raise click.UsageError(f"--cold-items: the model knows all {len(features):,} items, so none is cold")
+    feature_source.say(
+        [*features.remarks, f"{len(new):,} of {len(features):,} items are cold; the model knows the others"]
+    )
     return new
 
 

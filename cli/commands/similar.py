@@ -2,28 +2,26 @@
 
 from pathlib import Path
 
-import click
-
 from recsys_ae.errors import DataError
 
 from .. import ids, options
 from ..display import Display
-from ..framework import as_command
+from ..framework import Positional, as_command
 from ..param_types import FILE
 
 PARAMS = [
-    click.Argument(["folder"], metavar="DIR", type=FILE),
-    click.Argument(["items"], metavar="ITEM...", nargs=-1, required=True),
-    options.k("How many."),
+    Positional("folder", metavar="DIR", type=FILE, summary="Folder of a saved model."),
+    Positional("items", metavar="ITEM...", nargs=-1, required=True, summary="Ids of one or more items."),
+    options.k("Number of similar items.", "Output"),
     options.device(),
 ]
 
 
 @as_command("similar", PARAMS)
 def command(folder: Path, items: tuple[str, ...], k: int, device: str) -> None:
-    """Show the items most like others.
+    """Show the items that are most similar to an item.
 
-    Items are named by their ids; likeness is what the model saved in DIR has learnt.
+    Items are given by their ids. The similarity is the cosine of the vectors that the model in DIR has learnt.
     """
     from recsys_ae.recommender.recommender import Recommender  # noqa: PLC0415
 
@@ -37,7 +35,7 @@ def command(folder: Path, items: tuple[str, ...], k: int, device: str) -> None:
     found = model.similar(places, k)
     display = Display()
     for row, place in enumerate(places):
-        display.line(f"{chr(10) if row else ''}Like {ids.described(place, model.items, titles)}:")
+        display.line(f"{chr(10) if row else ''}Similar to {ids.described(place, model.items, titles)}:")
         headers = (">rank", "item", *(["title"] if titles else []), ">cosine")
         display.table(headers, [
             (rank, str(model.items[one]), *([titles[one]] if titles else []), float(score))

@@ -8,7 +8,7 @@ import click
 
 from .. import memory, options
 from ..display import Display, note
-from ..framework import Option, as_command
+from ..framework import Option, Positional, as_command
 from ..mlflow_runs import Tracking
 from ..param_types import FILE, Names, Numbers, Whole
 from ..training import Interrupted, command_line
@@ -22,24 +22,22 @@ STUDY = "Study"
 
 
 def _options() -> list[click.Parameter]:
-    data = (
-        "mnist, sample, or a table (CSV, Parquet), npy, npz, idx file, folder of pictures, ml-1m, ...; behind a colon "
-        "which columns.  [default: as the plan says]"
-    )
-    unlike = "Features with the same columns from elsewhere, to see what becomes of them; may be given more than once."
-    label = "Column with the labels; of images, those beside them are read."
-    steps = "What to do: 1 to 8, tasks, or names such as structure, with commas between.  [default: all]"
-    models = "Only these autoencoders, with commas between; raw stands for the features as they are."
-    latents = "These sizes of the code in place of the plan's, with commas between."
-    seeds = "These seeds in place of the plan's, with commas between."
-    out = "Folder for fits, report.html, report.json and figures; a study there goes on.  [default: studies/<data>]"
-    jobs = "Fits made side by side; with --threads 1 each has a core."
+    data = f"Features: {options.FEATURE_SOURCES}  [default: the data of the plan]"
+    unlike = "Features from elsewhere with the same columns, for the step unlike. Repeat the option for more."
+    label = "Column of the labels; labels of images are read from the file next to them."
+    steps = "Steps of the study, separated by commas: 1 to 8, names such as structure, or `tasks`.  [default: all]"
+    models = "Autoencoders to fit, separated by commas; `raw` is the features themselves.  [default: those of the plan]"
+    latents = "Sizes of the code, separated by commas.  [default: those of the plan]"
+    seeds = "Random seeds of the training, separated by commas.  [default: those of the plan]"
+    out = "Folder of fits, report.html, report.json and figures; a study in it is continued.  [default: studies/<data>]"
+    jobs = "Number of fits at the same time; use --threads 1 to give each of them one core."
     precision = click.Choice(["auto", "fp32", "tf32", "bf16", "fp16"])
     numbers = Numbers(click.INT)
     return [
-        click.Argument(["config"], metavar="[CONFIG.toml]", type=FILE, required=False),
+        Positional("config", metavar="[CONFIG.toml]", type=FILE, required=False,
+                   summary="TOML file with the plan of the study.  [default: a preset]"),
         Option(["--preset"], type=click.Choice(["quick", "paper"]), section=STUDY,
-               help="A plan that comes with the package.  [default: quick]"),
+               help="Plan that comes with the package.  [default: quick]"),
         Option(["--data"], metavar="FILE|NAME[:COLUMNS]", section=options.FEATURES, help=data),
         Option(["--labels"], metavar="COLUMN", section=options.FEATURES, help=label),
         Option(["--unlike"], multiple=True, metavar="FILE|NAME[:COLUMNS]", section=options.FEATURES, help=unlike),
@@ -49,25 +47,28 @@ def _options() -> list[click.Parameter]:
         Option(["--seeds"], type=numbers, metavar="NUMBER,...", section=STUDY, help=seeds),
         Option(["--steps"], type=Names(), metavar="STEP,...", section=STUDY, help=steps),
         Option(["--out"], type=FILE, metavar="DIR", section=STUDY, help=out),
-        Option(["--dry-run"], is_flag=True, section=STUDY, help="List the fits, and make none."),
-        Option(["--report-only"], is_flag=True, section=STUDY, help="Write the report on what is there; fit nothing."),
+        Option(["--dry-run"], is_flag=True, section=STUDY, help="List the fits without running them."),
+        Option(["--report-only"], is_flag=True, section=STUDY,
+               help="Write the report on the finished fits, without fitting."),
         Option(["--jobs"], type=Whole(1), default=1, show_default=True, section=options.RUN, help=jobs),
         options.device(),
         Option(["--precision"], type=precision, default="auto", show_default=True, section=options.RUN,
-               help="Of products."),
-        Option(["--threads"], type=Whole(1), section=options.RUN, help="CPU threads of each fit.  [default: all]"),
-        options.track("Write a run to MLflow, with one in it for each fit: $MLFLOW_TRACKING_URI, else mlflow.db."),
-        Option(["--quiet"], is_flag=True, section=options.RUN, help="Print nothing but warnings and errors."),
+               help="Precision of matrix products."),
+        Option(["--threads"], type=Whole(1), section=options.RUN,
+               help="Number of CPU threads of each fit.  [default: all]"),
+        options.track("Track the study in MLflow, with a run for each fit in it: $MLFLOW_TRACKING_URI, else mlflow.db "
+                      "in this folder."),
+        Option(["--quiet"], is_flag=True, section=options.RUN, help="Print only warnings and errors."),
     ]  # fmt: skip
 
 
 @as_command("study", _options())
 def command(**given: Any) -> None:
-    """Compare autoencoders on features, and write one report.
+    """Compare autoencoders on features, and write a report.
 
-    By eight steps and by what codes are used for: architecture, size of the code, reconstruction, structure, rows
-    unlike those of the training, generation; finding, learning from few labels, noise, anomalies, rare classes. What
-    is done is kept: the same command goes on where it was stopped.
+    The steps are 1 models, 2 architecture, 3 latent, 4 reconstruction, 5 structure, 6 unlike, 7 generation, 8 summary;
+    the tasks are reduction, denoising, retrieval, pretraining, anomaly and augmentation. Finished fits are saved: the
+    same command continues a study that was stopped.
     """
     memory.thrifty()
     plan, source = _plan(given), _source(given)
@@ -75,7 +76,7 @@ def command(**given: Any) -> None:
     try:
         _study(plan, source, out, given)
     except KeyboardInterrupt:
-        said = f"Interrupted: what was finished is kept in {out}; the same command goes on"
+        said = f"Interrupted: the finished fits are saved in {out}; the same command continues the study"
         raise Interrupted(said) from None
 
 
@@ -85,7 +86,7 @@ def _plan(given: Mapping[str, Any]) -> "Plan":
     from recsys_ae.features.study.plan import Plan  # noqa: PLC0415
 
     if given["config"] is not None and given["preset"] is not None:
-        raise click.UsageError("give a file or --preset, not both", click.get_current_context())
+        raise click.UsageError("give CONFIG.toml or --preset, not both", click.get_current_context())
     plan = Plan.preset(given["preset"] or "quick") if given["config"] is None else Plan.read(given["config"])
     if given["data"] is not None and given["data"] != plan.data:
         # What belongs to the plan's own data says nothing of others.
@@ -145,15 +146,15 @@ def _study(plan: "Plan", source: Mapping[str, Any], out: Path, given: Mapping[st
     for remark in dict.fromkeys(left_out):
         note(f"Note: {remark}")
     display.line()
-    display.pairs([("report", report.html), ("numbers", report.json), ("figures", report.figures), ("repeat", command)])
+    display.pairs([("report", report.html), ("data", report.json), ("figures", report.figures), ("repeat", command)])
 
 
 def _show_data(display: Display, plan: "Plan", data: "StudyData") -> None:
     n_labels = len(data.labels)
     display.line(f"{plan.title}: {plan.data}")
     display.line(
-        f"{len(data.train):,} rows of {data.train.features.width:,} columns to learn from, {len(data.valid):,} to "
-        f"follow the training on, {len(data.test):,} to measure on; {f'{n_labels:,}' if n_labels else 'no'} labels"
+        f"{len(data.train):,} rows of {data.train.features.width:,} columns for training, {len(data.valid):,} for "
+        f"validation, {len(data.test):,} for testing; {f'{n_labels:,}' if n_labels else 'no'} labels"
     )
 
 
@@ -162,13 +163,13 @@ def _show_fits(display: Display, plan: "Plan", data: "StudyData") -> None:
 
     todo, left_out = works(plan, data)
     display.table(
-        ["model", ">z", ">seed", ">layers", "withheld", "for"],
+        ["model", ">code", ">seed", ">layers", "withheld label", "steps"],
         [
             [work.fit.model, work.fit.latent, work.fit.seed, work.fit.layers, work.fit.withheld, ", ".join(work.steps)]
             for work in todo
         ],
     )
-    display.line(f"\n{len(todo):,} fits. Dry run: nothing is learnt, and nothing written.")
+    display.line(f"\n{len(todo):,} fits. Dry run: nothing was trained or saved.")
     for remark in (*data.remarks, *left_out):
         note(f"Note: {remark}")
 
@@ -182,7 +183,7 @@ def _tell(display: Display, tracking: Tracking, advance: "Advance") -> None:
     words += [f"seed {fit.seed}"]
     rmse = outcome.numbers.get("error", {}).get("test_rmse")
     words += [f"rmse {rmse:.4f}"] if rmse is not None else []
-    words += [f"{outcome.seconds:.1f} s", f"left {_span(advance.left)}" if advance.done < advance.total else ""]
+    words += [f"{outcome.seconds:.1f} s", f"{_span(advance.left)} left" if advance.done < advance.total else ""]
     display.line(" ".join(words).rstrip())
     tracking.child(outcome)
 

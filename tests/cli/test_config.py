@@ -47,10 +47,10 @@ def test_the_command_line_wins_over_the_file_and_the_file_over_the_default(cli: 
         ("latent = 0", "--latent 0 is out of bounds"),
         ("latent = 2.5", "'2.5' is not a valid integer"),
         ("latent = true", "must be a value"),
-        ("latent = [1, 2]", "must be one value"),
+        ("latent = [1, 2]", "must be a single value"),
         ("quiet = 'yes'", "must be true or false"),
         ("hidden = ['a']", "'a' is not a valid integer"),
-        ("a = 1\n[x]\na = 2", "gives a twice"),
+        ("a = 1\n[x]\na = 2", "sets a twice"),
         ("latent = ", "is not TOML"),
     ],
 )

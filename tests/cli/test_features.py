@@ -93,9 +93,10 @@ def test_features_that_cannot_be_used(
 
 def test_models_of_the_other_kind_are_refused(cli: Run, films: Path, model: Path) -> None:
     source = ("--features", f"{films}:length,budget")
-    assert "is no FeatureEncoder; load it with Recommender" in cli("encode", model, *source, "--out", "v.csv").error
+    refused = cli("encode", model, *source, "--out", "v.csv").error
+    assert "is not a saved FeatureEncoder; load it with Recommender" in refused
     assert cli("pretrain", "pca", *source, "--latent", 1, "--no-track", "--quiet", "--out", "encoder").code == 0
-    assert "is no Recommender; load it with FeatureEncoder" in cli("evaluate", "encoder").error
+    assert "is not a saved Recommender; load it with FeatureEncoder" in cli("evaluate", "encoder").error
     assert "columns are missing" in cli("encode", "encoder", "--features", f"{films}:score", "--out", "v.csv").error
 
 
@@ -140,7 +141,7 @@ def test_a_dry_run_tells_the_memory_and_saves_nothing(cli: Run, here: Path, film
     source = ("--features", f"{films}:length,budget,score")
     outcome = cli("pretrain", "deep", *source, *QUICK, "--out", "m", "--dry-run")
     assert outcome.code == 0
-    for said in ("Memory needed beside the program's own:", "moments of adam", "activations of a batch", "Dry run"):
+    for said in ("Memory: the fit needs", "moments of adam", "activations of a batch", "Dry run"):
         assert said in outcome.out
     assert not (here / "m").exists()
     assert cli("pretrain", "deep", *source, *QUICK, "--out", "m").code == 0

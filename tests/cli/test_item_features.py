@@ -30,7 +30,7 @@ def test_new_items_are_recommended(cli: Run, here: Path, ratings: Path, vectors:
     assert f"--item-features {vectors}" in fitted.out
     outcome = cli("recommend", "m", "--out", "top.csv", "--k", 3, "--cold-items", vectors, "--only-cold")
     assert outcome.code == 0, outcome.err
-    assert "Note: 3 of 25 items are new to the model" in outcome.err
+    assert "Note: 3 of 25 items are cold; the model knows the others" in outcome.err
     top = pd.read_csv(here / "top.csv")
     assert set(top["item"]) == set(NEW)
     assert len(top) == 3 * len(USERS)
@@ -56,13 +56,13 @@ def test_what_cannot_be_is_said_in_one_line(cli: Run, here: Path, ratings: Path,
     pd.DataFrame({"item": ITEMS, "one": float("inf")}).to_csv(infinite, index=False)
     assert "a value is infinite" in refused(*base, "--item-features", infinite)
     recommend = ("recommend", model, "--out", "x.csv")
-    assert "was fitted without features of items" in refused(*recommend, "--cold-items", vectors)
-    assert "which items? Name their features by --cold-items" in refused(*recommend, "--only-cold")
+    assert "was fitted without item features" in refused(*recommend, "--cold-items", vectors)
+    assert "needs the features of cold items; give --cold-items" in refused(*recommend, "--only-cold")
     with_vectors = ("fit", "ease", "--data", ratings, *FAST, "--item-features", vectors, "--quiet", "--out", "m")
     assert cli(*with_vectors).code == 0
     known = here / "known.csv"
     pd.read_csv(vectors).iloc[:-3].to_csv(known, index=False)
-    assert "so none is new" in refused("recommend", "m", "--out", "x.csv", "--cold-items", known)
+    assert "so none is cold" in refused("recommend", "m", "--out", "x.csv", "--cold-items", known)
     narrow = here / "narrow.csv"
     pd.read_csv(vectors)[["item", "one"]].to_csv(narrow, index=False)
     assert "1 of 2 columns are missing, the first is 'two'" in refused(

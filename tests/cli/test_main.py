@@ -89,7 +89,7 @@ def test_wrong_usage_ends_with_2_and_one_line_that_names_the_nearest(
 def test_fit_without_a_model_says_what_is_missing(cli: Run) -> None:
     outcome = cli("fit", "--epochs", 3)
     assert outcome.code == 2
-    assert "which model?" in outcome.error
+    assert "the model is missing" in outcome.error
 
 
 def test_an_unexpected_error_is_one_line_and_with_debug_a_traceback(cli: Run, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -52,4 +52,4 @@ def test_a_model_fitted_in_python_is_evaluated_by_the_command_line(cli: Run, her
     Recommender(EASE()).fit(split.train.take(split.train.matrix.data > 0)).save(here / "memory")
     outcome = cli("evaluate", "memory")
     assert outcome.code == 1
-    assert "does not say how its data are read and divided" in outcome.error
+    assert "has no data recipe" in outcome.error

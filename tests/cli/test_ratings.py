@@ -39,7 +39,7 @@ def test_ratings_are_divided_and_kept_as_they_are_unless_told_otherwise(cli: Run
     outcome = cli("fit", "autorec", "--data", ratings, *FAST, *RATED, "--out", "model")
     assert (outcome.code, outcome.err) == (0, "")
     assert "ratings split" in outcome.out
-    assert "No rating threshold: all ratings stay as they are." in outcome.out
+    assert "No rating threshold: all ratings keep their values." in outcome.out
     assert (source(here / "model")["split"], source(here / "model")["min_rating"]) == ("ratings", "none")
     data = MinInteractions(user=3)(read_interactions(ratings))
     assert split_ratings(data, seed=98765).fingerprint in outcome.out
@@ -71,7 +71,7 @@ def test_a_rating_threshold_is_wrong_usage(cli: Run, here: Path, ratings: Path, 
     how = ("--min-rating", "4") if where == "typed" else ("--config", "run.toml")
     outcome = cli("fit", "autorec", "--data", ratings, *FAST, *how)
     assert outcome.code == 2
-    assert outcome.error.startswith("Error: --min-rating 4: autorec learns from all ratings as they are; leave it out")
+    assert outcome.error.startswith("Error: --min-rating 4: autorec learns from all ratings with their values; ")
 
 
 @pytest.mark.parametrize("word", ["none", "auto"])
@@ -98,7 +98,7 @@ def test_users_to_hold_out_go_with_another_split(cli: Run, ratings: Path) -> Non
 def test_help_shows_the_defaults_of_the_model(cli: Run) -> None:
     rated, others = (" ".join(cli("fit", model, "--help").out.split()) for model in ("autorec", "ease"))
     assert "[default: ratings]" in rated
-    assert "this model learns from all ratings as they are. [default: none]" in rated
+    assert "this model learns from all ratings with their values. [default: none]" in rated
     assert "[default: strong]" in others
     assert "[default: 4 if there are ratings; none with --split ratings]" in others
     assert "[default: rmse]" in rated
@@ -175,7 +175,7 @@ def test_on_the_sample_only_lists_have_a_reference(cli: Run, here: Path) -> None
     assert cli("fit", "autorec", "--no-track", "--latent", 4, "--epochs", 1, "--quiet", "--out", "model").code == 0
     assert "attainable" not in cli("evaluate", "model").out
     shown = cli("evaluate", "model", "--metrics", "rmse,ndcg@100").out
-    assert [line.split()[0] for line in shown.splitlines() if "attainable" in line] == ["ndcg@100"]
+    assert [line.split()[0] for line in shown.splitlines() if "attainable" in line] == ["ndcg@100:"]
 
 
 # Published folds
@@ -215,8 +215,8 @@ def test_a_fold_is_read_for_the_fit_and_again_for_the_evaluation(
     ("how", "said"),
     [
         (("--data", "ml-100k", "--fold", "u2"), "--fold needs --split given"),
-        (("--data", "ml-1m", "--fold", "u2", "--split", "given"), "not about ml-1m"),
-        (("--data", "x.csv", "--test-data", "y.csv", "--fold", "u2", "--split", "given"), "not about x"),
+        (("--data", "ml-1m", "--fold", "u2", "--split", "given"), "not to ml-1m"),
+        (("--data", "x.csv", "--test-data", "y.csv", "--fold", "u2", "--split", "given"), "not to x"),
         (("--data", "ml-100k", "--fold", "u6", "--split", "given"), "'u6'"),
     ],
 )
@@ -318,7 +318,10 @@ def test_histories_without_ratings_are_noticed(cli: Run, here: Path, rated_model
 def test_describe_says_what_models_of_ratings_would_get(cli: Run, ratings: Path) -> None:
     shown = cli("data", "describe", ratings).out
     table = pd.read_csv(ratings)
-    assert f"Models that learn from ratings have no threshold: {len(table):,} ratings by 80 users on 24 items." in shown
+    assert (
+        f"Models that learn from ratings have no rating threshold: {len(table):,} ratings by 80 users on 24 items."
+        in shown
+    )
 
 
 def test_split_writes_ratings_as_a_fit_would_divide_them(

@@ -147,12 +147,12 @@ def test_a_file_that_a_model_names_is_not_opened(evaluate: Run, here: Path, uri:
     ],
 )
 def test_what_is_no_address_is_a_warning(evaluate: Run, here: Path, address: object) -> None:
-    assert "the report is not in MLflow" in evaluate(address).error
+    assert "the report was not added to MLflow" in evaluate(address).error
     assert not (here / "mlflow.db").exists()
 
 
 def test_a_run_without_an_address_makes_no_store(evaluate: Run, here: Path) -> None:
-    assert "is gone" in evaluate({"run_id": RUN}).error
+    assert "does not exist" in evaluate({"run_id": RUN}).error
     assert not (here / "mlflow.db").exists()
 
 

@@ -41,7 +41,7 @@ def test_fit_evaluate_recommend_and_similar_work_one_after_the_other(program: Ru
 
     alike = program("similar", "model", "film 2", "🎬 film", "--k", 2)
     assert alike.code == 0
-    assert alike.out.count("Like ") == 2
+    assert alike.out.count("Similar to ") == 2
 
 
 def test_a_tracked_run_holds_the_fit_and_the_evaluation(program: Run, here: Path, ratings: Path) -> None:

@@ -15,7 +15,7 @@ def test_list_shows_every_set_and_which_are_here(cli: Run, here: Path) -> None:
     zipfile.ZipFile(here / "ml-100k.zip", "w").close()
     lines = {line.split()[0]: line for line in cli("data", "list", "--data-dir", here).out.splitlines() if line}
     assert set(names()) <= set(lines)
-    assert lines["ml-100k"].endswith("here")
+    assert lines["ml-100k"].endswith("downloaded")
     assert lines["ml-1m"].endswith("5.9 MB")
     assert lines["sample"].endswith("generated")
 
@@ -23,11 +23,11 @@ def test_list_shows_every_set_and_which_are_here(cli: Run, here: Path) -> None:
 def test_list_says_what_has_to_be_fetched_by_hand_and_where(cli: Run, here: Path) -> None:
     shown = cli("data", "list", "--data-dir", here).out
     assert sum(line.endswith("by hand") for line in shown.splitlines()) == 2
-    assert "netflix has to be fetched by hand, from https://www.netflixprize.com" in shown
+    assert "netflix must be downloaded by hand, from https://www.netflixprize.com" in shown
     (here / "msd").mkdir()
     (here / "msd/train_triplets.txt").touch()
     shown = cli("data", "list", "--data-dir", here).out
-    assert "msd has to be fetched by hand" not in shown
+    assert "msd must be downloaded by hand" not in shown
 
 
 def test_fetch_says_in_a_line_what_to_do_by_hand(cli: Run, here: Path) -> None:
@@ -89,7 +89,9 @@ def test_split_replaces_nothing(cli: Run, here: Path, ratings: Path) -> None:
 
 def test_fetch_leaves_alone_what_is_there(cli: Run, here: Path) -> None:
     zipfile.ZipFile(here / "ml-1m.zip", "w").close()
-    assert cli("data", "fetch", "ml-1m", "--data-dir", here).out == f"ml-1m is there already: {here / 'ml-1m.zip'}\n"
+    assert (
+        cli("data", "fetch", "ml-1m", "--data-dir", here).out == f"ml-1m is already downloaded: {here / 'ml-1m.zip'}\n"
+    )
 
 
 def test_fetch_shows_the_licence_before_anything_is_downloaded(
@@ -103,7 +105,7 @@ def test_fetch_shows_the_licence_before_anything_is_downloaded(
     monkeypatch.setattr(download, "download", downloaded)
     lines = cli("data", "fetch", "ml-1m", "--data-dir", here).out.splitlines()
     assert any(line.startswith("Licence: ") for line in lines[:-1])
-    assert lines[-1] == f"ml-1m is in {here / 'ml-1m.zip'}"
+    assert lines[-1] == f"ml-1m is saved in {here / 'ml-1m.zip'}"
 
 
 @pytest.mark.parametrize("command", [("data", "fetch"), ("data", "describe")])
@@ -119,7 +121,7 @@ def test_doctor_shows_versions_device_data_and_store(cli: Run, here: Path, monke
     shown = cli("doctor", "--data-dir", here).out
     found = dict(line.split(None, 1) for line in shown.splitlines() if line.strip())
     assert {"python", "torch", "numpy", "mlflow", "memory", "threads", "device"} <= set(found)
-    assert "data found   sample, ml-100k" in shown
+    assert "data sets    sample, ml-100k" in shown
     assert found["tracking"] == "http://server:5000"
 
 
@@ -149,8 +151,8 @@ def test_the_share_for_validation_can_be_chosen(cli: Run, here: Path, ratings: P
     ("how", "said"),
     [
         (("--split", "strong", "--valid-share", "0.2"), "--valid-share needs --split weak or time or ratings or given"),
-        (("--split", "weak", "--valid-share", "1"), "'1' is no share"),
-        (("--split", "weak", "--valid-share", "-0.1"), "'-0.1' is no share"),
+        (("--split", "weak", "--valid-share", "1"), "'1' is not a share"),
+        (("--split", "weak", "--valid-share", "-0.1"), "'-0.1' is not a share"),
     ],
 )
 def test_a_share_that_makes_no_sense_is_wrong_usage(cli: Run, ratings: Path, how: tuple[str, ...], said: str) -> None:

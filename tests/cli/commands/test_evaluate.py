@@ -43,7 +43,7 @@ def test_validation_users_are_others_than_test_users(cli: Run, here: Path, model
 def test_the_sample_says_what_is_attainable(cli: Run, sample_model: Path) -> None:
     outcome = cli("evaluate", sample_model, "--metrics", "ndcg@100")
     (line,) = [line for line in outcome.out.splitlines() if "attainable" in line]
-    _, value, _, _, _, best, _, popular = line.replace(";", "").split()
+    _, value, _, _, best, _, popular = line.replace(";", "").split()
     assert float(popular) < float(value) < float(best) <= 1
 
 
@@ -63,7 +63,7 @@ def test_data_that_moved_are_found_where_they_are_said_to_be(cli: Run, here: Pat
 
 
 @pytest.mark.parametrize(
-    ("metrics", "said"), [("ndgc@10", "ndcg"), ("ndcg", "cut-off"), ("ndcg@0", "k must be at least 1")]
+    ("metrics", "said"), [("ndgc@10", "ndcg"), ("ndcg", "cut-off"), ("ndcg@0", "the cut-off 0; it must be at least 1")]
 )
 def test_an_unknown_metric_is_wrong_usage(cli: Run, model: Path, metrics: str, said: str) -> None:
     outcome = cli("evaluate", model, "--metrics", metrics)

@@ -72,8 +72,8 @@ def test_pairs_that_name_nothing_known_are_left_out_and_counted(cli: Run, here: 
     assert outcome.code == 0
     assert [(user, item) for user, item, _ in rows(outcome.out)] == [pairs[0], pairs[4]]
     assert outcome.err.splitlines() == [
-        "pairs.csv: 2 pairs left out: their users are not known",
-        "pairs.csv: 2 pairs left out: their items are not known",
+        "pairs.csv: skipped 2 pairs with unknown users",
+        "pairs.csv: skipped 2 pairs with unknown items",
         "2 ratings",
     ]
     write(here / "none.csv", ("user", "item"), pairs[1:2])
@@ -136,7 +136,7 @@ def test_pairs_that_cannot_be_read_end_in_one_line(
         (("--out", "-"), 2, "--pairs"),
         (("--pairs", "pairs.csv"), 2, "--out"),
         (("--pairs", "missing.csv", "--out", "-"), 1, "missing.csv"),
-        (("--pairs", "missing.csv", "--out", "ratings.txt"), 2, "its name must end in .csv"),
+        (("--pairs", "missing.csv", "--out", "ratings.txt"), 2, "the name must end in .csv"),
     ],
 )
 def test_mistakes_end_in_one_line(

@@ -79,7 +79,7 @@ def test_new_users_are_served_from_a_file(cli: Run, here: Path, model: Path) -> 
     write(here / "new.csv", ("user", "item", "rating"), lines)
     outcome = cli("recommend", model, "--histories", "new.csv", "--out", "-", "--k", 5)
     assert outcome.code == 0
-    assert "1 of 4 interactions left out" in outcome.err
+    assert "Skipped 1 of 4 interactions" in outcome.err
     found = rows(outcome.out)
     assert {row["user"] for row in found} == {"new", "other"}
     # What was rated 1 was not liked, so it is no input of the model; but it is not recommended as new either.
@@ -137,7 +137,7 @@ def test_users_for_whom_nothing_is_left_are_named(cli: Run, here: Path, model: P
     outcome = cli("recommend", model, "--histories", "new.csv", "--out", "-")
     assert outcome.code == 0
     assert {row["user"] for row in rows(outcome.out)} == {"new"}
-    assert "No list for 1 users, since no item is left for them: all" in outcome.err
+    assert "No recommendations for 1 users, because no item is left for them: all" in outcome.err
 
 
 def test_new_users_are_served_the_same_as_through_the_library(cli: Run, here: Path, model: Path) -> None:
@@ -182,7 +182,7 @@ def test_only_the_allowed_and_never_the_denied(cli: Run, here: Path, model: Path
     write(here / "deny.csv", ("item",), [(AWKWARD[0],), ("film 5",)])
     outcome = cli("recommend", model, "--allow", "allow.txt", "--deny", "deny.csv", "--include-seen", "--out", "-")
     assert {row["item"] for row in rows(outcome.out)} == {*AWKWARD[1:], "film 3"}
-    assert "allow.txt: 1 items left out" in outcome.err
+    assert "allow.txt: skipped 1 unknown items" in outcome.err
 
 
 def test_lists_can_differ_from_user_to_user(cli: Run, here: Path, model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -191,7 +191,7 @@ def test_lists_can_differ_from_user_to_user(cli: Run, here: Path, model: Path, m
     write(here / "pairs.csv", ("user", "item"), pairs)
     allowed = cli("recommend", model, "--allow", "pairs.csv", "--include-seen", "--out", "-")
     assert {(row["user"], row["item"]) for row in rows(allowed.out)} == set(pairs[:3])
-    assert "pairs.csv: 1 pairs of user and item left out" in allowed.err
+    assert "pairs.csv: skipped 1 pairs with an unknown user or item" in allowed.err
     denied = {(row["user"], row["item"]) for row in rows(
         cli("recommend", model, "--deny", "pairs.csv", "--include-seen", "--k", 24, "--out", "-").out
     )}  # fmt: skip
@@ -248,7 +248,7 @@ def test_a_full_disk_leaves_the_old_file_and_nothing_else(program: Run, here: Pa
 @pytest.mark.parametrize(
     ("arguments", "code", "said"),
     [
-        (("--out", "top.txt"), 2, "its name must end in .csv"),
+        (("--out", "top.txt"), 2, "the name must end in .csv"),
         (("--out", "no/such/top.csv"), 1, "no folder"),
         ((), 2, "--out"),
         (("--out", "-", "--k", "0"), 2, "--k"),

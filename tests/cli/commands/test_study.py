@@ -38,7 +38,7 @@ def flowers(here: Path) -> Path:
 def test_a_report_on_a_table_with_labels(cli: Run, here: Path, flowers: Path) -> None:
     outcome = cli("study", "plan.toml", "--data", flowers, "--labels", "kind", *QUICK, "--out", "out")
     assert outcome.code == 0, outcome.err
-    assert "65 rows of 4 columns to learn from, 7 to follow the training on, 18 to measure on; 3 labels" in outcome.out
+    assert "65 rows of 4 columns for training, 7 for validation, 18 for testing; 3 labels" in outcome.out
     assert "[2/2] deep z=2 seed 0 rmse" in outcome.out
     report = json.loads((here / "out/report.json").read_text())
     assert {one["model"] for one in report["fits"]} == {"pca", "deep"}
