@@ -1,4 +1,4 @@
-"""One file per model of features. The folder is the registry: a new file is a new model."""
+"""Feature autoencoders, one file each. The folder is the registry: a new file is a new model."""
 
 from typing import TYPE_CHECKING
 

@@ -52,11 +52,11 @@ class Adversarial(TrainableFeatureSpec):
 
     @property
     def constrained(self) -> bool:
-        """The prior keeps it from copying."""
+        """True: the prior keeps the model from learning the identity."""
         return True
 
     def build(self, shape: FeatureShape) -> "AdversarialNetwork":
-        """Make the untrained network."""
+        """Return the untrained network."""
         return AdversarialNetwork(self, shape)
 
 
@@ -75,7 +75,7 @@ class AdversarialNetwork(TrainableFeatureAutoencoder[Adversarial]):
         return self.layers.encode(x.seen)
 
     def decode(self, z: Tensor) -> Tensor:
-        """Return what the likelihood expects."""
+        """Return the mean of the likelihood."""
         return mean_of(self.spec.likelihood, self.layers.decode(z))
 
     def draw(self, n: int, generator: torch.Generator) -> Tensor:
@@ -83,13 +83,13 @@ class AdversarialNetwork(TrainableFeatureAutoencoder[Adversarial]):
         device = generator.device
         codes = torch.randn(n, self.spec.latent, device=device, generator=generator)
         if self.spec.prior == "mixture":
-            which = torch.randint(self.spec.components, (n,), device=device, generator=generator)
-            angles = which * (2 * math.pi / self.spec.components)
+            components = torch.randint(self.spec.components, (n,), device=device, generator=generator)
+            angles = components * (2 * math.pi / self.spec.components)
             codes[:, :2] += self.spec.radius * torch.stack([angles.cos(), angles.sin()], dim=1)
         return codes
 
     def phases(self) -> Sequence[Phase[FeatureRows]]:
-        """Reconstruct; tell codes from the prior; fool who does: in this order on each batch (§2)."""
+        """Return the losses of each batch in their order: reconstruction, discriminator, generator (§2)."""
         return [
             Phase(self.loss, list(self.layers.parameters())),
             Phase(self.discrimination, list(self.discriminator.parameters())),
@@ -97,14 +97,14 @@ class AdversarialNetwork(TrainableFeatureAutoencoder[Adversarial]):
         ]
 
     def loss(self, x: FeatureRows, step: Step) -> Loss:
-        """−log p(x | z) but for constants, summed over columns."""
+        """Return −log p(x | z) without constants, summed over columns."""
         target = x.seen
         output = self.layers.decode(self.layers.encode(target))
         error = reconstruction(self.spec.likelihood, output, target, x.known).mean()
         return Loss(error, {"error": error})
 
     def discrimination(self, x: FeatureRows, step: Step) -> Loss:
-        """−E_p[log D(z)] − E_q[log(1 − D(z))]."""
+        """Return −E_p[log D(z)] − E_q[log(1 − D(z))], the loss of the discriminator."""
         with torch.no_grad():
             false = self.layers.encode(x.seen)
         true = self.draw(len(x), step.generator)
@@ -112,11 +112,11 @@ class AdversarialNetwork(TrainableFeatureAutoencoder[Adversarial]):
         return Loss(total, {"discriminator": total})
 
     def generation(self, x: FeatureRows, step: Step) -> Loss:
-        """−E_q[log D(z)]: what does not saturate where the discriminator is sure."""
+        """Return −E_q[log D(z)], a generator loss that does not saturate when the discriminator is sure."""
         total = _crossed(self.discriminator(self.layers.encode(x.seen)), 1)
         return Loss(total, {"generator": total})
 
 
 def _crossed(logits: Tensor, truth: int) -> Tensor:
-    """Return the mean cross-entropy of logits where the answer is 1, or 0."""
+    """Return the mean cross-entropy of logits for the label ``truth``, 1 or 0."""
     return functional.softplus(-logits.float() if truth else logits.float()).mean()

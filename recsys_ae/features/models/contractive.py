@@ -22,7 +22,7 @@ from recsys_ae.spec.hyper import hp
 
 @dataclass(frozen=True, kw_only=True)
 class Contractive(BiasedSpec):
-    """Hyper-parameters of the contractive autoencoder; one sigmoid layer with tied weights is the paper's."""
+    """Hyper-parameters of the contractive autoencoder; the paper has one sigmoid layer with tied weights."""
 
     hidden: tuple[int, ...] = hp((), "widths of the hidden layers before the code, mirrored by the decoder", low=1)
     contraction: float = hp(
@@ -43,18 +43,18 @@ class Contractive(BiasedSpec):
 
     @property
     def constrained(self) -> bool:
-        """The penalty keeps it from copying."""
+        """True if the penalty keeps the model from learning the identity."""
         return self.contraction > 0
 
     def kept(self, shape: FeatureShape, network: nn.Module) -> int:
-        """Return what the layers give, and the Jacobian between any two of them or what its estimate keeps."""
+        """Add the Jacobians between layers, or the tensors of the estimate, to the outputs of the layers."""
         dense = super().kept(shape, network)
         if self.jacobian == "estimated":
             return dense * (1 + self.probes)
         return dense + (2 * self.latent * (shape.width + sum(self.hidden)) if self.hidden else 0)
 
     def build(self, shape: FeatureShape) -> "ContractiveNetwork":
-        """Make the untrained network."""
+        """Return the untrained network."""
         return ContractiveNetwork(self, shape)
 
 
@@ -72,11 +72,11 @@ class ContractiveNetwork(BiasedAutoencoder[Contractive]):
         return self.layers.encode(x.seen)
 
     def decode(self, z: Tensor) -> Tensor:
-        """Return what the likelihood expects."""
+        """Return the mean of the likelihood."""
         return mean_of(self.spec.likelihood, self.layers.decode(z))
 
     def loss(self, x: FeatureRows, step: Step) -> Loss:
-        """−log p(x | z) + λ ‖∂f/∂x‖²_F (eq. 7)."""
+        """Return −log p(x | z) + λ ‖∂f/∂x‖²_F (eq. 7)."""
         spec, target = self.spec, x.seen
         error = reconstruction(spec.likelihood, self.layers.decode(self.layers.encode(target)), target, x.known).mean()
         if spec.jacobian == "exact":

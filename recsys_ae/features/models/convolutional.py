@@ -57,38 +57,38 @@ class Convolutional(TrainableFeatureSpec):
 
     @property
     def constrained(self) -> bool:
-        """Noise or the KL term keep it from copying."""
+        """True if noise or the KL term keeps the model from learning the identity."""
         return (self.code == "denoising" and self.level > 0) or (self.code == "variational" and self.beta > 0)
 
     def check(self, shape: FeatureShape) -> None:
         """Raise if a side is too short to be halved that often."""
         super().check(shape)
         sides = shape.form[1:] or (shape.width,)
-        for place, before in enumerate(halved(sides, len(self.channels))[:-1]):
-            if min(before) < 2:
+        for times, current in enumerate(halved(sides, len(self.channels))[:-1]):
+            if min(current) < 2:
                 size = " × ".join(map(str, sides))
                 raise DataError(
-                    f"{size} cannot be halved {len(self.channels)} times: after {place} times a side is 1; give ",
+                    f"{size} cannot be halved {len(self.channels)} times: after {times} times a side is 1; give ",
                     Argument("channels"),
-                    f" at most {place} numbers",
+                    f" at most {times} numbers",
                 )
 
     def kept(self, shape: FeatureShape, network: nn.Module) -> int:
-        """Return what the convolutions give, on the way down before and after pooling, on the way up repeated, too."""
+        """Count the outputs of the convolutions, also before pooling and after the repetition of values."""
         sides = halved(shape.form[1:] or (shape.width,), len(self.channels))
-        areas = [math.prod(one) for one in sides]
+        areas = [math.prod(size) for size in sides]
         down = sum(channels * area for channels, area in zip(self.channels, areas[1:], strict=True))
         above = sum(channels * area for channels, area in zip(self.channels, areas, strict=False))
         pooled, unpooled = self.down == "pooled", self.up == "unpooled"
         return (4 + pooled) * down + 2 * (pooled + unpooled) * above + 4 * shape.width + 4 * self.latent
 
     def build(self, shape: FeatureShape) -> "ConvolutionalNetwork":
-        """Make the untrained network."""
+        """Return the untrained network."""
         return ConvolutionalNetwork(self, shape)
 
 
 class ConvolutionalNetwork(TrainableFeatureAutoencoder[Convolutional]):
-    """Convolutions to a dense code and back; columns of a table are one channel in a row."""
+    """Convolutions to a dense code and back; the columns of a table are one channel, side by side."""
 
     def __init__(self, spec: Convolutional, shape: FeatureShape) -> None:
         super().__init__(spec)
@@ -102,32 +102,32 @@ class ConvolutionalNetwork(TrainableFeatureAutoencoder[Convolutional]):
         self.up = Doublings(channels, sides, unpooled=spec.up == "unpooled")
 
     def encode(self, x: FeatureRows) -> Tensor:
-        """Return the code, or its mean."""
+        """Return the code; for a variational code its mean."""
         return self._code(x.seen)[:, : self.spec.latent]
 
     def decode(self, z: Tensor) -> Tensor:
-        """Return what the likelihood expects."""
+        """Return the mean of the likelihood."""
         return mean_of(self.spec.likelihood, self._back(z))
 
     def draw(self, n: int, generator: torch.Generator) -> Tensor:
-        """Draw codes from N(0, I), which those of a variational code are close to."""
+        """Draw codes from N(0, I), the prior of a variational code."""
         if self.spec.code != "variational":
             variational = Argument("code", "variational")
             raise UnsupportedError(Argument("code", self.spec.code), " is not generative; fit with ", variational)
         return torch.randn(n, self.spec.latent, device=generator.device, generator=generator)
 
     def loss(self, x: FeatureRows, step: Step) -> Loss:
-        """−log p(x | z) but for constants, summed over columns; with a variational code + β KL."""
+        """Return −log p(x | z) without constants, summed over columns; plus β KL for a variational code."""
         spec, target = self.spec, x.seen
-        damaged = corrupt(target, spec.corruption, spec.level, step.generator) if spec.code == "denoising" else target
-        code = self._code(damaged)
+        inputs = corrupt(target, spec.corruption, spec.level, step.generator) if spec.code == "denoising" else target
+        code = self._code(inputs)
         if spec.code != "variational":
             error = reconstruction(spec.likelihood, self._back(code), target, x.known).mean()
             return Loss(error, {"error": error})
         mean, log_variance = code.float().chunk(2, dim=1)
         output = self._back(gaussian_sample(mean, log_variance, step.generator))
         error = reconstruction(spec.likelihood, output, target, x.known).mean()
-        error = error / 2 if spec.likelihood == "gaussian" else error  # of variance 1, but for a constant
+        error = error / 2 if spec.likelihood == "gaussian" else error  # −log p with variance 1, without the constant
         kl = losses.gaussian_kl(mean, log_variance)
         beta = warm_up(step.update, spec.warm_up * step.total, spec.beta)
         return Loss(error + beta * kl, {"error": error, "kl": kl, "beta": beta})

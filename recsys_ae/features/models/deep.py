@@ -44,7 +44,7 @@ class Deep(TrainableFeatureSpec):
     )
 
     def build(self, shape: FeatureShape) -> "DeepNetwork":
-        """Make the untrained network."""
+        """Return the untrained network."""
         return DeepNetwork(self, shape)
 
 
@@ -61,18 +61,18 @@ class DeepNetwork(TrainableFeatureAutoencoder[Deep]):
         return self.layers.encode(x.seen)
 
     def decode(self, z: Tensor) -> Tensor:
-        """Return what the likelihood expects."""
+        """Return the mean of the likelihood."""
         return mean_of(self.spec.likelihood, self.layers.decode(z))
 
     def loss(self, x: FeatureRows, step: Step) -> Loss:
-        """−log p(x | z) but for constants, summed over columns."""
+        """Return −log p(x | z) without constants, summed over columns."""
         target = x.seen
         output = self.layers.decode(self.layers.encode(target))
         error = reconstruction(self.spec.likelihood, output, target, x.known).mean()
         return Loss(error, {"error": error})
 
     def learn(self, rows: FeatureRows, run: Run, validate: Validate | None = None) -> History:
-        """Train layer by layer, if that is wanted, and then all layers at once."""
+        """Train all layers at once, after pretraining them one by one if ``pretrain_epochs`` is not 0."""
         if self.spec.pretrain_epochs:
             self._pretrain(rows, run)
         return super().learn(rows, run, validate)
@@ -80,40 +80,40 @@ class DeepNetwork(TrainableFeatureAutoencoder[Deep]):
     def _pretrain(self, rows: FeatureRows, run: Run) -> None:
         quiet = dataclasses.replace(run, tracker=NoTracker(), progress=None)
         spec = dataclasses.replace(self.spec, epochs=self.spec.pretrain_epochs)
-        for place in range(len(self.layers.encoder.layers)):
-            stage = _Stage(spec, self.layers, place).to(rows.device)
+        for layer in range(len(self.layers.encoder.layers)):
+            stage = _Stage(spec, self.layers, layer).to(rows.device)
             loop.train(stage, rows, quiet, None)
             with torch.no_grad():
-                parts = torch.split(torch.arange(len(rows), device=rows.device), 1024)
-                hidden = torch.cat([stage.up(rows.take(part).seen) for part in parts])
+                chunks = torch.split(torch.arange(len(rows), device=rows.device), 1024)
+                hidden = torch.cat([stage.up(rows.take(positions).seen) for positions in chunks])
             rows = FeatureRows(hidden, Scaling(hidden.shape[1]).to(rows.device))
 
 
 class _Stage(Trainable[FeatureRows, Deep]):
-    """One layer of the encoder and the one of the decoder that undoes it, which read what the layer below gives."""
+    """A layer of the encoder and its inverse in the decoder, trained on the outputs of the layer below."""
 
-    def __init__(self, spec: Deep, layers: Mirrored, place: int) -> None:
+    def __init__(self, spec: Deep, layers: Mirrored, index: int) -> None:
         super().__init__(spec)
         encoder, decoder = layers.encoder, layers.decoder
-        self.place = place
-        self.layer: Any = encoder.layers[place]
-        back = len(encoder.layers) - 1 - place
+        self.index = index
+        self.layer: Any = encoder.layers[index]
+        back = len(encoder.layers) - 1 - index
         self.back: Any = decoder.layers[back] if isinstance(decoder, Dense) else None
         self.bias: Any = decoder.biases[back] if isinstance(decoder, Transposed) else None
-        self.activation = encoder.activations[place]
+        self.activation = encoder.activations[index]
         self.output = decoder.activations[back]
 
     def up(self, x: Tensor) -> Tensor:
-        """Return what the layer gives."""
+        """Return the output of the layer."""
         return ACTIVATIONS[self.activation](self.layer(x))
 
     def loss(self, x: FeatureRows, step: Step) -> Loss:
-        """Return how far off what the layer reads is from what comes back."""
+        """Return the reconstruction error of the inputs of the layer."""
         target = x.seen
         hidden = self.up(target)
         output = (
             nn.functional.linear(hidden, self.layer.weight.T, self.bias) if self.back is None else self.back(hidden)
         )
-        likelihood = self.spec.likelihood if self.place == 0 else "gaussian"
+        likelihood = self.spec.likelihood if self.index == 0 else "gaussian"
         error = reconstruction(likelihood, ACTIVATIONS[self.output](output), target, x.known).mean()
         return Loss(error, {"error": error})

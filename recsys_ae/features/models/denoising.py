@@ -38,11 +38,11 @@ class Denoising(TrainableFeatureSpec):
 
     @property
     def constrained(self) -> bool:
-        """Noise keeps it from copying."""
+        """True if noise keeps the model from learning the identity."""
         return self.level > 0
 
     def build(self, shape: FeatureShape) -> "DenoisingNetwork":
-        """Make the untrained network."""
+        """Return the untrained network."""
         return DenoisingNetwork(self, shape)
 
 
@@ -54,15 +54,15 @@ class DenoisingNetwork(TrainableFeatureAutoencoder[Denoising]):
         self.layers = Mirrored(shape.width, spec.hidden, spec.latent, spec.activation, code="linear", tied=spec.tied)
 
     def encode(self, x: FeatureRows) -> Tensor:
-        """Return the code of the rows as they are."""
+        """Return the code of the rows, without corruption."""
         return self.layers.encode(x.seen)
 
     def decode(self, z: Tensor) -> Tensor:
-        """Return what the likelihood expects."""
+        """Return the mean of the likelihood."""
         return mean_of(self.spec.likelihood, self.layers.decode(z))
 
     def loss(self, x: FeatureRows, step: Step) -> Loss:
-        """E[−log p(x | f(x̃)) + (1/λ) ‖f(x̃) − f(x)‖²] with one damaged x̃ of each row."""
+        """Return E[−log p(x | f(x̃)) + (1/λ) ‖f(x̃) − f(x)‖²] with one corrupted x̃ of each row."""
         spec, target = self.spec, x.seen
         code = self.layers.encode(corrupt(target, spec.corruption, spec.level, step.generator))
         error = reconstruction(spec.likelihood, self.layers.decode(code), target, x.known).mean()

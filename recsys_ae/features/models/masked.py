@@ -20,7 +20,7 @@ from recsys_ae.nn.training.steps import Loss, Step
 from recsys_ae.spec.hyper import hp
 
 MOST = 1024
-"""Tokens in a row; the cost of attention grows with their square."""
+"""Largest number of tokens in a row; the cost of attention grows with its square."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,16 +62,16 @@ class Masked(TrainableFeatureSpec):
 
     @property
     def token(self) -> int:
-        """The size of a token in the encoder."""
+        """Dimensions of a token in the encoder."""
         return self.latent if self.code == "mean" else self.width
 
     @property
     def constrained(self) -> bool:
-        """It never sees what it has to give back."""
+        """True if the model only reconstructs tokens that it has not read."""
         return self.code == "mean" or self.whole == 0
 
     def check(self, shape: FeatureShape) -> None:
-        """Raise if an image does not fall into patches, or there are too few or too many tokens."""
+        """Raise if an image cannot be cut into patches, or if there are too few or too many tokens."""
         super().check(shape)
         if shape.form and (shape.form[1] % self.patch or shape.form[2] % self.patch):
             raise DataError(
@@ -89,23 +89,23 @@ class Masked(TrainableFeatureSpec):
             )
 
     def kept(self, shape: FeatureShape, network: nn.Module) -> int:
-        """Return what attention layers of encoder and decoder keep of each token, 20 numbers for each of its own."""
+        """Estimate the numbers stored by attention: 20 per dimension of a token in the encoder, 24 in the decoder."""
         tokens = shape.width // (shape.form[0] * self.patch**2) if shape.form else shape.width
         seen = tokens * (1 - self.ratio) + tokens * (self.code == "bottleneck" and self.whole > 0)
         passes = 2 if seen > tokens else 1
-        # A column of a table has weights of its own, which are gathered for each row.
-        own = 0 if shape.form else seen * self.token
+        # The embedding weights of each column of a table are gathered for each row.
+        gathered = 0 if shape.form else seen * self.token
         return round(
-            seen * self.token * 20 * self.depth + own + passes * (tokens * self.decoder * 24 + 4 * shape.width)
+            seen * self.token * 20 * self.depth + gathered + passes * (tokens * self.decoder * 24 + 4 * shape.width)
         )
 
     def build(self, shape: FeatureShape) -> "MaskedNetwork":
-        """Make the untrained network."""
+        """Return the untrained network."""
         return MaskedNetwork(self, shape)
 
 
 class MaskedNetwork(TrainableFeatureAutoencoder[Masked]):
-    """Tokens with learnt places; in the decoder one learnt token stands for all that are hidden."""
+    """Tokens with learnt position embeddings; in the decoder one learnt token stands for all hidden ones."""
 
     def __init__(self, spec: Masked, shape: FeatureShape) -> None:
         super().__init__(spec)
@@ -113,9 +113,9 @@ class MaskedNetwork(TrainableFeatureAutoencoder[Masked]):
         size = spec.patch**2 * shape.form[0] if shape.form else 1
         self.n_tokens, self.size = shape.width // size, size
         self.visible = max(1, self.n_tokens - round(spec.ratio * self.n_tokens))
-        # A column has weights of its own: its numbers mean something else than its neighbour's.
-        own = 1 if shape.form else self.n_tokens
-        self.into = nn.Parameter(torch.empty(own, size, spec.token))
+        # The patches of an image share their weights; each column of a table has its own, as it has its own meaning.
+        n_maps = 1 if shape.form else self.n_tokens
+        self.into = nn.Parameter(torch.empty(n_maps, size, spec.token))
         self.places = nn.Parameter(torch.empty(self.n_tokens, spec.token))
         self.blocks = nn.Sequential(*(Block(spec.token, spec.heads) for _ in range(spec.depth)))
         self.norm = nn.LayerNorm(spec.token)
@@ -127,19 +127,19 @@ class MaskedNetwork(TrainableFeatureAutoencoder[Masked]):
             self.hidden = nn.Parameter(torch.empty(spec.decoder))
         self.decoder_places = nn.Parameter(torch.empty(self.n_tokens, spec.decoder))
         self.decoder = nn.Sequential(Block(spec.decoder, spec.heads), nn.LayerNorm(spec.decoder))
-        self.out = nn.Parameter(torch.empty(own, spec.decoder, size))
-        told = [self.into, self.places, self.decoder_places, self.out]
-        for parameter in [*told, self.hidden] if spec.code == "mean" else told:
+        self.out = nn.Parameter(torch.empty(n_maps, spec.decoder, size))
+        parameters = [self.into, self.places, self.decoder_places, self.out]
+        for parameter in [*parameters, self.hidden] if spec.code == "mean" else parameters:
             nn.init.trunc_normal_(parameter, std=0.02 if parameter is not self.into else size**-0.5)
 
     def encode(self, x: FeatureRows) -> Tensor:
-        """Return the code, for which nothing is hidden."""
+        """Return the code, computed without hidden tokens."""
         everything = self._everything(x)
         encoded = self._encoded(self._tokens(x.seen), everything)
         return self._code(encoded, everything) if self.spec.code == "bottleneck" else encoded.mean(dim=1)
 
     def decode(self, z: Tensor) -> Tensor:
-        """Return the rows that bottleneck codes stand for; refuse where the decoder reads tokens, not their mean."""
+        """Return the rows that are decoded from bottleneck codes; raise for the mean code, which is not decoded."""
         if self.spec.code == "mean":
             raise UnsupportedError(
                 "masked reconstructs rows from their tokens, not from a code; use reconstruct, or fit with ",
@@ -148,38 +148,38 @@ class MaskedNetwork(TrainableFeatureAutoencoder[Masked]):
         return self._rows(self._unfolded(z))
 
     def forward(self, x: FeatureRows) -> Tensor:
-        """Return rows by way of their bottleneck code, or each token as it is guessed from others.
+        """Return the rows that are decoded from bottleneck codes, or each token as predicted from other tokens.
 
-        Then it is the mean over guesses, none of which saw it: the tokens fall into as many groups as fit beside each
-        other in a row, of the size seen in the training; each group in turn is all that is seen.
+        In the second case, the tokens are split into groups of the size that is visible in the training. Each group in
+        turn is visible, and a token is the mean of its predictions from the groups without it.
         """
         if self.spec.code == "bottleneck":
             return self.decode(self.encode(x))
         tokens = self._tokens(x.seen)
         groups = max(2, round(self.n_tokens / self.visible))
-        total, guesses = torch.zeros_like(tokens), torch.zeros(self.n_tokens, 1, device=x.device)
+        total, counts = torch.zeros_like(tokens), torch.zeros(self.n_tokens, 1, device=x.device)
         for group in range(groups):
             inside = torch.arange(self.n_tokens, device=x.device) % groups == group
             seen = inside.nonzero().T.expand(len(x), -1)
             total += self._guessed(self._encoded(tokens, seen), seen) * (~inside)[:, None]
-            guesses += (~inside)[:, None]
-        rows = total / guesses
-        if self.spec.normalise:  # as the paper's pictures: with the patch's own mean and deviation
+            counts += (~inside)[:, None]
+        rows = total / counts
+        if self.spec.normalise:  # as in the pictures of the paper: with the true mean and deviation of the patch
             rows = rows * _deviation(tokens) + tokens.mean(dim=2, keepdim=True)
         return self._rows(rows)
 
     def loss(self, x: FeatureRows, step: Step) -> Loss:
-        """Squared error of the hidden tokens, the mean over their values; with a bottleneck + λ that of whole rows."""
-        tokens, known = self._tokens(x.seen), x.known
+        """Return the mean squared error of hidden tokens; with a bottleneck, plus λ times that of visible rows."""
+        tokens, mask = self._tokens(x.seen), x.known
         noise = torch.rand(tokens.shape[:2], device=x.device, generator=step.generator)
-        if known is not None:  # what is missing is among the hidden, if these are enough
-            noise = noise + (1 - known)
+        if mask is not None:  # missing values are hidden first
+            noise = noise + (1 - mask)
         order = noise.argsort(dim=1)
         seen = order[:, : self.visible]
         guess = self._guessed(self._encoded(tokens, seen), seen).float()
         counts = torch.ones_like(noise).scatter(1, seen, 0.0)
-        if known is not None:
-            counts = counts * known
+        if mask is not None:
+            counts = counts * mask
         errors = (guess - self._target(tokens)).square().mean(dim=2)
         error = (errors * counts).sum() / counts.sum().clamp_min(1)
         if self.spec.code == "mean" or not self.spec.whole:
@@ -189,8 +189,8 @@ class MaskedNetwork(TrainableFeatureAutoencoder[Masked]):
             .square()
             .mean(dim=2)
         )
-        whole = errors.mean() if known is None else (errors * known).sum() / known.sum().clamp_min(1)
-        return Loss(error + self.spec.whole * whole, {"error": error, "whole": whole})
+        full = errors.mean() if mask is None else (errors * mask).sum() / mask.sum().clamp_min(1)
+        return Loss(error + self.spec.whole * full, {"error": error, "whole": full})
 
     def _everything(self, x: FeatureRows) -> Tensor:
         return torch.arange(self.n_tokens, device=x.device).expand(len(x), -1)
@@ -209,7 +209,7 @@ class MaskedNetwork(TrainableFeatureAutoencoder[Masked]):
         return cut.permute(0, 2, 4, 1, 3, 5).reshape(len(x), self.n_tokens, self.size)
 
     def _rows(self, tokens: Tensor) -> Tensor:
-        """Put tokens together again, ``(n, width)``."""
+        """Join tokens to rows, ``(n, width)``."""
         if not self.form:
             return tokens.squeeze(2)
         (channels, height, width), p = self.form, self.spec.patch
@@ -217,7 +217,7 @@ class MaskedNetwork(TrainableFeatureAutoencoder[Masked]):
         return cut.permute(0, 3, 1, 4, 2, 5).reshape(len(tokens), channels * height * width)
 
     def _encoded(self, tokens: Tensor, seen: Tensor) -> Tensor:
-        """Encode the tokens at ``seen``, ``(n, m)``, alone: ``(n, m, latent)``."""
+        """Encode only the tokens at ``seen``, ``(n, m)``: ``(n, m, token)``."""
         taken = tokens.gather(1, seen.unsqueeze(2).expand(-1, -1, self.size))
         into = self.into[seen] if len(self.into) > 1 else self.into
         embedded = _each(taken, into) + self.places[seen]
@@ -225,7 +225,7 @@ class MaskedNetwork(TrainableFeatureAutoencoder[Masked]):
         return encoded
 
     def _guessed(self, encoded: Tensor, seen: Tensor) -> Tensor:
-        """Return what the decoder makes of every token, ``(n, tokens, size)``."""
+        """Return the decoder's prediction of every token, ``(n, tokens, size)``."""
         if self.spec.code == "bottleneck":
             return self._unfolded(self._code(encoded, seen))
         narrow = self.narrow(encoded)
@@ -234,7 +234,7 @@ class MaskedNetwork(TrainableFeatureAutoencoder[Masked]):
         return self._written(tokens)
 
     def _code(self, encoded: Tensor, seen: Tensor) -> Tensor:
-        """Return the mean of what each token, by a map of its place, gives to the bottleneck code, ``(n, latent)``."""
+        """Return the bottleneck code, ``(n, latent)``: the mean of the tokens after a linear map for each position."""
         n, m, width = encoded.shape
         placed = encoded.new_zeros(n, self.n_tokens, width)
         placed = placed.scatter(1, seen.unsqueeze(2).expand(-1, -1, width), encoded * (self.n_tokens / m))
@@ -242,7 +242,7 @@ class MaskedNetwork(TrainableFeatureAutoencoder[Masked]):
         return code
 
     def _unfolded(self, z: Tensor) -> Tensor:
-        """Return what the decoder makes of codes, ``(n, tokens, size)``."""
+        """Return the tokens that are decoded from bottleneck codes, ``(n, tokens, size)``."""
         tokens = self.from_code(z).reshape(len(z), self.n_tokens, -1) + self.decoder_places
         return self._written(tokens)
 
@@ -251,8 +251,8 @@ class MaskedNetwork(TrainableFeatureAutoencoder[Masked]):
 
 
 def _each(tokens: Tensor, weights: Tensor) -> Tensor:
-    """Multiply tokens ``(n, m, size)`` by weights of their own, or by those that all share: one large product."""
-    shared = weights.ndim == 3 and len(weights) == 1  # those of a single row have a dimension more
+    """Multiply tokens ``(n, m, size)`` by separate weights, or by shared weights in one large product."""
+    shared = weights.ndim == 3 and len(weights) == 1  # gathered weights of a single row have 4 dimensions
     return tokens @ weights[0] if shared else (tokens.unsqueeze(2) @ weights).squeeze(2)
 
 

@@ -20,7 +20,7 @@ from recsys_ae.nn.runtime import Run
 from recsys_ae.spec.hyper import hp
 
 FEW = 2048
-"""Columns up to which the covariance is made."""
+"""Largest number of columns for which ``auto`` computes the covariance."""
 CHUNK = 4096
 
 
@@ -36,11 +36,11 @@ class PCA(FeatureSpec):
 
     @property
     def constrained(self) -> bool:
-        """As many components as columns are no danger, but exact."""
+        """True: PCA with as many components as columns is exact, so no remark is needed."""
         return True
 
     def check(self, shape: FeatureShape) -> None:
-        """Raise if there are fewer directions than wanted."""
+        """Raise if ``latent`` is larger than the number of components."""
         super().check(shape)
         if self.latent > min(shape.n_rows, shape.width):
             raise DataError(
@@ -50,13 +50,13 @@ class PCA(FeatureSpec):
             )
 
     def memory(self, shape: FeatureShape) -> int:
-        """Return the bytes of the covariance, its eigenvectors and their workspace, or of two bases, and of a chunk."""
+        """Return the bytes of the covariance, its eigenvectors and workspace, or of the bases; and of a chunk."""
         size = min(self.latent + self.oversamples, shape.n_rows, shape.width)
         few = shape.width <= FEW if self.solver == "auto" else self.solver == "covariance"
         return 8 * shape.width * (4 * shape.width if few else 4 * size) + 20 * min(CHUNK, shape.n_rows) * shape.width
 
     def build(self, shape: FeatureShape) -> "PCANetwork":
-        """Make the empty model."""
+        """Return the unfitted network."""
         return PCANetwork(self, shape)
 
 
@@ -82,25 +82,25 @@ class PCANetwork(FeatureAutoencoder):
 
     @torch.no_grad()
     def learn(self, rows: FeatureRows, run: Run, validate: Validate | None = None) -> History:
-        """Find the directions of the largest variance."""
-        total = sum(part.sum(dim=0, dtype=torch.float64) for part in _parts(rows))
+        """Compute the directions of the largest variance."""
+        total = sum(chunk.sum(dim=0, dtype=torch.float64) for chunk in _chunks(rows))
         self.mean.copy_(torch.as_tensor(total) / len(rows))
         few = rows.width <= FEW if self.spec.solver == "auto" else self.spec.solver == "covariance"
-        found = self._from_covariance(rows) if few else self._randomised(rows, run.generator())
-        # Of the two signs that a component may have, the one whose largest number is positive.
-        largest = found.gather(1, found.abs().argmax(dim=1, keepdim=True))
-        self.components.copy_(found * largest.sign())
+        components = self._from_covariance(rows) if few else self._randomised(rows, run.generator())
+        # The sign of a component is arbitrary: its largest number in absolute value becomes positive.
+        largest = components.gather(1, components.abs().argmax(dim=1, keepdim=True))
+        self.components.copy_(components * largest.sign())
         return History()
 
     def _centred(self, rows: FeatureRows) -> Iterator[Tensor]:
-        for part in _parts(rows):
-            yield (part - self.mean).double()
+        for chunk in _chunks(rows):
+            yield (chunk - self.mean).double()
 
     def _from_covariance(self, rows: FeatureRows) -> Tensor:
-        covariance = sum(part.T @ part for part in self._centred(rows))
+        covariance = sum(chunk.T @ chunk for chunk in self._centred(rows))
         _, vectors = torch.linalg.eigh(torch.as_tensor(covariance))
-        found: Tensor = vectors.T.flip(0)[: self.spec.latent]
-        return found
+        components: Tensor = vectors.T.flip(0)[: self.spec.latent]
+        return components
 
     def _randomised(self, rows: FeatureRows, generator: torch.Generator) -> Tensor:
         spec = self.spec
@@ -108,14 +108,14 @@ class PCANetwork(FeatureAutoencoder):
         basis = torch.randn(rows.width, size, device=rows.device, dtype=torch.float64, generator=generator)
         for _ in range(spec.iterations + 1):
             basis = torch.linalg.qr(basis)[0]
-            basis = torch.as_tensor(sum(part.T @ (part @ basis) for part in self._centred(rows)))
+            basis = torch.as_tensor(sum(chunk.T @ (chunk @ basis) for chunk in self._centred(rows)))
         basis = torch.linalg.qr(basis)[0]
-        small = torch.as_tensor(sum((part @ basis).T @ (part @ basis) for part in self._centred(rows)))
+        small = torch.as_tensor(sum((chunk @ basis).T @ (chunk @ basis) for chunk in self._centred(rows)))
         _, vectors = torch.linalg.eigh(small)
-        found: Tensor = (basis @ vectors).T.flip(0)[: spec.latent]
-        return found
+        components: Tensor = (basis @ vectors).T.flip(0)[: spec.latent]
+        return components
 
 
-def _parts(rows: FeatureRows) -> Iterator[Tensor]:
+def _chunks(rows: FeatureRows) -> Iterator[Tensor]:
     for positions in torch.split(torch.arange(len(rows), device=rows.device), CHUNK):
         yield rows.take(positions).seen

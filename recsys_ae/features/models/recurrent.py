@@ -40,18 +40,18 @@ class Recurrent(TrainableFeatureSpec):
     )
 
     def kept(self, shape: FeatureShape, network: nn.Module) -> int:
-        """Return the numbers of all steps: of each unit its gates before and after, and its states, as on a CPU."""
+        """Count the numbers of all steps on a CPU: each unit's gates before and after activation, and its states."""
         steps, width = shape.form
         units = (2 + self.bidirectional) * self.hidden * (22 if self.cell == "lstm" else 12)
         return steps * (units + (5 + self.bidirectional) * width + self.repeated * self.latent)
 
     def build(self, shape: FeatureShape) -> "RecurrentNetwork":
-        """Make the untrained network."""
+        """Return the untrained network."""
         return RecurrentNetwork(self, shape)
 
 
 class RecurrentNetwork(TrainableFeatureAutoencoder[Recurrent]):
-    """The encoder's last state becomes the code, and the code the decoder's first state; the end is written first."""
+    """A recurrent encoder and decoder: last state to code, code to first state; the last step is decoded first."""
 
     def __init__(self, spec: Recurrent, shape: FeatureShape) -> None:
         super().__init__(spec)
@@ -64,26 +64,26 @@ class RecurrentNetwork(TrainableFeatureAutoencoder[Recurrent]):
         self.output = linear(spec.hidden, self.width)
 
     def encode(self, x: FeatureRows) -> Tensor:
-        """Return the code of each sequence; what is behind its last step is never read."""
+        """Return the code of each sequence; padding is never read."""
         return self._code(x.seen.reshape(-1, self.steps, self.width), self._lengths(x))
 
     def decode(self, z: Tensor) -> Tensor:
-        """Return sequences of full length, their first step first."""
+        """Return sequences of full length, in their order."""
         written = mean_of(self.spec.likelihood, self._written(z, None))
         return written.flip(1).flatten(1)
 
     def forward(self, x: FeatureRows) -> Tensor:
-        """Return sequences as long as those that are read."""
+        """Return reconstructions as long as the sequences of x."""
         return self.decode_as(self.encode(x), x)
 
     def decode_as(self, z: Tensor, x: FeatureRows) -> Tensor:
-        """Return sequences that end where those of x do, with 0 behind."""
+        """Return sequences as long as those of x, padded with 0."""
         written = mean_of(self.spec.likelihood, self._written(z, None))
         back = backwards(written, self._lengths(x)).flatten(1)
         return back if x.inside is None else back * x.inside
 
     def loss(self, x: FeatureRows, step: Step) -> Loss:
-        """−log p of the steps, the last one first, but for constants; padding has no part in it."""
+        """Return −log p of the steps, the last one first, without constants and padding."""
         sequence, lengths = x.seen.reshape(-1, self.steps, self.width), self._lengths(x)
         target = backwards(sequence, lengths)
         written = self._written(self._code(sequence, lengths), target if self.spec.conditional else None)
@@ -96,34 +96,34 @@ class RecurrentNetwork(TrainableFeatureAutoencoder[Recurrent]):
     def _code(self, sequence: Tensor, lengths: Tensor) -> Tensor:
         packed = pack_padded_sequence(sequence, lengths.cpu(), batch_first=True, enforce_sorted=False)
         _, state = self.reader(packed)
-        last = state[0] if self.spec.cell == "lstm" else state  # (directions, n, hidden)
-        code: Tensor = self.to_code(last.transpose(0, 1).flatten(1))
+        hidden = state[0] if self.spec.cell == "lstm" else state  # (directions, n, hidden)
+        code: Tensor = self.to_code(hidden.transpose(0, 1).flatten(1))
         return code
 
     def _written(self, z: Tensor, taught: Tensor | None) -> Tensor:
-        """Write all steps, ``(n, steps, width)``; ``taught``: what a conditional decoder is told of the last step."""
-        first = torch.tanh(self.from_code(z))[None]
-        state: Any = (first, torch.zeros_like(first)) if self.spec.cell == "lstm" else first
-        nothing = z.new_zeros(len(z), 1, self.width)
+        """Decode all steps, ``(n, steps, width)``; ``taught`` holds the true steps for a conditional decoder."""
+        hidden = torch.tanh(self.from_code(z))[None]
+        state: Any = (hidden, torch.zeros_like(hidden)) if self.spec.cell == "lstm" else hidden
+        zeros = z.new_zeros(len(z), 1, self.width)
         if taught is not None or not self.spec.conditional:
-            known = nothing.expand(-1, self.steps, -1) if taught is None else taught
-            read = torch.cat([nothing, known[:, :-1]], dim=1)
-            found: Tensor = self.output(self.writer(self._beside(z, read), state)[0])
-            return found
-        last, steps = nothing, []
+            targets = zeros.expand(-1, self.steps, -1) if taught is None else taught
+            previous = torch.cat([zeros, targets[:, :-1]], dim=1)
+            output: Tensor = self.output(self.writer(self._with_code(z, previous), state)[0])
+            return output
+        previous, steps = zeros, []
         for _ in range(self.steps):
-            hidden, state = self.writer(self._beside(z, last), state)
+            hidden, state = self.writer(self._with_code(z, previous), state)
             steps.append(self.output(hidden))
-            last = mean_of(self.spec.likelihood, steps[-1])
+            previous = mean_of(self.spec.likelihood, steps[-1])
         return torch.cat(steps, dim=1)
 
-    def _beside(self, z: Tensor, read: Tensor) -> Tensor:
-        """Put the code beside what the decoder reads, if it is told it at every step."""
-        return torch.cat([read, z[:, None].expand(-1, read.shape[1], -1)], dim=2) if self.spec.repeated else read
+    def _with_code(self, z: Tensor, inputs: Tensor) -> Tensor:
+        """Append the code to the inputs of the decoder at every step, if it is repeated."""
+        return torch.cat([inputs, z[:, None].expand(-1, inputs.shape[1], -1)], dim=2) if self.spec.repeated else inputs
 
 
 def backwards(sequence: Tensor, lengths: Tensor) -> Tensor:
-    """Turn each sequence ``(steps, width)`` round within its length; padding stays behind it."""
-    places = torch.arange(sequence.shape[1], device=sequence.device)
-    source = torch.where(places < lengths[:, None], lengths[:, None] - 1 - places, places)
+    """Reverse each sequence ``(steps, width)`` within its length; padding stays at the end."""
+    steps = torch.arange(sequence.shape[1], device=sequence.device)
+    source = torch.where(steps < lengths[:, None], lengths[:, None] - 1 - steps, steps)
     return sequence.gather(1, source[:, :, None].expand_as(sequence))

@@ -54,11 +54,11 @@ class Sparse(BiasedSpec):
 
     @property
     def constrained(self) -> bool:
-        """Sparsity keeps it from copying."""
+        """True: sparsity keeps the model from learning the identity."""
         return True
 
     def build(self, shape: FeatureShape) -> "SparseNetwork":
-        """Make the untrained network."""
+        """Return the untrained network."""
         return SparseNetwork(self, shape)
 
 
@@ -71,15 +71,15 @@ class SparseNetwork(BiasedAutoencoder[Sparse]):
         self.layers = Mirrored(shape.width, spec.hidden, spec.latent, spec.activation, code=code)
 
     def encode(self, x: FeatureRows) -> Tensor:
-        """Return the code; of top-k all but the largest are 0."""
+        """Return the code; with top-k, all but the k largest values are 0."""
         return self._code(x.seen)
 
     def decode(self, z: Tensor) -> Tensor:
-        """Return what the likelihood expects."""
+        """Return the mean of the likelihood."""
         return mean_of(self.spec.likelihood, self.layers.decode(z))
 
     def loss(self, x: FeatureRows, step: Step) -> Loss:
-        """½‖x − x̂‖² (or the cross-entropy) + β Σ_j KL(ρ ‖ ρ̂_j), or λ Σ_j |h_j|, mean over rows."""
+        """Return ½‖x − x̂‖² (or the cross-entropy) + β Σ_j KL(ρ ‖ ρ̂_j), or λ Σ_j |h_j|, mean over rows."""
         spec, target = self.spec, x.seen
         code = self._code(target)
         error = reconstruction(spec.likelihood, self.layers.decode(code), target, x.known).mean()

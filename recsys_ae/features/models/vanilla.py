@@ -29,12 +29,12 @@ class Vanilla(BiasedSpec):
     tied: bool = hp(False, "tied weights: the decoder uses the encoder's, transposed")
 
     def build(self, shape: FeatureShape) -> "VanillaNetwork":
-        """Make the untrained network."""
+        """Return the untrained network."""
         return VanillaNetwork(self, shape)
 
 
 class VanillaNetwork(BiasedAutoencoder[Vanilla]):
-    """z = φ(Wx + b), and a linear layer back; behind it a sigmoid for the bernoulli likelihood."""
+    """z = φ(Wx + b), and a linear layer back, with a sigmoid for the bernoulli likelihood."""
 
     def __init__(self, spec: Vanilla, shape: FeatureShape) -> None:
         super().__init__(spec)
@@ -45,11 +45,11 @@ class VanillaNetwork(BiasedAutoencoder[Vanilla]):
         return self.layers.encode(x.seen)
 
     def decode(self, z: Tensor) -> Tensor:
-        """Return what the likelihood expects."""
+        """Return the mean of the likelihood."""
         return mean_of(self.spec.likelihood, self.layers.decode(z))
 
     def loss(self, x: FeatureRows, step: Step) -> Loss:
-        """−log p(x | z) but for constants, summed over columns."""
+        """Return −log p(x | z) without constants, summed over columns."""
         target = x.seen
         output = self.layers.decode(self.layers.encode(target))
         error = reconstruction(self.spec.likelihood, output, target, x.known).mean()

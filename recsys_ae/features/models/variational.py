@@ -22,7 +22,7 @@ from recsys_ae.nn.training.steps import Loss, Step
 from recsys_ae.spec.hyper import hp
 
 FLOOR = -12.0
-"""The least logarithm of a learnt variance: rows that are given back exactly would have an infinite likelihood."""
+"""Smallest logarithm of a learnt variance: an exact reconstruction would have an infinite likelihood."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,16 +41,16 @@ class Variational(TrainableFeatureSpec):
 
     @property
     def constrained(self) -> bool:
-        """The KL term keeps it from copying."""
+        """True if the KL term keeps the model from learning the identity."""
         return self.beta > 0
 
     def build(self, shape: FeatureShape) -> "VariationalNetwork":
-        """Make the untrained network."""
+        """Return the untrained network."""
         return VariationalNetwork(self, shape)
 
 
 class VariationalNetwork(TrainableFeatureAutoencoder[Variational]):
-    """Dense layers to mean and log variance of the code, and from a code back."""
+    """Dense layers to the mean and log variance of the code, and back from a code."""
 
     generative: ClassVar[bool] = True
 
@@ -75,7 +75,7 @@ class VariationalNetwork(TrainableFeatureAutoencoder[Variational]):
         return torch.randn(n, self.spec.latent, device=generator.device, generator=generator)
 
     def loss(self, x: FeatureRows, step: Step) -> Loss:
-        """E_q[−log p(x | z)] + β KL(q(z | x) ‖ N(0, I)) with one sample of z."""
+        """Return E_q[−log p(x | z)] + β KL(q(z | x) ‖ N(0, I)) with one sample of z."""
         spec, target = self.spec, x.seen
         mean, log_variance = self._posterior(target)
         nll = self._nll(gaussian_sample(mean, log_variance, step.generator), target, x.known).mean()
@@ -92,23 +92,23 @@ class VariationalNetwork(TrainableFeatureAutoencoder[Variational]):
 
     def log_likelihood(self, x: FeatureRows, samples: int, generator: torch.Generator) -> Tensor:
         """Return log (1/K) Σ_k p(x | z_k) p(z_k) / q(z_k | x) with z_k from q, ``(n,)``; grows with K to log p(x)."""
-        target, known = x.seen, x.known
+        target, mask = x.seen, x.known
         mean, log_variance = self._posterior(target)
         weights = []
         for _ in range(samples):
             z = gaussian_sample(mean, log_variance, generator)
             prior = losses.gaussian_log_density(z, torch.zeros_like(z), torch.zeros_like(z)).sum(dim=1)
             posterior = losses.gaussian_log_density(z, mean, log_variance).sum(dim=1)
-            weights.append(prior - posterior - self._nll(z, target, known))
+            weights.append(prior - posterior - self._nll(z, target, mask))
         return torch.logsumexp(torch.stack(weights), dim=0) - math.log(samples)
 
     def _posterior(self, x: Tensor) -> tuple[Tensor, Tensor]:
         mean, log_variance = self.encoder(x).float().chunk(2, dim=1)
         return mean, log_variance
 
-    def _nll(self, z: Tensor, x: Tensor, known: Tensor | None) -> Tensor:
+    def _nll(self, z: Tensor, x: Tensor, mask: Tensor | None) -> Tensor:
         output: Tensor = self.decoder(z)
         if self.spec.likelihood == "bernoulli":
-            return cross_entropy(output, x, known)
+            return cross_entropy(output, x, mask)
         log_variance = output.new_zeros(()) if self.log_variance is None else self.log_variance.clamp_min(FLOOR)
-        return gaussian_nll(output, log_variance, x, known)
+        return gaussian_nll(output, log_variance, x, mask)
