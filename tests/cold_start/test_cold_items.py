@@ -71,13 +71,13 @@ def test_new_items_of_a_users_block_come_first(name: str) -> None:
 def test_lists_mix_what_is_known_and_what_is_new(name: str) -> None:
     """The scores and the order of other items do not change with cold items in between."""
     model = fitted(name)
-    alone, own = model.recommend(histories(name), k=32)
+    alone, default = model.recommend(histories(name), k=32)
     items, scores = model.recommend(histories(name), k=40, cold_items=new())
     for row in range(len(items)):
-        known = (items[row] >= 0) & (items[row] < 32)
+        is_training_item = (items[row] >= 0) & (items[row] < 32)
         assert (items[row] >= 32).sum() == 8
-        np.testing.assert_array_equal(items[row][known], alone[row][alone[row] >= 0])
-        np.testing.assert_allclose(scores[row][known], own[row][alone[row] >= 0], rtol=1e-5, atol=1e-6)
+        np.testing.assert_array_equal(items[row][is_training_item], alone[row][alone[row] >= 0])
+        np.testing.assert_allclose(scores[row][is_training_item], default[row][alone[row] >= 0], rtol=1e-5, atol=1e-6)
         assert (np.diff(scores[row][items[row] >= 0]) <= 0).all()
 
 
@@ -142,16 +142,16 @@ def test_an_empty_history_gets_the_training_items_first() -> None:
 
 def test_a_table_names_the_new_items() -> None:
     model = fitted("ease")
-    found = model.recommend(histories("ease"), k=3, cold_items=new(), only_cold=True)
-    table = model.to_frame(found, pd.Index(list("abcd")), cold=NEW)
+    actual = model.recommend(histories("ease"), k=3, cold_items=new(), only_cold=True)
+    table = model.to_frame(actual, pd.Index(list("abcd")), cold=NEW)
     assert list(table.columns) == ["user", "rank", "item", "score"]
     assert set(table["item"]) <= set(NEW)
 
 
 def test_items_without_features_begin_as_usual_and_are_counted() -> None:
     data = training_data()
-    some = told(data).take(np.arange(20))
-    model = Recommender(small("mult_dae", epochs=1)).fit(data, item_features=some, run=CPU)
+    most_features = told(data).take(np.arange(20))
+    model = Recommender(small("mult_dae", epochs=1)).fit(data, item_features=most_features, run=CPU)
     assert model.metadata["remarks"] == ["12 of 32 items have no features"]
 
 
@@ -160,9 +160,9 @@ def test_bad_features_are_refused() -> None:
     foreign = features(pd.Index([f"x{place}" for place in range(32)]), block_of(data))
     with pytest.raises(DataError, match="none of the 32 items has features: the 32 rows have the ids x0, x1, x2 and"):
         Recommender(EASE()).fit(data, item_features=foreign, run=CPU)
-    both = features(pd.Index([*NEW, 1000], dtype=object), np.append(NEW_BLOCKS, 0))
+    joined = features(pd.Index([*NEW, 1000], dtype=object), np.append(NEW_BLOCKS, 0))
     with pytest.raises(DataError, match="1 of the 9 cold items are known to the model, the first is 1000"):
-        model.recommend(histories("ease"), cold_items=both)
+        model.recommend(histories("ease"), cold_items=joined)
     fewer = Features(np.ones((1, 4)), NEW[:1], pd.Index(["f0", "f1", "f2", "f3"]))
     with pytest.raises(DataError, match="1 of 5 columns are missing, the first is 'f4'"):
         model.recommend(histories("ease"), cold_items=fewer)
@@ -182,7 +182,7 @@ def test_the_map_is_the_ridge_regression_that_leaves_one_out_best() -> None:
     model = Recommender(EASE(l2=5)).fit(data, run=CPU)
     items = ItemFeatures.of(told(data), data.items, torch.device("cpu"))
     rows = Rows.from_matrix(data.matrix, torch.device("cpu"))
-    found = ItemMap.learn(model.network, rows, items, torch.Generator().manual_seed(0))
+    actual = ItemMap.learn(model.network, rows, items, torch.Generator().manual_seed(0))
     x, w = items.dense().double().numpy(), model.network.item_weights().double().numpy()
     values = np.linalg.svd(x - x.mean(axis=0), compute_uv=False)
     unit = np.square(values[values > 1e-6]).mean()
@@ -200,19 +200,19 @@ def test_the_map_is_the_ridge_regression_that_leaves_one_out_best() -> None:
             centre, matrix, base = ridge(np.delete(np.arange(len(w)), item), strength)
             predicted[item] = (x[item] - centre) @ matrix + base
         errors.append(np.square(data.matrix.toarray() @ predicted.T - scores).mean())
-    assert STRENGTHS[int(np.argmin(errors))] == pytest.approx(float(found.strength))
-    centre, matrix, base = ridge(np.arange(len(w)), float(found.strength))
-    np.testing.assert_allclose(found.centre, centre, atol=1e-5)
-    np.testing.assert_allclose(found.base, base, atol=1e-5)
-    np.testing.assert_allclose(found.matrix, matrix, atol=1e-4)
+    assert STRENGTHS[int(np.argmin(errors))] == pytest.approx(float(actual.strength))
+    centre, matrix, base = ridge(np.arange(len(w)), float(actual.strength))
+    np.testing.assert_allclose(actual.centre, centre, atol=1e-5)
+    np.testing.assert_allclose(actual.base, base, atol=1e-5)
+    np.testing.assert_allclose(actual.matrix, matrix, atol=1e-4)
 
 
 def test_of_many_columns_the_map_is_the_same_by_either_product() -> None:
     x = torch.randn(7, 20, generator=torch.Generator().manual_seed(0))
-    for one in (x, x.T):
-        left, values, right = _decomposed(one)
+    for tall_or_wide in (x, x.T):
+        left, values, right = _decomposed(tall_or_wide)
         assert len(values) == 7
-        torch.testing.assert_close(left * values @ right, one, rtol=1e-4, atol=1e-4)
+        torch.testing.assert_close(left * values @ right, tall_or_wide, rtol=1e-4, atol=1e-4)
 
 
 def test_only_models_that_can_do_so_claim_it() -> None:
@@ -233,9 +233,11 @@ def test_a_corrupt_map_is_refused(tmp_path: Path) -> None:
 def test_content_knn_knows_no_users() -> None:
     """Its similarity depends on the features only, and does not change with the interactions."""
     data = training_data()
-    other = training_data(seed=3)
+    changed = training_data(seed=3)
     spec = ContentKNN(neighbors=7)
-    first, second = (Recommender(spec).fit(one, item_features=told(data), run=CPU) for one in (data, other))
+    first, second = (
+        Recommender(spec).fit(interactions, item_features=told(data), run=CPU) for interactions in (data, changed)
+    )
     np.testing.assert_array_equal(first.score(histories("ease")), second.score(histories("ease")))
 
 
@@ -255,7 +257,8 @@ def test_new_items_can_be_learnt_after_the_fit() -> None:
     np.testing.assert_array_equal(model.score(histories("ease")), plain.score(histories("ease")))
     at_once = Recommender(EASE(l2=5)).fit(data, item_features=told(data), run=CPU)
     for first, second in zip(
-        *(one.recommend(histories("ease"), k=9, cold_items=new()) for one in (model, at_once)), strict=True
+        *(fitted_model.recommend(histories("ease"), k=9, cold_items=new()) for fitted_model in (model, at_once)),
+        strict=True,
     ):
         np.testing.assert_array_equal(first, second)
     with pytest.raises(UnsupportedError, match="cease learns from item features in fit"):

@@ -45,7 +45,7 @@ def test_every_neural_model_has_its_item_tables(name: str) -> None:
     assert len(tables) == TABLES[name]
     assert all(table.shape[0] == 32 for table in tables)
     assert len({table.data_ptr() for table in tables}) == len(tables)
-    assert {table.data_ptr() for table in tables} <= {one.data_ptr() for one in network.parameters()}
+    assert {table.data_ptr() for table in tables} <= {parameter.data_ptr() for parameter in network.parameters()}
 
 
 @pytest.mark.parametrize("name", ["macrid_vae", "mult_vae"])
@@ -99,8 +99,8 @@ def test_items_that_are_alike_are_predicted_from_each_other_before_any_training(
     warm_start.start(network, items, torch.Generator().manual_seed(0))
     learnt = network.eval(), torch.ones(32), data.items, data.users[:0], None
     model = Recommender.assembled(Fitted(network.spec, *learnt, History(), {}, {}))
-    found, _ = model.recommend(training_data(seed=5).onto(data.items).matrix[::15], k=3)
-    assert (blocks[found] == np.arange(4)[:, None]).mean() > 0.9
+    recommended, _ = model.recommend(training_data(seed=5).onto(data.items).matrix[::15], k=3)
+    assert (blocks[recommended] == np.arange(4)[:, None]).mean() > 0.9
 
 
 def test_anchor_l2_keeps_items_near_their_initial_embeddings() -> None:
@@ -114,7 +114,7 @@ def test_anchor_l2_keeps_items_near_their_initial_embeddings() -> None:
             began = spec.build(Shape(*data.shape))
             warm_start.start(began, ItemFeatures.of(vectors, data.items, CPU), Run(device="cpu").generator())
         pairs = zip(model.network.item_tables(), began.item_tables(), strict=True)
-        return sum(float((one - other).detach().square().sum()) for one, other in pairs)
+        return sum(float((table - start).detach().square().sum()) for table, start in pairs)
 
     free, pulled = moved(0.0), moved(10.0)
     assert pulled < free / 20

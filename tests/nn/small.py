@@ -31,8 +31,8 @@ def matrix(
     return canonical(csr_matrix(dense))
 
 
-def rows_of(given: csr_matrix) -> Rows:
-    return Rows.from_matrix(given, CPU)
+def rows_of(interactions: csr_matrix) -> Rows:
+    return Rows.from_matrix(interactions, CPU)
 
 
 def dense_of(rows: Rows) -> NDArray[np.float32]:

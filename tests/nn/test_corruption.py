@@ -21,11 +21,11 @@ def _many(value: float = 2.0, n: int = 200_000) -> Rows:
 @pytest.mark.parametrize("rate", [0.2, 0.5, 0.9])
 def test_dropped_entries_keep_their_mean(rate: float) -> None:
     values = drop_entries(_many(), rate, _generator()).values.double()
-    kept = values[values != 0]
-    assert torch.equal(kept, torch.full_like(kept, 2 / (1 - rate)).float().double())
+    remaining = values[values != 0]
+    assert torch.equal(remaining, torch.full_like(remaining, 2 / (1 - rate)).float().double())
     # The share of entries that remain is binomial; five standard deviations are allowed.
     slack = 5 * (rate * (1 - rate) / len(values)) ** 0.5
-    assert len(kept) / len(values) == pytest.approx(1 - rate, abs=slack)
+    assert len(remaining) / len(values) == pytest.approx(1 - rate, abs=slack)
     assert values.mean().item() == pytest.approx(2, abs=2 * slack / (1 - rate))
     assert values.var().item() == pytest.approx(4 * rate / (1 - rate), rel=0.02)
 

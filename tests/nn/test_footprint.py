@@ -27,9 +27,9 @@ def test_each_copy_of_the_weights_is_counted_by_what_it_is_for() -> None:
 
 def test_a_sampled_softmax_needs_no_gradient_of_the_tables_and_few_outputs() -> None:
     spec = MultDAE(latent=5, sampled_items=40, batch_size=50)
-    parts = memory(spec, SHAPE, 9_000)
-    assert parts["gradients"] == parts["weights"] - 2 * 4 * 300 * 5
-    assert parts["outputs of a batch"] == 4 * 50 * 40
+    sizes = memory(spec, SHAPE, 9_000)
+    assert sizes["gradients"] == sizes["weights"] - 2 * 4 * 300 * 5
+    assert sizes["outputs of a batch"] == 4 * 50 * 40
 
 
 def test_logits_of_a_large_catalog_are_not_all_held() -> None:
@@ -51,5 +51,5 @@ def test_temporary_matrices_of_an_update_are_counted() -> None:
 
 @pytest.mark.parametrize("batch_size", [10, 5_000])
 def test_a_batch_has_no_more_rows_than_there_are(batch_size: int) -> None:
-    parts = memory(MultDAE(batch_size=batch_size), SHAPE, 1)
-    assert parts["outputs of a batch"] == 4 * min(batch_size, 1000) * 300
+    sizes = memory(MultDAE(batch_size=batch_size), SHAPE, 1)
+    assert sizes["outputs of a batch"] == 4 * min(batch_size, 1000) * 300

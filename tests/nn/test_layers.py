@@ -16,14 +16,14 @@ from tests.nn.small import matrix, rows_of
 
 
 def test_a_sparse_layer_equals_the_dense_layer_forwards_and_backwards() -> None:
-    given = matrix(20, 13)
+    interactions = matrix(20, 13)
     with seeded(3):
         layer = SparseLinear(13, 5)
     upstream = torch.randn(20, 5, generator=torch.Generator().manual_seed(1))
-    output = layer(rows_of(given))
+    output = layer(rows_of(interactions))
     output.backward(upstream)
 
-    dense = torch.from_numpy(given.toarray()).double()
+    dense = torch.from_numpy(interactions.toarray()).double()
     weight = layer.weight.detach().double().requires_grad_()
     bias = layer.bias.detach().double().requires_grad_()
     expected = dense @ weight + bias
@@ -38,20 +38,22 @@ def test_a_sparse_layer_equals_the_dense_layer_forwards_and_backwards() -> None:
 
 
 def test_an_item_without_interactions_gets_no_gradient() -> None:
-    given = csr_matrix(np.array([[1, 0, 2], [3, 0, 0]], np.float32))
+    interactions = csr_matrix(np.array([[1, 0, 2], [3, 0, 0]], np.float32))
     layer = SparseLinear(3, 4)
-    layer(rows_of(given)).sum().backward()
+    layer(rows_of(interactions)).sum().backward()
     assert layer.weight.grad is not None
     assert layer.weight.grad.tolist() == [[4] * 4, [0] * 4, [2] * 4]
 
 
 def test_a_gradient_that_is_not_contiguous_is_read_right() -> None:
-    given = matrix(6, 5)
+    interactions = matrix(6, 5)
     layer = SparseLinear(5, 3)
     upstream = torch.randn(3, 6, generator=torch.Generator().manual_seed(1))
-    layer(rows_of(given)).backward(upstream.T)
+    layer(rows_of(interactions)).backward(upstream.T)
     assert layer.weight.grad is not None
-    np.testing.assert_allclose(layer.weight.grad.numpy(), given.toarray().T @ upstream.T.numpy(), rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(
+        layer.weight.grad.numpy(), interactions.toarray().T @ upstream.T.numpy(), rtol=1e-5, atol=1e-6
+    )
 
 
 def test_an_empty_row_becomes_the_bias() -> None:
@@ -86,7 +88,7 @@ def test_weights_start_glorot_uniform_and_biases_truncated_normal(make: type) ->
 
 def _dense(encoder: SparseEncoder, rows: Rows) -> torch.Tensor:
     values = rows.product(encoder.input.weight.detach()) + encoder.input.bias
-    for layer in (one for one in encoder.deeper if isinstance(one, torch.nn.Linear)):
+    for layer in (module for module in encoder.deeper if isinstance(module, torch.nn.Linear)):
         values = torch.tanh(values) @ layer.weight.T + layer.bias
     return values
 
@@ -106,7 +108,7 @@ def test_a_decoder_has_tanh_after_all_but_the_output_layer(widths: tuple[int, ..
     decoder = Decoder(widths, 11)
     z = torch.randn(5, 4, generator=torch.Generator().manual_seed(1))
     values = z
-    for layer in (one for one in decoder.hidden if isinstance(one, torch.nn.Linear)):
+    for layer in (module for module in decoder.hidden if isinstance(module, torch.nn.Linear)):
         values = torch.tanh(values @ layer.weight.T + layer.bias)
     torch.testing.assert_close(decoder(z), values @ decoder.output.weight.T + decoder.output.bias)
     assert len(decoder.hidden) == 2 * (len(widths) - 1)
@@ -117,17 +119,17 @@ def test_the_outputs_asked_for_are_computed_only(gradients: bool) -> None:
     layer = linear(4, 11)
     hidden = torch.randn(5, 4, generator=torch.Generator().manual_seed(1))
     with torch.set_grad_enabled(gradients):
-        part = columns(layer.weight, layer.bias, hidden, slice(3, 8))
-        torch.testing.assert_close(part, layer(hidden)[:, 3:8])
+        layer_part = columns(layer.weight, layer.bias, hidden, slice(3, 8))
+        torch.testing.assert_close(layer_part, layer(hidden)[:, 3:8])
         torch.testing.assert_close(columns(layer.weight, None, hidden, slice(None)), hidden @ layer.weight.T)
 
 
 def test_a_sparse_layer_reads_dense_rows_as_it_reads_sparse_ones() -> None:
-    given = matrix(20, 13)
+    interactions = matrix(20, 13)
     layer = SparseLinear(13, 5)
-    dense = torch.from_numpy(given.toarray()).requires_grad_()
+    dense = torch.from_numpy(interactions.toarray()).requires_grad_()
     output = layer(dense)
-    torch.testing.assert_close(output, layer(rows_of(given)))
+    torch.testing.assert_close(output, layer(rows_of(interactions)))
     output.sum().backward()
     assert dense.grad is not None
     torch.testing.assert_close(dense.grad, layer.weight.detach().sum(dim=1).expand(20, 13))
@@ -151,15 +153,15 @@ def _normed(x: torch.Tensor, norm: torch.nn.LayerNorm) -> torch.Tensor:
 @pytest.mark.parametrize("eps", [1e-5, 0.1])
 def test_densely_summed_layers_are_the_formula_forwards_and_backwards(sparse: bool, n: int, eps: float) -> None:
     """Check h_k = LN(swish(W_k h_{k−1} + b_k + Σ_{j<k} h_j)) with every h_j of the sum once."""
-    given = matrix(12, 9)
+    interactions = matrix(12, 9)
     with seeded(2):
         network = DenselySummed(9, 6, n, sparse=sparse, eps=eps)
         for parameter in network.parameters():
             if parameter.ndim == 1:  # scales of 1 and shifts of 0 would hide a forgotten one
                 torch.nn.init.normal_(parameter, mean=0.5, std=0.3)
-    dense = torch.from_numpy(given.toarray())
+    dense = torch.from_numpy(interactions.toarray())
     upstream = torch.randn(12, 6, generator=torch.Generator().manual_seed(1))
-    output = network(rows_of(given) if sparse else dense)
+    output = network(rows_of(interactions) if sparse else dense)
     output.backward(upstream)
 
     layers = [network.input, *network.deeper]
@@ -182,19 +184,19 @@ def test_densely_summed_layers_are_the_formula_forwards_and_backwards(sparse: bo
 @pytest.mark.parametrize("sparse", [True, False])
 def test_a_gated_layer_is_linear_times_the_sigmoid_of_another(sparse: bool) -> None:
     """Check (Wx + b) ⊙ σ(Vx + c): linear in its value, without a tanh."""
-    given = matrix(12, 9)
+    interactions = matrix(12, 9)
     with seeded(2):
         layer = Gated(9, 6, sparse=sparse)
-    dense = torch.from_numpy(given.toarray())
-    output = layer(rows_of(given) if sparse else dense)
+    dense = torch.from_numpy(interactions.toarray())
+    output = layer(rows_of(interactions) if sparse else dense)
     upstream = torch.randn(12, 6, generator=torch.Generator().manual_seed(1))
     output.backward(upstream)
     (w, b), (v, c) = _doubles(layer.value), _doubles(layer.gate)
     expected = (dense.double() @ w + b) / (1 + torch.exp(-(dense.double() @ v + c)))
     expected.backward(upstream.double())
     torch.testing.assert_close(output.double(), expected, rtol=1e-5, atol=1e-6)
-    for part, weight in ((layer.value, w), (layer.gate, v)):
-        found = part.weight.grad if sparse else part.weight.grad.T
+    for layer_part, weight in ((layer.value, w), (layer.gate, v)):
+        found = layer_part.weight.grad if sparse else layer_part.weight.grad.T
         assert found is not None
         torch.testing.assert_close(found.double(), weight.grad, rtol=1e-4, atol=1e-6)
 

@@ -199,10 +199,10 @@ def test_the_density_of_a_mixture_is_exact_for_narrow_components_far_from_zero()
 def test_the_gradient_of_the_mixtures_density_is_that_of_its_definition() -> None:
     z, _ = _codes(6, 4)
     generator = torch.Generator().manual_seed(3)
-    given = (z, torch.randn(5, 4, generator=generator), torch.randn(5, 4, generator=generator))
-    leaves = [one.requires_grad_() for one in given]
+    tensors = (z, torch.randn(5, 4, generator=generator), torch.randn(5, 4, generator=generator))
+    leaves = [tensor.requires_grad_() for tensor in tensors]
     mixture_log_density(*leaves).sum().backward()
-    slow = [one.detach().double().requires_grad_() for one in given]
+    slow = [tensor.detach().double().requires_grad_() for tensor in tensors]
     components = torch.distributions.Normal(slow[1], (0.5 * slow[2]).exp())
     (components.log_prob(slow[0][:, None, :]).sum(dim=2).exp().mean(dim=1).log()).sum().backward()
     for leaf, expected in zip(leaves, slow, strict=True):
@@ -272,9 +272,9 @@ def _slow_focal(
 ) -> tuple[float, torch.Tensor]:
     """−α_t (1 − p_t)^γ log p_t with p_t = p for a positive and 1 − p elsewhere (Lin et al. 2017)."""
     leaf = torch.from_numpy(log_p).double().requires_grad_()
-    p, touched = leaf.exp(), torch.from_numpy(targets) > 0
-    p_t = torch.where(touched, p, 1 - p)
-    alpha_t = torch.where(touched, alpha, 1 - alpha)
+    p, positive = leaf.exp(), torch.from_numpy(targets) > 0
+    p_t = torch.where(positive, p, 1 - p)
+    alpha_t = torch.where(positive, alpha, 1 - alpha)
     loss = -(alpha_t * (1 - p_t) ** gamma * torch.log(p_t)).sum(dim=1).mean()
     (gradient,) = torch.autograd.grad(loss, leaf)
     return loss.item(), gradient
@@ -299,10 +299,10 @@ def test_the_focal_loss_and_its_gradient_are_the_formulas(alpha: float, gamma: f
 
 def test_without_focus_and_with_equal_weights_the_focal_loss_is_half_the_cross_entropy() -> None:
     targets, logits = matrix(31, 17, kind="ones"), torch.from_numpy(_logits(31, 17))
-    touched = torch.from_numpy(targets.toarray())
-    entropy = torch.nn.functional.binary_cross_entropy_with_logits(logits, touched, reduction="sum") / 31
-    found = focal(torch.nn.functional.logsigmoid(logits), rows_of(targets), alpha=0.5, gamma=0.0)
-    assert found.item() == pytest.approx(0.5 * entropy.item(), rel=1e-5)
+    positive = torch.from_numpy(targets.toarray())
+    entropy = torch.nn.functional.binary_cross_entropy_with_logits(logits, positive, reduction="sum") / 31
+    actual = focal(torch.nn.functional.logsigmoid(logits), rows_of(targets), alpha=0.5, gamma=0.0)
+    assert actual.item() == pytest.approx(0.5 * entropy.item(), rel=1e-5)
 
 
 def test_the_focal_loss_of_a_product_of_probabilities_near_0_and_1_has_finite_gradients() -> None:

@@ -30,11 +30,11 @@ def test_rows_hold_what_the_matrix_held(rows: Rows) -> None:
 
 
 def test_taken_rows_come_in_the_order_asked_for_and_know_where_they_stood(rows: Rows) -> None:
-    asked = [5, 0, 8, 2, 2, 7]
-    taken = rows.take(torch.tensor(asked))
-    np.testing.assert_array_equal(dense_of(taken), DENSE[asked])
-    assert taken.positions.tolist() == asked
-    assert taken.lengths.tolist() == (DENSE[asked] != 0).sum(axis=1).tolist()
+    positions = [5, 0, 8, 2, 2, 7]
+    taken = rows.take(torch.tensor(positions))
+    np.testing.assert_array_equal(dense_of(taken), DENSE[positions])
+    assert taken.positions.tolist() == positions
+    assert taken.lengths.tolist() == (DENSE[positions] != 0).sum(axis=1).tolist()
 
 
 def test_rows_taken_twice_still_know_where_they_first_stood(rows: Rows) -> None:
@@ -44,24 +44,24 @@ def test_rows_taken_twice_still_know_where_they_first_stood(rows: Rows) -> None:
 
 
 def test_rows_may_stand_elsewhere_in_the_training_matrix_or_nowhere() -> None:
-    places = np.array([4, -1, 0, 7, -1, 2, 2, 11, 5])
-    rows = Rows.from_matrix(GIVEN, CPU, places)
+    positions = np.array([4, -1, 0, 7, -1, 2, 2, 11, 5])
+    rows = Rows.from_matrix(GIVEN, CPU, positions)
     assert rows.positions.dtype == torch.int64
-    assert rows.positions.tolist() == places.tolist()
+    assert rows.positions.tolist() == positions.tolist()
     taken = rows.take(torch.tensor([3, 1, 8]))
     assert taken.positions.tolist() == [7, -1, 5]
     np.testing.assert_array_equal(dense_of(taken), DENSE[[3, 1, 8]])
     assert taken.take(torch.tensor([2, 0])).positions.tolist() == [5, 7]
     for changed in (rows.normalised(), rows.with_values(rows.values * 2)):
-        assert changed.positions.tolist() == places.tolist()
+        assert changed.positions.tolist() == positions.tolist()
 
 
 def test_places_that_are_only_lent_are_copied() -> None:
-    places = np.arange(9)[::-1]
-    places.flags.writeable = False
-    rows = Rows.from_matrix(GIVEN, CPU, places)
+    positions = np.arange(9)[::-1]
+    positions.flags.writeable = False
+    rows = Rows.from_matrix(GIVEN, CPU, positions)
     rows.positions.zero_()
-    assert places.tolist() == list(range(8, -1, -1))
+    assert positions.tolist() == list(range(8, -1, -1))
 
 
 def test_columns_stand_where_they_stood(rows: Rows) -> None:
@@ -118,21 +118,21 @@ def test_transposed_rows_are_the_columns(rows: Rows) -> None:
 
 @pytest.mark.parametrize("shape", [(0, 7), (3, 7), (200, 90)])
 def test_counting_and_sorting_transpose_alike_to_the_bit(shape: tuple[int, int]) -> None:
-    given = rows_of(matrix(*shape, seed=5)) if shape[0] else rows_of(NOTHING)
-    given = given.take(torch.arange(len(given)).flip(0))
-    found, plain = given.transposed(), given._transposed_by_sorting(torch.arange(given.width))
-    assert found.width == plain.width
-    for part in ("indptr", "indices", "values", "positions"):
-        one, other = getattr(found, part), getattr(plain, part)
-        assert one.dtype == other.dtype
-        assert torch.equal(one, other)
+    rows = rows_of(matrix(*shape, seed=5)) if shape[0] else rows_of(NOTHING)
+    rows = rows.take(torch.arange(len(rows)).flip(0))
+    counted, sorted_rows = rows.transposed(), rows._transposed_by_sorting(torch.arange(rows.width))
+    assert counted.width == sorted_rows.width
+    for attribute in ("indptr", "indices", "values", "positions"):
+        value, expected = getattr(counted, attribute), getattr(sorted_rows, attribute)
+        assert value.dtype == expected.dtype
+        assert torch.equal(value, expected)
 
 
 def test_places_that_repeat_within_a_row_stay_apart_when_transposed() -> None:
     bounds, columns = torch.tensor([0, 3, 4], dtype=torch.int32), torch.tensor([2, 0, 2, 2], dtype=torch.int32)
-    given = Rows(bounds, columns, torch.tensor([1.0, 2, 3, 4]), 3, torch.arange(2))
-    assert given.transposed().values.tolist() == [2, 1, 3, 4]
-    assert given.transposed().indptr.tolist() == [0, 1, 1, 4]
+    rows = Rows(bounds, columns, torch.tensor([1.0, 2, 3, 4]), 3, torch.arange(2))
+    assert rows.transposed().values.tolist() == [2, 1, 3, 4]
+    assert rows.transposed().indptr.tolist() == [0, 1, 1, 4]
 
 
 def test_an_empty_batch_goes_through_everything() -> None:
@@ -161,8 +161,8 @@ def test_other_values_leave_the_places_as_they_are(rows: Rows) -> None:
 @pytest.mark.parametrize("form", [csr_matrix, csc_matrix, coo_matrix, csr_array])
 @pytest.mark.parametrize("dtype", [np.float32, np.float64, np.int64, bool])
 def test_any_sparse_matrix_becomes_canonical(form: type, dtype: type) -> None:
-    given = form(GIVEN.toarray().astype(dtype))
-    result = canonical(given)
+    original = form(GIVEN.toarray().astype(dtype))
+    result = canonical(original)
     assert isinstance(result, csr_matrix)
     assert result.dtype == np.float32
     assert result.has_canonical_format
@@ -175,28 +175,28 @@ def test_a_matrix_becomes_canonical_in_a_copy() -> None:
         np.array([2, 0, 2], np.int32),
         np.array([0, 3, 3], np.int32),
     )
-    given = csr_matrix((data.copy(), indices.copy(), indptr.copy()), shape=(2, 3))
-    result = canonical(given)
+    original = csr_matrix((data.copy(), indices.copy(), indptr.copy()), shape=(2, 3))
+    result = canonical(original)
     assert result.toarray().tolist() == [[2, 0, 5], [0, 0, 0]]
     assert result.indices.tolist() == [0, 2]
-    assert given.data.tolist() == data.tolist()
-    assert given.indices.tolist() == indices.tolist()
+    assert original.data.tolist() == data.tolist()
+    assert original.indices.tolist() == indices.tolist()
 
 
 def test_entries_that_are_zero_stay_entries() -> None:
-    given = csr_matrix((np.array([0, 3], np.float32), [1, 2], [0, 2]), shape=(1, 3))
-    assert canonical(given).nnz == 2
-    assert rows_of(canonical(given)).lengths.tolist() == [2]
+    original = csr_matrix((np.array([0, 3], np.float32), [1, 2], [0, 2]), shape=(1, 3))
+    assert canonical(original).nnz == 2
+    assert rows_of(canonical(original)).lengths.tolist() == [2]
 
 
 def test_zeros_that_are_stored_can_be_left_out() -> None:
     rows = rows_of(GIVEN)
-    some = rows.with_values(rows.values * (torch.arange(len(rows.values)) % 3 > 0))
-    found = some.without_zeros()
-    np.testing.assert_array_equal(dense_of(found), dense_of(some))
-    assert (found.values != 0).all()
-    assert len(found.values) < len(rows.values)
-    assert found.positions is some.positions
+    with_zeros = rows.with_values(rows.values * (torch.arange(len(rows.values)) % 3 > 0))
+    without_zeros = with_zeros.without_zeros()
+    np.testing.assert_array_equal(dense_of(without_zeros), dense_of(with_zeros))
+    assert (without_zeros.values != 0).all()
+    assert len(without_zeros.values) < len(rows.values)
+    assert without_zeros.positions is with_zeros.positions
     assert rows.without_zeros() is rows
 
 
@@ -221,6 +221,6 @@ def test_batches_hold_every_row_once_in_random_order(size: int, rows: Rows) -> N
 
 @pytest.mark.parametrize("size", [1, 4, 9, 50])
 def test_parts_hold_every_row_once_in_order(size: int, rows: Rows) -> None:
-    parts = list(rows.parts(size))
-    np.testing.assert_array_equal(np.concatenate([dense_of(part) for _, part in parts]), DENSE)
-    assert all(len(part) == where.stop - where.start <= size for where, part in parts)
+    chunks = list(rows.parts(size))
+    np.testing.assert_array_equal(np.concatenate([dense_of(chunk) for _, chunk in chunks]), DENSE)
+    assert all(len(chunk) == position.stop - position.start <= size for position, chunk in chunks)

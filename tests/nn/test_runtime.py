@@ -133,8 +133,8 @@ def test_the_free_memory_is_the_least_that_the_machine_and_the_container_leave(
 
 
 def test_on_a_gpu_what_pytorch_holds_unused_is_free_too(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name, found in (("mem_get_info", (100, 1000)), ("memory_reserved", 300), ("memory_allocated", 250)):
-        monkeypatch.setattr(torch.cuda, name, lambda device, found=found: found)
+    for name, value in (("mem_get_info", (100, 1000)), ("memory_reserved", 300), ("memory_allocated", 250)):
+        monkeypatch.setattr(torch.cuda, name, lambda device, value=value: value)
     assert free_memory(torch.device("cuda")) == 150
 
 
@@ -144,15 +144,15 @@ def test_the_free_memory_of_this_machine_is_a_plausible_number_or_unknown() -> N
 
 
 def test_the_free_memory_of_a_gpu_is_what_its_driver_says(monkeypatch: pytest.MonkeyPatch) -> None:
-    asked = []
+    devices = []
 
-    def told(device: torch.device) -> tuple[int, int]:
-        asked.append(device)
+    def memory_info(device: torch.device) -> tuple[int, int]:
+        devices.append(device)
         return 5, 7
 
-    monkeypatch.setattr(torch.cuda, "mem_get_info", told)
+    monkeypatch.setattr(torch.cuda, "mem_get_info", memory_info)
     assert free_memory(torch.device("cuda:1")) == 5
-    assert asked == [torch.device("cuda:1")]
+    assert devices == [torch.device("cuda:1")]
 
 
 @pytest.mark.parametrize(("device", "inside"), [("cpu", "highest"), ("cuda", "high")])
@@ -162,14 +162,14 @@ def test_tf32_rounds_products_on_a_gpu_only_and_only_inside(
     monkeypatch.setattr("recsys_ae.nn.runtime.resolve", torch.device)
     run = Run(device=device, precision="tf32")
     assert run.dtype is torch.float32
-    found = []
+    precisions = []
 
     def fail() -> None:
         with run.settings():
-            found.append(torch.get_float32_matmul_precision())
+            precisions.append(torch.get_float32_matmul_precision())
             raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
         fail()
-    assert found == [inside]
+    assert precisions == [inside]
     assert torch.get_float32_matmul_precision() == "highest"

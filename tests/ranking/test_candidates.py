@@ -14,9 +14,9 @@ HISTORIES = csr_matrix(np.array([[1, 0, 0, 2], [0, 0, 0, 0]], np.float32))
 
 @pytest.mark.parametrize("items", [[2, 0], (2, 0), np.array([2, 0], np.int32), np.array([2, 0], np.uint8)])
 def test_positions_of_any_form_are_taken(items: Any) -> None:
-    found = places(items, 3)
-    assert found.tolist() == [2, 0]
-    assert found.dtype == np.int64
+    actual = places(items, 3)
+    assert actual.tolist() == [2, 0]
+    assert actual.dtype == np.int64
 
 
 @pytest.mark.parametrize("items", [[], np.empty(0), ()])
@@ -62,21 +62,23 @@ def test_to_allow_nothing_denies_everything_and_to_deny_nothing_denies_nothing()
 
 @pytest.mark.parametrize("form", [csr_matrix, csc_matrix, coo_matrix, csr_array])
 def test_lists_for_each_row_are_sparse_matrices_of_any_form(form: type) -> None:
-    own = np.array([[0, 1, 1, 0], [1, 0, 0, 0]])
-    candidates = Candidates.of(HISTORIES, allow=form(own), deny=form(own))
+    per_row = np.array([[0, 1, 1, 0], [1, 0, 0, 0]])
+    candidates = Candidates.of(HISTORIES, allow=form(per_row), deny=form(per_row))
     assert candidates.allowed is not None
-    np.testing.assert_array_equal(candidates.allowed.toarray(), own)
+    np.testing.assert_array_equal(candidates.allowed.toarray(), per_row)
     assert len(candidates.denied) == 2
-    np.testing.assert_array_equal(candidates.denied[1].toarray(), own)
+    np.testing.assert_array_equal(candidates.denied[1].toarray(), per_row)
 
 
 def test_excluded_items_are_left_out_besides_the_seen_and_the_denied() -> None:
-    more = csr_matrix(np.array([[0, 1, 0, 0], [0, 0, 1, 0]], np.float32))
-    candidates = Candidates.of(HISTORIES, deny=[3], exclude=more)
-    assert [one.toarray().tolist() for one in candidates.denied] == [m.toarray().tolist() for m in (HISTORIES, more)]
+    excluded = csr_matrix(np.array([[0, 1, 0, 0], [0, 0, 1, 0]], np.float32))
+    candidates = Candidates.of(HISTORIES, deny=[3], exclude=excluded)
+    assert [matrix.toarray().tolist() for matrix in candidates.denied] == [
+        matrix.toarray().tolist() for matrix in (HISTORIES, excluded)
+    ]
     assert candidates.denied_to_all is not None
     assert candidates.denied_to_all.tolist() == [False, False, False, True]
-    assert len(Candidates.of(HISTORIES, deny=more, exclude=more, exclude_seen=False).denied) == 2
+    assert len(Candidates.of(HISTORIES, deny=excluded, exclude=excluded, exclude_seen=False).denied) == 2
 
 
 @pytest.mark.parametrize("wrong", [[0, 1], np.ones((2, 4)), "ab"])

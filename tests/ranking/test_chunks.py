@@ -14,33 +14,33 @@ GPU = torch.device("cuda:0")
 
 @pytest.mark.parametrize(("n", "rows"), [(0, 5), (1, 5), (10, 5), (23, 5), (23, 1), (3, 100)])
 def test_every_row_is_worked_on_once_and_in_order(n: int, rows: int) -> None:
-    done: list[int] = []
+    rows_done: list[int] = []
     sizes = set()
 
     def work(chunk: slice, cells: int) -> None:
-        done.extend(range(chunk.start, chunk.stop))
+        rows_done.extend(range(chunk.start, chunk.stop))
         sizes.add(cells)
         assert chunk.stop - chunk.start <= rows
 
     in_chunks(n, rows, 77, work)
-    assert done == list(range(n))
+    assert rows_done == list(range(n))
     assert sizes <= {77}
 
 
 @pytest.mark.parametrize("limit", [1, 2, 3, 7, 16])
 def test_where_memory_runs_out_the_chunk_is_halved_and_begun_again(limit: int) -> None:
-    done: list[int] = []
+    rows_done: list[int] = []
     tried: list[tuple[int, int]] = []
 
     def work(chunk: slice, cells: int) -> None:
         tried.append((chunk.stop - chunk.start, cells))
         if chunk.stop - chunk.start > limit:
             raise torch.OutOfMemoryError
-        done.extend(range(chunk.start, chunk.stop))
+        rows_done.extend(range(chunk.start, chunk.stop))
 
     in_chunks(40, 16, 1600, work)
-    assert done == list(range(40))
-    failed = [one for one in tried if one[0] > limit]
+    assert rows_done == list(range(40))
+    failed = [attempt for attempt in tried if attempt[0] > limit]
     assert failed == [(16 // 2**time, 1600 // 2**time) for time in range(len(failed))]
     assert all(cells == 1600 // 2 ** len(failed) for rows, cells in tried if rows <= limit)
 

@@ -65,9 +65,9 @@ def _slow_rank(
     return items, values
 
 
-def _assert_equal(found: tuple[Any, Any], expected: tuple[Any, Any]) -> None:
-    np.testing.assert_array_equal(found[0], expected[0])
-    np.testing.assert_array_equal(found[1], expected[1])
+def _assert_equal(actual: tuple[Any, Any], expected: tuple[Any, Any]) -> None:
+    np.testing.assert_array_equal(actual[0], expected[0])
+    np.testing.assert_array_equal(actual[1], expected[1])
 
 
 @pytest.mark.parametrize("k", [1, 4, WIDTH])
@@ -79,9 +79,9 @@ def test_lists_are_those_of_a_stable_sort_however_the_work_is_cut(
 ) -> None:
     monkeypatch.setattr(chunks, "ROWS", least_rows)
     weights = _weights(levels)
-    found = rank(Linear(weights), HISTORIES, k, candidates=Candidates.of(HISTORIES), fallback=POPULARITY, cells=cells)
-    assert (found[0].dtype, found[1].dtype) == (np.int64, np.float32)
-    _assert_equal(found, _slow_rank(weights, k))
+    actual = rank(Linear(weights), HISTORIES, k, candidates=Candidates.of(HISTORIES), fallback=POPULARITY, cells=cells)
+    assert (actual[0].dtype, actual[1].dtype) == (np.int64, np.float32)
+    _assert_equal(actual, _slow_rank(weights, k))
 
 
 @pytest.mark.parametrize("cells", [1, 50, 100, 2**22])
@@ -144,8 +144,8 @@ def test_lists_for_all_allow_and_deny() -> None:
     only = ~np.isin(np.arange(WIDTH), [1, 4, 7, 12])
     _assert_equal(_of(weights, allow=[4, 1, 12, 7]), _slow_rank(weights, WIDTH, denied=seen | only))
     _assert_equal(_of(weights, deny=[4, 1, 12, 7]), _slow_rank(weights, WIDTH, denied=seen | ~only))
-    both = only | np.isin(np.arange(WIDTH), [7])
-    _assert_equal(_of(weights, allow=[4, 1, 12, 7], deny=[7]), _slow_rank(weights, WIDTH, denied=seen | both))
+    metrics = only | np.isin(np.arange(WIDTH), [7])
+    _assert_equal(_of(weights, allow=[4, 1, 12, 7], deny=[7]), _slow_rank(weights, WIDTH, denied=seen | metrics))
 
 
 def test_each_row_has_its_own_lists() -> None:
@@ -153,21 +153,21 @@ def test_each_row_has_its_own_lists() -> None:
     rng = np.random.default_rng(4)
     allow, deny = rng.random((N, WIDTH)) < 0.5, rng.random((N, WIDTH)) < 0.2
     allow[1], deny[2] = False, True
-    found = _of(weights, allow=csr_matrix(allow), deny=csr_matrix(deny))
-    _assert_equal(found, _slow_rank(weights, WIDTH, denied=seen | ~allow | deny))
-    assert (found[0][[1, 2]] == -1).all()
+    actual = _of(weights, allow=csr_matrix(allow), deny=csr_matrix(deny))
+    _assert_equal(actual, _slow_rank(weights, WIDTH, denied=seen | ~allow | deny))
+    assert (actual[0][[1, 2]] == -1).all()
 
 
 def test_a_list_per_row_combines_with_a_list_for_all_rows() -> None:
     weights, seen = _weights(), HISTORIES.toarray() != 0
-    own = np.random.default_rng(4).random((N, WIDTH)) < 0.6
-    found = _of(weights, allow=csr_matrix(own), deny=[0, 1, 2])
-    _assert_equal(found, _slow_rank(weights, WIDTH, denied=seen | ~own | (np.arange(WIDTH) < 3)))
+    per_row = np.random.default_rng(4).random((N, WIDTH)) < 0.6
+    actual = _of(weights, allow=csr_matrix(per_row), deny=[0, 1, 2])
+    _assert_equal(actual, _slow_rank(weights, WIDTH, denied=seen | ~per_row | (np.arange(WIDTH) < 3)))
 
 
 def test_an_allow_matrix_counts_by_its_entries_not_by_their_values() -> None:
-    own = csr_matrix((np.array([0, -1, 5]), [1, 2, 3], [0, 3] + [3] * (N - 1)), shape=(N, WIDTH))
-    items, _ = _of(_weights(), allow=own, exclude_seen=False)
+    per_row = csr_matrix((np.array([0, -1, 5]), [1, 2, 3], [0, 3] + [3] * (N - 1)), shape=(N, WIDTH))
+    items, _ = _of(_weights(), allow=per_row, exclude_seen=False)
     assert sorted(items[0][:3].tolist()) == [1, 2, 3]
     assert (items[0][3:] == -1).all()
 
@@ -203,9 +203,9 @@ def test_blocks_of_scores_join_to_the_whole_and_may_be_written_to() -> None:
     network, before = Shared(_weights()), POPULARITY.clone()
     blocks = list(score_blocks(network, HISTORIES, POPULARITY, cells=60))
     assert [block for block, _ in blocks] == [slice(start, min(start + 2, 13)) for start in range(0, 13, 2)]
-    whole = torch.cat([values for _, values in blocks], dim=1)
+    joined = torch.cat([values for _, values in blocks], dim=1)
     expected = np.where((HISTORIES.toarray() != 0).any(axis=1)[:, None], _weights()[0].numpy(), POPULARITY.numpy())
-    np.testing.assert_array_equal(whole.numpy(), expected)
+    np.testing.assert_array_equal(joined.numpy(), expected)
     with torch.inference_mode():
         for _, values in blocks:
             values.fill_(-torch.inf)
@@ -251,9 +251,9 @@ class Cramped(Linear):
 def test_lists_are_the_same_where_memory_runs_out(rows: int, scores: int) -> None:
     weights = _weights()
     network = Cramped(weights, rows, scores)
-    found = rank(network, HISTORIES, 5, candidates=Candidates.of(HISTORIES), fallback=POPULARITY, cells=N * WIDTH)
+    actual = rank(network, HISTORIES, 5, candidates=Candidates.of(HISTORIES), fallback=POPULARITY, cells=N * WIDTH)
     assert network.refused
-    _assert_equal(found, _slow_rank(weights, 5))
+    _assert_equal(actual, _slow_rank(weights, 5))
 
 
 @pytest.mark.parametrize("rows", [1, 7])
@@ -262,7 +262,7 @@ def test_ratings_and_validation_are_the_same_where_memory_runs_out(rows: int) ->
     network, roomy = (Cramped(_weights(), room, 10**6) for room in (rows, N))
     np.testing.assert_array_equal(predict(network, HISTORIES, pairs), predict(roomy, HISTORIES, pairs))
     targets = np.random.default_rng(1).random((N, WIDTH)) < 0.3
-    measures = [validation(one, POPULARITY, _holdout(targets), ["ndcg@5", "mae"]) for one in (network, roomy)]
+    measures = [validation(model, POPULARITY, _holdout(targets), ["ndcg@5", "mae"]) for model in (network, roomy)]
     assert measures[0]() == measures[1]()
     assert network.refused >= 3
     assert not roomy.refused
@@ -279,10 +279,10 @@ def test_no_room_for_a_single_row_is_an_error() -> None:
 # Similar items
 
 
-def _slow_most_alike(vectors: NDArray[np.float64], asked: list[int], k: int) -> list[list[int]]:
+def _slow_most_alike(vectors: NDArray[np.float64], queries: list[int], k: int) -> list[list[int]]:
     norms = np.linalg.norm(vectors, axis=1)
     lists = []
-    for item in asked:
+    for item in queries:
         cosine = [
             0.0 if norms[item] * norms[other] == 0 else vectors[item] @ vectors[other] / (norms[item] * norms[other])
             for other in range(len(vectors))
@@ -297,9 +297,9 @@ def test_items_alike_are_those_with_the_largest_cosine(k: int, monkeypatch: pyte
     monkeypatch.setattr(chunks, "CELLS", 3 * WIDTH)
     vectors = torch.randn(WIDTH, 4, generator=torch.Generator().manual_seed(1))
     vectors[6] = 0
-    asked = [0, 6, 3, 3, 12, 1, 2]
-    items, scores = most_alike(vectors, np.array(asked), k)
-    assert items.tolist() == _slow_most_alike(vectors.double().numpy(), asked, k)
+    queries = [0, 6, 3, 3, 12, 1, 2]
+    items, scores = most_alike(vectors, np.array(queries), k)
+    assert items.tolist() == _slow_most_alike(vectors.double().numpy(), queries, k)
     assert (np.diff(scores, axis=1) <= 0).all()
     assert (np.abs(scores) <= 1 + 1e-6).all()
     assert scores[1].tolist() == [0] * k
@@ -335,12 +335,12 @@ def test_validation_measures_the_network_as_it_then_is() -> None:
         network.weights.copy_(weights)  # type: ignore[operator]
         lists, _ = _slow_rank(weights, 5)
         hits = [[targets[row, item] for item in lists[row] if item >= 0] for row in range(N)]
-        found = measure()
-        assert found == {
+        actual = measure()
+        assert actual == {
             "hit@3": pytest.approx(np.mean([any(row[:3]) for row in hits])),
             "recall@5": pytest.approx(np.mean([sum(row) / 1 for row in hits])),
         }
-    assert found != before
+    assert actual != before
 
 
 def test_users_without_targets_do_not_count_in_the_validation() -> None:
@@ -389,7 +389,7 @@ def test_every_chunk_passes_the_positions_of_its_rows_and_without_them_all_users
     rank(network, HISTORIES, 3, candidates=candidates, **options)
     assert len(network.encoded) == n_chunks
     expected = [UNKNOWN_USER] * N if positions is None else positions.tolist()
-    assert [one for chunk in network.encoded for one in chunk] == expected
+    assert [position for chunk in network.encoded for position in chunk] == expected
 
 
 def test_scores_of_all_items_know_who_the_rows_are() -> None:
@@ -424,13 +424,13 @@ def test_ratings_come_in_the_order_of_their_pairs(
     if order != "by row":
         by = np.arange(80)[::-1] if order == "backwards" else rng.permutation(80)
         rows, items = rows[by], items[by]
-    given = rows.copy(), items.copy()
-    found = predict(Knowing(), HISTORIES, (rows, items), positions)
-    assert (found.dtype, found.shape) == (np.float32, (80,))
+    copies = rows.copy(), items.copy()
+    actual = predict(Knowing(), HISTORIES, (rows, items), positions)
+    assert (actual.dtype, actual.shape) == (np.float32, (80,))
     expected = [_rated(row, item, positions) for row, item in zip(rows.tolist(), items.tolist(), strict=True)]
-    np.testing.assert_allclose(found, expected, rtol=1e-6)
-    np.testing.assert_array_equal(rows, given[0])
-    np.testing.assert_array_equal(items, given[1])
+    np.testing.assert_allclose(actual, expected, rtol=1e-6)
+    np.testing.assert_array_equal(rows, copies[0])
+    np.testing.assert_array_equal(items, copies[1])
 
 
 @pytest.mark.parametrize("least_rows", [5, 256])
@@ -469,11 +469,11 @@ def test_validation_measures_lists_and_errors_side_by_side() -> None:
     targets = np.zeros((N, WIDTH), bool)
     targets[np.arange(N), [int(np.flatnonzero(row == 0)[0]) for row in HISTORIES.toarray()]] = True
     network = Knowing()
-    both = validation(network, POPULARITY, _holdout(targets), ["mae", "recall@5", "rmse"], WHO)()
+    metrics = validation(network, POPULARITY, _holdout(targets), ["mae", "recall@5", "rmse"], WHO)()
     assert network.encoded == [WHO.tolist()] * 2
-    assert set(both) == {"recall@5", "rmse", "mae"}
-    for name in both:
-        assert validation(Knowing(), POPULARITY, _holdout(targets), [name], WHO)() == {name: both[name]}
+    assert set(metrics) == {"recall@5", "rmse", "mae"}
+    for name in metrics:
+        assert validation(Knowing(), POPULARITY, _holdout(targets), [name], WHO)() == {name: metrics[name]}
 
 
 def test_validation_takes_users_as_unknown_without_positions() -> None:

@@ -11,9 +11,9 @@ from recsys_ae.ranking.score_fusion import SCALES, best_weights, reciprocal_rank
 
 def test_standard_scores_have_mean_0_and_deviation_1_in_every_row() -> None:
     scores = torch.randn(5, 40, generator=torch.Generator().manual_seed(0)) * 7 - 30
-    found, dense = standard(scores).numpy(), scores.double().numpy()
+    actual, dense = standard(scores).numpy(), scores.double().numpy()
     expected = (dense - dense.mean(axis=1, keepdims=True)) / dense.std(axis=1, keepdims=True)
-    np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(actual, expected, rtol=1e-4, atol=1e-5)
 
 
 def test_ranks_count_what_is_better_and_equals_share_the_best() -> None:
@@ -26,31 +26,31 @@ def test_ranks_count_what_is_better_and_equals_share_the_best() -> None:
 def test_a_scale_keeps_the_order_of_every_row_and_leaves_the_scores_alone(scale: str) -> None:
     scores = torch.randn(4, 300, generator=torch.Generator().manual_seed(1)).round(decimals=2)
     before = scores.clone()
-    found = SCALES[scale](scores)  # type: ignore[index]
+    actual = SCALES[scale](scores)  # type: ignore[index]
     assert torch.equal(scores, before)
-    assert torch.equal(found.argsort(dim=1, stable=True), scores.argsort(dim=1, stable=True))
-    assert ((found[:, 1:] == found[:, :-1]) == (scores[:, 1:] == scores[:, :-1])).all()
+    assert torch.equal(actual.argsort(dim=1, stable=True), scores.argsort(dim=1, stable=True))
+    assert ((actual[:, 1:] == actual[:, :-1]) == (scores[:, 1:] == scores[:, :-1])).all()
 
 
 @pytest.mark.parametrize("scale", SCALES)
 def test_rows_of_equal_scores_of_one_item_and_no_rows_are_finite(scale: str) -> None:
     for scores in (torch.full((2, 7), 0.1), torch.zeros(2, 7), torch.tensor([[3.0]]), torch.empty(0, 7)):
-        found = SCALES[scale](scores)  # type: ignore[index]
-        assert found.shape == scores.shape
-        assert found.isfinite().all()
-        assert (found == found[:, :1]).all()
+        actual = SCALES[scale](scores)  # type: ignore[index]
+        assert actual.shape == scores.shape
+        assert actual.isfinite().all()
+        assert (actual == actual[:, :1]).all()
 
 
 def counted(
     value: Callable[[np.ndarray], float],
 ) -> tuple[Callable[[tuple[float, ...]], float], list[tuple[float, ...]]]:
-    asked: list[tuple[float, ...]] = []
+    evaluated: list[tuple[float, ...]] = []
 
     def wrapped(weights: tuple[float, ...]) -> float:
-        asked.append(weights)
+        evaluated.append(weights)
         return value(np.array(weights))
 
-    return wrapped, asked
+    return wrapped, evaluated
 
 
 @pytest.mark.parametrize(
@@ -58,25 +58,25 @@ def counted(
     [(0.3, 0.7), (1.0, 0.0), (0.5, 0.5), (0.05, 0.95), (0.2, 0.3, 0.5), (0.5, 0.5, 0.0), (0.0, 1.0, 0.0), (0.1,) * 10],
 )
 def test_the_best_mix_of_twentieths_is_found(best: tuple[float, ...]) -> None:
-    value, asked = counted(lambda weights: -float(np.square(weights - best).sum()))
+    value, evaluated = counted(lambda weights: -float(np.square(weights - best).sum()))
     assert best_weights(value, len(best)) == pytest.approx(best)
-    assert len(asked) == len(set(asked))  # no weights are evaluated twice
-    assert all(sum(weights) == pytest.approx(1) and min(weights) >= 0 for weights in asked)
+    assert len(evaluated) == len(set(evaluated))  # no weights are evaluated twice
+    assert all(sum(weights) == pytest.approx(1) and min(weights) >= 0 for weights in evaluated)
 
 
 def test_the_effort_is_what_is_said() -> None:
     for best, most in (((0.35, 0.65), 25), ((0.4, 0.3, 0.2, 0.05, 0.05), 350)):
-        value, asked = counted(lambda weights, best=best: -float(np.square(weights - best).sum()))  # type: ignore[misc]
+        value, evaluated = counted(lambda weights, best=best: -float(np.square(weights - best).sum()))  # type: ignore[misc]
         best_weights(value, len(best))
-        assert len(asked) <= most
+        assert len(evaluated) <= most
 
 
 def test_what_is_found_is_never_worse_than_one_alone() -> None:
     rng = np.random.default_rng(0)
     for n in (2, 3, 6):
         noise: dict[tuple[float, ...], float] = {}
-        found = best_weights(lambda weights: noise.setdefault(weights, rng.random()), n)  # noqa: B023
-        assert noise[found] >= max(value for weights, value in noise.items() if max(weights) == 1)
+        actual = best_weights(lambda weights: noise.setdefault(weights, rng.random()), n)  # noqa: B023
+        assert noise[actual] >= max(value for weights, value in noise.items() if max(weights) == 1)
 
 
 def test_a_gain_within_the_noise_moves_nothing() -> None:
@@ -86,5 +86,5 @@ def test_a_gain_within_the_noise_moves_nothing() -> None:
 
 
 def test_more_models_than_twentieths_are_weighed_too() -> None:
-    found = best_weights(lambda weights: -sum(weight * weight for weight in weights), 23)
-    assert sorted(found) == pytest.approx([0.0] * 3 + [0.05] * 20)
+    actual = best_weights(lambda weights: -sum(weight * weight for weight in weights), 23)
+    assert sorted(actual) == pytest.approx([0.0] * 3 + [0.05] * 20)

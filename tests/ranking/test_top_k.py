@@ -32,10 +32,10 @@ def _slow(scores: Tensor, k: int) -> tuple[NDArray[Any], NDArray[Any]]:
     return np.take_along_axis(scores.numpy(), order, axis=1), order
 
 
-def _assert_equal(found: tuple[Any, Any], expected: tuple[Any, Any]) -> None:
-    assert [one.dtype for one in found] == [np.float32, np.int64]
-    np.testing.assert_array_equal(found[0], expected[0])
-    np.testing.assert_array_equal(found[1], expected[1])
+def _assert_equal(actual: tuple[Any, Any], expected: tuple[Any, Any]) -> None:
+    assert [array.dtype for array in actual] == [np.float32, np.int64]
+    np.testing.assert_array_equal(actual[0], expected[0])
+    np.testing.assert_array_equal(actual[1], expected[1])
 
 
 @pytest.mark.parametrize("kind", KINDS)

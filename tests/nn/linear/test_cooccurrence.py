@@ -32,10 +32,10 @@ def test_counts_are_exact_whatever_the_blocks_and_the_threads(
     monkeypatch.setattr(cooccurrence, "CELLS", cells)
     monkeypatch.setattr(cooccurrence, "PART", part)
     with cpu_threads(threads):
-        found = gram(rows_of(DATA), dtype)
-    assert found.dtype == dtype
-    assert found.is_contiguous()
-    np.testing.assert_array_equal(found.numpy(), GRAM)
+        actual = gram(rows_of(DATA), dtype)
+    assert actual.dtype == dtype
+    assert actual.is_contiguous()
+    np.testing.assert_array_equal(actual.numpy(), GRAM)
 
 
 @pytest.mark.usefixtures("either_route")
@@ -49,21 +49,23 @@ def test_it_is_computed_in_the_precision_asked_for() -> None:
 @pytest.mark.usefixtures("either_route")
 def test_rows_are_weighted_by_the_root_of_their_weight() -> None:
     weights = np.random.default_rng(0).integers(1, 4, 60) ** 2
-    given = rows_of(DATA)
-    weighted = given.with_values(given.values * torch.from_numpy(np.sqrt(weights)).float()[given.row_of_entry])
+    interactions = rows_of(DATA)
+    weighted = interactions.with_values(
+        interactions.values * torch.from_numpy(np.sqrt(weights)).float()[interactions.row_of_entry]
+    )
     np.testing.assert_allclose(gram(weighted, torch.float64).numpy(), (DENSE.T * weights) @ DENSE, rtol=1e-12)
 
 
 @pytest.mark.usefixtures("either_route")
 def test_the_same_threads_give_the_same_bits() -> None:
     """Rows with values that are rounded are always added in the same order."""
-    given = matrix(400, 90, seed=4, density=0.2)
-    given.data = np.random.default_rng(1).normal(size=given.nnz).astype(np.float32)
-    found = [gram(rows_of(given)) for _ in range(3)]
-    assert torch.equal(found[0], found[1])
-    assert torch.equal(found[0], found[2])
-    exact = given.astype(np.float64).T @ given.astype(np.float64)
-    assert np.linalg.norm(found[0].numpy() - exact) < 1e-6 * np.linalg.norm(exact.toarray())
+    interactions = matrix(400, 90, seed=4, density=0.2)
+    interactions.data = np.random.default_rng(1).normal(size=interactions.nnz).astype(np.float32)
+    actual = [gram(rows_of(interactions)) for _ in range(3)]
+    assert torch.equal(actual[0], actual[1])
+    assert torch.equal(actual[0], actual[2])
+    exact = interactions.astype(np.float64).T @ interactions.astype(np.float64)
+    assert np.linalg.norm(actual[0].numpy() - exact) < 1e-6 * np.linalg.norm(exact.toarray())
 
 
 @pytest.mark.usefixtures("either_route")

@@ -44,15 +44,15 @@ def test_the_factor_and_the_inverse_take_the_place_of_the_gram_matrix(dtype: Dty
     tolerance = 1e-12 if dtype == "float64" else 1e-5
     penalty = torch.arange(1, 13, dtype=kind)
     expected = GRAM + np.diag(np.arange(1, 13))
-    given = cooccurrence.gram(rows_of(DATA), kind)
-    factor = gram.factor(given, penalty, 1.0)
-    assert factor.data_ptr() == given.data_ptr()
+    gram_matrix = cooccurrence.gram(rows_of(DATA), kind)
+    factor = gram.factor(gram_matrix, penalty, 1.0)
+    assert factor.data_ptr() == gram_matrix.data_ptr()
     assert (factor.triu(1) == 0).all()
     np.testing.assert_allclose((factor @ factor.T).numpy(), expected, rtol=tolerance, atol=tolerance)
-    given = cooccurrence.gram(rows_of(DATA), kind)
-    found = gram.inverse(given, penalty, 1.0)
-    assert found.data_ptr() == given.data_ptr()
-    np.testing.assert_allclose(found.numpy(), np.linalg.inv(expected), rtol=tolerance, atol=tolerance)
+    gram_matrix = cooccurrence.gram(rows_of(DATA), kind)
+    actual = gram.inverse(gram_matrix, penalty, 1.0)
+    assert actual.data_ptr() == gram_matrix.data_ptr()
+    np.testing.assert_allclose(actual.numpy(), np.linalg.inv(expected), rtol=tolerance, atol=tolerance)
 
 
 @every_dtype

@@ -48,7 +48,7 @@ def test_the_weights_solve_the_problem_with_two_threads(
     assert dual.is_cheaper(n_users, n_items, L2, 8) == (n_users == 2_000)
     for item in (0, 17, n_items // 2, n_items - 1):
         weights = network.weights[:, item].numpy().astype(np.float64)
-        own = matrix.T @ matrix[:, [item]].toarray()[:, 0]
-        left = matrix.T @ (matrix @ weights) + L2 * weights - own
-        left[item] = 0
-        assert np.abs(left).max() <= tolerance * max(1.0, np.abs(own).max())
+        column = matrix.T @ matrix[:, [item]].toarray()[:, 0]
+        residual = matrix.T @ (matrix @ weights) + L2 * weights - column
+        residual[item] = 0
+        assert np.abs(residual).max() <= tolerance * max(1.0, np.abs(column).max())

@@ -42,31 +42,31 @@ def test_each_row_gets_its_own_solution_however_the_work_is_cut(
     generator = torch.Generator().manual_seed(2)
     weights, targets = torch.rand(2, len(rows.values), generator=generator)
     untouched = base.clone()
-    found = solve(rows, vectors, weights, targets, base)
-    assert found.shape == (11, D)
-    np.testing.assert_allclose(found.numpy(), _slow(rows, weights, targets, base), rtol=1e-3, atol=1e-4)
+    actual = solve(rows, vectors, weights, targets, base)
+    assert actual.shape == (11, D)
+    np.testing.assert_allclose(actual.numpy(), _slow(rows, weights, targets, base), rtol=1e-3, atol=1e-4)
     assert torch.equal(base, untouched)
-    assert found[[0, 5, 10]].tolist() == [[0] * D] * 3  # rows without an entry
-    assert (found[[1, 2, 3]].abs().amax(dim=1) > 0.01).all()
+    assert actual[[0, 5, 10]].tolist() == [[0] * D] * 3  # rows without an entry
+    assert (actual[[1, 2, 3]].abs().amax(dim=1) > 0.01).all()
 
 
 def test_a_rating_of_zero_is_an_observation_and_a_missing_one_is_not() -> None:
     """An entry of 0 changes the solution."""
     vectors = torch.tensor([[1.0, 0], [1.0, 1.0]])
-    given = csr_matrix((np.array([2, 0, 2], np.float32), [0, 1, 0], [0, 2, 3]), shape=(2, 2))
-    rows = rows_of(given)
-    found = solve(rows, vectors, torch.ones(3), rows.values, 0.5 * torch.eye(2))
+    interactions = csr_matrix((np.array([2, 0, 2], np.float32), [0, 1, 0], [0, 2, 3]), shape=(2, 2))
+    rows = rows_of(interactions)
+    actual = solve(rows, vectors, torch.ones(3), rows.values, 0.5 * torch.eye(2))
     # (0.5 I + v₀v₀ᵀ + v₁v₁ᵀ) s = 2 v₀, and (0.5 I + v₀v₀ᵀ) s = 2 v₀
-    np.testing.assert_allclose(found.numpy(), [[12 / 11, -8 / 11], [4 / 3, 0]], rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(actual.numpy(), [[12 / 11, -8 / 11], [4 / 3, 0]], rtol=1e-5, atol=1e-6)
 
 
 def test_double_precision_stays_double() -> None:
     rows, vectors = rows_of(matrix(11, WIDTH)), _vectors().double()
     ones = torch.ones(len(rows.values), dtype=torch.float64)
     base = 1e-3 * torch.eye(D, dtype=torch.float64)
-    found = solve(rows, vectors, ones, ones, base)
-    assert found.dtype == torch.float64
-    np.testing.assert_allclose(found.numpy(), _slow(rows, ones, ones, base), rtol=1e-8, atol=1e-10)
+    actual = solve(rows, vectors, ones, ones, base)
+    assert actual.dtype == torch.float64
+    np.testing.assert_allclose(actual.numpy(), _slow(rows, ones, ones, base), rtol=1e-8, atol=1e-10)
 
 
 def test_no_rows_have_no_solutions() -> None:

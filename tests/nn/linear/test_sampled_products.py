@@ -22,10 +22,10 @@ def test_products_at_entries_and_their_gradients_are_those_of_the_dense_product(
     at, gradients = rows_of(matrix(9, 7)), []
     upstream = torch.randn(len(at.values), generator=torch.Generator().manual_seed(1))
     for dense in (False, True):
-        left, right = (one.double().requires_grad_() for one in factors())
-        found = (left @ right.T)[at.row_of_entry, at.indices] if dense else sampled_products.products(left, right, at)
-        (found * upstream).sum().backward()  # type: ignore[no-untyped-call]
-        gradients.append((found.detach(), left.grad, right.grad))
+        left, right = (factor.double().requires_grad_() for factor in factors())
+        actual = (left @ right.T)[at.row_of_entry, at.indices] if dense else sampled_products.products(left, right, at)
+        (actual * upstream).sum().backward()  # type: ignore[no-untyped-call]
+        gradients.append((actual.detach(), left.grad, right.grad))
     for sparse, expected in zip(*gradients, strict=True):
         assert sparse is not None
         assert expected is not None
@@ -43,10 +43,10 @@ def test_a_side_that_needs_no_gradient_gets_none(frozen: int) -> None:
 
 def test_of_no_entries_there_are_no_products_and_gradients_of_0() -> None:
     at = rows_of(csr_matrix((9, 7), dtype="float32"))
-    left, right = (one.requires_grad_() for one in factors())
-    found = sampled_products.products(left, right, at)
-    found.sum().backward()  # type: ignore[no-untyped-call]
-    assert found.shape == (0,)
+    left, right = (factor.requires_grad_() for factor in factors())
+    actual = sampled_products.products(left, right, at)
+    actual.sum().backward()  # type: ignore[no-untyped-call]
+    assert actual.shape == (0,)
     for side in (left, right):
         assert side.grad is not None
         assert not side.grad.any()
@@ -54,8 +54,8 @@ def test_of_no_entries_there_are_no_products_and_gradients_of_0() -> None:
 
 def test_the_values_of_the_entries_do_not_matter() -> None:
     at, (left, right) = rows_of(matrix(9, 7)), factors()
-    others = at.with_values(torch.full_like(at.values, torch.inf))
-    assert torch.equal(sampled_products.products(left, right, at), sampled_products.products(left, right, others))
+    infinite = at.with_values(torch.full_like(at.values, torch.inf))
+    assert torch.equal(sampled_products.products(left, right, at), sampled_products.products(left, right, infinite))
 
 
 def test_pairs_may_come_in_any_order_and_twice() -> None:

@@ -17,13 +17,13 @@ def _generator(seed: int = 0) -> torch.Generator:
 
 
 def _columns(rows: Rows) -> list[list[int]]:
-    return [one.tolist() for one in rows.indices.split(rows.lengths.tolist())]
+    return [columns.tolist() for columns in rows.indices.split(rows.lengths.tolist())]
 
 
-def _with_full(given: csr_matrix) -> csr_matrix:
+def _with_full(interactions: csr_matrix) -> csr_matrix:
     """Return the rows with a full row added in the middle."""
-    full = csr_matrix(np.ones((1, given.shape[1]), np.float32))
-    return canonical(vstack([given[:4], full, given[4:]], format="csr"))
+    full = csr_matrix(np.ones((1, interactions.shape[1]), np.float32))
+    return canonical(vstack([interactions[:4], full, interactions[4:]], format="csr"))
 
 
 @pytest.mark.parametrize("width", [1, 2, 7, 40])
@@ -41,10 +41,10 @@ def test_each_entry_gets_so_many_columns_that_its_row_has_not(width: int, densit
             torch.float32,
         )
         assert (drawn.values == 1).all()
-        for own, found in zip(_columns(rows), _columns(drawn), strict=True):
-            assert len(found) == (per_entry * len(own) if len(own) < width else 0)
-            assert not set(found) & set(own)
-            assert set(found) <= set(range(width))
+        for own, actual in zip(_columns(rows), _columns(drawn), strict=True):
+            assert len(actual) == (per_entry * len(own) if len(own) < width else 0)
+            assert not set(actual) & set(own)
+            assert set(actual) <= set(range(width))
 
 
 def test_a_full_row_gets_no_negatives() -> None:
@@ -99,27 +99,27 @@ def test_products_and_their_gradients_are_those_of_the_dense_matrix() -> None:
     generator = _generator(1)
     codes, weight = (torch.randn(n, 6, dtype=torch.float64, generator=generator).requires_grad_() for n in (13, 17))
     slope = torch.randn(len(drawn.indices), dtype=torch.float64, generator=generator)
-    found = products(codes, weight, drawn)
-    gradients = torch.autograd.grad(found @ slope, [codes, weight])
+    actual = products(codes, weight, drawn)
+    gradients = torch.autograd.grad(actual @ slope, [codes, weight])
     expected = (codes @ weight.T)[drawn.row_of_entry, drawn.indices.long()]
-    torch.testing.assert_close(found, expected)
-    for gradient, wanted in zip(gradients, torch.autograd.grad(expected @ slope, [codes, weight]), strict=True):
-        torch.testing.assert_close(gradient, wanted)
+    torch.testing.assert_close(actual, expected)
+    for gradient, expected_slope in zip(gradients, torch.autograd.grad(expected @ slope, [codes, weight]), strict=True):
+        torch.testing.assert_close(gradient, expected_slope)
 
 
 def test_nothing_as_large_as_rows_times_columns_exists() -> None:
     """A table of two million rows and columns would be 16 TB."""
     n = 2_000_000
-    places = np.array([0, 17, n - 1], np.int32)
-    given = csr_matrix((np.ones(3, np.float32), (places, places[::-1])), shape=(n, n))
-    rows = Rows.from_matrix(canonical(given), CPU)
+    positions = np.array([0, 17, n - 1], np.int32)
+    interactions = csr_matrix((np.ones(3, np.float32), (positions, positions[::-1])), shape=(n, n))
+    rows = Rows.from_matrix(canonical(interactions), CPU)
     drawn = negatives(rows, 2, _generator())
     assert drawn.lengths[torch.tensor([0, 17, n - 1])].tolist() == [2, 2, 2]
     codes = torch.arange(n).float().unsqueeze(1).requires_grad_()
     weight = torch.full((n, 1), 0.5, requires_grad=True)
-    found = products(codes, weight, drawn)
-    assert found.tolist() == [0, 0, 8.5, 8.5, (n - 1) / 2, (n - 1) / 2]
-    found.sum().backward()
+    actual = products(codes, weight, drawn)
+    assert actual.tolist() == [0, 0, 8.5, 8.5, (n - 1) / 2, (n - 1) / 2]
+    actual.sum().backward()
     assert codes.grad is not None
     assert codes.grad.nonzero()[:, 0].tolist() == [0, 17, n - 1]
 
@@ -168,5 +168,5 @@ def test_chances_sum_to_the_size_and_grow_with_the_counts_up_to_certainty(size: 
 
 def test_the_same_seed_draws_the_same_columns() -> None:
     counts = torch.arange(50)
-    found = [Sampler(counts, 10).draw(torch.Generator().manual_seed(5))[0] for _ in range(2)]
-    assert torch.equal(*found)
+    actual = [Sampler(counts, 10).draw(torch.Generator().manual_seed(5))[0] for _ in range(2)]
+    assert torch.equal(*actual)

@@ -32,9 +32,9 @@ def test_updates_are_those_of_pytorch_to_the_bit(weight_decay: float) -> None:
             for group in optimiser.param_groups:
                 group["lr"] = 0.01 / (1 + update)
             optimiser.step()
-    for found, expected, start in zip(ours, theirs, _parameters(), strict=True):
-        assert torch.equal(found, expected)
-        assert not torch.equal(found, start)
+    for actual, expected, start in zip(ours, theirs, _parameters(), strict=True):
+        assert torch.equal(actual, expected)
+        assert not torch.equal(actual, start)
 
 
 def test_a_parameter_without_a_gradient_stays_and_a_group_of_none_is_no_trouble() -> None:
@@ -60,23 +60,23 @@ def test_gradients_are_forgotten() -> None:
 def test_what_is_frozen_for_a_while_goes_on_where_it_stopped() -> None:
     """Its moments and its count of updates do not change, as if the updates in between had not happened."""
     (frozen, other, _), (alone, *_) = _parameters(), _parameters()
-    both = Adam([{"params": [frozen, other], "weight_decay": 0.3}], lr=0.01)
+    optimizer = Adam([{"params": [frozen, other], "weight_decay": 0.3}], lr=0.01)
     single = Adam([{"params": [alone], "weight_decay": 0.3}], lr=0.01)
     for update in range(12):
         gradients = _gradients(update)
         frozen.grad = None if 4 <= update < 9 else gradients[0]
         other.grad = gradients[1]
-        before = [tensor.clone() for tensor in (frozen.detach(), *both.state.get(frozen, ()))]
-        both.step()
+        before = [tensor.clone() for tensor in (frozen.detach(), *optimizer.state.get(frozen, ()))]
+        optimizer.step()
         if frozen.grad is None:
-            after = [frozen.detach(), *both.state[frozen]]
-            assert all(torch.equal(one, another) for one, another in zip(before, after, strict=True))
+            after = [frozen.detach(), *optimizer.state[frozen]]
+            assert all(torch.equal(tensor, later) for tensor, later in zip(before, after, strict=True))
         else:
             alone.grad = gradients[0]
             single.step()
     assert torch.equal(frozen, alone)
-    assert both.state[frozen][2] == 7
-    assert both.state[other][2] == 12
+    assert optimizer.state[frozen][2] == 7
+    assert optimizer.state[other][2] == 12
 
 
 @pytest.mark.parametrize("weight_decay", [0.0, 0.3])
@@ -91,8 +91,8 @@ def test_gradients_of_length_one_are_made_for_each_tensor_apart(weight_decay: fl
             mine.grad, its.grad = gradient.clone(), gradient / gradient.square().sum().sqrt()
         for optimiser in optimisers:
             optimiser.step()
-    for found, expected in zip(ours, theirs, strict=True):
-        torch.testing.assert_close(found, expected, rtol=1e-5, atol=1e-6)
+    for actual, expected in zip(ours, theirs, strict=True):
+        torch.testing.assert_close(actual, expected, rtol=1e-5, atol=1e-6)
 
 
 def _sparse(dense: Tensor, rows: list[int]) -> Tensor:
@@ -103,7 +103,7 @@ def _sparse(dense: Tensor, rows: list[int]) -> Tensor:
 @pytest.mark.parametrize("unit_gradients", [False, True])
 def test_sparse_gradients_of_all_rows_update_like_dense_ones(weight_decay: float, unit_gradients: bool) -> None:
     ours, theirs = _parameters(), _parameters()
-    both = [
+    optimizers = [
         Adam([{"params": p, "weight_decay": weight_decay}], lr=0.01, unit_gradients=unit_gradients)
         for p in (ours, theirs)
     ]
@@ -111,25 +111,25 @@ def test_sparse_gradients_of_all_rows_update_like_dense_ones(weight_decay: float
         for mine, its, gradient in zip(ours, theirs, _gradients(update), strict=True):
             order = list(range(len(gradient)))
             mine.grad, its.grad = _sparse(gradient, order if update % 2 else order[::-1]), gradient.clone()
-        for optimiser in both:
+        for optimiser in optimizers:
             optimiser.step()
-    for found, expected in zip(ours, theirs, strict=True):
-        torch.testing.assert_close(found, expected, rtol=1e-6, atol=1e-7)
+    for actual, expected in zip(ours, theirs, strict=True):
+        torch.testing.assert_close(actual, expected, rtol=1e-6, atol=1e-7)
 
 
 def test_a_row_without_a_gradient_stays_as_it_is_with_its_moments() -> None:
     (table, *_), (alone, *_) = _parameters(), _parameters()
     row = torch.nn.Parameter(alone.detach()[[1, 3]].clone())
-    some = Adam([{"params": [table], "weight_decay": 0.3}], lr=0.01)
+    optimizer = Adam([{"params": [table], "weight_decay": 0.3}], lr=0.01)
     single = Adam([{"params": [row], "weight_decay": 0.3}], lr=0.01)
     for update in range(6):
         gradient = _gradients(update)[0]
         table.grad, row.grad = _sparse(gradient, [1, 3]), gradient[[1, 3]]
-        some.step()
+        optimizer.step()
         single.step()
     assert torch.equal(table.detach()[[1, 3]], row.detach())
     assert torch.equal(table.detach()[[0, 2, 4]], alone.detach()[[0, 2, 4]])
-    assert not some.state[table][0][[0, 2, 4]].any()
+    assert not optimizer.state[table][0][[0, 2, 4]].any()
 
 
 def test_a_row_that_a_sparse_gradient_names_twice_gets_the_sum() -> None:

@@ -61,7 +61,7 @@ def test_the_average_is_what_is_validated_and_kept() -> None:
 def test_the_average_takes_no_part_in_the_updates() -> None:
     plain, averaged = network_of(Tiny(epochs=3)), network_of(Tiny(epochs=3, ema_decay=0.9))
     without, with_average = learn(plain), learn(averaged, scripted([0.3, 0.2, 0.1]))
-    assert [one["loss"] for one in without] == [one["loss"] for one in with_average]
+    assert [epoch["loss"] for epoch in without] == [epoch["loss"] for epoch in with_average]
 
 
 def test_without_validation_the_last_average_is_kept() -> None:

@@ -56,11 +56,11 @@ def weights_of(network: TinyNetwork) -> dict[str, Tensor]:
 
 def scripted(values: list[float], watch: Callable[[], None] = lambda: None) -> Callable[[], dict[str, float]]:
     """Return a validation function that returns these values, one after the other."""
-    rest: Iterator[float] = iter(values)
+    remaining: Iterator[float] = iter(values)
 
     def validate() -> dict[str, float]:
         watch()
-        return {"ndcg@100": next(rest)}
+        return {"ndcg@100": next(remaining)}
 
     return validate
 
@@ -81,8 +81,8 @@ def _slow_adam(network: TinyNetwork, spec: Tiny, start: dict[str, Tensor]) -> di
         back = slope @ state["output.weight"]
         gradient = dict(zip(names, [x.T @ back, back.sum(0), slope.T @ codes, slope.sum(0)], strict=True))
         if spec.clip_norm:
-            norm = math.sqrt(sum((one**2).sum() for one in gradient.values()))
-            gradient = {name: one * min(1.0, spec.clip_norm / norm) for name, one in gradient.items()}
+            norm = math.sqrt(sum((values**2).sum() for values in gradient.values()))
+            gradient = {name: values * min(1.0, spec.clip_norm / norm) for name, values in gradient.items()}
         for name in names:
             decayed = 2 * spec.l2 * state[name] if name.endswith("weight") else 0
             g = gradient[name] + decayed
@@ -287,14 +287,14 @@ def test_a_search_along_lines_descends_and_is_logged_with_the_loss_that_it_start
         start = network.loss(rows_of(DATA), Step(0, 1, torch.Generator())).total.item()
     network.batches.clear()
     history = learn(network)
-    losses = [one["loss"] for one in history]
+    losses = [epoch["loss"] for epoch in history]
     assert losses[0] == pytest.approx(start, rel=1e-6)
-    assert losses == [one["error"] for one in history]
+    assert losses == [epoch["error"] for epoch in history]
     assert losses == sorted(losses, reverse=True)
     assert losses[-1] < 0.5 * losses[0]
     # Adam computes the loss once per step; L-BFGS once per iteration and point of the line search.
     assert len(network.batches) > 4 * 2
-    assert [one["update"] for one in history] == [0, 1, 2, 3]
+    assert [epoch["update"] for epoch in history] == [0, 1, 2, 3]
     assert sorted({step.update for _, step, _ in network.batches}) == [0, 1, 2, 3]
     assert network.projections == 4
 
@@ -386,7 +386,7 @@ def test_without_validation_the_last_weights_are_kept() -> None:
 def test_patience_stops_after_so_many_epochs_without_a_better_one() -> None:
     network = network_of(Tiny(epochs=9, patience=2))
     history = learn(network, scripted([0.1, 0.3, 0.2, 0.4, 0.4, 0.1, 0.9, 0.9, 0.9]))
-    assert [one["valid/ndcg@100"] for one in history] == [0.1, 0.3, 0.2, 0.4, 0.4, 0.1]
+    assert [epoch["valid/ndcg@100"] for epoch in history] == [0.1, 0.3, 0.2, 0.4, 0.4, 0.1]
 
 
 @pytest.mark.parametrize("monitor", ["rmse", "mae"])
@@ -400,7 +400,7 @@ def test_of_errors_the_smallest_is_the_best(monitor: str) -> None:
         return {"ndcg@100": 0.1 * len(seen), monitor: next(values)}
 
     history = learn(network, validate)
-    assert [one[f"valid/{monitor}"] for one in history] == [0.5, 0.3, 0.4, 0.2, 0.2, 0.9]
+    assert [epoch[f"valid/{monitor}"] for epoch in history] == [0.5, 0.3, 0.4, 0.2, 0.2, 0.9]
     assert all(torch.equal(value, seen[3][name]) for name, value in network.state_dict().items())
 
 
@@ -422,9 +422,9 @@ def test_every_epoch_is_handed_to_the_tracker_with_all_its_parts() -> None:
     assert [step for step, _ in notebook.written] == [1, 2, 3]
     assert [values for _, values in notebook.written] == history
     assert set(history[0]) == {"loss", "error", "update", "seconds", "rows_per_second", "valid/ndcg@100"}
-    assert all(one["seconds"] > 0 for one in history)
-    assert all(one["rows_per_second"] == pytest.approx(11 / one["seconds"]) for one in history)
-    assert all(isinstance(value, float) for one in history for value in one.values())
+    assert all(epoch["seconds"] > 0 for epoch in history)
+    assert all(epoch["rows_per_second"] == pytest.approx(11 / epoch["seconds"]) for epoch in history)
+    assert all(isinstance(value, float) for epoch in history for value in epoch.values())
 
 
 def test_a_loss_is_reported_as_its_mean_over_the_rows() -> None:
@@ -439,12 +439,12 @@ def test_a_loss_is_reported_as_its_mean_over_the_rows() -> None:
 
 
 def test_progress_is_reported_after_every_batch() -> None:
-    told: list[Progress] = []
-    history = learn(network_of(Tiny(epochs=2, batch_size=4)), progress=told.append)
-    assert [(p.epoch, p.epochs, p.rows, p.n_rows) for p in told] == [
+    reports: list[Progress] = []
+    history = learn(network_of(Tiny(epochs=2, batch_size=4)), progress=reports.append)
+    assert [(p.epoch, p.epochs, p.rows, p.n_rows) for p in reports] == [
         (1, 2, 4, 11), (1, 2, 8, 11), (1, 2, 11, 11), (2, 2, 4, 11), (2, 2, 8, 11), (2, 2, 11, 11),
     ]  # fmt: skip
-    assert [dict(p.metrics) for p in told] == [{}] * 3 + [history[0]] * 3
+    assert [dict(p.metrics) for p in reports] == [{}] * 3 + [history[0]] * 3
 
 
 # Errors
@@ -552,11 +552,11 @@ def test_a_gradient_that_is_sparse_in_part_is_clipped_like_a_dense_one(largest: 
     table, bias = torch.nn.Parameter(torch.zeros(6, 3)), torch.nn.Parameter(torch.zeros(3))
     dense = torch.zeros(6, 3)
     dense[[1, 4]] = torch.arange(6.0).view(2, 3)
-    twins = [torch.nn.Parameter(one.detach().clone()) for one in (table, bias)]
+    twins = [torch.nn.Parameter(tensor.detach().clone()) for tensor in (table, bias)]
     twins[0].grad, twins[1].grad = dense.clone(), torch.ones(3)
     torch.nn.utils.clip_grad_norm_(twins, largest)
-    places = torch.tensor([[1, 4]])
-    table.grad = torch.sparse_coo_tensor(places, dense[[1, 4]], (6, 3), check_invariants=True)
+    rows_with_gradient = torch.tensor([[1, 4]])
+    table.grad = torch.sparse_coo_tensor(rows_with_gradient, dense[[1, 4]], (6, 3), check_invariants=True)
     bias.grad = torch.ones(3)
     loop._clip_norm([table, bias], largest)
     torch.testing.assert_close(table.grad.to_dense(), twins[0].grad)

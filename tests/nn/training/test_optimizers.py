@@ -53,13 +53,13 @@ def test_updates_are_those_of_pytorch(name: str, theirs: Any, weight_decay: floa
     ours, expected = _parameters(), _parameters()
     _run(optimizer(name, _groups(ours, weight_decay), 0.01), ours)
     _run(theirs(_groups(expected, weight_decay), lr=0.01), expected, scaled=name == "adam_norm_grad")
-    for found, wanted, start in zip(ours, expected, _parameters(), strict=True):
-        torch.testing.assert_close(found, wanted, rtol=1e-5, atol=1e-6)
-        assert not torch.equal(found, start)
+    for actual, expected_weights, start in zip(ours, expected, _parameters(), strict=True):
+        torch.testing.assert_close(actual, expected_weights, rtol=1e-5, atol=1e-6)
+        assert not torch.equal(actual, start)
 
 
 def test_lengths_of_gradients_do_not_matter_where_they_are_made_one() -> None:
-    found = []
+    runs = []
     for factor in (1.0, 1e-3, 1e3):
         parameters = _parameters()
         optimiser = optimizer("adam_norm_grad", _groups(parameters, 0.0), 0.01)
@@ -67,10 +67,10 @@ def test_lengths_of_gradients_do_not_matter_where_they_are_made_one() -> None:
             for parameter, gradient in zip(parameters, _gradients(update), strict=True):
                 parameter.grad = factor**update * gradient
             optimiser.step()
-        found.append(parameters)
-    for others in found[1:]:
-        for one, other in zip(found[0], others, strict=True):
-            torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-5)
+        runs.append(parameters)
+    for run in runs[1:]:
+        for weights, same_weights in zip(runs[0], run, strict=True):
+            torch.testing.assert_close(weights, same_weights, rtol=1e-4, atol=1e-5)
 
 
 def test_a_gradient_of_zero_stays_zero_where_lengths_are_made_one() -> None:
@@ -78,7 +78,7 @@ def test_a_gradient_of_zero_stays_zero_where_lengths_are_made_one() -> None:
     for parameter in parameters:
         parameter.grad = torch.zeros_like(parameter)
     optimizer("adam_norm_grad", _groups(parameters, 0.0), 0.01).step()
-    assert all(torch.equal(one, start) for one, start in zip(parameters, _parameters(), strict=True))
+    assert all(torch.equal(parameter, start) for parameter, start in zip(parameters, _parameters(), strict=True))
 
 
 @pytest.mark.parametrize("weight_decay", [0.0, 0.3])
@@ -86,14 +86,14 @@ def test_adagrad_divides_by_one_plus_the_root(weight_decay: float) -> None:
     """Check η g / (1 + √G) with G the sum of all g² so far (Wu et al. 2016)."""
     parameters = _parameters()
     _run(optimizer("adagrad", _groups(parameters, weight_decay), 0.5), parameters)
-    for place, (found, start) in enumerate(zip(parameters, _parameters(), strict=True)):
+    for position, (actual, start) in enumerate(zip(parameters, _parameters(), strict=True)):
         w = start.detach().double().numpy()
         total = np.zeros_like(w)
         for update in range(12):
-            g = _gradients(update)[place].double().numpy() + (weight_decay * w if place != 1 else 0)
+            g = _gradients(update)[position].double().numpy() + (weight_decay * w if position != 1 else 0)
             total = total + g**2
             w = w - 0.5 * g / (1 + np.sqrt(total))
-        np.testing.assert_allclose(found.detach().numpy(), w, rtol=1e-5, atol=1e-6)
+        np.testing.assert_allclose(actual.detach().numpy(), w, rtol=1e-5, atol=1e-6)
 
 
 def test_a_first_step_of_adagrad_is_small_where_the_gradient_is() -> None:
@@ -121,7 +121,7 @@ def test_rprop_follows_signs_without_weight_decay() -> None:
 def test_lbfgs_minimises_a_parabola_at_once_without_weight_decay() -> None:
     """With a penalty it would not end in the minimum."""
     parameters = [torch.nn.Parameter(torch.tensor([3.0, -2.0])), torch.nn.Parameter(torch.tensor([[5.0]]))]
-    groups = [{"params": [one], "weight_decay": 9.0} for one in parameters]
+    groups = [{"params": [parameter], "weight_decay": 9.0} for parameter in parameters]
     optimiser = optimizer("lbfgs", groups, 1.0)
 
     def closure() -> Tensor:
@@ -139,8 +139,10 @@ def test_lbfgs_minimises_a_parabola_at_once_without_weight_decay() -> None:
 def test_every_name_makes_an_optimizer_and_groups_of_nothing_are_left_out(name: str) -> None:
     parameters = _parameters()
     optimiser = optimizer(name, [*_groups(parameters, 0.0), {"params": [], "weight_decay": 0.0}], 0.25)
-    assert [one for group in optimiser.param_groups for one in group["params"]]
-    assert {id(one) for group in optimiser.param_groups for one in group["params"]} == {id(one) for one in parameters}
+    assert [parameter for group in optimiser.param_groups for parameter in group["params"]]
+    assert {id(parameter) for group in optimiser.param_groups for parameter in group["params"]} == {
+        id(parameter) for parameter in parameters
+    }
     assert all(math.isclose(group["lr"], 0.25) for group in optimiser.param_groups)
 
 
