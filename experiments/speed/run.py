@@ -66,18 +66,22 @@ def _arguments(words: list[str] | None) -> tuple[argparse.ArgumentParser, argpar
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     default = "default: %(default)s"
     parser.add_argument("--shapes", default=SHAPES, help=f"any of {', '.join(shapes.SHAPES)}, with commas; {default}")
-    parser.add_argument("--models", nargs="+", default=MODELS, help="names or names with settings: mult-vae:latent=100")
+    parser.add_argument("--models", nargs="+", default=MODELS, help="models, also with settings: mult-vae:latent=100")
     parser.add_argument("--devices", default=DEVICES, help=f"any of cpu, cuda, with commas; {default}")
     precisions = "any of fp32, bf16, tf32 (on cuda only), with commas"
     parser.add_argument("--precisions", default=PRECISIONS, help=f"{precisions}; {default}")
     parser.add_argument("--data-dir", type=Path, help="folder with ml-1m.zip; default: $RECSYS_AE_DATA, or synthetic")
-    parser.add_argument("--seconds", type=float, default=20, help=f"training time of a row, a third of all; {default}")
+    parser.add_argument("--seconds", type=float, default=20, help=f"seconds of training per row; {default}")
     parser.add_argument("--threads", type=int, help="number of CPU threads; default: PyTorch's choice")
     parser.add_argument("--out", type=Path, default=HERE / "results/results.json", help=f"JSON of results; {default}")
     parser.add_argument("--fresh", action="store_true", help="measure rows again that are in the JSON")
     parser.add_argument("--profile", action="store_true", help="print the slowest operations of an update instead")
     parser.add_argument(
-        "--other", action="append", default=[], metavar="NAME=PYTHON", help="lenskit or cornac, and its python"
+        "--other",
+        action="append",
+        default=[],
+        metavar="NAME=PYTHON",
+        help="package (lenskit or cornac) and its interpreter",
     )
     parser.add_argument("--row", help=argparse.SUPPRESS)
     arguments = parser.parse_args(words)

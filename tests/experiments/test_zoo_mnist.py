@@ -1,4 +1,4 @@
-"""The comparison on MNIST: resumed where it stopped, and blind to the test images until all is chosen."""
+"""Tests of the comparison on MNIST: resumed runs, test images read only when asked for, and a valid plan."""
 
 import importlib
 import json
@@ -45,7 +45,7 @@ def run(monkeypatch: pytest.MonkeyPatch) -> Iterator[ModuleType]:
 def command(
     run: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> Command:
-    """Return a function that runs the program on invented images and returns what it prints."""
+    """Return a function that runs the program on random images and returns its output."""
     rng = np.random.default_rng(0)
     (tmp_path / "mnist").mkdir()
     for part, n in (("train", 70), ("t10k", 30)):
@@ -54,16 +54,16 @@ def command(
         (tmp_path / "mnist" / f"{part}-images-idx3-ubyte").write_bytes(head + pixels.tobytes())
     (tmp_path / "plan.toml").write_text(PLAN)
 
-    def made(*words: str) -> str:
+    def output_of(*words: str) -> str:
         paths = ["--plan", str(tmp_path / "plan.toml"), "--data-dir", str(tmp_path), "--out", str(tmp_path / "out")]
         monkeypatch.setattr(sys, "argv", ["run.py", *paths, *words])
         run.main()
         return capsys.readouterr().out
 
-    return made
+    return output_of
 
 
-def test_a_run_is_made_once_until_its_settings_change(command: Command, tmp_path: Path) -> None:
+def test_a_run_is_not_repeated_until_its_settings_change(command: Command, tmp_path: Path) -> None:
     first = command()
     for name in ("pca-2", "deep-2", "recurrent-2", "pca-3", "deep-3", "recurrent-3", "deep-4"):
         assert f"{name}: validation" in first
@@ -74,23 +74,23 @@ def test_a_run_is_made_once_until_its_settings_change(command: Command, tmp_path
     assert [line for line in again.splitlines() if line.endswith("…")] == ["deep-2 …", "deep-3 …", "deep-4 …"]
 
 
-def test_test_images_are_read_when_asked_for_only_and_each_model_is_measured_once(
+def test_test_images_are_read_only_when_needed_and_each_model_is_measured_once(
     command: Command, tmp_path: Path, run: ModuleType, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    asked: list[str] = []
+    parts: list[str] = []
     plain = run.read_named_images
     monkeypatch.setattr(
-        run, "read_named_images", lambda name, folder, part="train": asked.append(part) or plain(name, folder, part)
+        run, "read_named_images", lambda name, folder, part="train": parts.append(part) or plain(name, folder, part)
     )
     assert "| – |" in command("--valid-only")
-    assert asked == ["train"]
+    assert parts == ["train"]
     table = command()
-    assert asked == ["train", "train", "test"]
+    assert parts == ["train", "train", "test"]
     path = tmp_path / "out" / "deep-2.json"
-    done = json.loads(path.read_text())
-    assert f"| 2 | deep | {done['validation']:.4f} | {done['test']:.4f} |" in table
-    path.write_text(json.dumps({**done, "test": 0.5}))
-    assert f"| 2 | deep | {done['validation']:.4f} | 0.5000 |" in command("deep-2", "pca-2")
+    measured = json.loads(path.read_text())
+    assert f"| 2 | deep | {measured['validation']:.4f} | {measured['test']:.4f} |" in table
+    path.write_text(json.dumps({**measured, "test": 0.5}))
+    assert f"| 2 | deep | {measured['validation']:.4f} | 0.5000 |" in command("deep-2", "pca-2")
 
 
 def test_an_unknown_run_is_refused_before_anything_is_read(command: Command) -> None:
@@ -99,9 +99,9 @@ def test_an_unknown_run_is_refused_before_anything_is_read(command: Command) -> 
 
 
 def test_the_plan_compares_every_model_at_the_sizes_of_the_published_numbers(run: ModuleType) -> None:
-    told = tomllib.loads((HERE / "models.toml").read_text())
-    assert set(told["models"]) == set(autoencoders.names())
-    assert told["sizes"] == [10, 32, 64]
+    toml = tomllib.loads((HERE / "models.toml").read_text())
+    assert set(toml["models"]) == set(autoencoders.names())
+    assert toml["sizes"] == [10, 32, 64]
     plan = run.Plan.of(HERE / "models.toml")
     for name, settings in plan.runs.items():
         model, size = name.rsplit("-", 1)
