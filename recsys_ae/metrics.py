@@ -51,17 +51,17 @@ def parse(name: str) -> Metric:
     kind, at, k = name.partition("@")
     if kind in ERRORS:
         if at:
-            raise ConfigError(f"metric {name!r} has no cut-off; it is called {kind!r}")
+            raise ConfigError(f"metric {name!r} takes no cut-off; write {kind!r}")
         return Metric(kind, 0)
     if kind not in KINDS:
-        known = (*KINDS, *ERRORS)
+        names = nearest(kind, (*KINDS, *ERRORS))
         raise ConfigError(
-            f"there is no metric {name!r}{nearest(kind, known)}, each but the last two with a cut-off, as in 'ndcg@100'"
+            f"there is no metric {name!r}{names}; all but {' and '.join(ERRORS)} need a cut-off, as in 'ndcg@100'"
         )
     if not at or not re.fullmatch(r"-?[0-9]{1,9}", k):
         raise ConfigError(f"metric {name!r} needs a whole number as its cut-off, as in '{kind}@20'")
     if int(k) < 1:
-        raise ConfigError(f"metric {name!r} is cut at {int(k)}: k must be at least 1")
+        raise ConfigError(f"metric {name!r} has the cut-off {int(k)}; it must be at least 1")
     return Metric(kind, int(k))
 
 
@@ -91,7 +91,7 @@ def per_user(top: np.ndarray, targets: csr_matrix, metrics: Sequence[str] = DEFA
     """
     wanted = {name: parse(name) for name in metrics}
     for name in filter(smaller_is_better, wanted):
-        raise ConfigError(f"metric {name!r} is of predicted ratings, not of lists; errors_per_user measures it")
+        raise ConfigError(f"metric {name!r} needs predicted ratings, not top-N lists; compute it with errors_per_user")
     top = np.asarray(top)
     if not targets.has_canonical_format:
         targets = targets.copy()
@@ -117,10 +117,12 @@ def errors_per_user(
     """
     predicted = np.asarray(predicted, np.float64)
     if predicted.shape != targets.data.shape:
-        raise DataError(f"the predicted ratings are {predicted.shape}; expected ({targets.nnz},), one for each target")
+        raise DataError(
+            f"predicted ratings have the shape {predicted.shape}; expected ({targets.nnz},), one for each target"
+        )
     bad = int(np.count_nonzero(~np.isfinite(predicted)))
     if bad:
-        raise DataError(f"{bad:,} of {len(predicted):,} predicted ratings are not finite, so they have no error")
+        raise DataError(f"{bad:,} of {len(predicted):,} predicted ratings are not finite; check the model")
     difference, counts = predicted - targets.data, np.diff(targets.indptr)
     rows = np.repeat(np.arange(len(counts)), counts)
     values = {}
@@ -141,11 +143,16 @@ def error(name: str, predicted: np.ndarray, actual: np.ndarray) -> float:
 def _refuse_misfits(top: np.ndarray, targets: csr_matrix, k: int) -> None:
     n_users, n_items = targets.shape
     if top.ndim != 2 or len(top) != n_users or not np.issubdtype(top.dtype, np.integer):
-        raise DataError(f"the lists are {top.dtype} {top.shape}; expected whole numbers ({n_users}, k), a row per user")
+        raise DataError(
+            f"top-N lists have the type {top.dtype} and the shape {top.shape}; expected whole numbers of the shape "
+            f"({n_users}, k), one row per user"
+        )
     if top.shape[1] < min(k, n_items):
-        raise DataError(f"the lists hold {top.shape[1]} items, too few to cut after {k}; recommend at least {k}")
+        raise DataError(f"top-N lists hold {top.shape[1]} items, too few for the cut-off {k}; recommend at least {k}")
     if top.size and not (top.min() >= -1 and top.max() < n_items):
-        raise DataError(f"the lists hold items from {top.min()} to {top.max()}; expected -1 to {n_items - 1}")
+        raise DataError(
+            f"top-N lists hold item positions from {top.min()} to {top.max()}; expected -1 to {n_items - 1}"
+        )
 
 
 def _hits(top: np.ndarray, targets: csr_matrix, start: int) -> tuple[np.ndarray, np.ndarray]:
@@ -161,7 +168,7 @@ def _hits(top: np.ndarray, targets: csr_matrix, start: int) -> tuple[np.ndarray,
     found = np.minimum(np.searchsorted(entries, asked), len(entries) - 1)
     hits = entries[found] == asked
     if (np.bincount(found[hits], minlength=1) > 1).any():
-        raise DataError("a list holds an item twice, which would count it twice; recommend every item once")
+        raise DataError("a top-N list holds an item twice, which would count as two hits; recommend each item once")
     return hits, counts
 
 

@@ -216,9 +216,9 @@ def test_the_defaults_are_names() -> None:
         ("ndcg@ten", "needs a whole number"),
         ("ndcg@1.5", "needs a whole number"),
         ("ndcg@10@20", "needs a whole number"),
-        ("ndcg@0", "k must be at least 1"),
-        ("ndcg@-5", "k must be at least 1"),
-        ("rmse@10", "metric 'rmse@10' has no cut-off; it is called 'rmse'"),
+        ("ndcg@0", "has the cut-off 0; it must be at least 1"),
+        ("ndcg@-5", "has the cut-off -5; it must be at least 1"),
+        ("rmse@10", "metric 'rmse@10' takes no cut-off; write 'rmse'"),
         ("rsme", "did you mean 'rmse'"),
     ],
 )
@@ -230,12 +230,12 @@ def test_wrong_names_say_what_is_wrong(name: str, message: str) -> None:
 @pytest.mark.parametrize(
     ("top", "message"),
     [
-        (np.array([[0, 1], [1, 2]]), r"\(2, 2\); expected whole numbers \(1, k\)"),
+        (np.array([[0, 1], [1, 2]]), r"the shape \(2, 2\); expected whole numbers of the shape \(1, k\)"),
         (np.array([0, 1]), "expected whole numbers"),
         (np.array([[0.0, 1.0]]), "float64"),
-        (np.array([[0]]), "hold 1 items, too few to cut after 2"),
-        (np.array([[0, 5]]), "items from 0 to 5; expected -1 to 4"),
-        (np.array([[0, -2]]), "items from -2 to 0; expected -1 to 4"),
+        (np.array([[0]]), "hold 1 items, too few for the cut-off 2"),
+        (np.array([[0, 5]]), "item positions from 0 to 5; expected -1 to 4"),
+        (np.array([[0, -2]]), "item positions from -2 to 0; expected -1 to 4"),
         (np.array([[3, 3]]), "an item twice"),
     ],
 )
@@ -277,7 +277,7 @@ def test_only_errors_are_better_when_they_are_smaller() -> None:
 @pytest.mark.parametrize(
     ("predicted", "message"),
     [
-        (np.ones(2), r"the predicted ratings are \(2,\); expected \(3,\)"),
+        (np.ones(2), r"predicted ratings have the shape \(2,\); expected \(3,\)"),
         (np.ones((3, 1)), r"\(3, 1\)"),
         (np.array([1, np.nan, np.inf]), "2 of 3 predicted ratings are not finite"),
     ],
@@ -288,7 +288,7 @@ def test_predictions_that_do_not_fit_are_refused(predicted: np.ndarray, message:
 
 
 def test_lists_have_no_errors_of_ratings() -> None:
-    with pytest.raises(ConfigError, match="metric 'rmse' is of predicted ratings, not of lists"):
+    with pytest.raises(ConfigError, match="metric 'rmse' needs predicted ratings, not top-N lists"):
         per_user(np.array([[0]]), targets_of([[0]], 2), ["recall@1", "rmse"])
 
 

@@ -51,20 +51,20 @@ def compare(first: Report, second: Report, *, n_resamples: int = 1000, seed: int
     if None not in (first.fingerprint, second.fingerprint) and first.fingerprint != second.fingerprint:
         raise DataError(
             f"the reports are of different splits, {first.fingerprint} and {second.fingerprint}; "
-            "evaluate both models on the same one"
+            "evaluate both models on the same split"
         )
     own, other = first.values, second.values  # noqa: PD011  reports' own
     common = own.index.isin(other.index)
     if not common.all() or first.n_users != second.n_users:
         raise DataError(
-            f"the reports share {int(common.sum()):,} of {first.n_users:,} and {second.n_users:,} users; "
+            f"the reports share {int(common.sum()):,} users, but hold {first.n_users:,} and {second.n_users:,}; "
             "evaluate both models on the same users"
         )
     metrics = [str(name) for name in own if name in other]
     if not metrics:
         raise DataError(
-            f"the reports share no metric: {', '.join(first.summary)} against {', '.join(second.summary)}; "
-            "evaluate both models with the same ones"
+            f"the reports share no metric: {', '.join(first.summary)} and {', '.join(second.summary)}; "
+            "evaluate both models with the same metrics"
         )
     _refuse_other_ratings(first, second, metrics)
     found = estimate(

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from recsys_ae.errors import ConfigError, DataError
+from recsys_ae.errors import Argument, ConfigError, DataError
 from recsys_ae.metrics import smaller_is_better
 
 LEVEL = 0.95
@@ -79,7 +79,8 @@ def estimate(
         The values of a second model for the same users; then differences are estimated, of means and pooled errors.
     """
     if n_resamples < 1 or seed < 0:
-        raise ConfigError(f"n_resamples = {n_resamples} and seed = {seed}: expected at least 1 and at least 0")
+        resamples = Argument("n_resamples", n_resamples)
+        raise ConfigError(resamples, " and ", Argument("seed", seed), ": expected at least 1 and at least 0")
     names, n_users = [str(name) for name in values], len(values)
     statistics = list(_statistics(values, ratings, minus))
     wholes = [float(one.of(np.arange(n_users))) for one in statistics]
@@ -114,7 +115,9 @@ def _statistics(
             yield _Statistic(False, own if other is None else own - other)
             continue
         if ratings is None:
-            raise DataError(f"how many ratings each user's {name} is of is not known; evaluate again")
+            raise DataError(
+                f"{name} needs the number of ratings of each user, which the report does not hold; evaluate again"
+            )
         root, counts = name == "rmse", ratings.to_numpy(dtype=np.int64)
         power = 2 if root else 1
         yield _Statistic(root, own**power * counts, None if other is None else other**power * counts, counts)

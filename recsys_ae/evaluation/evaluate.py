@@ -9,7 +9,7 @@ from scipy.sparse import csr_matrix
 
 from recsys_ae.data.interactions import Ids
 from recsys_ae.data.splits.split import Holdout
-from recsys_ae.errors import ConfigError, DataError, UnsupportedError
+from recsys_ae.errors import Argument, ConfigError, DataError, UnsupportedError
 from recsys_ae.evaluation.estimate import estimate
 from recsys_ae.evaluation.report import Report
 from recsys_ae.metrics import DEFAULT, errors_per_user, parse, per_user, smaller_is_better
@@ -84,11 +84,15 @@ def evaluate(
         Where rmse or mae is asked of a model that predicts no ratings; before anything else is computed.
     """
     if isinstance(metrics, str) or not metrics:
-        raise ConfigError(f"metrics = {metrics!r} is not a list of at least one name, such as {DEFAULT}")
+        raise ConfigError(
+            Argument("metrics", metrics), f" must be a list of at least one metric, such as {list(DEFAULT)}"
+        )
     k = min(max(parse(name).k for name in metrics), holdout.targets.shape[1])
     judged = np.flatnonzero(np.diff(holdout.targets.indptr))
     if len(judged) == 0:
-        raise DataError(f"none of the {len(holdout.users):,} users of the holdout has a target; hold out more")
+        raise DataError(
+            f"none of the {len(holdout.users):,} users of the holdout has a target; hold out more interactions"
+        )
     some = holdout if len(judged) == len(holdout.users) else holdout.select(judged)
     knows_users = isinstance(model, KnowsUsers) and model.knows_users
     known: dict[str, Ids] = {"users": some.users} if knows_users else {}
@@ -117,7 +121,10 @@ def evaluate(
 def _errors(model: Any, holdout: Holdout, names: Sequence[str], known: Mapping[str, Ids]) -> dict[str, np.ndarray]:
     """Predict every rating that was held out and return the users' errors."""
     if not isinstance(model, Rater):
-        raise UnsupportedError(f"{type(model).__name__} predicts no ratings, so {', '.join(names)} cannot be measured")
+        raise UnsupportedError(
+            f"{type(model).__name__} predicts no ratings, so {', '.join(names)} cannot be computed; choose metrics of "
+            "top-N lists"
+        )
     targets = holdout.targets
     pairs = np.repeat(np.arange(targets.shape[0]), np.diff(targets.indptr)), targets.indices.astype(np.int64)
     return errors_per_user(model.predict(holdout.histories, pairs, **known), targets, names)

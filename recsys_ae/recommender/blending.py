@@ -97,8 +97,8 @@ def _refuse_misfit(model: Recommender, name: str, first: Recommender) -> None:
     if model.metadata["train_fingerprint"] != first.metadata["train_fingerprint"]:
         raise DataError(
             f"{name} was fitted on the interactions {model.metadata['train_fingerprint']} and {origin} on "
-            f"{first.metadata['train_fingerprint']}: users, items or values differ; fit both on the same split"
+            f"{first.metadata['train_fingerprint']}: users, items or ratings differ; fit both on the same split"
         )
     one, other = (each.parts.popularity.device for each in (model, first))
     if one != other:
-        raise DataError(f"{name} is on {one} and {origin} on {other}; load both on one")
+        raise DataError(f"{name} is on {one} and {origin} on {other}; load both on the same device")

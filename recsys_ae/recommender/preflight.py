@@ -7,7 +7,7 @@ import numpy as np
 from recsys_ae.data.interactions import Interactions
 from recsys_ae.data.parsing import shown
 from recsys_ae.data.splits.split import Holdout
-from recsys_ae.errors import DataError
+from recsys_ae.errors import Argument, DataError, Message
 from recsys_ae.nn.capacity import refuse_too_large
 from recsys_ae.nn.footprint import memory
 from recsys_ae.nn.model import Shape, Spec
@@ -30,7 +30,8 @@ def check(spec: Spec, train: Interactions, run: Run, features: int = 0) -> None:
     if spec.feedback == "explicit" and values.min() == values.max():
         raise DataError(
             f"all {train.nnz:,} ratings are {values[0]:g}, so there is nothing to predict; {name} needs ratings that "
-            "differ: name their column, and set no rating threshold"
+            "differ: name the column of the ratings, and do not set ",
+            Argument("min_rating"),
         )
     if spec.feedback == "implicit" and values.min() < 0:
         first = int(np.argmax(values < 0))
@@ -38,34 +39,35 @@ def check(spec: Spec, train: Interactions, run: Run, features: int = 0) -> None:
         item = train.items[train.matrix.indices[first]]
         raise DataError(
             f"{int((values < 0).sum()):,} of {train.nnz:,} values are negative, the first {values[first]:g} of user "
-            f"{shown(user)} and item {shown(item)}; {name} takes a value for how often something happened: keep "
-            "ratings from a threshold on (MinRating, --min-rating)"
+            f"{shown(user)} and item {shown(item)}; {name} reads values as counts of interactions: keep only "
+            "ratings above a threshold with ",
+            Argument("min_rating"),
         )
     users, items = train.shape
     parts = memory(spec, Shape(users, items, features), train.nnz)
-    refuse_too_large(name, f"{users:,} users and {items:,} items", parts, run, _way_out(spec, parts))
+    refuse_too_large(name, f"{users:,} users and {items:,} items", parts, run, *_way_out(spec, parts))
 
 
-def _way_out(spec: Spec, parts: Mapping[str, int]) -> str:
-    """Say what would need less memory."""
+def _way_out(spec: Spec, parts: Mapping[str, int]) -> Message:
+    """Return the changes that need less memory."""
+    fewer_items = "keep fewer items (", Argument("min_item_users"), ")"
     if not isinstance(spec, TrainableSpec):
-        return (
-            "keep fewer items (--min-item-users), compute in single precision (--dtype float32), or use elsa, which "
-            "needs memory for items × latent only"
-        )
-    largest = max(parts, key=lambda what: parts[what])
-    changes = ["keep fewer items (--min-item-users)", "make latent or hidden smaller"]
+        single = Argument("dtype", "float32")
+        return *fewer_items, ", compute with ", single, ", or use elsa, which needs memory for items × latent only"
+    largest = max(parts, key=lambda purpose: parts[purpose])
+    changes: list[Message] = [fewer_items, ("lower ", Argument("latent"), " or ", Argument("hidden"))]
     if largest == "outputs of a batch":
-        changes.insert(0, "make batch_size smaller")
+        changes.insert(0, ("lower ", Argument("batch_size")))
     if isinstance(spec, SoftmaxSpec) and not spec.sampled_items:
-        changes.append("let samples stand for all items (--sampled-items 5000), whose gradients are sparse")
-    return f"most of it is for the {largest}: {', or '.join(changes)}"
+        changes.append(("compute the loss on sampled items with ", Argument("sampled_items", 5000)))
+    listed = [part for change in changes for part in (", or ", *change)][1:]
+    return f"most of it is for {largest}: ", *listed
 
 
 def refuse_other_items(valid: Holdout, n_items: int) -> None:
     """Raise if validation users come from another split than the training data."""
     if valid.histories.shape[1] != n_items:
         raise DataError(
-            f"the validation users' items ({valid.histories.shape[1]:,}) are not those of the training data "
-            f"({n_items:,}); make both with one split"
+            f"the validation users have {valid.histories.shape[1]:,} items and the training data {n_items:,}; "
+            "take both from the same split"
         )

@@ -21,7 +21,15 @@ from recsys_ae.data.parsing import shown
 from recsys_ae.data.recipe import DataRecipe
 from recsys_ae.data.splits.holdout import histories_of
 from recsys_ae.data.splits.split import Holdout
-from recsys_ae.errors import ConfigError, DataError, NotFittedError, UnsupportedError
+from recsys_ae.errors import (
+    Argument,
+    ConfigError,
+    DataError,
+    NotFittedError,
+    UnsupportedError,
+    arguments_named,
+    renamed,
+)
 from recsys_ae.features.data.features import Features
 from recsys_ae.nn.history import VALIDATION, History
 from recsys_ae.nn.model import Model, Shape, Spec, Stats
@@ -138,7 +146,7 @@ class Recommender:
         """
         run = run or Run()
         if train.nnz == 0:
-            raise DataError("there are no interactions to learn from")
+            raise DataError("the training data have no interactions; check the filters and the split")
         if valid is not None:
             preflight.refuse_other_items(valid, train.shape[1])
         shape = Shape(*train.shape, 0 if item_features is None else item_features.width)
@@ -175,9 +183,11 @@ class Recommender:
         """
         run = run or Run()
         if self.network.learns_from_features:
-            raise UnsupportedError(f"{self.spec.name()} learns from features in its fit; fit it with these instead")
+            raise UnsupportedError(
+                f"{self.spec.name()} learns from item features in fit; pass them to fit as ", Argument("item_features")
+            )
         if not train.items.equals(self._known):
-            raise DataError("these are other items than those that the model was fitted on; give the same interactions")
+            raise DataError("the items of train are not those that the model was fitted on; give the same interactions")
         with run.settings():
             device = self._popularity.device
             start = cold_start.known(self.network, item_features, self.items, device)
@@ -229,9 +239,9 @@ class Recommender:
         """
         rows = self._rows(histories)
         if k < 1:
-            raise ConfigError(f"k = {k} must be at least 1")
+            raise ConfigError(Argument("k", k), " must be at least 1")
         if only_cold and cold_items is None:
-            raise ConfigError("only_cold recommends nothing without cold_items: give features of new items")
+            raise ConfigError(Argument("only_cold"), " needs features of cold items; set ", Argument("cold_items"))
         positions, network, fallback = self._positions(users, rows), self.network, self._popularity
         if cold_items is not None:
             network, more = self._with(cold_items), len(cold_items)
@@ -258,7 +268,7 @@ class Recommender:
         history = self._rows(histories)
         rows, items = places(pairs[0], history.shape[0], "rows"), places(pairs[1], len(self.items))
         if len(rows) != len(items):
-            raise DataError(f"pairs name {len(rows):,} rows and {len(items):,} items; give as many of one as of both")
+            raise DataError(f"pairs hold {len(rows):,} rows and {len(items):,} items; give one item for each row")
         return ranking.predict(self.network, history, (rows, items), self._positions(users, history))
 
     def recommend_frame(
@@ -283,10 +293,15 @@ class Recommender:
         many interactions that were.
         """
         if min_rating is not None and rating is None:
-            raise ConfigError(f"min_rating = {min_rating!r} needs the column of the ratings: name it with rating=")
+            raise ConfigError(
+                Argument("min_rating", min_rating), " needs ratings; set ", Argument("rating"), " to their column"
+            )
         data = Interactions.from_frame(frame, user=user, item=item, rating=rating, duplicates="last")
         known = data.onto(self._known)
-        liked = known if min_rating is None else MinRating(min_rating)(data).onto(self._known)
+        liked = known
+        if min_rating is not None:
+            with arguments_named(renamed({"rating": "min_rating"})):
+                liked = MinRating(min_rating)(data).onto(self._known)
         found = self.recommend(
             known.matrix if min_rating is None else histories_of(liked, data.users),
             k,
@@ -313,7 +328,7 @@ class Recommender:
     def similar(self, items: Sequence[int] | np.ndarray, k: int = 10) -> Recommendations:
         """Return the ``k`` items most alike to each of the items at these positions, by the cosine of their vectors."""
         if k < 1:
-            raise ConfigError(f"k = {k} must be at least 1")
+            raise ConfigError(Argument("k", k), " must be at least 1")
         asked = places(items, len(self._known))
         return Recommendations(*ranking.most_alike(self.network.item_vectors(), asked, k))
 
@@ -339,14 +354,14 @@ class Recommender:
         """Return the network with further items."""
         if self._cold_start is None:
             raise UnsupportedError(
-                f"this {self.spec.name()} was fitted without features of items, so it cannot rank new ones by theirs; "
-                "fit it with item_features (--item-features)"
+                f"this {self.spec.name()} was fitted without item features, so it cannot rank cold items; fit it again "
+                "with item_features (--item-features)"
             )
         known = cold_items.ids.isin(self._known)
         if known.any():
             raise DataError(
-                f"{int(known.sum()):,} of the {len(cold_items):,} cold items are items of the model, the first is "
-                f"{shown(cold_items.ids[int(np.argmax(known))])}; leave them out (Features.without)"
+                f"{int(known.sum()):,} of the {len(cold_items):,} cold items are known to the model, the first is "
+                f"{shown(cold_items.ids[int(np.argmax(known))])}; remove them with Features.without"
             )
         return Extended(self.network, len(self.items), self._cold_start.weights(self.network, cold_items))
 
@@ -361,7 +376,9 @@ class Recommender:
         if users is None:
             return None
         if len(users) != rows.shape[0]:
-            raise DataError(f"users name {len(users):,} rows, but there are {rows.shape[0]:,} histories")
+            raise DataError(
+                f"users hold {len(users):,} ids, but there are {rows.shape[0]:,} histories; give one id for each row"
+            )
         return self.users.get_indexer(pd.Index(users)) if len(self.users) else None
 
     def _rows(self, histories: csr_matrix) -> csr_matrix:

@@ -68,7 +68,9 @@ def build(cls: type[T], values: Mapping[str, Any]) -> T:
     known = [hyper.name for hyper in describe(cls)]
     current = {current_name(name, known): value for name, value in values.items()}
     if len(current) < len(values):
-        raise ConfigError(f"{cls.__name__}: a hyper-parameter is given by its former and by its current name")
+        raise ConfigError(
+            f"{cls.__name__}: a hyper-parameter is set by its former and its current name; use the current one"
+        )
     for name in current:
         if name not in known:
             raise ConfigError(f"{cls.__name__} has no hyper-parameter {name!r}{nearest(name, known)}")

@@ -47,7 +47,7 @@ def load(entry: "EntryPoint") -> Any:
     except Exception as error:  # whatever somebody else's module does when it is imported
         raise ConfigError(f"{named} cannot be imported from {entry.value}: {error}") from error
     if not is_spec(cls):
-        raise ConfigError(f"{named} is not a class of hyper-parameters: {entry.value} must be a dataclass with build")
+        raise ConfigError(f"{named} is not a class of hyper-parameters: {entry.value} must be a dataclass with build()")
     return cls
 
 

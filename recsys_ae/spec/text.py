@@ -5,7 +5,7 @@ import typing
 from types import NoneType, UnionType
 from typing import Any, TypeVar
 
-from recsys_ae.errors import ConfigError
+from recsys_ae.errors import ConfigError, arguments_named
 from recsys_ae.spec.hyper import Hyper, alternatives, build, current_name, describe
 
 T = TypeVar("T")
@@ -25,11 +25,12 @@ def read(cls: type[T], text: str) -> T:
         written, given, value = word.partition("=")
         name = current_name(written.replace("-", "_"), known)
         if not given:
-            raise ConfigError(f"{word!r} is no setting; write name=value, with blanks between several")
+            raise ConfigError(f"{word!r} is not a setting; write name=value, and separate settings by spaces")
         if name in values:
-            raise ConfigError(f"{name} is given twice")
+            raise ConfigError(f"{name} is set twice; set it once")
         values[name] = _value(known[name], known[name].type, value) if name in known else value
-    return build(cls, values)
+    with arguments_named(str):  # these hyper-parameters are written in the text, not as options
+        return build(cls, values)
 
 
 def write(config: Any) -> str:
@@ -41,7 +42,7 @@ def write(config: Any) -> str:
     except ConfigError:
         kept = False
     if not kept:
-        raise ConfigError(f"{config!r} cannot be written as text: a value holds a blank or {BETWEEN!r}")
+        raise ConfigError(f"{config!r} cannot be written as text, because a value contains a space or {BETWEEN!r}")
     return text
 
 
@@ -56,15 +57,15 @@ def _value(hyper: Hyper, kind: Any, text: str) -> Any:
         return tuple(_value(hyper, arguments[0], part) for part in text.split(BETWEEN)) if text else ()
     if kind is bool:
         if text not in BOOLS:
-            raise ConfigError(f"{hyper.name} = {text!r} must be yes or no")
+            raise ConfigError(f"{hyper.name}={text} must be yes or no")
         return BOOLS[text]
     if kind in (int, float):
         try:
             return kind(text)
         except ValueError as error:
             what = "a whole number" if kind is int else "a number"
-            several = f", with {BETWEEN} between several" if typing.get_origin(hyper.type) is tuple else ""
-            raise ConfigError(f"{hyper.name} = {text!r} must be {what}{several}") from error
+            several = f"; separate several by {BETWEEN}" if typing.get_origin(hyper.type) is tuple else ""
+            raise ConfigError(f"{hyper.name}={text} must be {what}{several}") from error
     return text
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import pandas as pd
 
-from recsys_ae.errors import ArtefactError, MissingPackageError
+from recsys_ae.errors import Argument, ArtefactError, MissingPackageError
 from recsys_ae.storage import atomic
 
 if TYPE_CHECKING:
@@ -24,7 +24,9 @@ USERS, COLUMNS = "users.json", "columns.json"
 ALWAYS, SOMETIMES = (ITEMS, NOTES, STATE), (USERS, COLUMNS)
 State: TypeAlias = "dict[str, torch.Tensor]"
 KINDS = {"recommender": "Recommender", "feature_encoder": "FeatureEncoder"}
-"""What a folder may hold, and the class that loads it."""
+"""Kinds of saved models, and the class that loads each."""
+
+_RESTORE = "restore it from a copy, or fit and save the model again"
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,12 +87,17 @@ def refuse_to_write(path: Path, *, overwrite: bool) -> None:
 def _refuse_to_replace(path: Path, overwrite: bool) -> None:
     if path.exists() and not (path.is_dir() and not any(path.iterdir())):
         if not overwrite:
-            raise ArtefactError(f"{path} exists; choose another folder, or pass overwrite (--overwrite)")
+            raise ArtefactError(
+                f"{path} exists; choose another folder, or replace it with ", Argument("overwrite", value=True)
+            )
         if not _holds_a_model(path):
             raise ArtefactError(f"{path} holds no saved model, so it is not overwritten; choose another folder")
         foreign = sorted({one.name for one in path.iterdir()} - {CONFIG, *ALWAYS, *SOMETIMES})
         if foreign:
-            raise ArtefactError(f"{path} also holds {foreign[0]}, so it is not overwritten; choose another folder")
+            raise ArtefactError(
+                f"{path} also holds {foreign[0]}, which is not part of a saved model, so it is not overwritten; choose "
+                "another folder"
+            )
 
 
 def read(path: Path, device: "torch.device", kind: str = "recommender") -> Artefact:
@@ -103,19 +110,19 @@ def read(path: Path, device: "torch.device", kind: str = "recommender") -> Artef
     """
     with atomic.errors_named(f"read {path}"):
         if not (path / CONFIG).is_file():
-            raise ArtefactError(f"{path} is not a saved model: it has no {CONFIG}")
+            raise ArtefactError(f"{path} is not a saved model: it has no {CONFIG}; give the folder of a saved model")
         config = _json(path / CONFIG)
         _refuse_foreign(path, config)
         found = config.get("kind", "recommender")  # what the first version wrote says nothing
         if found != kind:
-            raise ArtefactError(f"{path} is no {KINDS[kind]}; load it with {KINDS.get(found, found)}")
+            raise ArtefactError(f"{path} is not a saved {KINDS[kind]}; load it with {KINDS.get(found, found)}")
         checksums = config["checksums"]
         parts = [*ALWAYS, *(name for name in SOMETIMES if name in checksums)]
         for name in parts:
             if not (path / name).is_file():
-                raise ArtefactError(f"{path} is damaged: {name} is missing")
+                raise ArtefactError(f"{path} is damaged: {name} is missing; {_RESTORE}")
             if _checksum(path / name) != checksums.get(name):
-                raise ArtefactError(f"{path} is damaged: {name} does not match its checksum")
+                raise ArtefactError(f"{path} is damaged: {name} does not match its checksum; {_RESTORE}")
         items, users, columns = (
             _ids(_json(path / name)) if name in parts else pd.Index([]) for name in (ITEMS, *SOMETIMES)
         )
@@ -125,12 +132,12 @@ def read(path: Path, device: "torch.device", kind: str = "recommender") -> Artef
 
 def _refuse_foreign(path: Path, config: Any) -> None:
     if not isinstance(config, dict) or not isinstance(config.get("format"), int):
-        raise ArtefactError(f"{path / CONFIG} was not written by this package")
+        raise ArtefactError(f"{path / CONFIG} was not written by recsys_ae; give the folder of a saved model")
     if config["format"] > FORMAT:
         newer = f"format {config['format']}; this one reads up to {FORMAT}"
-        raise ArtefactError(f"{path} was written by a newer version ({newer}); upgrade")
+        raise ArtefactError(f"{path} was written by a newer version ({newer}); upgrade recsys-ae")
     if not _is_ours(config) or _checksum_of(config) != config["checksums"].get(CONFIG):
-        raise ArtefactError(f"{path} is damaged: {CONFIG} does not match its checksum")
+        raise ArtefactError(f"{path} is damaged: {CONFIG} does not match its checksum; {_RESTORE}")
 
 
 def _fill(folder: Path, artefact: Artefact) -> None:
@@ -181,14 +188,16 @@ def _text(value: Any, **options: Any) -> str:
     try:
         return json.dumps(value, ensure_ascii=False, allow_nan=False, **options)
     except (TypeError, ValueError) as error:
-        raise ArtefactError(f"cannot be saved, since JSON cannot hold it: {error}") from error
+        raise ArtefactError(
+            f"cannot save the model, because its ids, notes and metadata must be JSON: {error}"
+        ) from error
 
 
 def _json(path: Path) -> Any:
     try:
         return json.loads(path.read_bytes().decode("utf-8", errors="surrogatepass"))
     except (ValueError, OSError) as error:
-        raise ArtefactError(f"{path} is damaged: {error}") from error
+        raise ArtefactError(f"{path} is damaged: {error}; {_RESTORE}") from error
 
 
 def _ids(stored: Mapping[str, Any]) -> "pd.Index[Any]":
@@ -222,7 +231,7 @@ def _load_tensors(path: Path, device: "torch.device") -> State:
     except MissingPackageError:
         raise
     except Exception as error:
-        raise ArtefactError(f"{path} is damaged: {error}") from error
+        raise ArtefactError(f"{path} is damaged: {error}; {_RESTORE}") from error
     return state
 
 

@@ -87,7 +87,7 @@ class MLflowProcess:
                 self._heard(json.loads(line))
         code = self._process.wait()
         if code and not self._given_up:
-            self._fail(f"the process that talks to MLflow ended with exit code {code}: {self._last_words()}")
+            self._fail(f"the MLflow client process ended with exit code {code}: {self._last_words()}")
         with self._changed:
             self._ended = True
             self._changed.notify_all()
@@ -108,7 +108,7 @@ class MLflowProcess:
     def _last_words(self) -> str:
         self._errors.seek(0)
         lines = self._errors.read().decode(errors="replace").strip().splitlines()
-        return lines[-1] if lines else "it left no message"
+        return lines[-1] if lines else "no error message"
 
 
 def _start(errors: IO[bytes]) -> "subprocess.Popen[bytes]":

@@ -83,17 +83,17 @@ def check_artefacts(uri: str, folders: Sequence[str] | None, name: str = "") -> 
     """
     if folders is None:
         return
-    place, way_out = local_path(uri), f"set {SETTING} to the store if that is meant"
+    place, way_out = local_path(uri), f"to allow this, set {SETTING} to the store"
     detour = urlsplit(uri).scheme in ("runs", "models")  # leads to the place of another run
     if detour or (place is None and folders):
-        raise ConfigError(f"the store wants them in {shown(uri)}; {way_out}")
+        raise ConfigError(f"the store keeps them in {shown(uri)}; {way_out}")
     if place is not None and not folders:
         raise ConfigError(
-            f"the server wants them in {shown(uri)}, which is on this computer; start it with --serve-artifacts"
+            f"the server keeps them in {shown(uri)}, a folder of this computer; start the server with --serve-artifacts"
         )
     # A file that is a link somewhere else would be written through.
     if place is not None and not any(_real(place / name).is_relative_to(_real(folder)) for folder in folders):
-        raise ConfigError(f"the store wants them in {shown(uri)}, outside of {folders[0]}; {way_out}")
+        raise ConfigError(f"the store keeps them in {shown(uri)}, outside of {folders[0]}; {way_out}")
 
 
 def shown(uri: str) -> str:

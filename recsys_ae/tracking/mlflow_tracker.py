@@ -101,7 +101,7 @@ class MLflowTracker:
         try:
             self._process = MLflowProcess(self.failures)
         except OSError as error:
-            self.failures.append(f"the process that talks to MLflow could not be started: {error}")
+            self.failures.append(f"the MLflow client process could not be started: {error}")
             return self
         self._run = self._process.run
         try:
@@ -172,7 +172,7 @@ class MLflowTracker:
         if self._process is not None:
             return self._process.ask(do, wait=wait, **request)
         if not self.failures:
-            self.failures.append(f"{do}: reported outside the run; use the tracker in a with statement")
+            self.failures.append(f"{do} was called outside of the run; use the tracker in a with statement")
         return True
 
     def _finish(self, status: str) -> None:
@@ -181,7 +181,7 @@ class MLflowTracker:
         try:
             if not self._ask("finish", wait=self.patience, status=status, time=_now()):
                 self.failures.append(
-                    f"given up: {redacted(self.uri)} had not taken everything {self.patience:g} s after the end"
+                    f"gave up {self.patience:g} s after the end: {redacted(self.uri)} has not received all reports"
                 )
         finally:
             self._process.close()

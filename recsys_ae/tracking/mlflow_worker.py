@@ -159,9 +159,9 @@ class Delivery:
         self._deliver()
         missing = len(self._waiting) + len(self._uploads)
         if missing:
-            self._say({"failure": f"{missing} of the run's reports have not reached {self._place}"})
+            self._say({"failure": f"{missing} reports of the run were not delivered to {self._place}"})
         elif self._put_off and not self._refused:
-            self._say({"failure": f"made up for: all that had been put off has reached {self._place}"})
+            self._say({"failure": f"resolved: all delayed reports were delivered to {self._place}"})
 
     def _deliver(self) -> None:
         self._rest_until = -1.0

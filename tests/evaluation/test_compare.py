@@ -46,14 +46,14 @@ def test_users_may_stand_in_another_order() -> None:
 def test_only_common_metrics_are_compared() -> None:
     other = users().rename(columns={"recall@20": "mrr@5"})
     assert list(compare(report(users()), report(other)).summary) == ["ndcg@100"]
-    with pytest.raises(DataError, match=r"share no metric: recall@20 against ndcg@100"):
+    with pytest.raises(DataError, match=r"share no metric: recall@20 and ndcg@100"):
         compare(report(users()[["recall@20"]]), report(users()[["ndcg@100"]]))
 
 
 def test_other_users_are_refused() -> None:
-    with pytest.raises(DataError, match="share 150 of 200 and 150 users"):
+    with pytest.raises(DataError, match="share 150 users, but hold 200 and 150"):
         compare(report(users()), report(users().iloc[50:]))
-    with pytest.raises(DataError, match="share 150 of 150 and 200 users"):
+    with pytest.raises(DataError, match="share 150 users, but hold 150 and 200"):
         compare(report(users().iloc[50:]), report(users()))
 
 

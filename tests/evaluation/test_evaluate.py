@@ -89,7 +89,7 @@ def test_a_holdout_without_targets_is_refused() -> None:
 
 @pytest.mark.parametrize("metrics", [(), "recall@20"])
 def test_metrics_must_be_a_list_of_names(metrics: object) -> None:
-    with pytest.raises(ConfigError, match="is not a list of at least one name"):
+    with pytest.raises(ConfigError, match="must be a list of at least one metric"):
         evaluate(Scores(FALLING), TWO, metrics)  # type: ignore[arg-type]
 
 
@@ -107,7 +107,7 @@ def test_a_ranker_that_gives_too_little_is_refused() -> None:
         ) -> tuple[np.ndarray, np.ndarray]:
             return super().recommend(histories, 1, exclude_seen=exclude_seen)
 
-    with pytest.raises(DataError, match="too few to cut after 3"):
+    with pytest.raises(DataError, match="too few for the cut-off 3"):
         evaluate(Short(FALLING), TWO, ["recall@3"])
 
 

@@ -95,7 +95,7 @@ def test_a_model_without_lists_may_have_errors() -> None:
 
 def test_a_ranker_that_predicts_nothing_is_refused_before_it_works() -> None:
     model = Scores(np.arange(30.0))
-    with pytest.raises(UnsupportedError, match=r"^Scores predicts no ratings, so rmse, mae cannot be measured$"):
+    with pytest.raises(UnsupportedError, match=r"^Scores predicts no ratings, so rmse, mae cannot be computed; choose"):
         evaluate(model, holdout(TRUE), ["ndcg@10", "rmse", "mae"])
     assert model.calls == []
 
@@ -188,7 +188,7 @@ def test_batches_bound_the_memory_and_change_nothing(monkeypatch: pytest.MonkeyP
 
 
 def test_errors_without_numbers_of_ratings_cannot_be_pooled() -> None:
-    with pytest.raises(DataError, match="how many ratings each user's rmse is of is not known"):
+    with pytest.raises(DataError, match="rmse needs the number of ratings of each user"):
         estimate(pd.DataFrame({"rmse": [1.0, 2.0]}), n_resamples=10, seed=0)
 
 

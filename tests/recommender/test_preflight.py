@@ -62,7 +62,7 @@ def assert_refused(spec: Spec, train: Interactions, error: type[Exception], mess
 def test_ratings_that_do_not_differ_are_no_ratings(value: float) -> None:
     message = (
         f"all 5 ratings are {value:g}, so there is nothing to predict; Rating needs ratings that differ: "
-        "name their column, and set no rating threshold"
+        "name the column of the ratings, and do not set min_rating"
     )
     assert_refused(Rating(), data([value] * 5), DataError, message)
     assert_refused(Rating(), data([value]), DataError, message.replace("5 ratings", "1 ratings"))
@@ -80,8 +80,8 @@ def test_the_same_value_throughout_is_what_interactions_are() -> None:
 
 def test_negative_values_are_refused_naming_the_first_user_and_item() -> None:
     message = (
-        "2 of 5 values are negative, the first -3 of user 40 and item 'c'; Unbuilt takes a value for how "
-        "often something happened: keep ratings from a threshold on (MinRating, --min-rating)"
+        "2 of 5 values are negative, the first -3 of user 40 and item 'c'; Unbuilt reads values as "
+        "counts of interactions: keep only ratings above a threshold with min_rating"
     )
     assert_refused(Unbuilt(), data([1, 2, 0, -3, -0.5]), DataError, message)
 
@@ -105,9 +105,8 @@ def test_ids_are_shown_as_what_they_are() -> None:
 def test_too_little_memory_is_refused_with_both_numbers_and_a_way_out(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(capacity, "free_memory", lambda device: int(2.25 * 2**30))
     message = (
-        "Hungry needs 12.0 GiB for 5 users and 4 items, and 2.2 GiB are free; keep fewer items "
-        "(--min-item-users), compute in single precision (--dtype float32), or use elsa, which needs memory for "
-        "items × latent only"
+        "Hungry needs 12.0 GiB for 5 users and 4 items, and 2.2 GiB are free; keep fewer items (min_item_users), "
+        "compute with dtype = 'float32', or use elsa, which needs memory for items × latent only"
     )
     assert_refused(Hungry(), data([1] * 5), TrainingError, message)
 
@@ -147,8 +146,8 @@ def test_a_network_that_does_not_fit_is_refused_with_what_to_change(monkeypatch:
     from recsys_ae.models import MultVAE
 
     monkeypatch.setattr(capacity, "free_memory", lambda device: 100)
-    with pytest.raises(TrainingError, match=r"mult_vae needs .* for the moments of adam: .*--sampled-items"):
+    with pytest.raises(TrainingError, match=r"mult_vae needs .* for moments of adam: .*sampled_items = 5000"):
         check(MultVAE(), data([1] * 5), CPU)
     with pytest.raises(TrainingError) as caught:
         check(MultVAE(sampled_items=2), data([1] * 5), CPU)
-    assert "--sampled-items" not in str(caught.value)
+    assert "sampled_items" not in str(caught.value)

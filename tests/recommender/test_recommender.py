@@ -279,9 +279,9 @@ def test_a_threshold_above_all_ratings_gives_everybody_the_most_popular(blocks: 
 
 def test_a_threshold_needs_ratings(blocks: Recommender) -> None:
     frame = pd.DataFrame({"user": ["u"], "item": blocks.items[:1], "stars": [5]})
-    with pytest.raises(ConfigError, match=r"min_rating = 4 needs the column of the ratings"):
+    with pytest.raises(ConfigError, match=r"min_rating = 4 needs ratings; set rating to their column"):
         blocks.recommend_frame(frame, min_rating=4)
-    with pytest.raises(ConfigError, match="expected a number above 0"):
+    with pytest.raises(ConfigError, match="min_rating = nan must be a finite number above 0"):
         blocks.recommend_frame(frame, rating="stars", min_rating=float("nan"))
 
 
@@ -359,7 +359,7 @@ def test_ids_that_are_numbers_are_known_whatever_holds_them() -> None:
 def test_as_many_ids_as_rows_are_expected(ask: str, means: Recommender) -> None:
     arguments = (pairs((0, 0)),) if ask == "predict" else ()
     for users in (["ann"], ["ann"] * 4, []):
-        with pytest.raises(DataError, match=f"users name {len(users)} rows, but there are 3 histories"):
+        with pytest.raises(DataError, match=f"users hold {len(users)} ids, but there are 3 histories"):
             getattr(means, ask)(NOBODY, *arguments, users=users)
 
 
@@ -378,7 +378,7 @@ def test_models_that_do_not_know_users_apart_take_no_notice(blocks: Recommender)
         (([3], [0]), "there is no row at position 3; there are 3 rows"),
         (([-1], [0]), "there is no row at position -1"),
         (([0], [3]), "there is no item at position 3; there are 3 items"),
-        (([0, 1], [0]), "pairs name 2 rows and 1 items"),
+        (([0, 1], [0]), "pairs hold 2 rows and 1 items"),
         (([0], ["a"]), r"items must be a list of positions .*; positions\(\) looks up ids"),
         (([0.5], [0]), "rows must be a list of positions"),
     ],
@@ -467,13 +467,13 @@ def test_the_fingerprint_of_the_training_data_is_that_of_the_data() -> None:
 
 def test_nothing_to_learn_from_is_refused() -> None:
     nothing = Interactions(csr_matrix((2, 3), dtype=np.float32), pd.Index([1, 2]), pd.Index([1, 2, 3]))
-    with pytest.raises(DataError, match="there are no interactions to learn from"):
+    with pytest.raises(DataError, match="the training data have no interactions"):
         Recommender(EASE()).fit(nothing, run=CPU)
 
 
 def test_validation_users_over_other_items_are_refused() -> None:
     other = Holdout(csr_matrix((2, 7)), csr_matrix((2, 7)), pd.Index([1, 2]))
-    with pytest.raises(DataError, match=r"the validation users' items \(7\) are not those of the training data \(32\)"):
+    with pytest.raises(DataError, match="the validation users have 7 items and the training data 32; take both from"):
         Recommender(EASE()).fit(training_data(), valid=other, run=CPU)
 
 

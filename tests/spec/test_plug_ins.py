@@ -74,7 +74,7 @@ def test_a_plug_in_is_found_by_name_saved_loaded_and_blended(tmp_path: Path) -> 
     ("value", "said"),
     [
         ("nowhere:MySpec", "cannot be imported from nowhere:MySpec: No module named 'nowhere'"),
-        ("my_plugin:MyModel", "is not a class of hyper-parameters: my_plugin:MyModel must be a dataclass with build"),
+        ("my_plugin:MyModel", "is not a class of hyper-parameters: my_plugin:MyModel must be a dataclass with build()"),
     ],
 )
 def test_a_broken_plug_in_is_an_error_only_where_it_is_used(value: str, said: str, tmp_path: Path) -> None:

@@ -203,7 +203,7 @@ def test_numbers_of_the_configuration_come_back_exactly(tmp_path: Path) -> None:
 def test_notes_that_json_cannot_hold_are_refused_and_leave_nothing(wrong: dict[str, Any], tmp_path: Path) -> None:
     model = fit()
     model.notes = wrong
-    with pytest.raises(ArtefactError, match="cannot be saved, since JSON cannot hold it: "):
+    with pytest.raises(ArtefactError, match="cannot save the model, because its ids, notes and metadata must be JSON"):
         model.save(tmp_path / "home" / "model")
     assert list((tmp_path / "home").iterdir()) == []
 
@@ -279,7 +279,7 @@ def test_users_that_were_slipped_in_are_not_read(tmp_path: Path) -> None:
 
 def test_what_exists_is_not_overwritten_unless_allowed(folder: Path, model: Recommender) -> None:
     other = fit(latent=3)
-    with pytest.raises(ArtefactError, match=f"{folder} exists; choose another folder, or pass overwrite"):
+    with pytest.raises(ArtefactError, match=f"{folder} exists; choose another folder, or replace it with overwrite"):
         other.save(folder)
     assert_intact(folder, model)
     other.save(folder, overwrite=True)
@@ -327,7 +327,7 @@ def test_a_foreign_folder_is_never_overwritten_and_never_loaded(model: Recommend
 
 def test_a_model_beside_other_files_is_not_overwritten(folder: Path, model: Recommender) -> None:
     (folder / "thesis.tex").write_text("years of work", encoding="utf-8")
-    with pytest.raises(ArtefactError, match=r"also holds thesis.tex, so it is not overwritten; choose another folder"):
+    with pytest.raises(ArtefactError, match=r"also holds thesis.tex, which is not part of a saved model, so it"):
         model.save(folder, overwrite=True)
     assert (folder / "thesis.tex").read_text(encoding="utf-8") == "years of work"
 
@@ -672,5 +672,5 @@ def test_a_file_that_cannot_be_read_is_an_error_of_ours(folder: Path, monkeypatc
 def test_a_model_is_not_loaded_onto_a_device_that_is_not_there(folder: Path) -> None:
     from recsys_ae.errors import ConfigError
 
-    with pytest.raises(ConfigError, match="device = 'tpu' is not a device"):
+    with pytest.raises(ConfigError, match="device = 'tpu' is not supported"):
         Recommender.load(folder, device="tpu")

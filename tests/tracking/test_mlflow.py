@@ -282,7 +282,7 @@ def test_a_server_that_comes_back_before_the_end_gets_everything(server: Server)
     assert server.steps("loss") == [1, 2, 3]
     assert server.statuses == ["FINISHED"]
     assert tracker.failures[0].startswith(f"metrics not delivered to {server.uri}: ")
-    assert tracker.failures[1:] == [f"made up for: all that had been put off has reached {server.uri}"]
+    assert tracker.failures[1:] == [f"resolved: all delayed reports were delivered to {server.uri}"]
 
 
 def test_a_server_that_stays_away_costs_one_line_and_the_number_of_missing_reports(server: Server) -> None:
@@ -296,7 +296,7 @@ def test_a_server_that_stays_away_costs_one_line_and_the_number_of_missing_repor
     first, last = tracker.failures
     assert first.startswith(f"metrics not delivered to {server.uri}: ")
     assert first.endswith("Connection refused")
-    assert last == f"101 of the run's reports have not reached {server.uri}"
+    assert last == f"101 reports of the run were not delivered to {server.uri}"
 
 
 @pytest.mark.parametrize(("error", "status"), [(KeyboardInterrupt, "KILLED"), (ValueError, "FAILED")])
@@ -397,7 +397,7 @@ def test_a_broken_server_holds_nothing_up_and_raises_nothing(
     first, last = tracker.failures
     assert first.startswith("the run not delivered to http://127.0.0.1:")
     assert reason in first
-    assert last.startswith("7 of the run's reports have not reached http://127.0.0.1:")
+    assert last.startswith("7 reports of the run were not delivered to http://127.0.0.1:")
     assert "\n" not in first
     assert "secret" not in first + last + tracker.location
 
@@ -417,7 +417,7 @@ def test_mlflow_is_started_without_telemetry_and_with_time_limits_unless_the_use
     monkeypatch.delenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", raising=False)
     with MLflowTracker() as tracker:
         tracker.metrics({"loss": 1.0}, step=1)
-    assert tracker.failures == ["the process that talks to MLflow could not be started: no memory is left"]
+    assert tracker.failures == ["the MLflow client process could not be started: no memory is left"]
     assert (started["MLFLOW_DISABLE_TELEMETRY"], started["DO_NOT_TRACK"]) == ("true", "true")
     assert (started["MLFLOW_HTTP_REQUEST_TIMEOUT"], started["MLFLOW_HTTP_REQUEST_MAX_RETRIES"]) == ("77", "1")
 
@@ -429,7 +429,7 @@ def test_a_process_that_dies_is_a_failure_and_no_error() -> None:
         assert _until(lambda: len(tracker.failures) == 2)
         tracker.metrics({"loss": 1.0}, step=1)
         tracker.artefact(Path("model"))
-    assert tracker.failures[1:] == ["the process that talks to MLflow ended with exit code -9: it left no message"]
+    assert tracker.failures[1:] == ["the MLflow client process ended with exit code -9: no error message"]
 
 
 def test_what_takes_longer_than_the_callers_patience_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -439,13 +439,13 @@ def test_what_takes_longer_than_the_callers_patience_is_given_up(monkeypatch: py
         with MLflowTracker(uri=uri, patience=0.2) as tracker:
             tracker.metrics({"loss": 1.0}, step=1)
         assert time.monotonic() - started < 5.0
-    assert tracker.failures == [f"given up: {uri} had not taken everything 0.2 s after the end"]
+    assert tracker.failures == [f"gave up 0.2 s after the end: {uri} has not received all reports"]
 
 
 def test_reports_outside_the_run_are_named_and_not_raised() -> None:
     tracker = MLflowTracker(uri="http://127.0.0.1:9")
     tracker.metrics({"loss": 1.0}, step=1)
-    assert tracker.failures == ["metrics: reported outside the run; use the tracker in a with statement"]
+    assert tracker.failures == ["metrics was called outside of the run; use the tracker in a with statement"]
 
 
 def test_without_mlflow_the_tracker_says_so_before_anything_is_trained(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -75,7 +75,7 @@ def test_a_store_says_where_artefacts_go_as_far_as_it_is_trusted(
     if allowed:
         check_artefacts(place.format(here=here), folders, "report.json")
     else:
-        with pytest.raises(ConfigError, match="wants them in"):
+        with pytest.raises(ConfigError, match="keeps them in"):
             check_artefacts(place.format(here=here), folders, "report.json")
 
 

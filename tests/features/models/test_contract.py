@@ -299,7 +299,7 @@ def test_a_model_comes_back_from_its_folder_with_equal_spec_and_codes(name: str,
     np.testing.assert_array_equal(
         np.asarray(again.reconstruct(features).matrix), np.asarray(model.reconstruct(features).matrix)
     )
-    with pytest.raises(ArtefactError, match="is no Recommender; load it with FeatureEncoder"):
+    with pytest.raises(ArtefactError, match="is not a saved Recommender; load it with FeatureEncoder"):
         Recommender.load(tmp_path / "model")
 
 
