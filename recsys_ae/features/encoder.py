@@ -1,4 +1,4 @@
-"""The face of every model of features: fit on rows, then turn rows into vectors and back."""
+"""Feature encoder: fits a feature autoencoder to rows, and turns rows into vectors and back."""
 
 import dataclasses
 import time
@@ -27,21 +27,21 @@ from recsys_ae.spec.hyper import flatten
 
 
 class FeatureEncoder:
-    """A model of features: what it is, is its spec; what it has learnt, its scaling and its network.
+    """A feature autoencoder: its hyper-parameters (spec), and the scaling and network that it has learnt.
 
-    A new item is a row like any other: it is scaled as the training rows were.
+    The row of a new item is encoded like any other, with the scaling of the training rows.
     """
 
     spec: FeatureSpec
     columns: Ids
-    """What the columns were called that it was fitted on."""
+    """Names of the columns of the fit."""
     form: tuple[int, ...]
     history: History
-    """What was measured in each epoch."""
+    """Metrics of each epoch."""
     metadata: dict[str, Any]
-    """Circumstances of the fit; ``remarks`` among them are sentences on what was noticed in the features."""
+    """Metadata of the fit; its ``remarks`` are sentences about what was noticed in the features."""
     notes: dict[str, Any]
-    """What the caller wants kept beside the model; JSON."""
+    """JSON values that the caller wants saved with the model."""
 
     def __init__(self, spec: FeatureSpec) -> None:
         self.spec = spec
@@ -52,7 +52,7 @@ class FeatureEncoder:
 
     @classmethod
     def assembled(cls, parts: FittedEncoder) -> Self:
-        """Make an encoder of fitted parts, such as those of a saved one."""
+        """Return an encoder made from fitted parts, such as those of a saved one."""
         model = cls(parts.spec)
         model._network, model._scaling = parts.network, parts.scaling
         model.columns, model.form = parts.columns, parts.form
@@ -61,7 +61,7 @@ class FeatureEncoder:
 
     @property
     def parts(self) -> FittedEncoder:
-        """All that a fitted encoder is; `assembled` makes an equal encoder of it."""
+        """Complete state of the fitted encoder, from which `assembled` makes an equal encoder."""
         learnt = self.network, self._scaling, self.columns, self.form
         return FittedEncoder(self.spec, *learnt, self.history, self.metadata, self.notes)
 
@@ -82,9 +82,9 @@ class FeatureEncoder:
         Parameters
         ----------
         valid
-            Rows to choose the best epoch on. Without them the last epoch's weights are kept.
+            Validation rows that select the best epoch. Without them, the weights of the last epoch are kept.
         run
-            Seed, device, precision, tracker, …; the default is seed 0 on a GPU where there is one.
+            Seed, device, precision, tracker, …; the default is seed 0, on a GPU if there is one.
         """
         run = run or Run()
         shape = FeatureShape(len(features), features.width, features.form)
@@ -98,7 +98,7 @@ class FeatureEncoder:
             scaling = Scaling.of(features, self.spec.scale, bounded=self.spec.bounded).to(device)
             rows = FeatureRows.of(features, scaling, device)
             if self.spec.bounded:
-                ends = [(float(part.seen.min()), float(part.seen.max())) for part in chunks(rows)]
+                ends = [(float(chunk.seen.min()), float(chunk.seen.max())) for chunk in chunks(rows)]
                 refuse_unbounded(self.spec, features, min(low for low, _ in ends), max(high for _, high in ends))
             network = self.spec.build(shape).to(device)
             measure = None
@@ -110,20 +110,20 @@ class FeatureEncoder:
                 history.judge(self.spec.monitor)
                 run.tracker.metrics(history[0], step=1)
         metadata |= {"remarks": list(remarks), "seconds": round(time.perf_counter() - started, 3)}
-        # Only now, so that a fit that fails leaves what was fitted before whole.
+        # Only now, so that a fit that fails leaves an earlier fit unchanged.
         self.history, self.metadata, self._network, self._scaling = history, metadata, network.eval(), scaling
         self.columns, self.form = features.columns, features.form
         return self
 
     def untrained(self, *, seed: int = 0) -> Self:
-        """Return an encoder like this one whose weights are still as they are drawn before training.
+        """Return an encoder like this one with the random weights before training.
 
-        What this one knows that the other one does not, is what it has learnt.
+        The difference between the two shows what the training has learnt.
 
         Raises
         ------
         UnsupportedError
-            Of a closed form, which has nothing before it is fitted.
+            If the model is a closed form, which has no weights before it is fitted.
         """
         if not any(True for _ in self.network.parameters()):
             raise UnsupportedError(f"{self.spec.name()} is a closed form, so it has no untrained weights")
@@ -133,14 +133,14 @@ class FeatureEncoder:
         return self.assembled(dataclasses.replace(self.parts, network=network, history=History(), notes={}))
 
     def encode(self, features: Features) -> Features:
-        """Return the code of each row, under its id: features again, ``(n, latent)``."""
+        """Return the codes of the rows as features with the same ids, ``(n, latent)``."""
         codes = self._mapped(features, self.network.encode)
         return Features(codes, features.ids, _numbered(codes.shape[1]), remarks=features.remarks)
 
     def reconstruct(self, features: Features) -> Features:
-        """Return the rows as the model gives them back, in the units of the features.
+        """Return the reconstructions of the rows, in the units of the features.
 
-        Of words it gives the counts in a row whose weights have length 1.
+        Words get the counts of a row whose TF-IDF weights have length 1.
         """
         values = self._mapped(features, lambda x: self._scaling.undo(self.network(x)))
         return Features(values, features.ids, self.columns, self.form, features.lengths)
@@ -148,30 +148,32 @@ class FeatureEncoder:
     def error(self, features: Features) -> float:
         """Return the root of the mean squared error of the reconstruction, in the units of the features.
 
-        Missing values and padding do not count; of words, the weights count.
+        Missing values and padding do not count. For words, the error is that of the TF-IDF weights.
         """
         sums, counts = self.squared_errors(features)
         return float(np.sqrt(sums.sum() / counts.sum()))
 
     def squared_errors(self, features: Features, codes: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
-        """Return of each row the sum of the squared errors of its values, as `error` has them, and their number.
+        """Return the sum of the squared errors of each row's values, as in `error`, and their number, ``(n,)`` each.
 
         Parameters
         ----------
         codes
-            ``(n, latent)``: what these stand for is compared with the rows, instead of what their own codes do.
+            Codes ``(n, latent)`` that are decoded and compared with the rows, instead of the codes of the rows.
         """
         if codes is not None and np.shape(codes) != (len(features), self.spec.latent):
             raise DataError(f"codes have the shape {np.shape(codes)}; expected ({len(features)}, {self.spec.latent})")
         rows = self.rows(features)
-        others = None if codes is None else torch.from_numpy(np.array(codes, np.float32, order="C")).to(rows.device)
-        sums, counts = squared_errors(self.network, self._scaling, rows, others)
+        device_codes = (
+            None if codes is None else torch.from_numpy(np.array(codes, np.float32, order="C")).to(rows.device)
+        )
+        sums, counts = squared_errors(self.network, self._scaling, rows, device_codes)
         return sums.cpu().numpy(), counts.cpu().numpy()
 
     def log_likelihood(self, features: Features, *, samples: int = 50, seed: int = 0) -> np.ndarray:
-        """Return log p(x) of each row as the network sees it, ``(n,)``, estimated by importance sampling.
+        """Return log p(x) of each scaled row, ``(n,)``, estimated by importance sampling.
 
-        It grows with the number of samples from the evidence lower bound toward the truth (Burda et al. 2016).
+        The estimate grows with the number of samples from the evidence lower bound to log p(x) (Burda et al. 2016).
         """
         generator = torch.Generator(self._scaling.centre.device).manual_seed(seed)
         return self._mapped(features, lambda x: self.network.log_likelihood(x, samples, generator))
@@ -188,7 +190,7 @@ class FeatureEncoder:
         return Features(values, pd.RangeIndex(n), self.columns, self.form, lengths)
 
     def decode(self, codes: np.ndarray) -> Features:
-        """Return the rows that codes ``(n, latent)`` stand for: of points between two codes, what lies between them."""
+        """Return the rows that are decoded from codes ``(n, latent)``, such as points between the codes of two rows."""
         codes = np.array(codes, np.float32, order="C")
         if codes.ndim != 2 or codes.shape[1] != self.spec.latent:
             raise DataError(f"codes have the shape {codes.shape}; expected (n, {self.spec.latent})")
@@ -200,33 +202,33 @@ class FeatureEncoder:
         return Features(values, pd.RangeIndex(len(codes)), self.columns, self.form, lengths)
 
     def interpolate(self, features: Features, steps: int = 9) -> Features:
-        """Return what lies between two rows: their codes, and ``steps`` in all at equal distances, decoded."""
+        """Return ``steps`` rows that are decoded from equidistant codes between the codes of two rows."""
         if len(features) != 2 or steps < 2:
             raise DataError(f"{len(features):,} rows and {steps} steps; expected two rows and at least 2 steps")
-        first, last = np.asarray(self.encode(features).matrix)
+        start, end = np.asarray(self.encode(features).matrix)
         shares = np.linspace(0, 1, steps, dtype=np.float32)[:, None]
-        return self.decode((1 - shares) * first + shares * last)
+        return self.decode((1 - shares) * start + shares * end)
 
     def save(self, path: str | Path, *, overwrite: bool = False) -> None:
-        """Write the model into a folder: `FeatureEncoder.load` gives an equal spec and equal codes."""
+        """Save the model in a folder, from which `FeatureEncoder.load` returns a model with equal spec and codes."""
         self.parts.save(path, overwrite=overwrite)
 
     @classmethod
     def load(cls, path: str | Path, *, device: str = "auto") -> Self:
-        """Read a model that was saved on any device."""
+        """Load a model, which may have been saved on another device."""
         return cls.assembled(FittedEncoder.load(path, device=device))
 
     def rows(self, features: Features) -> FeatureRows:
-        """Return the rows as the network reads them, on its device."""
+        """Return the rows as input of the network, on its device."""
         self.network.eval()
         fitting = features.fitting(self.columns, self.form)
         return FeatureRows.of(fitting, self._scaling, self._scaling.centre.device)
 
     def _mapped(self, features: Features, use: Callable[[FeatureRows], Tensor]) -> np.ndarray:
         with torch.no_grad():
-            parts = [use(part).float().cpu().numpy() for part in chunks(self.rows(features))]
-        return np.concatenate(parts) if parts else np.empty((0, self.spec.latent), np.float32)
+            outputs = [use(chunk).float().cpu().numpy() for chunk in chunks(self.rows(features))]
+        return np.concatenate(outputs) if outputs else np.empty((0, self.spec.latent), np.float32)
 
 
 def _numbered(width: int) -> Ids:
-    return pd.Index([f"code {place}" for place in range(width)])
+    return pd.Index([f"code {dimension}" for dimension in range(width)])

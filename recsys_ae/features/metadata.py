@@ -1,4 +1,4 @@
-"""Metadata of a fit to features, which are written down beside the encoder."""
+"""Metadata of a fit to features, saved with the encoder."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ from recsys_ae.nn.runtime import Run
 
 
 def fit_metadata(spec: FeatureSpec, features: Features, valid: Features | None, run: Run) -> dict[str, Any]:
-    """Return the counts and fingerprints of a fit, and where it runs: JSON."""
+    """Return the sizes and fingerprints of the data, and the run settings: JSON."""
     return {
         "model": spec.name(),
         "rows": len(features),

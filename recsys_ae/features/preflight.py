@@ -12,27 +12,27 @@ from recsys_ae.spec.hyper import describe
 
 
 def check(spec: FeatureSpec, features: Features, valid: Features | None, run: Run) -> None:
-    """Raise if features are not what a model of them reads, or the machine does not suffice.
+    """Raise if the model cannot read the features, or the machine has too little memory.
 
     Raises
     ------
     DataError
-        If there is nothing to learn from, and for rows that the model cannot read.
+        If there are no rows or columns, or if the model cannot read the rows.
     TrainingError
-        If there is too little memory; says how much is needed and how much there is.
+        If there is too little memory. The message says how much is needed, how much is free, and the way out.
     """
     shape = FeatureShape(len(features), features.width, features.form)
     if 0 in shape[:2]:
         raise DataError(f"there is nothing to learn from: {shape.n_rows:,} rows of {shape.width:,} columns")
     spec.check(shape)
-    parts = memory(spec, features, valid)
-    what = f"{shape.n_rows:,} rows of {shape.width:,} columns"
-    refuse_too_large(spec.name(), what, parts, run, *_way_out(spec, parts))
+    needed = memory(spec, features, valid)
+    data = f"{shape.n_rows:,} rows of {shape.width:,} columns"
+    refuse_too_large(spec.name(), data, needed, run, *_way_out(spec, needed))
 
 
-def _way_out(spec: FeatureSpec, parts: Mapping[str, int]) -> Message:
-    """Return the change that reduces the largest part of the memory."""
-    largest = max(parts, key=lambda purpose: parts[purpose])
+def _way_out(spec: FeatureSpec, needed: Mapping[str, int]) -> Message:
+    """Return the message that tells how to reduce the largest share of the memory."""
+    largest = max(needed, key=lambda purpose: needed[purpose])
     reason, image_size = f"most of it is for {largest}: ", Argument("image_size")
     if largest == "features":
         return reason, "use fewer rows or columns, or for pictures a smaller ", image_size
@@ -42,5 +42,5 @@ def _way_out(spec: FeatureSpec, parts: Mapping[str, int]) -> Message:
         return reason, "lower ", Argument("batch_size"), ", or for pictures ", image_size
     hypers = {hyper.name for hyper in describe(type(spec))}
     sizes = [Argument(name) for name in ("hidden", "channels", "width", "latent") if name in hypers]
-    listed = [part for size in sizes for part in (" or ", size)][1:]
+    listed = [piece for size in sizes for piece in (" or ", size)][1:]
     return reason, "lower ", *listed, ", or use fewer columns (pca reduces them)"

@@ -1,4 +1,4 @@
-"""Parts of a fitted encoder of features, and its folder on the disk."""
+"""State of a fitted feature encoder, and its folder on disk."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ SCALING = "scaling"
 
 @dataclass(frozen=True, eq=False)
 class FittedEncoder(Saved):
-    """All that a fitted encoder is; its attributes are those of a `FeatureEncoder`."""
+    """Complete state of a fitted encoder; its attributes are those of a `FeatureEncoder`."""
 
     kind = "feature_encoder"
     registry = models.registry
@@ -41,7 +41,7 @@ class FittedEncoder(Saved):
 
     @classmethod
     def shape(cls, stored: Artefact) -> FeatureShape:
-        """Return the number of rows and columns, and what a row is."""
+        """Return the number of rows and columns, and the form of a row."""
         rows, width, form = stored.config["shape"]
         return FeatureShape(rows, width, tuple(form))
 

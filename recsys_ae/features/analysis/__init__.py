@@ -1,6 +1,6 @@
-"""What autoencoders of features are good for: measures of codes and reconstructions, and the tasks they serve.
+"""Evaluation of feature autoencoders: metrics of codes and reconstructions, and tasks that use codes.
 
-A task whose function is called like its file is imported from there:
+A function with the same name as its file is imported from that file:
 ``from recsys_ae.features.analysis.retrieval import retrieval``.
 """
 

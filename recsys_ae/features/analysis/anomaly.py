@@ -1,4 +1,4 @@
-"""Rows unlike those of the training are given back worse: how surely the error tells them apart."""
+"""Anomaly detection by the reconstruction error: rows unlike the training rows have larger errors."""
 
 import numpy as np
 
@@ -10,10 +10,10 @@ from recsys_ae.features.encoder import FeatureEncoder
 
 
 def anomaly(usual: np.ndarray, odd: np.ndarray) -> float:
-    """Return the area under the ROC curve of errors ``(n,)`` of usual rows and ``(m,)`` of odd ones.
+    """Return the area under the ROC curve of the errors of usual rows, ``(n,)``, and of anomalies, ``(m,)``.
 
-    It is the chance that an odd row has a larger error than a usual one, ties counting one half (Hanley and McNeil
-    1982): 0.5 is guessing.
+    It is the probability that an anomaly has a larger error than a usual row; ties count one half (Hanley and McNeil
+    1982). Guessing has 0.5.
     """
     usual, odd = np.asarray(usual, np.float64), np.asarray(odd, np.float64)
     if not len(usual) or not len(odd):
@@ -26,22 +26,21 @@ def anomaly(usual: np.ndarray, odd: np.ndarray) -> float:
 
 
 def without(labels: np.ndarray, label: object) -> np.ndarray:
-    """Return the positions of the rows that have another label: what is fitted on where a label is withheld."""
-    known = np.asarray(labels)
-    others = np.flatnonzero(known != label)
-    if len(others) in (0, len(known)):
-        raise DataError(
-            f"{len(known) - len(others):,} of {len(known):,} rows have the label {label!r}; expected some, but not all"
-        )
-    return others
+    """Return the positions of the rows with another label, on which an encoder is fitted that withholds the label."""
+    labels = np.asarray(labels)
+    remaining = np.flatnonzero(labels != label)
+    if len(remaining) in (0, len(labels)):
+        n_withheld = len(labels) - len(remaining)
+        raise DataError(f"{n_withheld:,} of {len(labels):,} rows have the label {label!r}; expected some, but not all")
+    return remaining
 
 
 def withheld(encoder: FeatureEncoder, features: Features, labels: np.ndarray, label: object) -> float:
-    """Return the area under the ROC curve by which the error tells the rows of a label from all others.
+    """Return the area under the ROC curve of the errors of the rows with a label, as anomalies, and of all others.
 
-    The encoder was fitted on the rows that `without` leaves (Ruff et al. 2018 turn it round: one label is usual).
+    The encoder must have been fitted on rows of `without` (Ruff et al. 2018 do the opposite: one label is usual).
     """
-    found, usual = errors(encoder, features), without(labels, label)
-    odd = np.ones(len(found), bool)
+    row_errors, usual = errors(encoder, features), without(labels, label)
+    odd = np.ones(len(row_errors), bool)
     odd[usual] = False
-    return anomaly(found[usual], found[odd])
+    return anomaly(row_errors[usual], row_errors[odd])

@@ -1,4 +1,4 @@
-"""Learning from few labels: what a code that was learnt without any adds to them."""
+"""Semi-supervised classification: codes learnt without labels, and a classifier with few labels."""
 
 import copy
 from collections.abc import Sequence
@@ -29,20 +29,20 @@ def few_labels(
     *,
     seeds: Sequence[int],
 ) -> list[dict[str, float]]:
-    """Measure a logistic regression on any rows, ``(n, width)``, fitted to a share of their labels.
+    """Evaluate a logistic regression on rows, ``(n, width)``, that is fitted to a share of their labels.
 
-    Each entry has the ``share``, the ``seed`` by which the labelled rows are drawn, their number ``labelled``, and the
-    ``accuracy`` on all test rows. The same seed draws the same rows whatever they hold.
+    Each entry has the ``share``, the ``seed`` of the draw of the labelled rows, their number ``labelled``, and the
+    ``accuracy`` on all test rows. A seed draws the same rows for features and for codes.
     """
     rows, labels = checked(train, train_labels, "training rows")
-    others, expected = checked(test, test_labels, "test rows")
-    found = []
+    test_rows, expected = checked(test, test_labels, "test rows")
+    entries = []
     for share in shares:
         for seed in seeds:
             drawn = labelled(labels, share, seed=seed)
-            accuracy = Linear(rows[drawn], labels[drawn]).accuracy(others, expected)
-            found.append({"share": float(share), "seed": seed, "labelled": len(drawn), "accuracy": accuracy})
-    return found
+            accuracy = Linear(rows[drawn], labels[drawn]).accuracy(test_rows, expected)
+            entries.append({"share": float(share), "seed": seed, "labelled": len(drawn), "accuracy": accuracy})
+    return entries
 
 
 def fine_tuned(
@@ -57,10 +57,10 @@ def fine_tuned(
     updates: int = 500,
     lr: float = 1e-3,
 ) -> list[dict[str, float]]:
-    """Measure a linear layer on the code, trained together with a copy of the encoder on a share of the labels.
+    """Evaluate a linear layer on the code that is trained, with a copy of the encoder, on a share of the labels.
 
-    Entries are as those of `few_labels`, with the same rows labelled (the second stage of Hinton and Salakhutdinov
-    2006). The layer begins as the logistic regression on the codes, and both follow the cross-entropy's gradient.
+    Entries are like those of `few_labels`, with the same labelled rows (the second stage of Hinton and Salakhutdinov
+    2006). The layer begins as the logistic regression on the codes; then both are trained with the cross-entropy.
 
     Parameters
     ----------
@@ -76,29 +76,29 @@ def fine_tuned(
             f"{len(train):,} training and {len(test):,} test rows have {len(targets):,} and {len(expected):,} labels; "
             "expected one for each row"
         )
-    found = []
+    entries = []
     for share in shares:
         for seed in seeds:
             drawn = labelled(targets, share, seed=seed)
             tuned = _Tuned(encoder, train.take(drawn), targets[drawn], len(names))
             tuned.train(updates, lr, seed)
             accuracy = float(np.mean(names[tuned.predict(encoder.rows(test))] == expected))
-            found.append({"share": float(share), "seed": seed, "labelled": len(drawn), "accuracy": accuracy})
-    return found
+            entries.append({"share": float(share), "seed": seed, "labelled": len(drawn), "accuracy": accuracy})
+    return entries
 
 
 def labelled(labels: np.ndarray, share: float, *, seed: int = 0) -> np.ndarray:
-    """Draw the positions of a share of the rows of each label, at least one of each, in order."""
+    """Draw a share of the rows of each label, at least one of each; return their sorted positions."""
     if not 0 < share <= 1:
         raise ConfigError(f"share = {share} of the labels must be above 0 and at most 1")
-    rng, known = np.random.default_rng(seed), np.asarray(labels)
-    names = np.unique(known)
+    rng, labels = np.random.default_rng(seed), np.asarray(labels)
+    names = np.unique(labels)
     if len(names) < 2:
-        raise DataError(f"{len(known):,} rows have {len(names)} label; a classifier needs at least two")
+        raise DataError(f"{len(labels):,} rows have {len(names)} label; a classifier needs at least two")
     drawn = []
     for name in names:
-        own = np.flatnonzero(known == name)
-        drawn.append(rng.permutation(own)[: max(1, round(share * len(own)))])
+        members = np.flatnonzero(labels == name)
+        drawn.append(rng.permutation(members)[: max(1, round(share * len(members)))])
     return np.sort(np.concatenate(drawn))
 
 
@@ -112,7 +112,7 @@ class _Tuned:
         codes = np.asarray(encoder.encode(features).matrix)
         start = Linear(codes, targets)
         weights, bias = start.fitted.coef_ / start.spread, start.fitted.intercept_
-        if n_labels == 2:  # the difference of the two classes' scores alone is fitted
+        if n_labels == 2:  # the regression fits only the difference of the two scores
             weights, bias = np.concatenate([-weights, weights]) / 2, np.concatenate([-bias, bias]) / 2
         bias = bias - weights @ start.centre
         self.head = nn.Linear(codes.shape[1], n_labels, device=self.rows.device)
@@ -134,5 +134,5 @@ class _Tuned:
 
     @torch.no_grad()
     def predict(self, rows: FeatureRows) -> np.ndarray:
-        scores = [self.head(self.network.encode(part).float()) for part in chunks(rows)]
+        scores = [self.head(self.network.encode(chunk).float()) for chunk in chunks(rows)]
         return torch.cat(scores).argmax(dim=1).cpu().numpy()

@@ -1,4 +1,4 @@
-"""Classification by the nearest codes: what a code knows of labels that it has never seen."""
+"""Classification of codes by their nearest neighbours."""
 
 import numpy as np
 
@@ -9,10 +9,10 @@ from recsys_ae.features.analysis.classifiers import checked, scikit_learn
 def knn_accuracy(
     train_codes: np.ndarray, train_labels: np.ndarray, test_codes: np.ndarray, test_labels: np.ndarray, k: int = 5
 ) -> float:
-    """Return the share of test rows whose label most of the k nearest training codes have (Cover and Hart 1967)."""
+    """Return the accuracy of the most frequent label of the k nearest training codes (Cover and Hart 1967)."""
     codes, labels = checked(train_codes, train_labels, "training codes")
-    others, expected = checked(test_codes, test_labels, "test codes")
+    queries, expected = checked(test_codes, test_labels, "test codes")
     if not 1 <= k <= len(codes):
         raise ConfigError(f"k = {k} neighbours of {len(codes):,} training codes: expected 1 to {len(codes):,}")
     voting = scikit_learn("neighbors").KNeighborsClassifier(k).fit(codes, labels)
-    return float(np.mean(voting.predict(others) == expected))
+    return float(np.mean(voting.predict(queries) == expected))

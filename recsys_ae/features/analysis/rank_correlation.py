@@ -1,7 +1,7 @@
-"""Spearman's rank correlation of more pairs of numbers than memory holds, exact.
+"""Exact Spearman rank correlation of more pairs of numbers than fit into memory.
 
-Pairs are dealt into buckets by their first number, each of which is sorted alone, which gives their first ranks; then
-into buckets by their second number. What does not fit into memory lies in temporary files meanwhile.
+Pairs are put into buckets by their first number, and each bucket is sorted separately, which gives the first ranks. The
+second ranks follow in the same way. Pairs that do not fit into memory are kept in temporary files.
 """
 
 import math
@@ -14,20 +14,20 @@ import numpy as np
 from recsys_ae.errors import ConfigError
 
 BYTES = 128
-"""Bytes that ranking a bucket takes for each of its pairs, twice over, since buckets are not equally full."""
+"""Bytes per pair for ranking a bucket, times two, because buckets are not equally full."""
 
 
 class RankCorrelation:
-    """Spearman's ρ (1904), ties with the mean of their ranks, of ``n`` pairs that come in blocks.
+    """Spearman's ρ (1904) of ``n`` pairs that are added in blocks; ties have the mean of their ranks.
 
-    As a context it removes its files whatever happens.
+    It is a context manager that always removes its files.
 
     Parameters
     ----------
     first, second
-        A sample of the numbers to come, by which buckets are bounded; a poor one costs memory only.
+        Samples of both numbers, which set the bounds of the buckets; a poor sample costs only memory.
     memory
-        Bytes; beyond that 16 for each pair lie on disk.
+        Bytes in memory; beyond that, pairs take 16 bytes each on disk.
     """
 
     def __init__(self, n: int, first: np.ndarray, second: np.ndarray, memory: int) -> None:
@@ -43,28 +43,29 @@ class RankCorrelation:
             file.close()
 
     def add(self, first: np.ndarray, second: np.ndarray) -> None:
-        """Take a block of pairs, ``(m,)`` each."""
+        """Add a block of pairs, ``(m,)`` each."""
         self._first.add(first, second)
 
     def value(self) -> float:
-        """Return ρ of all pairs, NaN where one side is constant; the pairs are used up."""
+        """Return ρ of all pairs, NaN if one side is constant; this removes the pairs."""
         middle, before = (self.n + 1) / 2, 0
         for first, second in self._first.emptied():
             self._second.add(second, before + average_ranks(first) - middle)
             before += len(first)
-        both = ones = others = 0.0
+        products = first_squares = second_squares = 0.0
         before = 0
         for second, first_ranks in self._second.emptied():
             ranks = before + average_ranks(second) - middle
             before += len(second)
-            both += float(first_ranks @ ranks)
-            ones += float(first_ranks @ first_ranks)
-            others += float(ranks @ ranks)
-        return both / math.sqrt(ones * others) if ones and others else math.nan
+            products += float(first_ranks @ ranks)
+            first_squares += float(first_ranks @ first_ranks)
+            second_squares += float(ranks @ ranks)
+        defined = first_squares and second_squares
+        return products / math.sqrt(first_squares * second_squares) if defined else math.nan
 
 
 def average_ranks(values: np.ndarray) -> np.ndarray:
-    """Return the rank of each value from 1, equal ones with the mean of theirs, ``(n,)`` float64."""
+    """Return the ranks of values, from 1; equal values have the mean of their ranks, ``(n,)`` float64."""
     order = np.argsort(values)
     ordered = values[order]
     starts = np.concatenate(([0], np.flatnonzero(ordered[1:] != ordered[:-1]) + 1, [len(values)]))
@@ -74,12 +75,12 @@ def average_ranks(values: np.ndarray) -> np.ndarray:
 
 
 class _Buckets:
-    """Pairs parted by the size of their keys, in memory or else in files that vanish when they are closed."""
+    """Pairs in buckets by the size of their keys, in memory or in files that are removed when closed."""
 
     def __init__(self, sample: np.ndarray, many: int, memory: int) -> None:
         self.edges = np.unique(np.quantile(sample, np.arange(1, many) / many))
         many = len(self.edges) + 1
-        self.files = [tempfile.SpooledTemporaryFile(max_size=memory // many) for _ in range(many)]  # noqa: SIM115  closed by whom they serve
+        self.files = [tempfile.SpooledTemporaryFile(max_size=memory // many) for _ in range(many)]  # noqa: SIM115  closed by the caller
 
     def add(self, keys: np.ndarray, values: np.ndarray) -> None:
         where = np.searchsorted(self.edges, keys, side="right").astype(np.uint16)
@@ -88,8 +89,8 @@ class _Buckets:
         table[:, 0], table[:, 1] = keys[order], values[order]
         ends = np.cumsum(np.bincount(where, minlength=len(self.files)))[:-1]
         try:
-            for file, part in zip(self.files, np.split(table, ends), strict=True):
-                file.write(part.tobytes())
+            for file, pairs in zip(self.files, np.split(table, ends), strict=True):
+                file.write(pairs.tobytes())
         except OSError as error:
             raise ConfigError(
                 f"pairs do not fit into {tempfile.gettempdir()} ({error}); set TMPDIR to a larger folder, allow more "

@@ -1,6 +1,6 @@
-"""Do two rows share a label? A verifier, and synthetic members of rare classes that it may learn from as well.
+"""Verification that two rows share a label, and synthetic rows of rare classes for its training.
 
-Synthetic members are made of codes: those of real members are perturbed and decoded.
+A synthetic row is decoded from the perturbed code of a real row of its class.
 """
 
 from typing import Literal, NamedTuple, TypeAlias
@@ -20,11 +20,11 @@ from recsys_ae.nn.runtime import seeded
 Seen: TypeAlias = Literal["codes", "rows"]
 HIDDEN, BATCH, UPDATES, LR = 64, 256, 600, 3e-3
 PAIRS = 20_000
-"""Pairs of test rows that the verifier is measured on."""
+"""Number of pairs of test rows on which the verifier is evaluated."""
 
 
 class Pairs(NamedTuple):
-    """Positions of two rows each, ``(n,)``, and whether they share a label, ``(n,)`` bool."""
+    """Positions of the first and second rows of pairs, ``(n,)``; ``same`` is True if they share a label, ``(n,)``."""
 
     first: np.ndarray
     second: np.ndarray
@@ -32,10 +32,10 @@ class Pairs(NamedTuple):
 
 
 def pairs(labels: np.ndarray, n: int, *, seed: int = 0) -> Pairs:
-    """Draw n pairs of different rows, every other of which share a label.
+    """Draw n pairs of different rows; every second pair shares a label.
 
-    All labels are equally frequent among them, however rare their rows: of a pair that shares a label, any that two
-    rows have; of the others any two.
+    All labels are equally frequent in the pairs, however rare their rows are. The label of a pair that shares it is
+    drawn from the labels with two rows or more.
     """
     names, codes = np.unique(np.asarray(labels), return_inverse=True)
     order, counts = np.argsort(codes, kind="stable"), np.bincount(codes)
@@ -47,13 +47,13 @@ def pairs(labels: np.ndarray, n: int, *, seed: int = 0) -> Pairs:
         )
     rng = np.random.default_rng(seed)
     same = np.arange(n) % 2 == 0
-    one = np.where(same, several[rng.integers(len(several), size=n)], rng.integers(len(names), size=n))
-    other = np.where(same, one, (one + rng.integers(1, len(names), size=n)) % len(names))
-    place = rng.integers(counts[one])
-    # Another member than the first: so many places further on, round the class.
-    further = (place + 1 + rng.integers(np.maximum(counts[one] - 1, 1))) % counts[one]
-    second = np.where(same, further, rng.integers(counts[other]))
-    return Pairs(order[starts[one] + place], order[starts[other] + second], same)
+    class_a = np.where(same, several[rng.integers(len(several), size=n)], rng.integers(len(names), size=n))
+    class_b = np.where(same, class_a, (class_a + rng.integers(1, len(names), size=n)) % len(names))
+    member_a = rng.integers(counts[class_a])
+    # A different member of the class: a random number of positions after the first, cyclically.
+    different = (member_a + 1 + rng.integers(np.maximum(counts[class_a] - 1, 1))) % counts[class_a]
+    member_b = np.where(same, different, rng.integers(counts[class_b]))
+    return Pairs(order[starts[class_a] + member_a], order[starts[class_b] + member_b], same)
 
 
 def augmented(
@@ -66,30 +66,30 @@ def augmented(
     per_real: int = 0,
     seed: int = 0,
 ) -> tuple[Features, np.ndarray]:
-    """Make members of classes: the code of a real member, perturbed by a share of the range, decoded.
+    """Generate rows of classes: the codes of real rows, perturbed by a share of their range, are decoded.
 
     Returns
     -------
     Features, numpy.ndarray
-        The rows that were made, numbered from 0, and their labels.
+        The generated rows, numbered from 0, and their labels.
 
     Parameters
     ----------
     share
-        As that of `perturbed`; ranges are those over all rows' codes.
+        Share of the range, as in `perturbed`; the ranges are those of the codes of all rows.
     minimum
-        How many members, real and made ones, each class shall have at least: rarer ones are filled up to that.
+        Smallest number of rows of each class, real and generated; rarer classes are filled up to it.
     per_real
-        How many are made of each real row beside.
+        Number of rows that are generated from each real row.
     """
     if (minimum is not None and minimum < 0) or per_real < 0:
         raise ConfigError(f"minimum = {minimum} and per_real = {per_real} must be at least 0")
     _, classes, counts = np.unique(np.asarray(labels), return_inverse=True, return_counts=True)
-    models = [np.repeat(np.arange(len(classes)), per_real)]
-    for one, count in enumerate(counts * (1 + per_real)):
-        own = np.flatnonzero(classes == one)
-        models.append(np.resize(own, max(0, (minimum or 0) - int(count))))
-    chosen = np.concatenate(models)
+    templates = [np.repeat(np.arange(len(classes)), per_real)]
+    for label, count in enumerate(counts * (1 + per_real)):
+        members = np.flatnonzero(classes == label)
+        templates.append(np.resize(members, max(0, (minimum or 0) - int(count))))
+    chosen = np.concatenate(templates)
     codes = np.asarray(encoder.encode(features).matrix)
     moved = codes[chosen]
     if len(chosen):
@@ -110,33 +110,36 @@ def verification(
     seed: int = 0,
     on: Seen = "codes",
 ) -> float:
-    """Return the area under the ROC curve of a verifier on pairs of test rows: 0.5 is guessing.
+    """Return the area under the ROC curve of a verifier on pairs of test rows; guessing has 0.5.
 
-    It is a network with one hidden layer on |a − b| and a · b of the two rows (Bromley et al. 1993 compare two halves
-    of one network; Mueller and Thyagarajan 2016, and Tai et al. 2015, their difference and product), fitted to equally
-    many pairs of the training rows whatever is made beside them; without ``minimum`` and ``per_real`` nothing is.
+    The verifier is a network with one hidden layer on |a − b| and a · b of the two rows (Bromley et al. 1993 compare
+    two halves of one network; Mueller and Thyagarajan 2016, and Tai et al. 2015, their difference and product). The
+    number of training pairs does not depend on the number of generated rows. Without ``minimum`` and ``per_real``, no
+    rows are generated.
 
     Parameters
     ----------
     share, minimum, per_real
-        As those of `augmented`.
+        Arguments of `augmented`.
     on
-        Whether a and b are the codes, or the rows themselves.
+        Values of a and b: the codes, or the rows themselves.
     """
-    known, expected = np.asarray(labels), np.asarray(test_labels)
-    if len(known) != len(train) or len(expected) != len(test):
+    labels, expected = np.asarray(labels), np.asarray(test_labels)
+    if len(labels) != len(train) or len(expected) != len(test):
         raise DataError(
-            f"{len(train):,} training and {len(test):,} test rows have {len(known):,} and {len(expected):,} labels; "
+            f"{len(train):,} training and {len(test):,} test rows have {len(labels):,} and {len(expected):,} labels; "
             "expected one for each row"
         )
     values = _seen(encoder, train, on)
     centre, spread = values.mean(axis=0), values.std(axis=0)
     spread[spread == 0] = 1
     if minimum or per_real:
-        made, more = augmented(encoder, train, known, share=share, minimum=minimum, per_real=per_real, seed=seed)
-        values = np.concatenate([values, _seen(encoder, made, on)])
-        known = np.concatenate([known, more])
-    verifier = _Verifier((values - centre) / spread, known, seed)
+        generated, classes = augmented(
+            encoder, train, labels, share=share, minimum=minimum, per_real=per_real, seed=seed
+        )
+        values = np.concatenate([values, _seen(encoder, generated, on)])
+        labels = np.concatenate([labels, classes])
+    verifier = _Verifier((values - centre) / spread, labels, seed)
     drawn = pairs(expected, PAIRS, seed=seed)
     scores = verifier((_seen(encoder, test, on) - centre) / spread, drawn)
     return anomaly(scores[~drawn.same], scores[drawn.same])
@@ -153,7 +156,7 @@ def _seen(encoder: FeatureEncoder, features: Features, on: Seen) -> np.ndarray:
 
 
 class _Verifier:
-    """A hidden layer and a score on what is symmetric in two rows."""
+    """A network with one hidden layer that scores symmetric functions of two rows."""
 
     def __init__(self, rows: np.ndarray, labels: np.ndarray, seed: int) -> None:
         drawn = pairs(labels, BATCH * UPDATES, seed=seed)
@@ -161,18 +164,18 @@ class _Verifier:
         with seeded(seed):
             self.network = nn.Sequential(nn.Linear(2 * rows.shape[1], HIDDEN), nn.ReLU(), nn.Linear(HIDDEN, 1))
         optimiser = torch.optim.Adam(self.network.parameters(), lr=LR)
-        for first, second, same in zip(*(torch.split(torch.from_numpy(part), BATCH) for part in drawn), strict=True):
+        for a, b, same in zip(*(torch.split(torch.from_numpy(column), BATCH) for column in drawn), strict=True):
             optimiser.zero_grad()
-            scores = self.network(_symmetric(values[first], values[second]))[:, 0]
+            scores = self.network(_symmetric(values[a], values[b]))[:, 0]
             functional.binary_cross_entropy_with_logits(scores, same.float()).backward()  # type: ignore[no-untyped-call]
             optimiser.step()
 
     @torch.no_grad()
     def __call__(self, rows: np.ndarray, drawn: Pairs) -> np.ndarray:
-        """Return how sure it is of each pair that it shares a label, ``(n,)``."""
+        """Return a score of each pair that grows with the probability of the same label, ``(n,)``."""
         values = torch.from_numpy(rows.astype(np.float32))
-        parts = zip(*(torch.split(torch.from_numpy(part), BATCH) for part in drawn[:2]), strict=True)
-        return torch.cat([self.network(_symmetric(values[a], values[b]))[:, 0] for a, b in parts]).numpy()
+        batches = zip(*(torch.split(torch.from_numpy(column), BATCH) for column in drawn[:2]), strict=True)
+        return torch.cat([self.network(_symmetric(values[a], values[b]))[:, 0] for a, b in batches]).numpy()
 
 
 def _symmetric(a: Tensor, b: Tensor) -> Tensor:
