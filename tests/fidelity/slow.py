@@ -29,8 +29,8 @@ class SlowNetwork:
     @staticmethod
     def _through(layers: list[tuple[Tensor, Tensor]], x: Tensor) -> Tensor:
         """Apply the layers, with tanh between them and none after the last."""
-        for place, (weight, bias) in enumerate(layers):
-            x = (torch.tanh(x) if place else x) @ weight.T + bias
+        for depth, (weight, bias) in enumerate(layers):
+            x = (torch.tanh(x) if depth else x) @ weight.T + bias
         return x
 
     def encoded(self, x: Tensor) -> Tensor:
@@ -51,9 +51,9 @@ def on_the_sphere(x: Tensor) -> Tensor:
 
 def dropped(x: Tensor, rate: float, rows: Rows, generator: torch.Generator) -> Tensor:
     """Apply dropout to a dense input with the draws of the sparse one: one for each entry."""
-    kept = torch.zeros_like(x)
-    kept[rows.row_of_entry, rows.indices] = (torch.rand(len(rows.values), generator=generator) >= rate).double()
-    return x * kept / (1 - rate)
+    mask = torch.zeros_like(x)
+    mask[rows.row_of_entry, rows.indices] = (torch.rand(len(rows.values), generator=generator) >= rate).double()
+    return x * mask / (1 - rate)
 
 
 def negative_log_likelihood(logits: Tensor, x: Tensor) -> Tensor:
@@ -65,13 +65,13 @@ def assert_same_gradients(network: nn.Module, encoder: SparseEncoder, decoder: D
     """Compare the gradients after both backward passes."""
     first = [(encoder.input.weight.grad, encoder.input.bias.grad)]
     layers = [*encoder.deeper, *decoder.hidden, decoder.output]
-    found = [*first, *((one.weight.grad, one.bias.grad) for one in layers if isinstance(one, nn.Linear))]
+    pairs = [*first, *((layer.weight.grad, layer.bias.grad) for layer in layers if isinstance(layer, nn.Linear))]
     expected = slow.parameters
-    flat = [gradient for pair in found for gradient in pair]
+    flat = [gradient for pair in pairs for gradient in pair]
     assert len(flat) == len(expected) == len(list(network.parameters()))
-    for place, (gradient, leaf) in enumerate(zip(flat, expected, strict=True)):
+    for number, (gradient, leaf) in enumerate(zip(flat, expected, strict=True)):
         assert gradient is not None
         assert leaf.grad is not None
-        found_here = gradient.T if place == 0 else gradient
+        oriented = gradient.T if number == 0 else gradient
         assert leaf.grad.abs().max() > 0
-        torch.testing.assert_close(found_here.double(), leaf.grad, rtol=1e-4, atol=1e-6)
+        torch.testing.assert_close(oriented.double(), leaf.grad, rtol=1e-4, atol=1e-6)

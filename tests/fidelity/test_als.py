@@ -23,8 +23,8 @@ def test_als_solves_each_user_by_the_formula(alpha: float) -> None:
     factors = network.item_vectors().double().numpy()
     expected = [_als_user(factors, row, alpha, 0.7) for row in UNKNOWN.toarray().astype(np.float64)]
     with torch.inference_mode():
-        found = network.encode(rows_of(UNKNOWN)).numpy()
-    np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-7)
+        actual = network.encode(rows_of(UNKNOWN)).numpy()
+    np.testing.assert_allclose(actual, expected, rtol=1e-5, atol=1e-7)
     np.testing.assert_allclose(scores(network, UNKNOWN), expected @ factors.T, rtol=1e-5, atol=1e-6)
 
 
@@ -41,8 +41,8 @@ def test_als_scores_users_like_implicit(sign: int) -> None:
     items, expected = theirs.recommend(
         np.arange(9), histories, N=14, filter_already_liked_items=False, recalculate_user=True
     )
-    found = np.take_along_axis(scores(network, histories), items.astype(np.int64), axis=1)
-    np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-5)
+    actual = np.take_along_axis(scores(network, histories), items.astype(np.int64), axis=1)
+    np.testing.assert_allclose(actual, expected, rtol=1e-4, atol=1e-5)
     np.testing.assert_array_equal(network.item_vectors().numpy(), theirs.item_factors)
 
 

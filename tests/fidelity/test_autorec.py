@@ -19,7 +19,7 @@ from tests.single_thread import single_thread  # noqa: F401
 Orientation = Literal["item", "user"]
 USERS, ITEMS, LATENT = 12, 17, 4
 
-both = pytest.mark.parametrize("orientation", ["item", "user"])
+both_orientations = pytest.mark.parametrize("orientation", ["item", "user"])
 
 
 def network_of(spec: AutoRec, users: int = USERS, items: int = ITEMS) -> AutoRecNetwork:
@@ -73,14 +73,14 @@ def parameters_of(network: nn.Module) -> dict[str, NDArray[np.float64]]:
 
 
 def gradients_of(network: nn.Module) -> dict[str, Tensor]:
-    found = {}
+    gradients = {}
     for name, parameter in network.named_parameters():
         assert parameter.grad is not None, name
-        found[name] = parameter.grad.clone()
-    return found
+        gradients[name] = parameter.grad.clone()
+    return gradients
 
 
-@both
+@both_orientations
 @pytest.mark.parametrize("activation", ["sigmoid", "identity"])
 @pytest.mark.parametrize("l2", [0.0, 3.0])
 def test_the_loss_and_its_gradients_are_the_papers(
@@ -92,22 +92,24 @@ def test_the_loss_and_its_gradients_are_the_papers(
     loss.total.backward()  # type: ignore[no-untyped-call]
     value, expected = objective(parameters_of(network), dense_of(rows).astype(np.float64), l2, activation)
     assert loss.total.item() == pytest.approx(value, rel=1e-5)
-    found = gradients_of(network)
-    assert found.keys() == expected.keys()
-    for name, gradient in found.items():
+    actual = gradients_of(network)
+    assert actual.keys() == expected.keys()
+    for name, gradient in actual.items():
         assert np.abs(expected[name]).max() > 0.1
         np.testing.assert_allclose(gradient.numpy(), expected[name], rtol=1e-4, atol=1e-4, err_msg=name)
 
 
-@both
+@both_orientations
 def test_the_batches_of_an_epoch_add_up_to_the_objective(orientation: Orientation) -> None:
     """The penalty is counted once in an epoch, not once in a batch."""
     network = network_of(AutoRec(latent=LATENT, orientation=orientation, l2=7.0))
     rows = rows_for(orientation)
-    whole = network.loss(rows, step()).total.item()
+    objective_of_all = network.loss(rows, step()).total.item()
     for size in (1, 5):
-        parts = [network.loss(rows.take(part), step()).total.item() for part in torch.arange(len(rows)).split(size)]
-        assert sum(parts) == pytest.approx(whole, rel=1e-5)
+        of_batches = [
+            network.loss(rows.take(batch), step()).total.item() for batch in torch.arange(len(rows)).split(size)
+        ]
+        assert sum(of_batches) == pytest.approx(objective_of_all, rel=1e-5)
 
 
 def test_f11_l2_is_in_the_loss_and_spares_the_biases() -> None:
@@ -124,7 +126,7 @@ def test_f11_l2_is_in_the_loss_and_spares_the_biases() -> None:
     assert networks[10.0].weight_decay() == 0  # not a second time
 
 
-@both
+@both_orientations
 def test_f11_training_with_a_penalty_leaves_smaller_weights(orientation: Orientation) -> None:
     norms = []
     for l2 in (0.0, 30.0):
@@ -134,7 +136,7 @@ def test_f11_training_with_a_penalty_leaves_smaller_weights(orientation: Orienta
     assert norms[1] < 0.5 * norms[0]
 
 
-@both
+@both_orientations
 def test_f11_biases_start_near_0(orientation: Orientation) -> None:
     """The biases of Elliot's AutoRec start at 1."""
     with seeded(3):
@@ -157,8 +159,8 @@ def test_the_papers_size_activation_and_default_are_the_defaults() -> None:
     }
 
 
-@both
-def test_what_is_predicted_where_nothing_was_rated_never_matters(orientation: Orientation) -> None:
+@both_orientations
+def test_predictions_of_unrated_entries_never_matter(orientation: Orientation) -> None:
     """Unobserved zeros are no targets: a column that no row of the batch rates may predict anything."""
     network = network_of(AutoRec(latent=LATENT, orientation=orientation, l2=0.0))
     rows = rows_for(orientation)
@@ -179,7 +181,7 @@ def test_what_is_predicted_where_nothing_was_rated_never_matters(orientation: Or
             assert gradient.any(), name
 
 
-@both
+@both_orientations
 def test_rows_without_ratings_add_nothing_but_their_share_of_the_penalty(orientation: Orientation) -> None:
     network = network_of(AutoRec(latent=LATENT, orientation=orientation, l2=5.0))
     rows = rows_for(orientation)
@@ -215,8 +217,8 @@ def test_linear_autorec_of_all_ratings_spans_the_principal_subspace() -> None:
     centred = dense - dense.mean(axis=0)
     _, singular, axes = np.linalg.svd(centred)
     assert history[-1]["squared_error"] == pytest.approx(np.square(singular[2:]).sum(), rel=1e-3)
-    found, _ = np.linalg.qr(network.decoder.weight.detach().double().numpy())
-    cosines = np.linalg.svd(found.T @ axes[:2].T)[1]
+    actual, _ = np.linalg.qr(network.decoder.weight.detach().double().numpy())
+    cosines = np.linalg.svd(actual.T @ axes[:2].T)[1]
     np.testing.assert_allclose(cosines, 1, atol=1e-4)
 
 
@@ -232,40 +234,40 @@ def converged() -> tuple[ItemNetwork, Rows]:
     return network.eval(), rows
 
 
-def test_at_convergence_a_training_users_ridge_solution_is_what_was_trained(
+def test_at_convergence_a_training_users_ridge_solution_is_the_trained_vector(
     converged: tuple[ItemNetwork, Rows],
 ) -> None:
     """So unknown users get the same scores as training users."""
     network, rows = converged
-    strangers = Rows(rows.indptr, rows.indices, rows.values, rows.width, torch.full((30,), -1))
+    unknown = Rows(rows.indptr, rows.indices, rows.values, rows.width, torch.full((30,), -1))
     with torch.no_grad():
-        known, new = network.encode(rows), network.encode(strangers)
+        trained, fitted = network.encode(rows), network.encode(unknown)
     rated = rows.lengths > 0
-    assert known[rated, :-2].norm(dim=1).min() > 0.1
-    torch.testing.assert_close(new[rated], known[rated], rtol=0.02, atol=0.02)
+    assert trained[rated, :-2].norm(dim=1).min() > 0.1
+    torch.testing.assert_close(fitted[rated], trained[rated], rtol=0.02, atol=0.02)
 
 
 def test_a_new_users_vector_is_the_ridge_solution_on_the_items_codes(converged: tuple[ItemNetwork, Rows]) -> None:
     """(Σ z zᵀ + λ/2 I) w = Σ (r − b) z with the b that makes the residuals' mean 0."""
     network, _ = converged
     history = rows_of(matrix(9, 20, seed=8))
-    strangers = Rows(history.indptr, history.indices, history.values, 20, torch.full((9,), -1))
+    unknown = Rows(history.indptr, history.indices, history.values, 20, torch.full((9,), -1))
     with torch.no_grad():
-        found = network.encode(strangers).numpy()
+        actual = network.encode(unknown).numpy()
     codes, dense = network.codes.double().numpy(), dense_of(history)
     for row in range(9):
-        own = np.flatnonzero(dense[row])
-        assert found[row, -1] == (len(own) > 0)
-        if len(own) == 0:
-            assert not found[row].any()
+        items = np.flatnonzero(dense[row])
+        assert actual[row, -1] == (len(items) > 0)
+        if len(items) == 0:
+            assert not actual[row].any()
             continue
-        z, r = codes[own] - codes[own].mean(axis=0), dense[row, own]
+        z, r = codes[items] - codes[items].mean(axis=0), dense[row, items]
         w = np.linalg.solve(z.T @ z + np.eye(3), z.T @ (r - r.mean()))  # a free bias centres both sides
-        np.testing.assert_allclose(found[row, :3], w, rtol=1e-3, atol=1e-4)
-        assert found[row, 3] == pytest.approx(r.mean() - codes[own].mean(axis=0) @ w, rel=1e-3)
+        np.testing.assert_allclose(actual[row, :3], w, rtol=1e-3, atol=1e-4)
+        assert actual[row, 3] == pytest.approx(r.mean() - codes[items].mean(axis=0) @ w, rel=1e-3)
 
 
-@both
+@both_orientations
 def test_predictions_are_the_papers(orientation: Orientation) -> None:
     """I-AutoRec predicts entry u of h(r_i), U-AutoRec entry i of h(r_u)."""
     rows = rows_of(matrix(USERS, ITEMS))
@@ -283,12 +285,12 @@ def test_predictions_are_the_papers(orientation: Orientation) -> None:
     np.testing.assert_allclose(scores[rated], expected[rated], rtol=1e-4, atol=1e-5)
 
 
-@both
+@both_orientations
 def test_f06_predictions_do_not_depend_on_mode_or_batch(orientation: Orientation) -> None:
     network = network_of(AutoRec(latent=LATENT, orientation=orientation))
     rows = rows_of(matrix(USERS, ITEMS))
     with torch.no_grad():
-        whole = network(rows)
-        assert torch.equal(network.eval()(rows), whole)
+        of_batch = network(rows)
+        assert torch.equal(network.eval()(rows), of_batch)
         alone = torch.cat([network(rows.take(torch.tensor([row]))) for row in range(USERS)])
-    torch.testing.assert_close(alone, whole, rtol=1e-5, atol=1e-6)
+    torch.testing.assert_close(alone, of_batch, rtol=1e-5, atol=1e-6)

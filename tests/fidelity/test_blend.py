@@ -35,8 +35,8 @@ def noisy_data() -> tuple[Interactions, Holdout]:
     train = Interactions.from_frame(pd.DataFrame({"user": user, "item": item}))
     assert train.shape == (120, 30)
     seen = rng.random((40, 30)) < 0.5
-    parts = [csr_matrix((dense[120:] & mask).astype(np.float32)) for mask in (seen, ~seen)]
-    return train, Holdout(parts[0], parts[1], pd.Index([f"new {user}" for user in range(40)]))
+    halves = [csr_matrix((dense[120:] & mask).astype(np.float32)) for mask in (seen, ~seen)]
+    return train, Holdout(halves[0], halves[1], pd.Index([f"new {user}" for user in range(40)]))
 
 
 TRAIN, VALID = noisy_data()
@@ -55,18 +55,18 @@ def slow_mix(scores: Sequence[NDArray[np.float32]], weights: Sequence[float], sc
                 if scale == "standard":
                     value = (score - row.mean()) / np.sqrt(((row - row.mean()) ** 2).mean())
                 else:
-                    value = 1 / (60 + 1 + sum(other > score for other in row))
+                    value = 1 / (60 + 1 + sum(rival > score for rival in row))
                 mixed[user, item] += weight / sum(weights) * value
     return mixed
 
 
 @BOTH_SCALES
-def test_scores_are_the_weighted_sum_of_what_the_members_say(scale: Scale) -> None:
+def test_scores_are_the_weighted_sum_of_the_members_scores(scale: Scale) -> None:
     models, weights = fitted(EASE(l2=20.0), DAE, Popularity()), (3.0, 2.0, 0.5)
     histories = VALID.histories[VALID.histories.getnnz(axis=1) > 0]
-    found = blend(models, scale=scale, weights=weights).score(histories)
+    actual = blend(models, scale=scale, weights=weights).score(histories)
     expected = slow_mix([model.score(histories) for model in models], weights, scale)
-    np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-5 if scale == "standard" else 1e-8)
+    np.testing.assert_allclose(actual, expected, rtol=1e-4, atol=1e-5 if scale == "standard" else 1e-8)
     unweighted = slow_mix([model.score(histories) for model in models], (1, 1, 1), scale)
     assert np.abs(expected - unweighted).max() > (0.1 if scale == "standard" else 1e-3)
 
@@ -81,9 +81,11 @@ def test_all_weight_on_one_member_gives_its_lists(scale: Scale, place: int) -> N
 
 def test_only_the_ratio_of_weights_counts() -> None:
     models = fitted(EASE(l2=20.0), DAE)
-    first, again = (blend(models, weights=weights).score(VALID.histories) for weights in ((1, 3), (0.25, 0.75)))
-    np.testing.assert_array_equal(first, again)
-    assert not np.allclose(first, blend(models, weights=(3, 1)).score(VALID.histories))
+    whole_numbers, shares = (
+        blend(models, weights=weights).score(VALID.histories) for weights in ((1, 3), (0.25, 0.75))
+    )
+    np.testing.assert_array_equal(whole_numbers, shares)
+    assert not np.allclose(whole_numbers, blend(models, weights=(3, 1)).score(VALID.histories))
 
 
 @BOTH_SCALES
@@ -100,8 +102,8 @@ def test_the_chosen_weights_are_no_worse_on_validation_than_the_best_member(scal
 
 
 def test_of_a_good_and_a_useless_member_the_good_one_is_chosen_whatever_its_place() -> None:
-    good, other = fitted(EASE(l2=20.0), Popularity())
-    for models in ([good, other], [other, good]):
+    good, useless = fitted(EASE(l2=20.0), Popularity())
+    for models in ([good, useless], [useless, good]):
         weights = blend(models, VALID).network.get_buffer("weights").tolist()
         assert weights[models.index(good)] > 0.6
 
@@ -131,38 +133,38 @@ def test_f06_fitted_at_once_and_fitted_apart_are_the_same_blend_to_the_bit() -> 
         assert torch.equal(tensor, together.network.state_dict()[name]), name
 
 
-def test_what_members_say_is_kept_or_asked_again_with_the_same_outcome(monkeypatch: pytest.MonkeyPatch) -> None:
-    asked = []
-    whole = blend_file._ScoreCache.get
+def test_scores_from_the_cache_and_computed_again_give_the_same_blend(monkeypatch: pytest.MonkeyPatch) -> None:
+    computed = []
+    get = blend_file._ScoreCache.get
 
-    def counted(self: Any, place: int, mark: bytes, make: Any) -> Any:
-        return whole(self, place, mark, lambda: asked.append(place) or make())
+    def counted(self: Any, member: int, key: bytes, make: Any) -> Any:
+        return get(self, member, key, lambda: computed.append(member) or make())
 
     monkeypatch.setattr(blend_file._ScoreCache, "get", counted)
-    models, found, effort = fitted(EASE(l2=20.0), DAE), [], []
+    models, blends, effort = fitted(EASE(l2=20.0), DAE), [], []
     for free in (None, 2**40, 4 * 4 * 40 * 30, 0):  # memory for everything, for one member, for nothing
         monkeypatch.setattr(blend_file, "free_memory", lambda _, free=free: free)
-        asked.clear()
-        found.append(blend(models, VALID))
-        effort.append(len(asked))
+        computed.clear()
+        blends.append(blend(models, VALID))
+        effort.append(len(computed))
     assert effort[:2] == [2, 2]
     assert 2 < effort[2] < effort[3]
-    for other in found[1:]:
-        assert torch.equal(other.network.get_buffer("weights"), found[0].network.get_buffer("weights"))
-        assert other.history == found[0].history
+    for blended in blends[1:]:
+        assert torch.equal(blended.network.get_buffer("weights"), blends[0].network.get_buffer("weights"))
+        assert blended.history == blends[0].history
 
 
-def test_rows_are_told_apart_by_all_that_a_member_sees() -> None:
+def test_the_hash_of_rows_depends_on_all_that_a_member_reads() -> None:
     rows = rows_of(matrix(6, 5, seed=1))
-    others = [
+    changed = [
         rows.with_values(2 * torch.ones(len(rows.indices))),
         rows.take(torch.arange(5)),
         rows.take(torch.arange(6).flip(0)),
     ]
-    others.append(rows.take(torch.tensor([0, 1, 2, 3, 4, 4])))
-    marks = {blend_file._row_hash(one) for one in (rows, *others)}
-    marks.add(blend_file._row_hash(dataclasses.replace(rows, positions=rows.positions - 1)))
-    assert len(marks) == 6
+    changed.append(rows.take(torch.tensor([0, 1, 2, 3, 4, 4])))
+    hashes = {blend_file._row_hash(x) for x in (rows, *changed)}
+    hashes.add(blend_file._row_hash(dataclasses.replace(rows, positions=rows.positions - 1)))
+    assert len(hashes) == 6
     assert blend_file._row_hash(rows_of(matrix(6, 5, seed=1))) == blend_file._row_hash(rows)
 
 
@@ -171,34 +173,34 @@ def test_the_cosine_of_two_items_is_the_weighted_mean_of_the_members_cosines() -
     vectors = blend(models, weights=(3, 5, 1)).network.item_vectors().double()
     cosines = []
     for model in (models[0], models[2]):
-        own = model.network.item_vectors().detach().double().numpy()
-        own /= np.linalg.norm(own, axis=1, keepdims=True)
-        cosines.append(own @ own.T)
-    found = (vectors @ vectors.T).numpy()
-    lengths = np.sqrt(np.diag(found))
-    np.testing.assert_allclose(found / np.outer(lengths, lengths), (3 * cosines[0] + cosines[1]) / 4, atol=1e-5)
+        unit = model.network.item_vectors().detach().double().numpy()
+        unit /= np.linalg.norm(unit, axis=1, keepdims=True)
+        cosines.append(unit @ unit.T)
+    products = (vectors @ vectors.T).numpy()
+    lengths = np.sqrt(np.diag(products))
+    np.testing.assert_allclose(products / np.outer(lengths, lengths), (3 * cosines[0] + cosines[1]) / 4, atol=1e-5)
 
 
-def test_a_member_that_knows_the_training_users_is_told_who_they_are() -> None:
+def test_a_member_with_user_vectors_gets_the_users_ids() -> None:
     cdae = CDAE(epochs=3, batch_size=16, latent=4, l2=0.0)
     models = fitted(cdae, EASE(l2=20.0))
     blended, users = blend(models, weights=(1, 1)), TRAIN.users[[7, 3]]
     histories = TRAIN.matrix[[7, 3]]
-    known = blended.score(histories, users=users)
+    scores = blended.score(histories, users=users)
     expected = slow_mix([models[0].score(histories, users=users), models[1].score(histories)], (1, 1), "standard")
-    np.testing.assert_allclose(known, expected, rtol=1e-4, atol=1e-5)
-    assert not np.allclose(known, blended.score(histories))
+    np.testing.assert_allclose(scores, expected, rtol=1e-4, atol=1e-5)
+    assert not np.allclose(scores, blended.score(histories))
     assert blended.users.equals(TRAIN.users)
     at_once = Recommender(Blend(members=(blend_file.text_of(cdae), "ease l2=20"), weights=(1, 1)))
-    np.testing.assert_array_equal(at_once.fit(TRAIN, valid=VALID, run=CPU).score(histories, users=users), known)
+    np.testing.assert_array_equal(at_once.fit(TRAIN, valid=VALID, run=CPU).score(histories, users=users), scores)
 
 
-def test_weights_are_chosen_on_users_who_are_told_to_be_known() -> None:
+def test_weights_are_chosen_with_the_ids_of_validation_users() -> None:
     models = fitted(CDAE(epochs=3, batch_size=16, latent=4, l2=0.0), EASE(l2=20.0))
-    known = dataclasses.replace(VALID, users=TRAIN.users[:40])
-    blended = blend(models, known)
-    judged = evaluate(blended, known, ["ndcg@100"], n_resamples=10)
-    assert blended.history[0]["valid/ndcg@100"] == pytest.approx(judged.mean["ndcg@100"], abs=1e-12)
+    of_training = dataclasses.replace(VALID, users=TRAIN.users[:40])
+    blended = blend(models, of_training)
+    report = evaluate(blended, of_training, ["ndcg@100"], n_resamples=10)
+    assert blended.history[0]["valid/ndcg@100"] == pytest.approx(report.mean["ndcg@100"], abs=1e-12)
     assert blended.history != blend(models, VALID).history
 
 
@@ -209,9 +211,9 @@ def test_members_are_built_with_the_draws_that_they_would_have_alone() -> None:
         network = spec.build(shape)
         after = torch.rand(1)
     assert isinstance(network, BlendNetwork)
-    for member, own in zip(network.networks, spec.specs, strict=True):
+    for member, member_spec in zip(network.networks, spec.specs, strict=True):
         with seeded(5):
-            alone = own.build(shape)
+            alone = member_spec.build(shape)
         for name, tensor in alone.state_dict().items():
             assert torch.equal(tensor, member.state_dict()[name])
     with seeded(5):

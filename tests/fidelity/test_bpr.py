@@ -20,8 +20,8 @@ def _bpr_user(factors: Float, bias: Float, history: Float, l2: float) -> Float:
         value = logsumexp(logits) - s @ mean - bias[history != 0].mean() + l2 / 2 * s @ s
         return float(value), factors.T @ softmax(logits) - mean + l2 * s
 
-    found: Float = minimize(loss, np.zeros(factors.shape[1]), jac=True, method="BFGS", options={"gtol": 1e-10}).x
-    return found
+    optimum: Float = minimize(loss, np.zeros(factors.shape[1]), jac=True, method="BFGS", options={"gtol": 1e-10}).x
+    return optimum
 
 
 @pytest.mark.parametrize("user_l2", [0.01, 0.2, 1.0])
@@ -32,9 +32,9 @@ def test_bpr_finds_the_vector_of_the_largest_likelihood(user_l2: float) -> None:
     assert np.linalg.norm(factors, axis=1).max() > 0.5
     expected = np.array([_bpr_user(factors, bias, row, user_l2) for row in UNKNOWN.toarray()])
     with torch.inference_mode():
-        found = network.encode(rows_of(UNKNOWN)).numpy()
+        actual = network.encode(rows_of(UNKNOWN)).numpy()
     assert np.abs(expected).max() > 0.1
-    np.testing.assert_allclose(found, expected, atol=2e-3 * np.abs(expected).max())
+    np.testing.assert_allclose(actual, expected, atol=2e-3 * np.abs(expected).max())
     np.testing.assert_allclose(scores(network, UNKNOWN), expected @ factors.T + bias, atol=5e-3)
 
 
@@ -49,9 +49,9 @@ def test_bpr_has_the_items_of_implicit() -> None:
     np.testing.assert_array_equal(network.item_bias.numpy(), theirs.item_factors[:, 5])
 
 
-def test_bpr_ranks_what_was_touched_above_what_was_not() -> None:
+def test_bpr_ranks_a_users_items_above_all_others() -> None:
     """The probability of that, which the updates raise (eq. 3 and section 4.1.1), approaches 1."""
     network = learnt(BPR(latent=10, lr=0.2, l2=0.0, iterations=200, user_l2=0.001))
-    table, touched = scores(network, DATA), DATA.toarray() != 0
-    wins = [np.mean(row[own][:, None] > row[~own]) for row, own in zip(table, touched, strict=True)]
+    table, positives = scores(network, DATA), DATA.toarray() != 0
+    wins = [np.mean(row[items][:, None] > row[~items]) for row, items in zip(table, positives, strict=True)]
     assert np.mean(wins) > 0.9

@@ -15,7 +15,7 @@ from tests.nn.small import matrix, rows_of
 
 Float = NDArray[np.float64]
 DATA = matrix(60, 14, seed=3, density=0.3)
-STRANGERS = matrix(9, 14, seed=4)
+UNKNOWN = matrix(9, 14, seed=4)
 
 
 def learnt(data: csr_matrix = DATA, **chosen: Any) -> BSPMNetwork:
@@ -24,7 +24,7 @@ def learnt(data: csr_matrix = DATA, **chosen: Any) -> BSPMNetwork:
     return network
 
 
-def scores(network: BSPMNetwork, histories: csr_matrix = STRANGERS) -> NDArray[np.float32]:
+def scores(network: BSPMNetwork, histories: csr_matrix = UNKNOWN) -> NDArray[np.float32]:
     with torch.inference_mode():
         return network(rows_of(histories)).numpy()  # type: ignore[no-any-return]
 
@@ -70,7 +70,7 @@ def test_both_blurrings_are_merged_and_then_sharpened(
     latent: int, beta: float, solver: str, follow: Any, until: float, steps: int
 ) -> None:
     p, low = filters(DATA, latent)
-    r = STRANGERS.toarray().astype(np.float64)
+    r = UNKNOWN.toarray().astype(np.float64)
     expected = follow(r @ p + beta * r @ low, p, until, steps)
     network = learnt(latent=latent, idl_beta=beta, sharpening=until, steps=steps, solver=solver)
     np.testing.assert_allclose(scores(network), expected, rtol=1e-5, atol=1e-5 * np.abs(expected).max())
@@ -79,16 +79,16 @@ def test_both_blurrings_are_merged_and_then_sharpened(
 def test_without_sharpening_it_is_gf_cf() -> None:
     """The scores are R_u (P̃ + α D^(-1/2) V Vᵀ D^(1/2))."""
     p, low = filters(DATA, 5)
-    expected = STRANGERS.toarray().astype(np.float64) @ (p + 0.3 * low)
+    expected = UNKNOWN.toarray().astype(np.float64) @ (p + 0.3 * low)
     for solver in ("euler", "rk4"):
-        found = scores(learnt(idl_beta=0.3, sharpening=0, solver=solver))
-        np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-5 * expected.max())
+        actual = scores(learnt(idl_beta=0.3, sharpening=0, solver=solver))
+        np.testing.assert_allclose(actual, expected, rtol=1e-5, atol=1e-5 * expected.max())
 
 
 def test_many_steps_come_near_the_exponential() -> None:
     p, low = filters(DATA, 5)
     values, vectors = np.linalg.eigh(p)
-    expected = STRANGERS.toarray() @ (p + 0.2 * low) @ vectors @ np.diag(np.exp(-2.5 * values)) @ vectors.T
+    expected = UNKNOWN.toarray() @ (p + 0.2 * low) @ vectors @ np.diag(np.exp(-2.5 * values)) @ vectors.T
     near = np.abs(scores(learnt(steps=8)) - expected).max()
     far = np.abs(scores(learnt(steps=1)) - expected).max()
     assert near < 1e-4 * np.abs(expected).max() < far
@@ -97,15 +97,15 @@ def test_many_steps_come_near_the_exponential() -> None:
 def test_the_history_is_taken_as_it_is() -> None:
     """P̃ contains the lengths of the training users; the history itself is not divided by its length."""
     network = learnt()
-    np.testing.assert_allclose(scores(network, csr_matrix(STRANGERS * 3)), 3 * scores(network), rtol=1e-5)
+    np.testing.assert_allclose(scores(network, csr_matrix(UNKNOWN * 3)), 3 * scores(network), rtol=1e-5)
 
 
 @pytest.mark.parametrize("factor", [1e-6, 1e6])
 def test_the_scale_of_the_training_values_changes_nothing(factor: float) -> None:
     """Both sums grow with the values, so that R̃ stays as it is, and D cancels."""
     expected = scores(learnt())
-    found = scores(learnt(csr_matrix(DATA * np.float32(factor))))
-    np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-5 * np.abs(expected).max())
+    actual = scores(learnt(csr_matrix(DATA * np.float32(factor))))
+    np.testing.assert_allclose(actual, expected, rtol=1e-5, atol=1e-5 * np.abs(expected).max())
 
 
 def test_the_largest_singular_value_is_1() -> None:

@@ -25,9 +25,9 @@ WHO = [7, 3, 0, 11, 4, 10, 8]
 
 
 def all_rows() -> Rows:
-    given = matrix(USERS, WIDTH).tolil()
-    given[4] = 1
-    return rows_of(given.tocsr())
+    interactions = matrix(USERS, WIDTH).tolil()
+    interactions[4] = 1
+    return rows_of(interactions.tocsr())
 
 
 def network_of(**chosen: object) -> CDAENetwork:
@@ -43,8 +43,8 @@ def step_with(generator: torch.Generator) -> Step:
     return Step(0, 10, generator)
 
 
-def number(part: Tensor | float) -> float:
-    return part.item() if isinstance(part, Tensor) else part
+def number(value: Tensor | float) -> float:
+    return value.item() if isinstance(value, Tensor) else value
 
 
 @pytest.fixture
@@ -89,10 +89,10 @@ class Slow:
         """Return the loss of a visit and the sum of the squared parameters that it uses."""
         q = self.spec.dropout
         z = self.code(read, self.v[user], 1 / (1 - q) if q < 1 else 0)
-        places = [(item, 1) for item in seen] + [(item, 0) for item in drawn]
-        error = sum((self.error(z, item, y) for item, y in places), torch.zeros((), dtype=torch.float64))
+        targets = [(item, 1) for item in seen] + [(item, 0) for item in drawn]
+        error = sum((self.error(z, item, y) for item, y in targets), torch.zeros((), dtype=torch.float64))
         squares = (self.v[user] ** 2).sum() + (self.b**2).sum()
-        for item, _ in places:
+        for item, _ in targets:
             squares = squares + (self.w_out[item] ** 2).sum() + self.b_out[item] ** 2
         if not self.spec.tied:
             for item in read:
@@ -102,11 +102,11 @@ class Slow:
     def loss(self, rows: Rows, kept: list[bool], drawn: Rows) -> tuple[Tensor, Tensor]:
         visits = []
         for row, user in enumerate(rows.positions.tolist()):
-            own = slice(*rows.indptr[row : row + 2].tolist())
-            seen = rows.indices[own].tolist()
-            read = [item for item, stays in zip(seen, kept[own], strict=True) if stays]
+            entries = slice(*rows.indptr[row : row + 2].tolist())
+            seen = rows.indices[entries].tolist()
+            read = [item for item, stays in zip(seen, kept[entries], strict=True) if stays]
             visits.append(self.visit(user, seen, read, drawn.indices[slice(*drawn.indptr[row : row + 2])].tolist()))
-        errors, squares = (sum(part, torch.zeros((), dtype=torch.float64)) for part in zip(*visits, strict=True))
+        errors, squares = (sum(values, torch.zeros((), dtype=torch.float64)) for values in zip(*visits, strict=True))
         return errors / len(rows), self.spec.l2 / 2 * squares / len(rows)
 
 
@@ -133,12 +133,12 @@ def test_the_loss_and_its_gradients_are_the_papers(
     assert loss.total.item() == pytest.approx((error + penalty).item(), rel=1e-5)
     assert number(loss.parts["error"]) == pytest.approx(error.item(), rel=1e-5)
     assert number(loss.parts["penalty"]) == pytest.approx(penalty.item(), rel=1e-5)
-    found = {name: parameter.grad for name, parameter in network.named_parameters()}
-    assert found.keys() == slow.leaves.keys()
+    gradients = {name: parameter.grad for name, parameter in network.named_parameters()}
+    assert gradients.keys() == slow.leaves.keys()
     for name, leaf in slow.leaves.items():
         unread = dropout == 1 and not tied and name == "input.weight"
         expected = torch.zeros_like(leaf) if unread else leaf.grad
-        gradient = found[name]
+        gradient = gradients[name]
         assert gradient is not None
         assert expected is not None
         assert unread or expected.abs().max() > 1e-3
@@ -162,42 +162,40 @@ def test_the_variants_are_those_of_the_paper(
         code = network.encode(all_rows().take(torch.tensor([2])))
         assert torch.allclose(code, torch.tensor([[2.0, 0, -2, 30]]) if linear else torch.sigmoid(network.users[2:3]))
         network.bias.fill_(-1)
-        one = all_rows().take(torch.tensor([2]))
-        error = network.loss(one, step_with(generator)).total.item()
+        row = all_rows().take(torch.tensor([2]))
+        error = network.loss(row, step_with(generator)).total.item()
     # (1 − (−1))² for each entry, or −log σ(−1)
-    assert error == pytest.approx(len(one.values) * (4 if squared else math.log(1 + math.e)), rel=1e-5)
+    assert error == pytest.approx(len(row.values) * (4 if squared else math.log(1 + math.e)), rel=1e-5)
 
 
-def test_the_values_of_a_history_do_not_matter_only_what_is_in_it(rows: Rows) -> None:
-    network, other = network_of(), rows.with_values(rows.values * 7 + 1)
-    losses = [network.loss(one, step_with(torch.Generator().manual_seed(4))).total.item() for one in (rows, other)]
+def test_the_values_of_a_history_do_not_matter_only_its_items(rows: Rows) -> None:
+    network, changed = network_of(), rows.with_values(rows.values * 7 + 1)
+    losses = [network.loss(x, step_with(torch.Generator().manual_seed(4))).total.item() for x in (rows, changed)]
     assert losses[0] == losses[1]
     with torch.no_grad():
-        assert torch.equal(network(rows), network(other))
+        assert torch.equal(network(rows), network(changed))
 
 
 # F3, F14: the loss
 
 
-def test_f03_f14_the_loss_looks_only_at_what_was_touched_and_at_what_was_drawn(
-    rows: Rows, generator: torch.Generator
-) -> None:
+def test_f03_f14_the_loss_reads_only_interactions_and_sampled_negatives(rows: Rows, generator: torch.Generator) -> None:
     """The output weights of other items neither have a gradient nor matter."""
     few = rows.take(torch.tensor([0]))
     network, draws = network_of(dropout=0.0, negatives=1), copy_of(generator)
-    touched = {*few.indices.tolist(), *sampling.negatives(few, 1, draws).indices.tolist()}
-    others = sorted(set(range(WIDTH)) - touched)
-    assert 2 <= len(others) < WIDTH
+    used = {*few.indices.tolist(), *sampling.negatives(few, 1, draws).indices.tolist()}
+    unused = sorted(set(range(WIDTH)) - used)
+    assert 2 <= len(unused) < WIDTH
     loss = network.loss(few, step_with(copy_of(generator)))
     loss.total.backward()
     assert network.output is not None
     for parameter in (network.output, network.bias):
         assert parameter.grad is not None
-        assert (parameter.grad[others] == 0).all()
-        assert (parameter.grad[sorted(touched)] != 0).all()
+        assert (parameter.grad[unused] == 0).all()
+        assert (parameter.grad[sorted(used)] != 0).all()
     with torch.no_grad():
-        network.output[others] = 1e6
-        network.bias[others] = -1e6
+        network.output[unused] = 1e6
+        network.bias[unused] = -1e6
     assert network.loss(few, step_with(copy_of(generator))).total.item() == loss.total.item()
 
 
@@ -216,18 +214,20 @@ def test_f03_the_loss_of_a_batch_is_the_mean_of_the_losses_of_its_rows(
 
     def gradients(of: Rows) -> list[Tensor]:
         loss = network.loss(of, step_with(generator))
-        parts = [loss.total, *map(torch.as_tensor, loss.parts.values())]
-        return [torch.stack(parts).detach(), *torch.autograd.grad(loss.total, list(network.parameters()))]
+        losses = [loss.total, *map(torch.as_tensor, loss.parts.values())]
+        return [torch.stack(losses).detach(), *torch.autograd.grad(loss.total, list(network.parameters()))]
 
     together = gradients(rows)
     apart = [gradients(rows.take(torch.tensor([row]))) for row in range(len(rows))]
     twice = gradients(rows.take(torch.arange(len(rows)).repeat(2)))
-    for place, found in enumerate(together):
-        torch.testing.assert_close(found, torch.stack([one[place] for one in apart]).mean(dim=0), rtol=1e-4, atol=1e-6)
-        torch.testing.assert_close(found, twice[place], rtol=1e-4, atol=1e-6)
+    for i, of_batch in enumerate(together):
+        torch.testing.assert_close(
+            of_batch, torch.stack([of_row[i] for of_row in apart]).mean(dim=0), rtol=1e-4, atol=1e-6
+        )
+        torch.testing.assert_close(of_batch, twice[i], rtol=1e-4, atol=1e-6)
 
 
-def test_f03_f14_the_penalty_is_of_squares_and_holds_all_that_was_touched(
+def test_f03_f14_the_penalty_is_of_squares_of_all_parameters_in_use(
     rows: Rows, generator: torch.Generator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Each weight, also of the output layer and biases, decays by l2 times the number of rows that use it."""
@@ -315,29 +315,31 @@ def test_f14_negatives_are_five_for_each_positive_and_drawn_afresh_at_every_visi
     network.learn(rows, Run(device="cpu"))
     assert len(seen) == 9
     drawn: dict[int, list[list[int]]] = {user: [] for user in range(USERS)}
-    for batch, found in seen:
-        split = found.indices.split(found.lengths.tolist())
+    for batch, sampled in seen:
+        split = sampled.indices.split(sampled.lengths.tolist())
         for user, columns in zip(batch.positions.tolist(), split, strict=True):
             drawn[user].append(columns.tolist())
     for user, visits in drawn.items():
         length = int(rows.lengths[user])
-        assert [len(one) for one in visits] == [0 if length in (0, WIDTH) else 5 * length] * 3
-        assert len({tuple(one) for one in visits}) == (1 if length in (0, WIDTH) else 3)
+        assert [len(columns_of_visit) for columns_of_visit in visits] == [0 if length in (0, WIDTH) else 5 * length] * 3
+        assert len({tuple(columns_of_visit) for columns_of_visit in visits}) == (1 if length in (0, WIDTH) else 3)
 
 
-def test_f14_over_the_visits_negatives_are_uniform_over_what_a_user_has_not(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_f14_over_the_visits_negatives_are_uniform_over_the_items_without_interaction(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     seen, rows = watched(monkeypatch), all_rows()
     network_of(epochs=100, batch_size=12, lr=0.0).learn(rows, Run(device="cpu"))
     counts = np.zeros((USERS, WIDTH))
-    for batch, found in seen:
-        np.add.at(counts, (batch.positions[found.row_of_entry].numpy(), found.indices.numpy()), 1)
+    for batch, sampled in seen:
+        np.add.at(counts, (batch.positions[sampled.row_of_entry].numpy(), sampled.indices.numpy()), 1)
     bounds = rows.indptr.tolist()
     for user in range(USERS):
-        own = rows.indices[bounds[user] : bounds[user + 1]].tolist()
-        unseen = np.setdiff1d(np.arange(WIDTH), own)
-        assert counts[user, own].sum() == 0
-        if 0 < len(own) < WIDTH:
-            assert counts[user].sum() == 100 * 5 * len(own)
+        items = rows.indices[bounds[user] : bounds[user + 1]].tolist()
+        unseen = np.setdiff1d(np.arange(WIDTH), items)
+        assert counts[user, items].sum() == 0
+        if 0 < len(items) < WIDTH:
+            assert counts[user].sum() == 100 * 5 * len(items)
             assert stats.chisquare(counts[user, unseen]).pvalue > 1e-4
 
 
@@ -356,10 +358,10 @@ def test_entries_are_dropped_with_their_probability_and_survivors_scaled(
 ) -> None:
     network = network_of(dropout=0.75)
     inputs: list[Rows] = []
-    network.input.register_forward_pre_hook(lambda _, given: inputs.append(given[0]))
+    network.input.register_forward_pre_hook(lambda _, args: inputs.append(args[0]))
     for _ in range(100):
         network.loss(rows, step_with(generator))
-    values = torch.stack([one.values for one in inputs])
+    values = torch.stack([x.values for x in inputs])
     assert set(values.unique().tolist()) == {0, 4}
     assert (values > 0).double().mean().item() == pytest.approx(0.25, abs=5 * math.sqrt(0.1875 / values.numel()))
 
@@ -373,14 +375,14 @@ def test_with_everything_dropped_it_is_a_factor_model(tied: bool) -> None:
     assert torch.equal(before, network.input.weight) != tied
     assert all(parameter.isfinite().all() for parameter in network.parameters())
     rows = all_rows()
-    others = Rows(rows.indptr, rows.width - 1 - rows.indices, rows.values, rows.width, rows.positions)
+    mirrored = Rows(rows.indptr, rows.width - 1 - rows.indices, rows.values, rows.width, rows.positions)
     with torch.no_grad():
         scores = network.eval()(rows)
         expected = torch.sigmoid(network.users + network.input.bias) @ network.item_vectors().T + network.bias
         torch.testing.assert_close(scores, expected)
-        assert torch.equal(scores, network(others))
-        strangers = network(dataclasses.replace(rows, positions=torch.full((USERS,), -1)))
-        torch.testing.assert_close(strangers, strangers[:1].expand_as(strangers))
+        assert torch.equal(scores, network(mirrored))
+        unknown = network(dataclasses.replace(rows, positions=torch.full((USERS,), -1)))
+        torch.testing.assert_close(unknown, unknown[:1].expand_as(unknown))
         assert len(scores.unique(dim=0)) == USERS
 
 
@@ -400,7 +402,7 @@ def test_f06_scores_are_of_the_whole_unscaled_history_and_equal_from_call_to_cal
         assert torch.equal(network.train()(rows), network.eval()(rows))
 
 
-def test_a_new_user_has_the_mean_vector_of_those_who_touched_something(rows: Rows) -> None:
+def test_an_unknown_user_has_the_mean_vector_of_users_with_interactions(rows: Rows) -> None:
     network = network_of()
     with torch.no_grad():
         network.finalize(all_rows())
@@ -408,12 +410,12 @@ def test_a_new_user_has_the_mean_vector_of_those_who_touched_something(rows: Row
         assert len(active) == USERS - 3
         torch.testing.assert_close(network.mean_user, network.users[active].mean(dim=0))
         new = dataclasses.replace(rows, positions=torch.tensor([-1, 3, -1, 11, -1, -1, 8]))
-        known, mixed = network(rows), network(new)
+        own_vector, mixed = network(rows), network(new)
         network.users[:] = network.mean_user
         mean = network(rows)
     for row, position in enumerate(new.positions.tolist()):
-        torch.testing.assert_close(mixed[row], mean[row] if position < 0 else known[row])
-        assert not torch.allclose(mixed[row], known[row] if position < 0 else mean[row])
+        torch.testing.assert_close(mixed[row], mean[row] if position < 0 else own_vector[row])
+        assert not torch.allclose(mixed[row], own_vector[row] if position < 0 else mean[row])
 
 
 def test_a_block_of_items_is_decoded_like_the_whole(rows: Rows) -> None:

@@ -46,8 +46,8 @@ def test_a_cold_item_is_scored_by_its_column_in_ease_with_that_item() -> None:
     """EASE minimises each column on its own, so the ridge regression of the new column on the others is its column."""
     cold = np.random.default_rng(6).normal(size=(1, N_FEATURES)).astype(np.float32)
     rows = stacked(np.vstack([FEATURES, cold]), n_new=1)
-    known, target = rows[:, :N_ITEMS], rows[:, N_ITEMS]
-    expected = np.linalg.solve(known.T @ known + L2 * np.eye(N_ITEMS), known.T @ target)
+    inputs, target = rows[:, :N_ITEMS], rows[:, N_ITEMS]
+    expected = np.linalg.solve(inputs.T @ inputs + L2 * np.eye(N_ITEMS), inputs.T @ target)
     np.testing.assert_allclose(ease(rows)[:N_ITEMS, N_ITEMS], expected, rtol=1e-9)
-    found = fitted().weights_of(torch.from_numpy(cold)).numpy()
-    np.testing.assert_allclose(found[0], expected, rtol=1e-4, atol=1e-6)
+    actual = fitted().weights_of(torch.from_numpy(cold)).numpy()
+    np.testing.assert_allclose(actual[0], expected, rtol=1e-4, atol=1e-6)

@@ -35,10 +35,10 @@ def _by_inverse(data: csr_matrix, l2: float) -> NDArray[np.float64]:
 
 @pytest.mark.parametrize("l2", [0.5, 20.0, 500.0])
 def test_the_weights_are_those_of_the_formula(l2: float) -> None:
-    found = learnt(EASE(l2=l2)).weights
-    np.testing.assert_allclose(found.numpy(), _by_inverse(DATA, l2), rtol=1e-5, atol=1e-8)
-    assert found.diagonal().tolist() == [0] * 12
-    assert found.dtype == torch.float32
+    weights = learnt(EASE(l2=l2)).weights
+    np.testing.assert_allclose(weights.numpy(), _by_inverse(DATA, l2), rtol=1e-5, atol=1e-8)
+    assert weights.diagonal().tolist() == [0] * 12
+    assert weights.dtype == torch.float32
 
 
 def test_the_weights_minimise_the_loss_under_a_diagonal_of_zero() -> None:
@@ -83,7 +83,7 @@ def test_single_precision_makes_the_same_lists_on_well_conditioned_data() -> Non
 
 
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
-def test_items_that_are_always_touched_together_need_a_penalty(dtype: str) -> None:
+def test_items_that_always_occur_together_need_a_penalty(dtype: str) -> None:
     twins = csr_matrix(np.array([[1, 1, 0], [1, 1, 1], [0, 0, 1]], np.float32))
     with pytest.raises(TrainingError, match=r"l2 = 0\.0 is too small to invert the items' Gram matrix; raise it"):
         learnt(EASE(l2=0.0, dtype=dtype), twins)  # type: ignore[arg-type]

@@ -65,9 +65,7 @@ def test_the_weights_minimise_the_penalised_error_under_a_diagonal_of_zero(l2: f
 
 @pytest.mark.parametrize("kind", ["ones", "ratings"])
 @pytest.mark.parametrize(("l2", "dropout"), [(0.0, 0.5), (2.0, 0.25), (0.5, 0.8)])
-def test_the_weights_minimise_the_expected_error_of_what_dropout_took_away(
-    kind: Any, l2: float, dropout: float
-) -> None:
+def test_the_weights_minimise_the_expected_error_of_dropped_entries(kind: Any, l2: float, dropout: float) -> None:
     """E Σ_ui [(u, i) dropped] (x_ui − Σ_j x̃_uj B_ji)² over all 2⁵ masks, x̃ = δ ⊙ x / (1 − p): emphasis a = 1, b = 0.
 
     The expectation has a factor p in front of its terms, so the penalty has it too.
@@ -75,19 +73,21 @@ def test_the_weights_minimise_the_expected_error_of_what_dropout_took_away(
     x = matrix(14, 5, seed=3, density=0.5, kind=kind).toarray().astype(np.float64)
     left, right = l2 * dropout * np.tile(np.eye(5), (5, 1, 1)), np.zeros((5, 5))
     for mask in itertools.product([0, 1], repeat=5):
-        kept = np.array(mask)
-        probability = np.prod(np.where(kept == 1, 1 - dropout, dropout))
-        corrupted = x * kept / (1 - dropout)
-        for item in np.flatnonzero(kept == 0):
+        present = np.array(mask)
+        probability = np.prod(np.where(present == 1, 1 - dropout, dropout))
+        corrupted = x * present / (1 - dropout)
+        for item in np.flatnonzero(present == 0):
             left[item] += probability * corrupted.T @ corrupted
             right[item] += probability * corrupted.T @ x[:, item]
     expected = np.zeros((5, 5))
     for item in range(5):
-        others = np.delete(np.arange(5), item)
-        expected[others, item] = np.linalg.solve(left[item][np.ix_(others, others)], right[item][others])
-    found = learnt(csr_matrix(x), l2=l2, dropout=dropout).weights.numpy()
+        other_items = np.delete(np.arange(5), item)
+        expected[other_items, item] = np.linalg.solve(
+            left[item][np.ix_(other_items, other_items)], right[item][other_items]
+        )
+    actual = learnt(csr_matrix(x), l2=l2, dropout=dropout).weights.numpy()
     assert np.abs(expected).max() > 0.1
-    np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-6)
+    np.testing.assert_allclose(actual, expected, rtol=1e-4, atol=1e-6)
 
 
 def test_f19_the_defaults_are_those_of_the_paper_for_movielens_20m() -> None:
@@ -167,8 +167,8 @@ def test_the_updates_start_from_small_random_numbers_of_the_runs_seed() -> None:
     start = 1e-4 * torch.randn(12, 4, dtype=torch.float64, generator=Run(seed=3, device="cpu").generator())
     slow = SlowADMM(10.0, 0.3, 10.0, start.numpy())
     expected = [slow.update() for _ in range(3)][-1]
-    found = learnt(run=Run(seed=3, device="cpu"), l2=10.0, dropout=0.3, omega=10.0, rank=4, iterations=3)
-    np.testing.assert_allclose(product(found), expected, rtol=1e-4, atol=1e-6)
+    network = learnt(run=Run(seed=3, device="cpu"), l2=10.0, dropout=0.3, omega=10.0, rank=4, iterations=3)
+    np.testing.assert_allclose(product(network), expected, rtol=1e-4, atol=1e-6)
 
 
 @pytest.mark.parametrize(("l2", "dropout"), [(300.0, 0.3), (100.0, 0.5), (2.0, 0.5)])
@@ -197,7 +197,7 @@ def test_low_rank_learns_the_blocks_and_knows_which_items_are_alike() -> None:
     assert (block_of(data)[alike] == block_of(data)[:, None]).mean() > 0.9
 
 
-def test_item_vectors_say_of_low_rank_what_they_say_of_full_rank() -> None:
+def test_item_vectors_of_low_rank_have_the_inner_products_of_full_rank() -> None:
     """Their inner products are those of the rows of U · Vᵀ."""
     network = learnt(l2=5.0, dropout=0.3, rank=5, omega=1.0)
     vectors = network.item_vectors().double().numpy()
@@ -207,26 +207,26 @@ def test_item_vectors_say_of_low_rank_what_they_say_of_full_rank() -> None:
 
 def test_the_iteration_that_is_best_on_the_validation_users_is_kept() -> None:
     data, model = training_data(), low_rank(omega=5.0, iterations=30)
-    found = [one["valid/ndcg@100"] for one in model.history]
+    values = [measured["valid/ndcg@100"] for measured in model.history]
     report = evaluate(model, holdout(data), ["ndcg@100"], n_resamples=10)
-    assert report.mean["ndcg@100"] == pytest.approx(max(found), abs=1e-12)
-    assert found[-1] < max(found)
+    assert report.mean["ndcg@100"] == pytest.approx(max(values), abs=1e-12)
+    assert values[-1] < max(values)
 
 
 def test_without_validation_users_the_last_iteration_is_kept() -> None:
     data, chosen = training_data(), {"l2": 5.0, "omega": 5.0, "rank": 8}
-    kept = {n: learnt(data.matrix, **chosen, iterations=n).inputs for n in (1, 2, 3)}
-    assert not torch.equal(kept[1], kept[2])
+    inputs = {n: learnt(data.matrix, **chosen, iterations=n).inputs for n in (1, 2, 3)}
+    assert not torch.equal(inputs[1], inputs[2])
     model = Recommender(EDLAE(**chosen, iterations=3)).fit(data, run=CPU)  # type: ignore[arg-type]
-    assert torch.equal(model.network.state_dict()["inputs"], kept[3])
-    assert [list(one) for one in model.history] == [["diagonal_gap"]] * 3
+    assert torch.equal(model.network.state_dict()["inputs"], inputs[3])
+    assert [list(measured) for measured in model.history] == [["diagonal_gap"]] * 3
 
 
 def test_updates_end_where_they_begin_to_diverge() -> None:
     data, chosen = training_data(), {"l2": 50.0, "omega": 50.0, "rank": 8}
     for valid in (holdout(data), None):
         model = Recommender(EDLAE(**chosen, iterations=500)).fit(data, valid=valid, run=CPU)  # type: ignore[arg-type]
-        gaps = [one["diagonal_gap"] for one in model.history]
+        gaps = [measured["diagonal_gap"] for measured in model.history]
         assert 2 < len(gaps) < 20
         assert gaps[-1] <= 3 * min(gaps)
         items, _ = model.recommend(holdout(data).histories, k=4)
@@ -244,16 +244,16 @@ def test_low_rank_comes_back_from_its_folder(tmp_path: Path) -> None:
 
 def test_the_same_seed_gives_the_same_low_rank_model_and_another_seed_another() -> None:
     histories = holdout(training_data()).histories
-    before = torch.get_rng_state()
-    first = low_rank().score(histories)
-    np.testing.assert_array_equal(low_rank().score(histories), first)
-    assert not np.array_equal(low_rank(seed=1).score(histories), first)
-    assert torch.equal(torch.get_rng_state(), before)
+    state = torch.get_rng_state()
+    scores = low_rank().score(histories)
+    np.testing.assert_array_equal(low_rank().score(histories), scores)
+    assert not np.array_equal(low_rank(seed=1).score(histories), scores)
+    assert torch.equal(torch.get_rng_state(), state)
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (1, 3), (3, 1), (4, 7)])
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
-def test_a_rank_above_what_the_data_have_is_no_harm(shape: tuple[int, int], dtype: Any) -> None:
+def test_a_rank_above_that_of_the_data_is_harmless(shape: tuple[int, int], dtype: Any) -> None:
     ones = csr_matrix(np.ones(shape, np.float32))
     data = Interactions(ones, pd.Index(range(shape[0])), pd.Index(range(shape[1])))
     model = Recommender(EDLAE(rank=50, dtype=dtype)).fit(data, run=CPU)
@@ -263,7 +263,7 @@ def test_a_rank_above_what_the_data_have_is_no_harm(shape: tuple[int, int], dtyp
 
 @pytest.mark.parametrize("omega", [0.0, 20.0])
 @pytest.mark.parametrize("rank", [0, 4])
-def test_an_item_that_nobody_has_scores_zero(rank: int, omega: float) -> None:
+def test_an_item_without_users_scores_zero(rank: int, omega: float) -> None:
     bare = csr_matrix(DATA.toarray() * (np.arange(12) != 5))
     data = Interactions(bare, pd.Index(range(60)), pd.Index(range(12)))
     scores = Recommender(EDLAE(l2=5.0, rank=rank, omega=omega)).fit(data, run=CPU).score(bare)
@@ -274,7 +274,7 @@ def test_an_item_that_nobody_has_scores_zero(rank: int, omega: float) -> None:
 
 
 @pytest.mark.parametrize("rank", [0, 2])
-def test_items_that_are_always_touched_together_need_a_penalty_or_dropout(rank: int) -> None:
+def test_items_that_always_occur_together_need_a_penalty_or_dropout(rank: int) -> None:
     twins = csr_matrix(np.array([[1, 1, 0], [1, 1, 1], [0, 0, 1]], np.float32))
     with pytest.raises(TrainingError, match=r"l2 = 0\.0 is too small to invert the items' Gram matrix; raise it"):
         learnt(twins, l2=0.0, dropout=0.0, rank=rank)
@@ -282,7 +282,7 @@ def test_items_that_are_always_touched_together_need_a_penalty_or_dropout(rank: 
     assert all(tensor.isfinite().all() for tensor in network.state_dict().values())
 
 
-def test_memory_is_one_matrix_of_all_pairs_and_what_has_the_rank() -> None:
+def test_memory_is_one_matrix_of_all_pairs_and_the_factors() -> None:
     shape = Shape(29_858, 40_981)
     assert EDLAE().memory(shape) == EASE().memory(shape) == 12 * 40_981**2
     assert EDLAE(dtype="float32").memory(shape) == 4 * 40_981**2

@@ -51,18 +51,18 @@ def slow_loss(vectors: Tensor, x: Tensor, *, relu: bool) -> Tensor:
 @every_loss
 def test_the_loss_and_its_gradient_are_those_of_the_paper(relu: bool) -> None:
     network = made(relu=relu)
-    found = network.loss(ROWS, step())
-    torch.autograd.backward(found.total)
+    loss = network.loss(ROWS, step())
+    torch.autograd.backward(loss.total)
     leaf = network.vectors.detach().double().requires_grad_()
     expected = slow_loss(leaf, dense64(ROWS), relu=relu)
     torch.autograd.backward(expected)
-    assert found.total.item() == pytest.approx(expected.item(), rel=1e-5)
-    assert found.parts.keys() == {"error"}
-    gradient, wanted = network.vectors.grad, leaf.grad
+    assert loss.total.item() == pytest.approx(expected.item(), rel=1e-5)
+    assert loss.parts.keys() == {"error"}
+    gradient, expected_gradient = network.vectors.grad, leaf.grad
     assert gradient is not None
-    assert wanted is not None
-    assert wanted.abs().max() > 1e-2
-    torch.testing.assert_close(gradient.double(), wanted, rtol=1e-4, atol=1e-6)
+    assert expected_gradient is not None
+    assert expected_gradient.abs().max() > 1e-2
+    torch.testing.assert_close(gradient.double(), expected_gradient, rtol=1e-4, atol=1e-6)
 
 
 def test_negative_outputs_matter_to_the_loss_unless_they_are_cut_off() -> None:
@@ -88,14 +88,14 @@ def test_scores_are_the_dense_formula_block_by_block(relu: bool) -> None:
     expected = slow_output(network.vectors.detach().double(), dense64(ROWS)).numpy()
     assert (expected < 0).any()
     np.testing.assert_allclose(network(ROWS).detach().numpy(), expected, rtol=1e-4, atol=1e-5)
-    some = DATA[np.flatnonzero(DATA.getnnz(axis=1))]
-    blocks = list(score_blocks(network, some, torch.zeros(9), cells=4 * some.shape[0]))
+    full = DATA[np.flatnonzero(DATA.getnnz(axis=1))]
+    blocks = list(score_blocks(network, full, torch.zeros(9), cells=4 * full.shape[0]))
     assert [block for block, _ in blocks] == [slice(0, 4), slice(4, 8), slice(8, 9)]
-    found = np.concatenate([values.numpy() for _, values in blocks], axis=1)
-    np.testing.assert_allclose(found, expected[DATA.getnnz(axis=1) > 0], rtol=1e-4, atol=1e-5)
+    actual = np.concatenate([values.numpy() for _, values in blocks], axis=1)
+    np.testing.assert_allclose(actual, expected[DATA.getnnz(axis=1) > 0], rtol=1e-4, atol=1e-5)
 
 
-def test_no_item_says_anything_of_itself() -> None:
+def test_no_item_predicts_itself() -> None:
     alone = rows_of(csr_matrix(3 * np.eye(9, dtype=np.float32)))
     scores = made()(alone).detach()
     np.testing.assert_allclose(scores.diagonal(), 0, atol=1e-6)
@@ -105,9 +105,9 @@ def test_no_item_says_anything_of_itself() -> None:
 
 def test_f06_scores_are_those_of_the_code_at_any_time() -> None:
     network = made().train()
-    first = network(ROWS)
-    assert torch.equal(network(ROWS), first)
-    assert torch.equal(network.eval()(ROWS), first)
+    scores = network(ROWS)
+    assert torch.equal(network(ROWS), scores)
+    assert torch.equal(network.eval()(ROWS), scores)
 
 
 def test_the_vectors_of_items_have_length_one() -> None:
@@ -170,5 +170,5 @@ def test_an_epoch_is_that_of_nadam_on_the_same_batches() -> None:
 
 def test_training_makes_the_loss_smaller() -> None:
     model = Recommender(ELSA(latent=8, lr=0.01, batch_size=16)).fit(training_data(), run=CPU)
-    losses = [one["error"] for one in model.history]
+    losses = [measured["error"] for measured in model.history]
     assert losses[-1] < 0.6 * losses[0]

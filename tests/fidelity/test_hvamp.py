@@ -35,15 +35,17 @@ def step_at(update: int = 0, seed: int = 4) -> Step:
     return Step(update, TOTAL, torch.Generator().manual_seed(seed))
 
 
-def number(part: Tensor | float) -> float:
-    return part.item() if isinstance(part, Tensor) else part
+def number(value: Tensor | float) -> float:
+    return value.item() if isinstance(value, Tensor) else value
 
 
 class Slow:
     """The model written out densely in float64, with the same random draws in order."""
 
     def __init__(self, network: HVampNetwork) -> None:
-        self.leaves = {name: one.detach().double().requires_grad_() for name, one in network.named_parameters()}
+        self.leaves = {
+            name: parameter.detach().double().requires_grad_() for name, parameter in network.named_parameters()
+        }
 
     def linear(self, name: str, x: Tensor, *, transposed: bool = False) -> Tensor:
         weight = self.leaves[f"{name}.weight"]
@@ -60,15 +62,15 @@ class Slow:
         return self.normal("z2_of_x.2", self.gated("z2_of_x.1", self.gated("z2_of_x.0", x, transposed=True)))
 
     def q_z1(self, x: Tensor, z2: Tensor) -> Normal:
-        both = torch.cat([self.gated("z1_of_x", x, transposed=True), self.gated("z1_of_z2", z2)], dim=1)
-        return self.normal("z1_of_both.1", self.gated("z1_of_both.0", both))
+        hidden = torch.cat([self.gated("z1_of_x", x, transposed=True), self.gated("z1_of_z2", z2)], dim=1)
+        return self.normal("z1_of_both.1", self.gated("z1_of_both.0", hidden))
 
     def p_z1(self, z2: Tensor) -> Normal:
         return self.normal("z1_prior.2", self.gated("z1_prior.1", self.gated("z1_prior.0", z2)))
 
     def p_x(self, z1: Tensor, z2: Tensor) -> Tensor:
-        both = torch.cat([self.gated("x_of_z1", z1), self.gated("x_of_z2", z2)], dim=1)
-        return self.linear("output", self.gated("x_of_both", both))
+        hidden = torch.cat([self.gated("x_of_z1", z1), self.gated("x_of_z2", z2)], dim=1)
+        return self.linear("output", self.gated("x_of_both", hidden))
 
 
 def sample(distribution: Normal, generator: torch.Generator) -> Tensor:
@@ -88,7 +90,7 @@ def log_vamp(z: Tensor, components: Normal) -> Tensor:
         torch.stack([log_density(row[None], (m[None], v[None]))[0] for m, v in zip(means, log_variances, strict=True)])
         for row in z
     ]
-    return torch.stack([torch.logsumexp(one, dim=0) - math.log(len(means)) for one in densities])
+    return torch.stack([torch.logsumexp(of_row, dim=0) - math.log(len(means)) for of_row in densities])
 
 
 @pytest.fixture
@@ -144,9 +146,9 @@ def test_the_loss_and_its_gradients_are_the_authors(likelihood: str, dropout: fl
 
 def test_the_pseudo_inputs_are_cut_to_0_and_1_but_not_normalised() -> None:
     network, read = network_of(dropout=0.0), list[Any]()
-    network.z2_of_x.register_forward_pre_hook(lambda _, given: read.append(given[0]))
+    network.z2_of_x.register_forward_pre_hook(lambda _, args: read.append(args[0]))
     network.loss(rows_of(matrix(5, WIDTH)), step_at())
-    (pseudo,) = [one for one in read if isinstance(one, Tensor)]
+    (pseudo,) = [x for x in read if isinstance(x, Tensor)]
     assert torch.equal(pseudo, network.pseudo_inputs.clamp(0, 1))
     assert {0.0, 1.0} < set(pseudo.flatten().tolist())
     assert (pseudo.norm(dim=1) > 1.5).all()
@@ -154,23 +156,23 @@ def test_the_pseudo_inputs_are_cut_to_0_and_1_but_not_normalised() -> None:
 
 def test_the_pseudo_inputs_lose_entries_like_rows_in_training() -> None:
     network, read = network_of(dropout=0.75, pseudo_inputs=400), list[Any]()
-    network.z2_of_x.register_forward_pre_hook(lambda _, given: read.append(given[0]))
+    network.z2_of_x.register_forward_pre_hook(lambda _, args: read.append(args[0]))
     network.loss(rows_of(matrix(5, WIDTH)), step_at())
-    (pseudo,) = [one for one in read if isinstance(one, Tensor)]
-    whole = network.pseudo_inputs.clamp(0, 1)
-    kept = pseudo[whole > 0] > 0
-    assert kept.float().mean().item() == pytest.approx(0.25, abs=0.03)
-    torch.testing.assert_close(pseudo[pseudo > 0], 4 * whole[pseudo > 0])
+    (pseudo,) = [x for x in read if isinstance(x, Tensor)]
+    complete = network.pseudo_inputs.clamp(0, 1)
+    present = pseudo[complete > 0] > 0
+    assert present.float().mean().item() == pytest.approx(0.25, abs=0.03)
+    torch.testing.assert_close(pseudo[pseudo > 0], 4 * complete[pseudo > 0])
 
 
 def test_the_prior_of_rows_as_pseudo_inputs_is_the_mean_of_their_posteriors() -> None:
     """With the training rows as pseudo-inputs, the prior is the aggregated posterior."""
-    given = matrix(6, WIDTH, kind="ones")
+    interactions = matrix(6, WIDTH, kind="ones")
     network = network_of(dropout=0.0, pseudo_inputs=6).eval()
     with torch.no_grad():
-        network.pseudo_inputs.copy_(torch.from_numpy(given.toarray()))
+        network.pseudo_inputs.copy_(torch.from_numpy(interactions.toarray()))
         means, log_variances = network._components(torch.Generator())
-        expected_means, expected_log_variances = network.z2_of_x(rows_of(given))
+        expected_means, expected_log_variances = network.z2_of_x(rows_of(interactions))
     torch.testing.assert_close(means, expected_means)
     torch.testing.assert_close(log_variances, expected_log_variances)
 
@@ -200,9 +202,7 @@ def test_f01_noise_has_unit_deviation(rows: Rows) -> None:
     """With means 0 and log-variances 0, what the decoder reads is standard normal, and the two codes differ."""
     network, codes = network_of(latent=500), dict[str, Tensor]()
     for name in ("x_of_z1", "x_of_z2"):
-        network.get_submodule(name).register_forward_pre_hook(
-            lambda _, given, name=name: codes.update({name: given[0]})
-        )
+        network.get_submodule(name).register_forward_pre_hook(lambda _, args, name=name: codes.update({name: args[0]}))
     with torch.no_grad():
         for name, parameter in network.named_parameters():
             if ".mean." in name or ".log_variance." in name:
@@ -211,19 +211,19 @@ def test_f01_noise_has_unit_deviation(rows: Rows) -> None:
     for code in codes.values():
         assert code.std().item() == pytest.approx(1, abs=0.04)
         assert code.mean().item() == pytest.approx(0, abs=0.06)
-    both = torch.stack([codes["x_of_z1"].flatten(), codes["x_of_z2"].flatten()])
-    assert abs(torch.corrcoef(both)[0, 1].item()) < 0.06
+    flat = torch.stack([codes["x_of_z1"].flatten(), codes["x_of_z2"].flatten()])
+    assert abs(torch.corrcoef(flat)[0, 1].item()) < 0.06
 
 
 def test_the_two_encoders_read_with_two_masks(rows: Rows) -> None:
     network, read = network_of(), list[Rows]()
     for module in (network.z2_of_x[0], network.z1_of_x):
-        module.register_forward_pre_hook(lambda _, given: read.append(given[0]) if isinstance(given[0], Rows) else None)
+        module.register_forward_pre_hook(lambda _, args: read.append(args[0]) if isinstance(args[0], Rows) else None)
     network.loss(rows, step_at())
-    first, second = (one.values > 0 for one in read)
-    whole = rows.normalised().values
-    for one in read:
-        torch.testing.assert_close(one.values[one.values > 0], 2 * whole[one.values > 0])
+    first, second = (x.values > 0 for x in read)
+    values = rows.normalised().values
+    for x in read:
+        torch.testing.assert_close(x.values[x.values > 0], 2 * values[x.values > 0])
     assert (first & ~second).any()
     assert (second & ~first).any()
 
@@ -249,7 +249,7 @@ def test_the_defaults_and_the_shapes_are_the_authors() -> None:
     assert (spec.latent, spec.width, spec.pseudo_inputs, spec.dropout) == (200, 600, 1000, 0.5)
     assert (spec.likelihood, spec.beta, spec.anneal * spec.epochs) == ("bernoulli", 0.3, 100)
     assert (spec.optimizer, spec.lr, spec.batch_size, spec.epochs) == ("adam_norm_grad", 5e-4, 200, 400)
-    shapes = [tuple(one.shape) for one in spec.build(Shape(1000, 70)).parameters() if one.ndim > 1]
+    shapes = [tuple(parameter.shape) for parameter in spec.build(Shape(1000, 70)).parameters() if parameter.ndim > 1]
     gated = [(70, 600), (600, 600), (70, 600), (600, 200), (600, 1200)]  # q(z₂ | x), q(z₁ | x, z₂)
     gated += [(600, 200), (600, 600), (600, 200), (600, 200), (600, 1200)]  # p(z₁ | z₂), p(x | z₁, z₂)
     assert sorted(shapes) == sorted([*2 * gated, *6 * [(200, 600)], (70, 600), (1000, 70)])
@@ -288,13 +288,13 @@ def test_every_tensor_moves_as_if_its_gradient_had_length_1(rows: Rows) -> None:
             if parameter.grad is not None:
                 parameter.grad /= parameter.grad.norm().clamp_min(1e-30)
         optimizer.step()
-    for (name, found), expected in zip(network.named_parameters(), twin.parameters(), strict=True):
-        torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-5, msg=name)
+    for (name, actual), expected in zip(network.named_parameters(), twin.parameters(), strict=True):
+        torch.testing.assert_close(actual, expected, rtol=1e-4, atol=1e-5, msg=name)
 
 
 def test_all_of_it_learns(rows: Rows) -> None:
     network = network_of(epochs=3, batch_size=4)
-    before = {name: one.detach().clone() for name, one in network.named_parameters()}
+    before = {name: parameter.detach().clone() for name, parameter in network.named_parameters()}
     network.learn(rows, Run(device="cpu"))
     for name, parameter in network.named_parameters():
         assert isinstance(parameter, nn.Parameter)

@@ -49,9 +49,9 @@ SPECS = [
 def test_knn_adds_up_the_largest_similarities(spec: ItemKNN, k: int) -> None:
     spec = ItemKNN(weighting=spec.weighting, neighbors=k, k1=spec.k1, b=spec.b)
     expected = UNKNOWN.toarray() @ _largest(_similarities(DATA, spec), k)
-    found = scores(learnt(spec), UNKNOWN)
+    actual = scores(learnt(spec), UNKNOWN)
     assert (expected > 0).any()
-    np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(actual, expected, rtol=1e-5, atol=1e-6)
 
 
 @pytest.mark.parametrize("weighting", ["cosine", "tfidf", "bm25"])
@@ -60,12 +60,12 @@ def test_knn_scores_unseen_items_like_implicit(weighting: str) -> None:
     """The K of implicit counts the item itself, which is its own nearest neighbour; ours does not."""
     from implicit import nearest_neighbours as implicit
 
-    made = {
+    recommenders = {
         "cosine": implicit.CosineRecommender(K=6, num_threads=1),
         "tfidf": implicit.TFIDFRecommender(K=6, num_threads=1),
         "bm25": implicit.BM25Recommender(K=6, K1=1.2, B=0.75, num_threads=1),
     }
-    theirs = made[weighting]
+    theirs = recommenders[weighting]
     theirs.fit(DATA, show_progress=False)
     assert (np.diff(theirs.similarity.toarray()[:-1].argmax(axis=1)) == 1).all()
     table = scores(learnt(ItemKNN(weighting=weighting, neighbors=5)), UNKNOWN)  # type: ignore[arg-type]

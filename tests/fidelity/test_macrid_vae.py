@@ -37,8 +37,8 @@ def step_at(update: int, total: int = UPDATES, seed: int = 4) -> Step:
     return Step(update, total, torch.Generator().manual_seed(seed))
 
 
-def number(part: Tensor | float) -> float:
-    return part.item() if isinstance(part, Tensor) else part
+def number(value: Tensor | float) -> float:
+    return value.item() if isinstance(value, Tensor) else value
 
 
 @pytest.fixture
@@ -57,11 +57,14 @@ class Slow:
     def logits(self) -> Tensor:
         """Return s_ik = cos(h_i, m_k) / τ."""
         h, m = self.weights["items"], self.weights["prototypes"]
-        return torch.stack([torch.cosine_similarity(h, one.unsqueeze(0)) for one in m], dim=1) / self.spec.temperature
+        return (
+            torch.stack([torch.cosine_similarity(h, prototype.unsqueeze(0)) for prototype in m], dim=1)
+            / self.spec.temperature
+        )
 
     def gaussians(self, x: Tensor, shares: Tensor, keep: list[Tensor] | None) -> list[tuple[Tensor, Tensor]]:
         """Return μ_k and σ_k of each concept; ``keep`` holds the factors of dropout."""
-        found = []
+        pairs = []
         for k in range(self.spec.concepts):
             seen = x * shares[:, k]
             seen = seen / seen.norm(dim=1, keepdim=True).clamp_min(1e-6)
@@ -71,8 +74,8 @@ class Slow:
             for name in self.deeper:
                 code = torch.tanh(code) @ self.weights[name].T + self.weights[name.replace("weight", "bias")]
             a, b = code[:, : self.spec.latent], code[:, self.spec.latent :]
-            found.append((a / a.norm(dim=1, keepdim=True), self.spec.prior_std * torch.exp(b / 2)))
-        return found
+            pairs.append((a / a.norm(dim=1, keepdim=True), self.spec.prior_std * torch.exp(b / 2)))
+        return pairs
 
     def scores(self, codes: list[Tensor], shares: Tensor) -> Tensor:
         """Return Σ_k c_ik exp(cos(z_k, h_i) / τ)."""
@@ -99,9 +102,9 @@ def test_the_loss_and_its_gradients_are_the_formulas(
     gumbel = -torch.log(torch.empty(WIDTH, CONCEPTS).exponential_(generator=draws)).double()
     shares = torch.softmax(slow.logits() + gumbel, dim=1)
     keep = [torch.ones_like(x) for _ in range(CONCEPTS)]
-    for one in keep if dropout else []:
+    for factors in keep if dropout else []:
         drawn = torch.rand(len(rows.values), generator=draws) >= dropout
-        one[rows.row_of_entry, rows.indices] = drawn.double() / (1 - dropout)
+        factors[rows.row_of_entry, rows.indices] = drawn.double() / (1 - dropout)
     gaussians = slow.gaussians(x, shares, keep)
     noise = torch.randn(N, CONCEPTS, LATENT, generator=draws).double()
     codes = [mean + noise[:, k] * std for k, (mean, std) in enumerate(gaussians)]
@@ -133,14 +136,14 @@ def test_the_part_of_the_divergence_that_is_left_out_is_constant(rows: Rows) -> 
     network = network_of(spec_of(dropout=0.0, prior_std=0.5))
     step = step_at(0)
     draws = copy_of(step.generator)
-    found = number(network.loss(rows, step).parts["kl"])
+    actual = number(network.loss(rows, step).parts["kl"])
     gumbel = -torch.log(torch.empty(WIDTH, CONCEPTS).exponential_(generator=draws)).double()
     slow = Slow(network)
-    whole = torch.zeros(())
+    complete = torch.zeros(())
     for mean, std in slow.gaussians(dense64(rows), torch.softmax(slow.logits() + gumbel, dim=1), None):
         posterior, prior = torch.distributions.Normal(mean, std), torch.distributions.Normal(0.0, 0.5)
-        whole = whole + torch.distributions.kl_divergence(posterior, prior).sum(dim=1).mean()
-    assert whole.item() == pytest.approx(found + CONCEPTS / (2 * 0.5**2), rel=1e-5)
+        complete = complete + torch.distributions.kl_divergence(posterior, prior).sum(dim=1).mean()
+    assert complete.item() == pytest.approx(actual + CONCEPTS / (2 * 0.5**2), rel=1e-5)
 
 
 def test_a_draw_of_the_concepts_is_gumbel_softmax() -> None:
@@ -172,7 +175,7 @@ def test_two_concepts_of_equal_odds_share_uniformly() -> None:
 
 
 def test_a_lower_temperature_makes_concepts_and_scores_sharper(rows: Rows) -> None:
-    soft, sharp = (network_of(spec_of(temperature=one)) for one in (0.4, 0.1))
+    soft, sharp = (network_of(spec_of(temperature=temperature)) for temperature in (0.4, 0.1))
     with torch.no_grad():
         torch.testing.assert_close(
             4 * soft._log_shares(soft.items).diff(dim=1), sharp._log_shares(sharp.items).diff(dim=1)
@@ -186,7 +189,7 @@ def test_no_temperature_that_is_allowed_overflows(rows: Rows) -> None:
     loss = network.loss(rows, step_at(1000))
     loss.total.backward()
     assert loss.total.isfinite()
-    assert all(one.grad is not None and one.grad.isfinite().all() for one in network.parameters())
+    assert all(parameter.grad is not None and parameter.grad.isfinite().all() for parameter in network.parameters())
 
 
 def test_the_code_of_each_concept_has_length_one(rows: Rows) -> None:
@@ -211,9 +214,9 @@ def test_a_concept_reads_only_what_belongs_to_it(rows: Rows) -> None:
     """With one-hot shares the code of a concept does not change with items of other concepts."""
     network = network_of(spec_of(dropout=0.0))
     shares = nn.functional.one_hot(torch.arange(WIDTH) % CONCEPTS, CONCEPTS).float()
-    other = rows.with_values(torch.where(rows.indices % CONCEPTS == 0, rows.values, rows.values * 3 + 1))
+    changed = rows.with_values(torch.where(rows.indices % CONCEPTS == 0, rows.values, rows.values * 3 + 1))
     with torch.no_grad():
-        before, after = (network._posterior(x, shares)[0] for x in (rows, other))
+        before, after = (network._posterior(x, shares)[0] for x in (rows, changed))
     torch.testing.assert_close(before[:, 0], after[:, 0])
     assert (before[:, 1] - after[:, 1]).abs().max() > 1e-3
 
@@ -269,7 +272,7 @@ def test_f07_f12_beta_rises_with_every_update_and_stays_at_its_cap() -> None:
     network = network_of(spec_of(epochs=3, batch_size=3, beta=0.3, anneal=0.5))
     history = network.learn(rows_of(matrix(12, WIDTH)), Run(device="cpu"))
     betas = [min(0.3, 0.3 * update / 6) for update in range(12)]
-    assert [one["beta"] for one in history] == pytest.approx(
+    assert [measured["beta"] for measured in history] == pytest.approx(
         [np.mean(betas[:4]), np.mean(betas[4:8]), np.mean(betas[8:])]
     )
 
@@ -289,4 +292,4 @@ def test_users_without_history_do_no_harm_in_training() -> None:
     loss = network.loss(rows, step_at(3))
     loss.total.backward()
     assert number(loss.parts["nll"]) == 0
-    assert all(one.grad is not None and one.grad.isfinite().all() for one in network.parameters())
+    assert all(parameter.grad is not None and parameter.grad.isfinite().all() for parameter in network.parameters())

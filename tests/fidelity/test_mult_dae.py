@@ -114,11 +114,11 @@ def test_f02_f10_l2_is_applied() -> None:
 def test_f05_the_input_is_normalised_before_it_is_dropped(rows: Rows) -> None:
     network = network_of(MultDAE(latent=4)).train()
     inputs: list[Rows] = []
-    network.encoder.register_forward_pre_hook(lambda _, given: inputs.append(given[0]))
+    network.encoder.register_forward_pre_hook(lambda _, args: inputs.append(args[0]))
     network.loss(rows, Step(0, 10, torch.Generator().manual_seed(4)))
-    whole, values = rows.normalised().values, inputs[0].values
+    normalised, values = rows.normalised().values, inputs[0].values
     assert 0 < (values == 0).sum() < len(values)
-    torch.testing.assert_close(values[values != 0], 2 * whole[values != 0])
+    torch.testing.assert_close(values[values != 0], 2 * normalised[values != 0])
 
 
 def test_f06_f15_scores_have_no_dropout_and_are_equal_from_call_to_call(rows: Rows) -> None:

@@ -42,8 +42,8 @@ def step_at(update: int, total: int = PAPERS_UPDATES, seed: int = 4) -> Step:
     return Step(update, total, torch.Generator().manual_seed(seed))
 
 
-def number(part: Tensor | float) -> float:
-    return part.item() if isinstance(part, Tensor) else part
+def number(value: Tensor | float) -> float:
+    return value.item() if isinstance(value, Tensor) else value
 
 
 @pytest.fixture
@@ -91,7 +91,7 @@ def test_f01_noise_has_unit_deviation(rows: Rows) -> None:
     """With mean 0 and log-variance 0, what the decoder reads is standard normal."""
     network = network_of(MultVAE(latent=500, hidden=(3,))).train()
     codes: list[Tensor] = []
-    network.decoder.hidden.register_forward_pre_hook(lambda _, given: codes.append(given[0]))
+    network.decoder.hidden.register_forward_pre_hook(lambda _, args: codes.append(args[0]))
     with torch.no_grad():
         for parameter in network.encoder.parameters():
             parameter.zero_()
@@ -142,12 +142,12 @@ def test_f05_the_input_is_normalised_before_it_is_dropped(rows: Rows) -> None:
     """If it were normalised after dropout, a row would keep its length whatever is dropped."""
     network = network_of(MultVAE(latent=4, hidden=(6,))).train()
     inputs: list[Rows] = []
-    network.encoder.register_forward_pre_hook(lambda _, given: inputs.append(given[0]))
+    network.encoder.register_forward_pre_hook(lambda _, args: inputs.append(args[0]))
     network.loss(rows, step_at(0))
-    whole = rows.normalised().values
+    normalised = rows.normalised().values
     values = inputs[0].values
     assert 0 < (values == 0).sum() < len(values)
-    torch.testing.assert_close(values[values != 0], 2 * whole[values != 0])
+    torch.testing.assert_close(values[values != 0], 2 * normalised[values != 0])
 
 
 def test_f05_f15_beta_anneals_by_default_and_weighs_the_kl(rows: Rows) -> None:
@@ -170,36 +170,36 @@ def test_f12_beta_rises_with_every_update_not_with_every_epoch() -> None:
     network = network_of(MultVAE(latent=4, hidden=(6,), epochs=3, batch_size=3, beta=0.2, anneal=0.75))
     history = network.learn(rows, Run(device="cpu"))
     betas = [min(0.2, 0.2 * update / 9) for update in range(12)]
-    assert [one["beta"] for one in history] == pytest.approx(
+    assert [measured["beta"] for measured in history] == pytest.approx(
         [np.mean(betas[:4]), np.mean(betas[4:8]), np.mean(betas[8:])]
     )
 
 
 def test_f06_f10_f15_scores_are_the_mean_codes_without_noise_or_dropout(rows: Rows) -> None:
     """Scores are equal from call to call, also of a network in training mode."""
-    given = matrix(12, WIDTH)
+    histories = matrix(12, WIDTH)
     network = network_of(MultVAE(latent=4, hidden=(6,))).train()
     slow, x = SlowNetwork(network.encoder, network.decoder), dense64(rows)
     expected = slow.decoded(slow.encoded(on_the_sphere(x))[:, :4]).detach().float()
     popularity = torch.arange(WIDTH).float()
     expected[rows.lengths == 0] = popularity
     for _ in range(3):
-        ((_, scores),) = score_blocks(network.train(), given, popularity)
+        ((_, scores),) = score_blocks(network.train(), histories, popularity)
         torch.testing.assert_close(scores, expected, rtol=1e-5, atol=1e-6)
     with torch.no_grad():
         assert torch.equal(network.train()(rows), network.eval()(rows))
 
 
 def test_f06_f15_scores_do_not_depend_on_the_size_of_the_batch() -> None:
-    given = matrix(300, WIDTH)
+    histories = matrix(300, WIDTH)
     network = network_of(MultVAE(latent=4, hidden=(6,)))
     popularity = torch.arange(WIDTH).float()
-    ((_, whole),) = score_blocks(network, given, popularity)
+    ((_, at_once),) = score_blocks(network, histories, popularity)
     for size in (1, 7, 100):
-        parts = [
-            next(score_blocks(network, given[start : start + size], popularity))[1] for start in range(0, 300, size)
+        batches = [
+            next(score_blocks(network, histories[start : start + size], popularity))[1] for start in range(0, 300, size)
         ]
-        torch.testing.assert_close(torch.cat(parts), whole, rtol=1e-5, atol=1e-6)
+        torch.testing.assert_close(torch.cat(batches), at_once, rtol=1e-5, atol=1e-6)
 
 
 def test_the_length_of_a_history_does_not_matter_only_its_direction(rows: Rows) -> None:

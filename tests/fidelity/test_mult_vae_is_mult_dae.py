@@ -40,8 +40,8 @@ def test_mult_vae_without_kl_and_noise_is_mult_dae(monkeypatch: pytest.MonkeyPat
     assert noisy.item() != pytest.approx(losses[1].item(), rel=1e-4)
     for loss in losses:
         loss.backward()
-    expected, found = dae.encoder.input.weight.grad, vae.encoder.input.weight.grad
-    torch.testing.assert_close(found[:, :LATENT], expected, rtol=1e-4, atol=1e-6)
-    assert not found[:, LATENT:].any()
+    expected, actual = dae.encoder.input.weight.grad, vae.encoder.input.weight.grad
+    torch.testing.assert_close(actual[:, :LATENT], expected, rtol=1e-4, atol=1e-6)
+    assert not actual[:, LATENT:].any()
     torch.testing.assert_close(vae.decoder.output.weight.grad, dae.decoder.output.weight.grad, rtol=1e-4, atol=1e-6)
     torch.testing.assert_close(vae(rows), dae(rows), rtol=1e-4, atol=1e-6)

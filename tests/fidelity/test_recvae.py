@@ -36,7 +36,7 @@ def network_of(width: int = WIDTH, **chosen: Any) -> RecVAENetwork:
 def watch_codes(network: RecVAENetwork, codes: list[Tensor]) -> None:
     """Record the codes that the loss of the output layer reads."""
     nll = network.decoder.nll
-    network.decoder.nll = lambda z, *others: codes.append(z) or nll(z, *others)  # type: ignore[method-assign, func-returns-value]
+    network.decoder.nll = lambda z, *args: codes.append(z) or nll(z, *args)  # type: ignore[method-assign, func-returns-value]
 
 
 def move(network: RecVAENetwork) -> None:
@@ -50,8 +50,8 @@ def move(network: RecVAENetwork) -> None:
 def ready(network: RecVAENetwork, rows: Rows, epoch: int) -> RecVAENetwork:
     """Begin an epoch as training does, with all training rows at hand."""
     network._rows = rows
-    for one in range(1, epoch + 1):
-        network.begin_epoch(one)
+    for past_epoch in range(1, epoch + 1):
+        network.begin_epoch(past_epoch)
     return network
 
 
@@ -59,12 +59,12 @@ def step_at(update: int = 0, seed: int = 4) -> Step:
     return Step(update, 100, torch.Generator().manual_seed(seed))
 
 
-def number(part: Tensor | float) -> float:
-    return part.item() if isinstance(part, Tensor) else part
+def number(value: Tensor | float) -> float:
+    return value.item() if isinstance(value, Tensor) else value
 
 
 def leaves_of(module: nn.Module) -> Leaves:
-    return {name: one.detach().double().requires_grad_() for name, one in module.named_parameters()}
+    return {name: parameter.detach().double().requires_grad_() for name, parameter in module.named_parameters()}
 
 
 def slow_encoder(leaves: Leaves, x: Tensor, layers: int, eps: float) -> tuple[Tensor, Tensor]:
@@ -177,7 +177,7 @@ def test_only_the_pass_that_trains_the_encoder_runs_it_and_once(epoch: int, runs
     """Neither the old posterior nor the codes of a decoder pass are computed again for each update."""
     network, codes, calls = network_of(), list[Tensor](), list[Any]()
     ready(network, rows, epoch)
-    network.encoder.register_forward_pre_hook(lambda _, given: calls.append(given[0]))
+    network.encoder.register_forward_pre_hook(lambda _, args: calls.append(args[0]))
     watch_codes(network, codes)
     network.loss(rows, step_at())
     assert len(calls) == runs
@@ -192,9 +192,9 @@ def test_the_composite_prior_is_a_mixture_in_each_dimension() -> None:
         + 3 / 4 * norm.pdf(z, mean, np.exp(log_variance / 2))
         + 1 / 10 * norm.pdf(z, 0, np.exp(10 / 2))
     )
-    found = composite_prior(*(torch.from_numpy(one).float() for one in (z, mean, log_variance)))
-    assert found.shape == (20, LATENT)
-    np.testing.assert_allclose(found.numpy(), expected, rtol=1e-4, atol=1e-5)
+    actual = composite_prior(*(torch.from_numpy(values).float() for values in (z, mean, log_variance)))
+    assert actual.shape == (20, LATENT)
+    np.testing.assert_allclose(actual.numpy(), expected, rtol=1e-4, atol=1e-5)
 
 
 def test_the_composite_prior_of_a_code_far_off_is_finite() -> None:
@@ -203,7 +203,7 @@ def test_the_composite_prior_of_a_code_far_off_is_finite() -> None:
     assert density.item() == pytest.approx(math.log(0.1) + norm.logpdf(1e4, 0, math.exp(5)), rel=1e-5)
 
 
-def test_the_kl_of_each_user_is_weighed_with_the_sum_of_his_row(rows: Rows) -> None:
+def test_the_kl_of_each_user_is_weighted_with_the_sum_of_the_row(rows: Rows) -> None:
     network = network_of(gamma=0.02)
     ready(network, rows, ENCODER_PASS)
     sums = set()
@@ -235,16 +235,16 @@ def test_encoder_and_decoder_learn_in_turn(encoder_epochs: int, decoder_epochs: 
         assert ("kl" in history[epoch - 1]) == of_encoder
 
 
-def test_the_old_posterior_is_what_the_encoder_said_of_whole_rows_at_the_last_change_of_turns(rows: Rows) -> None:
+def test_the_old_posterior_is_the_encoders_of_rows_without_dropout_at_the_last_change_of_turns(rows: Rows) -> None:
     network = network_of(dropout=0.9)
     network._rows = rows
     expected = torch.empty(0)
     for epoch in range(1, 10):
         network.begin_epoch(epoch)
         if epoch in (1, 4, 8):
-            said = slow_encoder(leaves_of(network.encoder), on_the_sphere(dense64(rows)), 5, 1e-5)
-            assert not torch.equal(torch.cat(said, dim=1), expected)
-            expected = torch.cat(said, dim=1)
+            posterior = slow_encoder(leaves_of(network.encoder), on_the_sphere(dense64(rows)), 5, 1e-5)
+            assert not torch.equal(torch.cat(posterior, dim=1), expected)
+            expected = torch.cat(posterior, dim=1)
         assert not network._old.requires_grad
         torch.testing.assert_close(network._old.double(), expected, rtol=1e-4, atol=1e-5)
         network.loss(rows, step_at())
@@ -281,8 +281,8 @@ def test_one_optimizer_is_the_papers_two(rows: Rows) -> None:
                 optimizer.zero_grad()
                 torch.autograd.backward(twin.loss(rows.take(positions), Step(0, 1, generator)).total)
                 optimizer.step()
-    for (name, found), expected in zip(network.named_parameters(), twin.parameters(), strict=True):
-        torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-6, msg=name)
+    for (name, actual), expected in zip(network.named_parameters(), twin.parameters(), strict=True):
+        torch.testing.assert_close(actual, expected, rtol=1e-4, atol=1e-6, msg=name)
 
 
 @pytest.mark.parametrize("epoch", [ENCODER_PASS, DECODER_PASS])
@@ -312,14 +312,14 @@ def test_f06_scoring_is_deterministic_and_from_the_mean_of_the_whole_row(rows: R
     torch.testing.assert_close(network.decode(codes, slice(3, 9)), scores[:, 3:9])
 
 
-def test_f06_what_is_read_is_on_the_unit_sphere_before_entries_are_dropped(rows: Rows) -> None:
+def test_f06_inputs_have_length_1_before_entries_are_dropped(rows: Rows) -> None:
     network, inputs = network_of(), list[Rows]()
     ready(network, rows, ENCODER_PASS)
-    network.encoder.register_forward_pre_hook(lambda _, given: inputs.append(given[0]))
+    network.encoder.register_forward_pre_hook(lambda _, args: inputs.append(args[0]))
     network.loss(rows, step_at())
-    whole, values = rows.normalised().values, inputs[0].values
+    normalised, values = rows.normalised().values, inputs[0].values
     assert 0 < (values == 0).sum() < len(values)
-    torch.testing.assert_close(values[values != 0], 2 * whole[values != 0])
+    torch.testing.assert_close(values[values != 0], 2 * normalised[values != 0])
 
 
 def test_the_defaults_and_the_shapes_are_the_papers() -> None:
@@ -327,7 +327,7 @@ def test_the_defaults_and_the_shapes_are_the_papers() -> None:
     assert (spec.width, spec.layers, spec.latent, spec.dropout, spec.ln_eps) == (600, 5, 200, 0.5, 1e-5)
     assert (spec.encoder_epochs, spec.decoder_epochs, spec.epochs / 4) == (3, 1, 50)
     assert (spec.lr, spec.batch_size, spec.gamma, spec.l2, spec.optimizer) == (5e-4, 500, 0.005, 0, "adam")
-    shapes = [tuple(one.shape) for one in spec.build(Shape(1000, 70)).parameters() if one.ndim > 1]
+    shapes = [tuple(parameter.shape) for parameter in spec.build(Shape(1000, 70)).parameters() if parameter.ndim > 1]
     assert sorted(shapes) == sorted([(70, 600), *4 * [(600, 600)], (400, 600), (70, 200)])
 
 

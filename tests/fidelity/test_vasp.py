@@ -38,8 +38,8 @@ def step_at(update: int = 0, seed: int = 4) -> Step:
     return Step(update, 100, torch.Generator().manual_seed(seed))
 
 
-def number(part: Tensor | float) -> float:
-    return part.item() if isinstance(part, Tensor) else part
+def number(value: Tensor | float) -> float:
+    return value.item() if isinstance(value, Tensor) else value
 
 
 @pytest.fixture
@@ -55,20 +55,23 @@ class Slow:
 
     def summed(self, name: str, x: Tensor, layers: int) -> Tensor:
         """Apply h_k = LN(swish(W_k h_{k−1} + b_k + h_1 + … + h_{k−1})), with 1e-3 in the normalisation."""
-        before: list[Tensor] = []
-        first = self.w[f"{name}.input.weight"]
+        layers_before: list[Tensor] = []
+        input_weight = self.w[f"{name}.input.weight"]
         for k in range(layers):
             if k == 0:
-                a = x @ (first if name.startswith("encoder") else first.T) + self.w[f"{name}.input.bias"]
+                a = x @ (input_weight if name.startswith("encoder") else input_weight.T) + self.w[f"{name}.input.bias"]
             else:
-                a = before[-1] @ self.w[f"{name}.deeper.{k - 1}.weight"].T + self.w[f"{name}.deeper.{k - 1}.bias"]
-                for one in before:
-                    a = a + one
+                a = (
+                    layers_before[-1] @ self.w[f"{name}.deeper.{k - 1}.weight"].T
+                    + self.w[f"{name}.deeper.{k - 1}.bias"]
+                )
+                for earlier in layers_before:
+                    a = a + earlier
             swish = a * torch.sigmoid(a)
             centred = swish - swish.mean(dim=1, keepdim=True)
             scaled = centred / torch.sqrt(centred.square().mean(dim=1, keepdim=True) + 1e-3)
-            before.append(scaled * self.w[f"{name}.norms.{k}.weight"] + self.w[f"{name}.norms.{k}.bias"])
-        return before[-1]
+            layers_before.append(scaled * self.w[f"{name}.norms.{k}.weight"] + self.w[f"{name}.norms.{k}.bias"])
+        return layers_before[-1]
 
     def gaussian(self, x: Tensor) -> tuple[Tensor, Tensor]:
         output = self.summed("encoder.0", x, 3) @ self.w["encoder.1.weight"].T + self.w["encoder.1.bias"]
@@ -89,7 +92,7 @@ def test_the_loss_and_its_gradients_are_the_formulas(alpha: float, gamma: float,
     loss.total.backward()
 
     slow = Slow(network)
-    seen, hidden = (dense64(one) for one in halves(rows, draws))
+    seen, hidden = (dense64(half) for half in halves(rows, draws))
     mean, log_variance = slow.gaussian(seen)
     z = mean + torch.randn(2 * N, LATENT, generator=draws).double() * torch.exp(log_variance / 2)
     p = slow.probabilities(seen, z)
@@ -124,8 +127,8 @@ def test_f10_the_divergence_is_the_authors_mean_over_the_code(rows: Rows) -> Non
 @pytest.mark.parametrize("seed", range(3))
 def test_the_halves_part_each_history_and_swap_their_roles(seed: int) -> None:
     lengths = [0, 1, 2, 3, 8, 9, 0]
-    given = csr_matrix(np.array([[i < n for i in range(10)] for n in lengths], np.float32) * 3)
-    x = rows_of(given)
+    histories = csr_matrix(np.array([[i < n for i in range(10)] for n in lengths], np.float32) * 3)
+    x = rows_of(histories)
     seen, hidden = halves(x, torch.Generator().manual_seed(seed))
     read, predicted = dense64(seen), dense64(hidden)
     n = len(lengths)
@@ -166,7 +169,7 @@ def test_the_diagonal_is_0_from_the_start_and_after_every_update() -> None:
     assert (network.shallow - before).abs().max() > 0.01
 
 
-def test_no_item_speaks_for_itself_in_the_shallow_path(rows: Rows) -> None:
+def test_no_item_predicts_itself_in_the_shallow_path(rows: Rows) -> None:
     """The shallow path's output of an item does not change if the item itself is in the history."""
     network = network_of(spec_of())
     item = 5
@@ -181,20 +184,20 @@ def test_no_item_speaks_for_itself_in_the_shallow_path(rows: Rows) -> None:
 
 def test_f06_f10_f15_scores_are_the_log_of_the_product_at_the_mean_code(rows: Rows) -> None:
     """Scores are equal from call to call, also in training mode, and read the whole history."""
-    given = matrix(N, WIDTH)
+    histories = matrix(N, WIDTH)
     network = network_of(spec_of()).train()
     slow, x = Slow(network), (dense64(rows) > 0).double()
     expected = torch.log(slow.probabilities(x, slow.gaussian(x)[0])).detach().float()
     popularity = torch.arange(WIDTH).float()
     expected[rows.lengths == 0] = popularity
     for _ in range(3):
-        ((_, scores),) = score_blocks(network.train(), given, popularity)
+        ((_, scores),) = score_blocks(network.train(), histories, popularity)
         torch.testing.assert_close(scores, expected, rtol=1e-5, atol=1e-5)
     with torch.no_grad():
         assert torch.equal(network.train()(rows), network.eval()(rows))
 
 
-def test_a_history_says_what_was_touched_not_how_often(rows: Rows) -> None:
+def test_only_the_set_of_items_of_a_history_counts(rows: Rows) -> None:
     network = network_of(spec_of())
     with torch.no_grad():
         assert torch.equal(network(rows), network(rows.with_values(rows.values * 7)))
@@ -237,5 +240,5 @@ def test_the_architecture_and_the_loss_are_the_authors_by_default() -> None:
     assert (shapes["deep.weight"], shapes["straight.weight"]) == ((30, spec.width), (30, spec.latent))
 
 
-def test_what_the_shallow_path_needs_is_asked_for_beforehand() -> None:
+def test_memory_is_that_of_the_shallow_path() -> None:
     assert VASP().memory(Shape(10, 40_000)) == 6 * 4 * 40_000**2

@@ -33,6 +33,6 @@ FROM_FEATURES = ("cease", "content_knn")
 def small(name: str, **chosen: Any) -> Spec:
     """Return a fast version of a model; it gets no hidden layers if it has none by default."""
     cls = models.spec_class(name)
-    known = {one.name: one.default for one in describe(cls)}
-    values = {key: value for key, value in SMALL.items() if known.get(key)} | OWN.get(name, {})
-    return build(cls, {**values, **{key: value for key, value in chosen.items() if key in known}})
+    defaults = {hyper.name: hyper.default for hyper in describe(cls)}
+    values = {key: value for key, value in SMALL.items() if defaults.get(key)} | OWN.get(name, {})
+    return build(cls, {**values, **{key: value for key, value in chosen.items() if key in defaults}})

@@ -26,8 +26,8 @@ def fitted(spec: ALS = SPEC, factor: float = 1.0, **run: int) -> Recommender:
 
 
 def test_threads_do_not_change_a_bit() -> None:
-    one, two = (fitted(threads=threads).network.state_dict() for threads in (1, 2))
-    assert all(torch.equal(one[name], two[name]) for name in one)
+    single, double = (fitted(threads=threads).network.state_dict() for threads in (1, 2))
+    assert all(torch.equal(single[name], double[name]) for name in single)
 
 
 def test_f17_another_seed_gives_other_factors() -> None:
@@ -42,7 +42,7 @@ def test_the_state_holds_the_items_and_nothing_of_the_users() -> None:
     np.testing.assert_array_equal(model.score(data.matrix, users=data.users), model.score(data.matrix))
 
 
-def test_an_item_that_nobody_has_scores_0() -> None:
+def test_an_item_without_users_scores_0() -> None:
     data = training_data()
     dense = data.matrix.toarray()
     dense[:, 3] = 0
@@ -74,7 +74,9 @@ def test_factors_that_are_not_finite_are_refused() -> None:
 def test_each_iteration_is_reported() -> None:
     seen: list[Progress] = []
     Recommender(SPEC).fit(training_data(), run=Run(device="cpu", progress=seen.append))
-    assert [(one.epoch, one.epochs, one.rows, one.n_rows) for one in seen] == [(i, 10, 60, 60) for i in range(1, 11)]
+    assert [(progress.epoch, progress.epochs, progress.rows, progress.n_rows) for progress in seen] == [
+        (i, 10, 60, 60) for i in range(1, 11)
+    ]
 
 
 def test_without_implicit_an_error_names_it(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -83,7 +85,7 @@ def test_without_implicit_an_error_names_it(monkeypatch: pytest.MonkeyPatch) -> 
         fitted()
 
 
-def test_nothing_is_said_about_the_threads_of_blas() -> None:
+def test_no_warning_about_the_threads_of_blas() -> None:
     """With several BLAS threads implicit itself warns; the limit to one prevents the warning instead of hiding it."""
     code = """
 import pandas as pd

@@ -23,7 +23,7 @@ SMALL: dict[str, Any] = {
     "latent": 8, "epochs": 60, "lr": 0.03, "lr_schedule": "constant", "batch_size": 16, "l2": 1.0,
 }  # fmt: skip
 
-both = pytest.mark.parametrize("orientation", ["item", "user"])
+both_orientations = pytest.mark.parametrize("orientation", ["item", "user"])
 
 
 def fit(data: Interactions, orientation: Orientation = "item", **chosen: Any) -> Recommender:
@@ -32,8 +32,8 @@ def fit(data: Interactions, orientation: Orientation = "item", **chosen: Any) ->
 
 def rated(dense: list[list[float | None]]) -> Interactions:
     """Return the entries that are not None as ratings, with all rows and columns."""
-    known = [(u, i, r) for u, row in enumerate(dense) for i, r in enumerate(row) if r is not None]
-    user, item, rating = (np.array(column) for column in zip(*known, strict=True))
+    ratings = [(u, i, r) for u, row in enumerate(dense) for i, r in enumerate(row) if r is not None]
+    user, item, rating = (np.array(column) for column in zip(*ratings, strict=True))
     shape = len(dense), len(dense[0])
     matrix = csr_matrix((rating.astype(np.float32), (user, item)), shape=shape)
     return Interactions(matrix, pd.RangeIndex(shape[0]), pd.RangeIndex(shape[1]))
@@ -44,18 +44,18 @@ def every_pair(n: int, items: int) -> tuple[np.ndarray, np.ndarray]:
     return rows.ravel(), columns.ravel()
 
 
-@both
-def test_predicts_what_is_liked_of_known_and_of_new_users(orientation: Orientation) -> None:
+@both_orientations
+def test_predicts_the_taste_of_training_and_of_unknown_users(orientation: Orientation) -> None:
     data = training_data(rated=True)
     valid, blocks = holdout(data, rated=True), block_of(data)
     model = fit(data, orientation)
     predicted = model.predict(data.matrix, every_pair(60, 32), users=data.users).reshape(60, 32)
-    own = blocks == blocks[data.matrix.toarray().argmax(axis=1)][:, None]
-    assert np.sqrt(np.square(predicted - np.where(own, 4.5, 1.5)).mean()) < 1  # 1.3 for the mean rating of all
+    in_block = blocks == blocks[data.matrix.toarray().argmax(axis=1)][:, None]
+    assert np.sqrt(np.square(predicted - np.where(in_block, 4.5, 1.5)).mean()) < 1  # 1.3 for the mean rating of all
     new = model.predict(valid.histories, every_pair(BLOCKS, 32)).reshape(BLOCKS, 32)
-    own = blocks == np.arange(BLOCKS)[:, None]
-    assert new[own].mean() > 4
-    assert new[~own].mean() < 2
+    in_block = blocks == np.arange(BLOCKS)[:, None]
+    assert new[in_block].mean() > 4
+    assert new[~in_block].mean() < 2
     listed, _ = model.recommend(valid.histories, k=4)
     assert (blocks[listed] == np.arange(BLOCKS)[:, None]).all()
     alike, _ = model.similar(np.arange(32), k=7)
@@ -67,14 +67,14 @@ def test_item_based_knows_its_training_users_by_their_ids() -> None:
     data = training_data(rated=True)
     model = fit(data)
     pairs = every_pair(2, 32)
-    others = data.matrix[[30, 45]]
-    known = model.predict(data.matrix[:2], pairs, users=data.users[:2])
-    np.testing.assert_array_equal(model.predict(others, pairs, users=data.users[:2]), known)
-    new = model.predict(others, pairs)
-    np.testing.assert_array_equal(model.predict(others, pairs, users=pd.Index([-1, -2])), new)
-    assert np.abs(new - known).mean() > 0.5
-    mixed = model.predict(others, pairs, users=pd.Index([data.users[0], -2]))
-    np.testing.assert_allclose(mixed, np.concatenate([known[:32], new[32:]]), rtol=1e-6)
+    histories = data.matrix[[30, 45]]
+    of_training = model.predict(data.matrix[:2], pairs, users=data.users[:2])
+    np.testing.assert_array_equal(model.predict(histories, pairs, users=data.users[:2]), of_training)
+    of_unknown = model.predict(histories, pairs)
+    np.testing.assert_array_equal(model.predict(histories, pairs, users=pd.Index([-1, -2])), of_unknown)
+    assert np.abs(of_unknown - of_training).mean() > 0.5
+    mixed = model.predict(histories, pairs, users=pd.Index([data.users[0], -2]))
+    np.testing.assert_allclose(mixed, np.concatenate([of_training[:32], of_unknown[32:]]), rtol=1e-6)
 
 
 def test_user_based_reads_histories_only() -> None:
@@ -86,7 +86,7 @@ def test_user_based_reads_histories_only() -> None:
     np.testing.assert_array_equal(model.predict(data.matrix, pairs), by_id)
 
 
-@both
+@both_orientations
 def test_a_model_that_came_back_predicts_alike(orientation: Orientation, tmp_path: Path) -> None:
     data = training_data(rated=True)
     model = fit(data, orientation, epochs=5)
@@ -98,7 +98,7 @@ def test_a_model_that_came_back_predicts_alike(orientation: Orientation, tmp_pat
         np.testing.assert_array_equal(again.predict(data.matrix, pairs, users=users), expected)
 
 
-@both
+@both_orientations
 def test_predictions_stay_between_the_ratings_and_lists_are_ordered_beyond(orientation: Orientation) -> None:
     """Clipped scores would be equal where one item is liked more than another."""
     data = training_data(rated=True)
@@ -113,7 +113,7 @@ def test_predictions_stay_between_the_ratings_and_lists_are_ordered_beyond(orien
     np.testing.assert_allclose(listed, scores.clip(1, 5), rtol=1e-5)
 
 
-@both
+@both_orientations
 @pytest.mark.parametrize("default", [3.0, 2.5])
 def test_where_nothing_was_rated_the_default_is_predicted(orientation: Orientation, default: float) -> None:
     """The paper predicts 3 for users and items without training ratings."""
@@ -129,21 +129,21 @@ def test_where_nothing_was_rated_the_default_is_predicted(orientation: Orientati
     assert scores[0, 0] == default
 
 
-@both
+@both_orientations
 def test_users_and_items_without_ratings_do_not_harm_the_others(orientation: Orientation) -> None:
     full: list[list[float | None]] = [[5, 1, 4], [4, 2, 5], [1, 5, 2]]
     gaps: list[list[float | None]] = [[*row, None] for row in full] + [[None] * 4]
-    found = []
+    errors = []
     for dense in (full, gaps):
         data = rated(dense)
         model = fit(data, orientation, optimizer="lbfgs", lr=1.0, l2=0.01, latent=2, epochs=5)
         assert np.isfinite(model.score(data.matrix, users=data.users)).all()
         predicted = model.predict(data.matrix[:3], every_pair(3, 3), users=data.users[:3])
-        found.append(np.abs(predicted - np.array(full).ravel()).max())
-    assert max(found) < 0.3
+        errors.append(np.abs(predicted - np.array(full).ravel()).max())
+    assert max(errors) < 0.3
 
 
-@both
+@both_orientations
 def test_negative_ratings_and_ratings_of_0_are_ratings(orientation: Orientation) -> None:
     """Stored entries are observed, also zeros: the model learns to predict them."""
     dense: list[list[float | None]] = [[-9, 0, None, 8], [-8, None, 0, 9], [8, 0, 0, -9], [9, 0, 0, -8], [8, 0, 0, -9]]
@@ -151,18 +151,18 @@ def test_negative_ratings_and_ratings_of_0_are_ratings(orientation: Orientation)
     assert data.nnz == 18
     model = fit(data, orientation, optimizer="lbfgs", lr=1.0, l2=0.01, latent=3, epochs=5)
     predicted = model.predict(data.matrix, every_pair(5, 4), users=data.users).reshape(5, 4)
-    expected = np.array([[np.nan if one is None else one for one in row] for row in dense])
+    expected = np.array([[np.nan if rating is None else rating for rating in row] for row in dense])
     assert np.nanmax(np.abs(predicted - expected)) < 1
     assert (predicted >= -9).all()
 
 
-@both
+@both_orientations
 def test_ratings_that_do_not_differ_are_refused(orientation: Orientation) -> None:
     with pytest.raises(DataError, match="all 300 ratings are 1, so there is nothing to predict; autorec needs ratings"):
         fit(training_data(), orientation)
 
 
-@both
+@both_orientations
 @pytest.mark.parametrize(("optimizer", "lr", "epochs"), [("adam", 0.05, 200), ("rprop", 0.01, 60), ("lbfgs", 1.0, 10)])
 def test_every_optimizer_learns_from_all_rows_at_once(
     orientation: Orientation, optimizer: Literal["adam", "rprop", "lbfgs"], lr: float, epochs: int
@@ -182,14 +182,14 @@ def test_validation_keeps_the_weights_of_the_least_error() -> None:
     split = split_ratings(rated(noise.tolist()), test=0.2, valid=0.2)
     assert split.valid is not None
     model = Recommender(AutoRec(**{**SMALL, "l2": 0.0})).fit(split.train, valid=split.valid, run=CPU)
-    errors = [one["valid/rmse"] for one in model.history]
+    errors = [measured["valid/rmse"] for measured in model.history]
     assert min(errors) < errors[-1]
     pairs = split.valid.targets.nonzero()
     predicted = model.predict(split.valid.histories, pairs, users=split.valid.users)
     assert np.sqrt(np.square(predicted - split.valid.targets.data).mean()) == pytest.approx(min(errors), rel=1e-6)
 
 
-def test_what_cannot_be_chosen_is_refused() -> None:
+def test_wrong_hyper_parameters_are_refused() -> None:
     for wrong in ({"orientation": "both"}, {"activation": "relu"}, {"optimizer": "nadam"}, {"latent": 0}, {"l2": -1.0}):
         with pytest.raises(ConfigError, match=next(iter(wrong))):
             AutoRec(**wrong)  # type: ignore[arg-type]

@@ -23,8 +23,8 @@ def fitted(spec: BPR = SPEC, data: Interactions | None = None, **run: int) -> Re
 
 def test_threads_do_not_change_a_bit() -> None:
     """Several threads would race, so the model always uses one."""
-    one, two = (fitted(threads=threads).network.state_dict() for threads in (1, 2))
-    assert all(torch.equal(one[name], two[name]) for name in one)
+    single, double = (fitted(threads=threads).network.state_dict() for threads in (1, 2))
+    assert all(torch.equal(single[name], double[name]) for name in single)
 
 
 def test_f17_another_seed_gives_other_factors() -> None:
@@ -34,9 +34,9 @@ def test_f17_another_seed_gives_other_factors() -> None:
 def test_how_often_something_happened_does_not_matter() -> None:
     data = training_data()
     often = Interactions(data.matrix * 7, data.users, data.items)
-    one, seven, histories = fitted(), fitted(data=often), holdout(data).histories
-    np.testing.assert_array_equal(seven.score(histories), one.score(histories))
-    np.testing.assert_array_equal(one.score(csr_matrix(histories * 7)), one.score(histories))
+    once, repeated, histories = fitted(), fitted(data=often), holdout(data).histories
+    np.testing.assert_array_equal(repeated.score(histories), once.score(histories))
+    np.testing.assert_array_equal(once.score(csr_matrix(histories * 7)), once.score(histories))
 
 
 def test_stored_zeros_are_no_interactions() -> None:
@@ -45,8 +45,8 @@ def test_stored_zeros_are_no_interactions() -> None:
     values = np.r_[np.ones(data.nnz), 0, 0].astype(np.float32)
     with_zeros = csr_matrix((values, (rows, columns)), shape=data.shape)
     with_zeros.sum_duplicates()
-    found = fitted(data=Interactions(with_zeros, data.users, data.items))
-    assert torch.equal(found.network.item_vectors(), fitted().network.item_vectors())
+    model = fitted(data=Interactions(with_zeros, data.users, data.items))
+    assert torch.equal(model.network.item_vectors(), fitted().network.item_vectors())
 
 
 def test_the_state_holds_the_items_and_nothing_of_the_users() -> None:
@@ -64,7 +64,7 @@ def test_a_larger_penalty_on_users_brings_lists_nearer_to_each_other() -> None:
     assert spread[-1] < 0.1 * spread[0]
 
 
-def test_an_item_that_nobody_has_gets_no_factors() -> None:
+def test_an_item_without_users_gets_no_factors() -> None:
     dense = training_data().matrix.toarray()
     dense[:, 3] = 0
     data = Interactions(csr_matrix(dense), training_data().users, training_data().items)
@@ -81,7 +81,9 @@ def test_a_learning_rate_that_is_too_high_is_named() -> None:
 def test_each_iteration_is_reported() -> None:
     seen: list[Progress] = []
     Recommender(SPEC).fit(training_data(), run=Run(device="cpu", progress=seen.append))
-    assert [(one.epoch, one.epochs, one.rows) for one in seen] == [(i, 10, 60) for i in range(1, 11)]
+    assert [(progress.epoch, progress.epochs, progress.rows) for progress in seen] == [
+        (i, 10, 60) for i in range(1, 11)
+    ]
 
 
 def test_without_implicit_an_error_names_it(monkeypatch: pytest.MonkeyPatch) -> None:

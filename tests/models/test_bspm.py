@@ -23,29 +23,31 @@ def learnt(data: csr_matrix = DATA, latent: int = 6) -> BSPMNetwork:
 
 
 @pytest.mark.parametrize("latent", [6, 50])
-def test_an_item_that_nobody_has_scores_0_and_changes_no_other(latent: int) -> None:
+def test_an_item_without_users_scores_0_and_changes_no_other(latent: int) -> None:
     network, others = learnt(BARE, latent), np.delete(np.arange(14), NOBODYS)
-    found = network(rows_of(DATA)).numpy()
-    assert (found[:, NOBODYS] == 0).all()
+    scores = network(rows_of(DATA)).numpy()
+    assert (scores[:, NOBODYS] == 0).all()
     expected = learnt(csr_matrix(BARE[:, others]), latent)(rows_of(csr_matrix(DATA[:, others]))).numpy()
-    np.testing.assert_allclose(found[:, others], expected, rtol=1e-5, atol=1e-5 * expected.max())
+    np.testing.assert_allclose(scores[:, others], expected, rtol=1e-5, atol=1e-5 * expected.max())
     assert network.item_vectors().isfinite().all()
 
 
 def test_rows_without_entries_and_entries_of_zero_teach_nothing() -> None:
     expected = learnt()(rows_of(DATA))
-    some = DATA[np.flatnonzero(DATA.getnnz(axis=1))]
-    torch.testing.assert_close(learnt(some)(rows_of(DATA)), expected, rtol=1e-5, atol=1e-5)
-    first = csr_matrix((np.zeros(2, np.float32), [1, 3], [0, 2]), shape=(1, 14))
-    zeros = csr_matrix((np.r_[first.data, some.data], np.r_[first.indices, some.indices], np.r_[0, some.indptr + 2]))
-    assert zeros.nnz == some.nnz + 2
+    full = DATA[np.flatnonzero(DATA.getnnz(axis=1))]
+    torch.testing.assert_close(learnt(full)(rows_of(DATA)), expected, rtol=1e-5, atol=1e-5)
+    zero_row = csr_matrix((np.zeros(2, np.float32), [1, 3], [0, 2]), shape=(1, 14))
+    zeros = csr_matrix(
+        (np.r_[zero_row.data, full.data], np.r_[zero_row.indices, full.indices], np.r_[0, full.indptr + 2])
+    )
+    assert zeros.nnz == full.nnz + 2
     torch.testing.assert_close(learnt(zeros)(rows_of(DATA)), expected, rtol=1e-5, atol=1e-5)
 
 
 def test_a_history_without_entries_scores_0() -> None:
-    found = learnt()(rows_of(DATA))
-    assert (found[0] == 0).all()
-    assert (found[1] != 0).any()
+    scores = learnt()(rows_of(DATA))
+    assert (scores[0] == 0).all()
+    assert (scores[1] != 0).any()
 
 
 def test_of_a_graph_without_edges_everything_scores_0() -> None:
@@ -61,7 +63,7 @@ def test_scores_do_not_depend_on_how_the_work_is_cut(cells: int, monkeypatch: py
     torch.testing.assert_close(network(rows), expected, rtol=1e-5, atol=1e-6)
 
 
-def test_what_it_holds_grows_with_the_interactions_and_not_with_the_square_of_the_items() -> None:
+def test_the_state_grows_with_the_interactions_and_not_with_the_square_of_the_items() -> None:
     """The state has 8 bytes per edge, a vector and a root for each item, and an offset for each user."""
     state = learnt(matrix(60, 300, seed=1, density=0.02)).state_dict()
     edges = matrix(60, 300, seed=1, density=0.02).nnz

@@ -34,23 +34,23 @@ def network_of(model: Recommender) -> CDAENetwork:
     return model.network
 
 
-def test_a_known_user_is_found_by_his_id_and_everybody_else_is_new(model: Recommender) -> None:
+def test_training_users_are_looked_up_by_id_and_all_others_are_unknown(model: Recommender) -> None:
     data, network = named(), network_of(model)
     histories = data.matrix[[3, 3, 3]]
-    found = model.score(histories, users=pd.Index(["u3", "u40", "nobody"]))
+    scores = model.score(histories, users=pd.Index(["u3", "u40", "nobody"]))
     unnamed = model.score(histories)
-    np.testing.assert_array_equal(found[2], unnamed[2])
-    assert not np.allclose(found[0], found[2])
-    assert not np.allclose(found[0], found[1])
+    np.testing.assert_array_equal(scores[2], unnamed[2])
+    assert not np.allclose(scores[0], scores[2])
+    assert not np.allclose(scores[0], scores[1])
     with torch.no_grad():
-        before = histories[0].toarray() @ network.input.weight.numpy() + network.input.bias.numpy()
+        linear = histories[0].toarray() @ network.input.weight.numpy() + network.input.bias.numpy()
         vectors = torch.stack([network.users[3], network.users[40], network.users.mean(dim=0)]).numpy()
-        codes = 1 / (1 + np.exp(-(before + vectors)))
+        codes = 1 / (1 + np.exp(-(linear + vectors)))
         expected = codes @ network.item_vectors().numpy().T + network.bias.numpy()
-    np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-4)
+    np.testing.assert_allclose(scores, expected, rtol=1e-4, atol=1e-4)
 
 
-def test_lists_and_measures_know_the_users_too(model: Recommender) -> None:
+def test_recommendations_and_metrics_use_the_users_ids_too(model: Recommender) -> None:
     data = named()
     ids = data.users[[5, 20, 35]]
     items, scores = model.recommend(data.matrix[[5, 20, 35]], k=27, users=ids)
@@ -58,11 +58,11 @@ def test_lists_and_measures_know_the_users_too(model: Recommender) -> None:
     np.testing.assert_allclose(scores, np.take_along_axis(table, items, axis=1), rtol=1e-5, atol=1e-6)
     assert not np.array_equal(scores, model.recommend(data.matrix[[5, 20, 35]], k=27).scores)
     targets = csr_matrix((np.ones(3, np.float32), (range(3), items[:, 0])), shape=(3, 32))
-    judged = Holdout(data.matrix[[5, 20, 35]], targets, ids)
-    assert evaluate(model, judged, ["hit@1"], n_resamples=2).mean["hit@1"] == 1
+    held_out = Holdout(data.matrix[[5, 20, 35]], targets, ids)
+    assert evaluate(model, held_out, ["hit@1"], n_resamples=2).mean["hit@1"] == 1
 
 
-def test_who_has_no_history_gets_the_order_of_popularity_even_if_he_is_known(model: Recommender) -> None:
+def test_an_empty_history_gets_the_order_of_popularity_even_for_a_training_user(model: Recommender) -> None:
     nothing = csr_matrix((1, 32), dtype=np.float32)
     np.testing.assert_array_equal(model.score(nothing, users=pd.Index(["u3"])), model.score(nothing))
 
@@ -70,11 +70,11 @@ def test_who_has_no_history_gets_the_order_of_popularity_even_if_he_is_known(mod
 def test_a_table_means_the_user_of_its_ids(model: Recommender) -> None:
     data = named()
     frame = pd.DataFrame({"user": ["u7", "stranger"], "item": data.items[[2, 2]]})
-    found = model.recommend_frame(frame, k=31).set_index(["user", "item"])["score"]
+    scores = model.recommend_frame(frame, k=31).set_index(["user", "item"])["score"]
     table = model.score(csr_matrix(np.eye(32, dtype=np.float32)[[2, 2]]), users=pd.Index(["u7", "stranger"]))
     for row, user in enumerate(["u7", "stranger"]):
         np.testing.assert_allclose(
-            found[user].sort_index().to_numpy(),
+            scores[user].sort_index().to_numpy(),
             np.delete(table[row], 2)[np.argsort(np.delete(data.items, 2))],
             rtol=1e-6,
         )
@@ -94,13 +94,13 @@ def test_the_users_come_back_with_the_model(model: Recommender, tmp_path: Path) 
 def test_the_validation_knows_the_users_that_it_names() -> None:
     """Training measures the same as `evaluate`, for training users and for unknown ones."""
     data, reports = named(), []
-    strangers = holdout(data)
+    of_unknown = holdout(data)
     rng = np.random.default_rng(3)
     targets = csr_matrix((data.matrix.toarray() == 0) & (rng.random(data.shape) < 0.3), dtype=np.float32)
-    for valid in (Holdout(data.matrix, targets, data.users), strangers):
+    for valid in (Holdout(data.matrix, targets, data.users), of_unknown):
         model = Recommender(small("cdae", epochs=2, lr=0.3)).fit(data, valid=valid, run=CPU)
         reports.append(evaluate(model, valid, ["ndcg@100"], n_resamples=2).mean["ndcg@100"])
-        assert reports[-1] == pytest.approx(max(one["valid/ndcg@100"] for one in model.history), abs=1e-12)
+        assert reports[-1] == pytest.approx(max(measured["valid/ndcg@100"] for measured in model.history), abs=1e-12)
     unknown = Holdout(data.matrix, targets, data.users + " of somebody else")
     unnamed = evaluate(model, unknown, ["ndcg@100"], n_resamples=2)
     assert unnamed.mean["ndcg@100"] != pytest.approx(reports[0], abs=1e-6)
@@ -112,7 +112,7 @@ def test_users_whose_row_is_empty_are_harmless() -> None:
     dense[::7] = 0
     sparse = Interactions(csr_matrix(dense), data.users, data.items)
     model = Recommender(small("cdae", batch_size=1, epochs=4)).fit(sparse, run=CPU)
-    assert all(np.isfinite(one["loss"]) for one in model.history)
+    assert all(np.isfinite(measured["loss"]) for measured in model.history)
     network = network_of(model)
     active = np.flatnonzero(dense.sum(axis=1))
     torch.testing.assert_close(network.mean_user, network.users.detach()[active].mean(dim=0))

@@ -52,7 +52,7 @@ class OurContract(ModelContract):
             assert {f"valid/{metric}" for metric in usual} <= set(measured)
             assert all(isinstance(value, float) for value in measured.values())
 
-    def test_what_was_chosen_and_measured_is_handed_to_the_tracker(self) -> None:
+    def test_hyper_parameters_and_metrics_go_to_the_tracker(self) -> None:
         notebook, spec = Notebook(), self.with_values(epochs=2)
         run = Run(device="cpu", seed=5, tracker=notebook)
         model = fit_to(spec, self.data(), valid=self.held_out(), run=run)
@@ -60,9 +60,9 @@ class OurContract(ModelContract):
         assert [values for _, values in notebook.measured] == model.history
         assert notebook.chosen["model"] == spec.name()
         assert notebook.chosen["seed"] == 5
-        for one in describe(type(spec)):
-            value = getattr(spec, one.name)
-            assert notebook.chosen[one.name] == (list(value) if isinstance(value, tuple) else value)
+        for hyper in describe(type(spec)):
+            value = getattr(spec, hyper.name)
+            assert notebook.chosen[hyper.name] == (list(value) if isinstance(value, tuple) else value)
 
     def test_histories_that_are_no_sparse_matrix_are_refused(self) -> None:
         for wrong in (np.ones((2, 32)), [[0, 1]], pd.DataFrame({"user": [1]}), None):
@@ -85,9 +85,9 @@ class OurContract(ModelContract):
     def test_a_model_scores_alike_on_the_gpu(self, tmp_path: Path) -> None:
         model = self.fitted()
         model.save(tmp_path / "model")
-        there = Recommender.load(tmp_path / "model", device="cuda")
-        assert {tensor.device.type for tensor in there.network.state_dict().values()} == {"cuda"}
-        np.testing.assert_allclose(there.score(unknown_users()), model.score(unknown_users()), rtol=1e-3, atol=1e-4)
+        on_gpu = Recommender.load(tmp_path / "model", device="cuda")
+        assert {tensor.device.type for tensor in on_gpu.network.state_dict().values()} == {"cuda"}
+        np.testing.assert_allclose(on_gpu.score(unknown_users()), model.score(unknown_users()), rtol=1e-3, atol=1e-4)
         trained = fit_to(model.spec, self.data(), run=Run(device="cuda", precision="fp32"))
         assert trained.recommend(unknown_users(), k=3).items.shape == (6, 3)
 
@@ -97,7 +97,7 @@ for _name in models.registry.built_in():
     globals()[_test] = type(_test, (OurContract,), {"spec": small(_name), "personal": _name != "popularity"})
 
 
-def test_what_is_the_same_for_all_ranks_by_count() -> None:
+def test_popularity_ranks_by_count() -> None:
     counts = np.asarray(training_data().matrix.sum(axis=0)).ravel()
     model = fit_to(small("popularity"), training_data(), run=Run(device="cpu"))
     items, scores = model.recommend(csr_matrix(unknown_users()), k=32, exclude_seen=False)

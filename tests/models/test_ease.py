@@ -32,7 +32,7 @@ def learnt(spec: EASE, data: csr_matrix = DATA) -> EASENetwork:
 
 
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
-def test_an_item_that_nobody_has_scores_zero_and_changes_no_other(dtype: str) -> None:
+def test_an_item_without_users_scores_zero_and_changes_no_other(dtype: str) -> None:
     spec = EASE(l2=3.0, dtype=dtype)  # type: ignore[arg-type]
     bare = csr_matrix(DATA.toarray() * (np.arange(12) != NOBODYS))
     data = Interactions(bare, pd.Index(range(60)), pd.Index(range(12)))
@@ -43,18 +43,20 @@ def test_an_item_that_nobody_has_scores_zero_and_changes_no_other(dtype: str) ->
     others = np.delete(np.arange(12), NOBODYS)
     alone = learnt(spec, csr_matrix(bare[:, others])).weights
     np.testing.assert_allclose(model.network.item_vectors()[others][:, others].numpy(), alone.numpy(), atol=1e-6)
-    items, found = model.recommend(bare[10:20], k=12, exclude_seen=False)
-    assert np.isfinite(found).all()
+    items, listed = model.recommend(bare[10:20], k=12, exclude_seen=False)
+    assert np.isfinite(listed).all()
     assert not (items[:, 0] == NOBODYS).any()
 
 
 def test_rows_without_entries_and_entries_of_zero_teach_nothing() -> None:
     expected = learnt(EASE(l2=3.0)).weights
-    some = DATA[np.flatnonzero(DATA.getnnz(axis=1))]
-    assert torch.equal(learnt(EASE(l2=3.0), some).weights, expected)
-    first = csr_matrix((np.zeros(2, np.float32), [1, 3], [0, 2]), shape=(1, 12))
-    zeros = csr_matrix((np.r_[first.data, some.data], np.r_[first.indices, some.indices], np.r_[0, some.indptr + 2]))
-    assert zeros.nnz == some.nnz + 2
+    full = DATA[np.flatnonzero(DATA.getnnz(axis=1))]
+    assert torch.equal(learnt(EASE(l2=3.0), full).weights, expected)
+    zero_row = csr_matrix((np.zeros(2, np.float32), [1, 3], [0, 2]), shape=(1, 12))
+    zeros = csr_matrix(
+        (np.r_[zero_row.data, full.data], np.r_[zero_row.indices, full.indices], np.r_[0, full.indptr + 2])
+    )
+    assert zeros.nnz == full.nnz + 2
     assert torch.equal(learnt(EASE(l2=3.0), zeros).weights, expected)
 
 
@@ -114,8 +116,8 @@ print((kib("VmHWM") - before) * 1024, spec.memory(Shape(users, n)))
 def test_fitting_holds_little_more_than_the_bytes_it_names(
     name: str, chosen: str, users: int, items: int, size: float
 ) -> None:
-    given: Any = [sys.executable, "-c", PEAK, name, chosen, str(users), str(items)]
-    result = subprocess.run(given, capture_output=True, text=True, check=True)
+    command: Any = [sys.executable, "-c", PEAK, name, chosen, str(users), str(items)]
+    result = subprocess.run(command, capture_output=True, text=True, check=True)
     peak, named = map(int, result.stdout.split())
     assert named == pytest.approx(size * items**2, rel=0.01)
     assert 0.9 * named < peak < 1.3 * named

@@ -25,7 +25,7 @@ def test_a_package_that_is_absent_is_named() -> None:
 
 def test_blas_has_one_thread_inside_and_as_many_as_before_outside() -> None:
     def threads() -> list[int]:
-        return [one["num_threads"] for one in threadpool_info() if one["user_api"] == "blas"]
+        return [pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"]
 
     before = threads()
     with _implicit.one_blas_thread():
@@ -34,12 +34,12 @@ def test_blas_has_one_thread_inside_and_as_many_as_before_outside() -> None:
 
 
 def test_rows_become_a_matrix_of_their_own_without_zeros() -> None:
-    given = csr_matrix((np.array([1, 0, 2.5], np.float32), [0, 2, 1], [0, 2, 3, 3]), shape=(3, 4))
-    rows = rows_of(given)
-    found = _implicit.matrix(rows)
-    assert (found.nnz, found.dtype, found.indices.dtype) == (2, np.float32, np.int32)
-    np.testing.assert_array_equal(found.toarray(), given.toarray())
-    found.data[:] = 9
+    source = csr_matrix((np.array([1, 0, 2.5], np.float32), [0, 2, 1], [0, 2, 3, 3]), shape=(3, 4))
+    rows = rows_of(source)
+    copied = _implicit.matrix(rows)
+    assert (copied.nnz, copied.dtype, copied.indices.dtype) == (2, np.float32, np.int32)
+    np.testing.assert_array_equal(copied.toarray(), source.toarray())
+    copied.data[:] = 9
     assert rows.values.tolist() == [1, 0, 2.5]
     np.testing.assert_array_equal(_implicit.matrix(rows_of(matrix(11, 13))).toarray(), matrix(11, 13).toarray())
 

@@ -25,8 +25,8 @@ def learnt(spec: ItemKNN, data: csr_matrix, threads: int = 1) -> ItemKNNNetwork:
 
 
 def test_threads_do_not_change_a_bit() -> None:
-    one, two = (learnt(ItemKNN(neighbors=5), matrix(40, 12), threads).state_dict() for threads in (1, 2))
-    assert all(torch.equal(one[name], two[name]) for name in one)
+    single, double = (learnt(ItemKNN(neighbors=5), matrix(40, 12), threads).state_dict() for threads in (1, 2))
+    assert all(torch.equal(single[name], double[name]) for name in single)
 
 
 def test_no_item_is_its_own_neighbour() -> None:
@@ -38,7 +38,7 @@ def test_no_item_is_its_own_neighbour() -> None:
     assert (scores > 0).sum() > 32
 
 
-def test_neighbours_stand_in_order_and_what_is_missing_is_0() -> None:
+def test_neighbours_are_in_order_and_missing_ones_are_0() -> None:
     """The third item has one neighbour, the last has none."""
     data = csr_matrix(np.array([[1, 1, 0, 0], [1, 1, 1, 0], [1, 0, 0, 0]], np.float32))
     network = learnt(ItemKNN(neighbors=3), data)

@@ -30,16 +30,16 @@ def test_every_model_has_a_class_of_hyper_parameters_that_knows_its_name(name: s
 
 
 @pytest.mark.parametrize("name", models.names())
-def test_every_model_and_every_hyper_parameter_says_what_it_is(name: str) -> None:
+def test_every_model_and_every_hyper_parameter_has_a_description(name: str) -> None:
     assert len(models.summary(name).splitlines()[0]) > 20
-    for one in describe(models.spec_class(name)):
-        assert len(one.help) > 10, one.name
-        if one.search is not None:
-            kind, low, high = one.search
+    for hyper in describe(models.spec_class(name)):
+        assert len(hyper.help) > 10, hyper.name
+        if hyper.search is not None:
+            kind, low, high = hyper.search
             assert kind in ("log", "linear", "int")
             assert low < high
-            assert one.low is None or low >= one.low
-            assert one.high is None or high <= one.high
+            assert hyper.low is None or low >= hyper.low
+            assert hyper.high is None or high <= hyper.high
             assert kind != "log" or low > 0
 
 
