@@ -39,12 +39,12 @@ def test_blends_of_the_same_models_are_equal_however_they_are_written() -> None:
 
 
 @pytest.mark.parametrize(
-    ("members", "said"),
+    ("members", "message"),
     [
         (("ease", "mult_vea latent=3"), "member 'mult_vea latent=3': there is no model 'mult_vea'; did you mean 'mult"),
         (("ease l3=2", "popularity"), "member 'ease l3=2': EASE has no hyper-parameter 'l3'; known: l2, dtype"),
         (("ease", "mult_dae latent=0"), "latent = 0 is out of bounds; expected at least 1"),
-        (("ease", "mult_dae latent=big"), "latent = 'big' must be a whole number"),
+        (("ease", "mult_dae latent=big"), "latent=big must be a whole number"),
         (("ease", "blend"), "member 'blend': a blend cannot be a member of a blend; name its members instead"),
         (("ease", "autorec"), "member 'autorec': it predicts ratings and does not rank items"),
         (("ease", ""), "there is no model ''"),
@@ -52,14 +52,14 @@ def test_blends_of_the_same_models_are_equal_however_they_are_written() -> None:
         ((), "members = () must name at least two models"),
     ],
 )
-def test_a_wrong_member_is_named(members: tuple[str, ...], said: str) -> None:
-    with pytest.raises(ConfigError) as found:
+def test_a_wrong_member_is_named(members: tuple[str, ...], message: str) -> None:
+    with pytest.raises(ConfigError) as raised:
         Blend(members=members)
-    assert said in str(found.value)
+    assert message in str(raised.value)
 
 
 @pytest.mark.parametrize(
-    ("chosen", "said"),
+    ("chosen", "message"),
     [
         ({"weights": (1.0,)}, r"weights = \(1.0,\) must have one weight for each of the 2 members"),
         ({"weights": (0, 0)}, r"weights = \(0.0, 0.0\) must have at least one weight above 0"),
@@ -68,8 +68,8 @@ def test_a_wrong_member_is_named(members: tuple[str, ...], said: str) -> None:
         ({"monitor": "rmse"}, "monitor = 'rmse' is an error of predicted ratings, but a blend ranks"),
     ],
 )
-def test_a_wrong_mix_is_refused(chosen: dict[str, Any], said: str) -> None:
-    with pytest.raises(ConfigError, match=said):
+def test_a_wrong_mix_is_refused(chosen: dict[str, Any], message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
         Blend(**chosen)
 
 
@@ -87,15 +87,15 @@ def test_members_with_monitors_of_their_own_are_validated_by_them() -> None:
 
 def test_a_blend_needs_the_memory_of_all_its_members() -> None:
     shape = Shape(1000, 700)
-    one = EASE().memory(shape)
-    assert one > 0
-    assert Blend(members=("ease", "popularity", "ease l2=3")).memory(shape) == 2 * one
+    of_ease = EASE().memory(shape)
+    assert of_ease > 0
+    assert Blend(members=("ease", "popularity", "ease l2=3")).memory(shape) == 2 * of_ease
 
 
 def test_a_blend_of_models_without_item_vectors_has_none() -> None:
-    first, other = fitted(Popularity()), fitted(EASE())
+    popularity, ease = fitted(Popularity()), fitted(EASE())
     with pytest.raises(UnsupportedError, match="no member of this blend can compare items"):
-        blend([first, other], weights=(1, 0)).similar([0])
+        blend([popularity, ease], weights=(1, 0)).similar([0])
 
 
 # Fitted models
@@ -122,19 +122,19 @@ def test_the_models_that_are_blended_stay_as_they_are() -> None:
     before = [(model.score(data.matrix), dict(model.metadata), list(model.history), model.spec) for model in models]
     blended = blend(models, holdout(data))
     expected = blended.score(data.matrix)
-    for model, (scores, facts, history, spec) in zip(models, before, strict=True):
+    for model, (scores, metadata, history, spec) in zip(models, before, strict=True):
         np.testing.assert_array_equal(model.score(data.matrix), scores)
-        assert (model.metadata, model.history, model.spec) == (facts, history, spec)
+        assert (model.metadata, model.history, model.spec) == (metadata, history, spec)
     models[0].fit(training_data(seed=4), run=CPU)  # fitting a member again does not change the blend
     np.testing.assert_array_equal(blended.score(data.matrix), expected)
 
 
-def test_the_facts_of_a_blend_tell_those_of_its_members() -> None:
+def test_the_metadata_of_a_blend_contain_those_of_its_members() -> None:
     models = [fitted(EASE()), fitted(Popularity())]
-    facts = blend(models).metadata
-    assert (facts["model"], facts["users"], facts["items"]) == ("blend", 60, 32)
-    assert [one["model"] for one in facts["members"]] == ["ease", "popularity"]
-    assert facts["seconds"] >= sum(model.metadata["seconds"] for model in models)
+    metadata = blend(models).metadata
+    assert (metadata["model"], metadata["users"], metadata["items"]) == ("blend", 60, 32)
+    assert [member["model"] for member in metadata["members"]] == ["ease", "popularity"]
+    assert metadata["seconds"] >= sum(model.metadata["seconds"] for model in models)
 
 
 def test_models_of_other_data_are_refused_and_the_difference_is_named() -> None:
@@ -142,17 +142,17 @@ def test_models_of_other_data_are_refused_and_the_difference_is_named() -> None:
     model, renamed = fitted(EASE(), data), data.items.to_numpy().copy()
     renamed[3] = 5000
     fewer = data.onto(data.items[:-2])
-    for other, said in (
+    for changed, message in (
         (fewer, r"model 2 \(popularity\) knows 30 items and model 1 \(ease\) 32; fit both on the same split"),
         (Interactions(data.matrix, data.users, pd.Index(renamed)), "differ first at position 3: 5000 and 1003"),
         (Interactions(data.matrix * 2, data.users, data.items), "users, items or ratings differ"),
         (Interactions(data.matrix, data.users + 1, data.items), "users, items or ratings differ"),
     ):
-        with pytest.raises(DataError, match=said):
-            blend([model, fitted(Popularity(), other)])
+        with pytest.raises(DataError, match=message):
+            blend([model, fitted(Popularity(), changed)])
 
 
-def test_what_cannot_be_blended_is_refused() -> None:
+def test_models_that_do_not_fit_together_are_refused() -> None:
     data = training_data()
     ease, popular = fitted(EASE()), fitted(Popularity())
     with pytest.raises(NotFittedError, match="this mult_dae has not been fitted"):
@@ -168,7 +168,7 @@ def test_what_cannot_be_blended_is_refused() -> None:
     with pytest.raises(ConfigError, match="there is no metric 'ndgc@5'; did you mean 'ndcg'"):
         blend([ease, popular], holdout(data), monitor="ndgc@5")
     narrow = dataclasses.replace(holdout(data), histories=holdout(data).histories[:, :5])
-    with pytest.raises(DataError, match="make both with one split"):
+    with pytest.raises(DataError, match="take both from the same split"):
         blend([ease, popular], narrow)
 
 
