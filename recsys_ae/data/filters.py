@@ -95,8 +95,8 @@ def apply(data: Interactions, *filters: Filter) -> Interactions:
             steps = data.steps[n_earlier_steps:]
             culprit = next((step for step in steps if step.after[0] == 0), None)
             raise DataError(
-                f"no interaction is left after the filter {culprit.name if culprit else filter_!r}; "
-                f"{'; '.join(map(str, steps)) or 'it recorded no step'}"
+                f"no interaction is left after the filter {culprit.name if culprit else filter_!r}; relax the filters "
+                f"({'; '.join(map(str, steps)) or 'it recorded no step'})"
             )
     return data
 

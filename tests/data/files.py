@@ -1,4 +1,4 @@
-"""Files of interactions for tests, and what is said about bad ones."""
+"""Files of interactions for tests, and the error messages of bad files."""
 
 import csv
 import io
@@ -41,7 +41,7 @@ def zipped(path: Path, **members: str | bytes) -> Path:
 
 
 def refusal(path: Path, **options: Any) -> str:
-    """Return what is said about a file, after the path that it must begin with."""
+    """Return the error message about a file, without the path at its beginning."""
     with pytest.raises(DataError) as caught:
         read_interactions(path, **options)
     message = str(caught.value)

@@ -1,4 +1,4 @@
-"""Decimal columns: ids are exact integers or text, everything else becomes numbers."""
+"""Tests of decimal columns: ids become exact integers or text, other columns become numbers."""
 
 from decimal import Decimal
 from pathlib import Path
@@ -79,12 +79,12 @@ class TestIdsOfParquet:
         assert read_interactions(written(path, **columns)).users.tolist() == LARGE
 
     def test_that_are_missing_are_refused_as_others_are(self, path):
-        told = set()
+        message = set()
         for users in (decimal([1, None]), decimal([2**63, None]), pa.array([1, None])):
             with pytest.raises(DataError) as caught:
                 read_interactions(written(path, user=users, item=[1, 2]))
-            told.add(str(caught.value).rpartition(":")[0])
-        assert told == {f"{path}: user in row 2 is missing"}
+            message.add(str(caught.value).rpartition(":")[0])
+        assert message == {f"{path}: user in row 2 is missing"}
 
     def test_come_from_the_cache_as_they_were_read(self, path, monkeypatch):
         monkeypatch.setattr("recsys_ae.data.readers.cache.LEAST", 0)
@@ -216,10 +216,10 @@ class TestFrames:
         train = Interactions.from_frame(pd.DataFrame({"user": [1, 2] * 4, "item": LARGE}))
         model = Recommender(Popularity()).fit(train, run=Run(device="cpu"))
         frame = pd.DataFrame({"user": form(LARGE[:2]), "item": form(LARGE[2:4])})
-        found = model.recommend_frame(frame, k=7, allow=form(LARGE[:3]).tolist())
-        assert found.attrs["unknown"] == 0
-        assert found["user"].tolist() == [LARGE[0]] * 2 + [LARGE[1]] * 3
-        assert found["item"].tolist() == [*LARGE[:2], *LARGE[:3]]
+        recommended = model.recommend_frame(frame, k=7, allow=form(LARGE[:3]).tolist())
+        assert recommended.attrs["unknown"] == 0
+        assert recommended["user"].tolist() == [LARGE[0]] * 2 + [LARGE[1]] * 3
+        assert recommended["item"].tolist() == [*LARGE[:2], *LARGE[:3]]
 
 
 def test_fractions_and_missing_values_in_arrow_features() -> None:

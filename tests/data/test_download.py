@@ -1,4 +1,4 @@
-"""Downloads are whole and right, or not there; a server on this machine stands in for the publishers."""
+"""Tests of downloads: complete and verified, or absent; a local server replaces the publishers."""
 
 import gc
 import hashlib
@@ -31,7 +31,7 @@ def _sockets_are_collected_here() -> Iterator[None]:
 
 
 class Publisher:
-    """What the server answers: the body and the promised length of each path."""
+    """Answers of the server: the body and the promised length for each path."""
 
     def __init__(self) -> None:
         self.bodies: dict[str, tuple[bytes, int]] = {}
@@ -61,7 +61,7 @@ def publisher(monkeypatch: pytest.MonkeyPatch) -> Iterator[Publisher]:
             self.wfile.write(body)
 
         def log_message(self, format: str, *args: object) -> None:
-            """Say nothing."""
+            """Log nothing."""
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
         offered.address = f"http://127.0.0.1:{server.server_port}"
@@ -80,16 +80,16 @@ def offered_info(publisher: Publisher, checksum: str | None = f"md5:{MD5}") -> I
 
 
 def test_a_download_arrives_whole_and_tells_its_progress(publisher: Publisher, tmp_path: Path) -> None:
-    told: list[tuple[int, int]] = []
+    calls: list[tuple[int, int]] = []
     remote = Remote(publisher.offer("a.zip", CONTENT), "folder/a.zip", f"md5:{MD5}")
-    download.download(remote, tmp_path, progress=lambda done, total: told.append((done, total)))
+    download.download(remote, tmp_path, progress=lambda done, total: calls.append((done, total)))
     assert (tmp_path / "folder/a.zip").read_bytes() == CONTENT
     assert everything_in(tmp_path) == ["folder", "folder/a.zip"]
-    done = [one for one, _ in told]
-    assert len(told) > 2
+    done = [one for one, _ in calls]
+    assert len(calls) > 2
     assert done == sorted(done)
-    assert told[-1] == (len(CONTENT), len(CONTENT))
-    assert {total for _, total in told} == {len(CONTENT)}
+    assert calls[-1] == (len(CONTENT), len(CONTENT))
+    assert {total for _, total in calls} == {len(CONTENT)}
 
 
 def test_a_file_with_a_wrong_checksum_is_thrown_away(publisher: Publisher, tmp_path: Path) -> None:
@@ -163,23 +163,23 @@ def test_a_published_md5_that_is_none_is_refused(publisher: Publisher, tmp_path:
 def test_fetching_shows_size_and_licence_once(
     publisher: Publisher, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    about = offered_info(publisher)
-    monkeypatch.setattr(download, "info", lambda name: about)
-    said: list[str] = []
-    assert download.fetch("ml-1m", tmp_path, announce=said.append) == tmp_path / "ml-1m.zip"
-    assert download.fetch("ml-1m", tmp_path, announce=said.append) == tmp_path / "ml-1m.zip"
+    description = offered_info(publisher)
+    monkeypatch.setattr(download, "info", lambda name: description)
+    announcements: list[str] = []
+    assert download.fetch("ml-1m", tmp_path, announce=announcements.append) == tmp_path / "ml-1m.zip"
+    assert download.fetch("ml-1m", tmp_path, announce=announcements.append) == tmp_path / "ml-1m.zip"
     assert publisher.asked == ["/ml-1m.zip"]
-    assert len(said) == 1
-    assert "5.9 MB" in said[0]
-    assert "no redistribution" in said[0]
-    assert about.files[0].url in said[0]
+    assert len(announcements) == 1
+    assert "5.9 MB" in announcements[0]
+    assert "no redistribution" in announcements[0]
+    assert description.files[0].url in announcements[0]
 
 
 def test_fetching_goes_to_the_default_folder(
     publisher: Publisher, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    about = offered_info(publisher)
-    monkeypatch.setattr(download, "info", lambda name: about)
+    description = offered_info(publisher)
+    monkeypatch.setattr(download, "info", lambda name: description)
     monkeypatch.setenv("RECSYS_AE_DATA", str(tmp_path / "named"))
     assert download.fetch("ml-1m") == tmp_path / "named/ml-1m.zip"
 
@@ -187,10 +187,12 @@ def test_fetching_goes_to_the_default_folder(
 def test_a_set_of_two_files_is_fetched_into_its_folder(
     publisher: Publisher, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    known = catalog.info("gowalla").files
-    files = tuple(replace(remote, url=publisher.offer(remote.path, CONTENT), checksum=f"md5:{MD5}") for remote in known)
-    about = replace(catalog.info("gowalla"), files=files)
-    monkeypatch.setattr(download, "info", lambda name: about)
+    remotes = catalog.info("gowalla").files
+    files = tuple(
+        replace(remote, url=publisher.offer(remote.path, CONTENT), checksum=f"md5:{MD5}") for remote in remotes
+    )
+    description = replace(catalog.info("gowalla"), files=files)
+    monkeypatch.setattr(download, "info", lambda name: description)
     assert download.fetch("gowalla", tmp_path) == tmp_path / "gowalla"
     assert everything_in(tmp_path) == ["gowalla", "gowalla/test.txt", "gowalla/train.txt"]
 
@@ -214,12 +216,12 @@ def test_pooch_is_imported_only_by_a_download() -> None:
 
 @pytest.mark.parametrize("name", [name for name in catalog.names() if name != "sample"])
 def test_every_download_has_a_checksum_a_size_and_a_licence(name: str) -> None:
-    about = catalog.info(name)
-    assert (about.size > 0) == bool(about.files)
-    assert bool(about.by_hand) != bool(about.files)
-    assert about.page.startswith(("https://", "http://millionsongdataset.com/"))
-    assert about.licence
-    for remote in about.files:
+    description = catalog.info(name)
+    assert (description.size > 0) == bool(description.files)
+    assert bool(description.by_hand) != bool(description.files)
+    assert description.page.startswith(("https://", "http://millionsongdataset.com/"))
+    assert description.licence
+    for remote in description.files:
         assert remote.url.startswith("https://")
         if remote.checksum is None:
             assert name.startswith("ml-latest")

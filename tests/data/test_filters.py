@@ -1,4 +1,4 @@
-"""Filters: what they leave is right, what they took is on record."""
+"""Tests of filters: the interactions that they keep, and the steps that they record."""
 
 from collections import Counter
 from itertools import pairwise
@@ -17,7 +17,7 @@ from tests.data.test_interactions import Row, check_valid, random_interactions, 
 
 
 def interactions(text: str) -> Interactions:
-    """Read pairs such as ``a1 a2 b1``, with ratings 1, 2, … in their order."""
+    """Return interactions for pairs such as ``a1 a2 b1``, with ratings 1, 2, … in order."""
     pairs = text.split()
     table = pd.DataFrame({"user": [p[0] for p in pairs], "item": [p[1] for p in pairs], "r": range(1, len(pairs) + 1)})
     return Interactions.from_frame(table, rating="r")
@@ -27,9 +27,9 @@ def pairs_of(data: Interactions) -> str:
     return " ".join(f"{user}{item}" for user, item, *_ in rows_of(data))
 
 
-def often(rows: list[Row], place: int, least: int) -> list[Row]:
-    counts = Counter(row[place] for row in rows)
-    return [row for row in rows if counts[row[place]] >= least]
+def often(rows: list[Row], position: int, least: int) -> list[Row]:
+    counts = Counter(row[position] for row in rows)
+    return [row for row in rows if counts[row[position]] >= least]
 
 
 class TestMinRating:
@@ -67,7 +67,7 @@ class TestMinRating:
 
 class TestMinInteractions:
     def test_takes_items_first_then_users(self):
-        # Items first: 3 goes, then a has one left and goes too; users first would have kept a.
+        # Items first: item 3 is removed, then user a, who has one interaction left. Users first would keep a.
         data = apply(interactions("a1 a3 b1 b2 c2 c1"), MinInteractions(user=2, item=2))
         assert pairs_of(data) == "b1 b2 c1 c2"
         assert data.steps == (
@@ -92,7 +92,7 @@ class TestMinInteractions:
         assert len(apply(data, MinInteractions(user=2)).steps) == 1
 
     def test_a_chain_falls_to_the_last_link(self):
-        # Each user needs the next one's item: nothing but the whole of it would hold.
+        # Each user shares an item with the next, so the core is everything or nothing.
         text = " ".join(
             f"{user}{item}{' '}{user}{next_item}"
             for user, (item, next_item) in zip("abcd", pairwise("12345"), strict=True)
@@ -115,10 +115,10 @@ class TestMinInteractions:
         while (fewer := often(often(rows, 1, 5), 0, 4)) != rows:
             rows = fewer
         assert rows_of(core) == rows
-        for left in (once, core):
-            check_valid(left)
-            assert set(left.users) == {row[0] for row in rows_of(left)}
-            assert set(left.items) == {row[1] for row in rows_of(left)}
+        for remaining in (once, core):
+            check_valid(remaining)
+            assert set(remaining.users) == {row[0] for row in rows_of(remaining)}
+            assert set(remaining.items) == {row[1] for row in rows_of(remaining)}
 
 
 class TestApply:
@@ -138,9 +138,9 @@ class TestApply:
         with pytest.raises(DataError) as caught:
             apply(interactions("a1 a2 b2"), MinRating(2), MinInteractions(user=3), MinRating(1))
         assert str(caught.value) == (
-            "no interaction is left after the filter 'users with >= 3 interactions'; "
-            "rating >= 2: removed 1 interactions, 0 users, 1 items; "
-            "users with >= 3 interactions: removed 2 interactions, 2 users, 1 items"
+            "no interaction is left after the filter 'users with >= 3 interactions'; relax the filters "
+            "(rating >= 2: removed 1 interactions, 0 users, 1 items; "
+            "users with >= 3 interactions: removed 2 interactions, 2 users, 1 items)"
         )
 
     def test_refuses_what_is_empty_before(self):
@@ -192,24 +192,24 @@ FILTERS = st.builds(MinRating, st.sampled_from([0.5, 2, 4, 9]), st.booleans()) |
 @given(st.integers(0, 10**6), st.lists(FILTERS, max_size=4))
 def test_any_filters_leave_valid_interactions_and_an_unbroken_record(seed: int, filters: list[Filter]):
     data = random_interactions(seed)
-    left = data
-    for one in filters:
-        left = one(left)
-    check_valid(left)
-    assert {row[4] for row in rows_of(left)} <= {row[4] for row in rows_of(data)}
+    filtered = data
+    for filter_ in filters:
+        filtered = filter_(filtered)
+    check_valid(filtered)
+    assert {row[4] for row in rows_of(filtered)} <= {row[4] for row in rows_of(data)}
     source = {row[4]: (row[0], row[1], row[3]) for row in rows_of(data)}
-    assert all(source[row[4]] == (row[0], row[1], row[3]) for row in rows_of(left))
-    removed = sum(step.before[0] - step.after[0] for step in left.steps)
-    assert data.nnz - removed == left.nnz
+    assert all(source[row[4]] == (row[0], row[1], row[3]) for row in rows_of(filtered))
+    removed = sum(step.before[0] - step.after[0] for step in filtered.steps)
+    assert data.nnz - removed == filtered.nnz
     if filters:
-        assert (np.bincount(left.rows, minlength=left.shape[0]) > 0).all()
-        assert (np.bincount(left.matrix.indices, minlength=left.shape[1]) > 0).all()
+        assert (np.bincount(filtered.rows, minlength=filtered.shape[0]) > 0).all()
+        assert (np.bincount(filtered.matrix.indices, minlength=filtered.shape[1]) > 0).all()
 
 
 def test_movielens_1m_as_in_the_literature(data_dir):
     data = read_interactions(data_dir / "ml-1m.zip/ml-1m/ratings.dat")
-    left = apply(data, MinRating(4), MinInteractions(user=5))
-    check_valid(left)
-    assert left.steps[0].after[0] == 348_971 + 226_310
-    assert set(left.matrix.data) == {1}
-    assert np.diff(left.matrix.indptr).min() >= 5
+    filtered = apply(data, MinRating(4), MinInteractions(user=5))
+    check_valid(filtered)
+    assert filtered.steps[0].after[0] == 348_971 + 226_310
+    assert set(filtered.matrix.data) == {1}
+    assert np.diff(filtered.matrix.indptr).min() >= 5

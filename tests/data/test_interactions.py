@@ -1,4 +1,4 @@
-"""Interactions: what a table becomes, and that everything aligned with its entries stays aligned."""
+"""Tests of interactions: reading of tables, and arrays that stay aligned with the entries."""
 
 import math
 from collections import Counter
@@ -23,19 +23,19 @@ def frame(**columns: Any) -> pd.DataFrame:
 
 
 def rows_of(data: Interactions) -> list[Row]:
-    """List user, item, value, time and source row of every entry, the slow and obvious way."""
-    found = []
+    """Return user, item, value, time and source row of each entry, by slow and simple loops."""
+    entries = []
     for row in range(data.shape[0]):
-        for place in range(data.matrix.indptr[row], data.matrix.indptr[row + 1]):
-            time = None if data.timestamps is None else int(data.timestamps[place])
-            column = data.matrix.indices[place]
-            value = float(data.matrix.data[place])
-            found.append((data.users[row], data.items[column], value, time, int(data.order[place])))
-    return found
+        for position in range(data.matrix.indptr[row], data.matrix.indptr[row + 1]):
+            time = None if data.timestamps is None else int(data.timestamps[position])
+            column = data.matrix.indices[position]
+            value = float(data.matrix.data[position])
+            entries.append((data.users[row], data.items[column], value, time, int(data.order[position])))
+    return entries
 
 
 def check_valid(data: Interactions) -> None:
-    """Check everything that Interactions promises of itself."""
+    """Check all guarantees of `Interactions`."""
     matrix = data.matrix
     assert matrix.shape == (len(data.users), len(data.items)) == data.shape
     assert matrix.dtype == np.float32

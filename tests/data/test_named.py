@@ -1,4 +1,4 @@
-"""Named data sets are read as their publishers distribute them."""
+"""Tests of named data sets, in the form in which their publishers distribute them."""
 
 import gzip
 import zipfile
@@ -81,9 +81,9 @@ def unpacked(folder: Path, files: Mapping[str, bytes]) -> Path:
 
 
 def ratings(data: Interactions) -> dict[tuple[object, object], float]:
-    found = data.matrix.tocoo()
-    users, items = data.users[found.row].tolist(), data.items[found.col].tolist()
-    return dict(zip(zip(users, items, strict=True), found.data.tolist(), strict=True))
+    coordinates = data.matrix.tocoo()
+    users, items = data.users[coordinates.row].tolist(), data.items[coordinates.col].tolist()
+    return dict(zip(zip(users, items, strict=True), coordinates.data.tolist(), strict=True))
 
 
 def load(name: str, folder: Path, fold: str | None = None) -> named.Dataset:
@@ -100,30 +100,30 @@ def items_of(name: str, folder: Path) -> pd.DataFrame:
 def test_archive_and_unpacked_folder_say_the_same(name: str, tmp_path: Path) -> None:
     inner, files = FOLDERS[name]
     from_zip = load(name, zipped(tmp_path, name))
-    for place in {name, inner, f"{name}/{inner}"}:
-        other = tmp_path / f"unpacked-{place.replace('/', '-')}"
-        unpacked(other / place, files)
-        from_folder = load(name, other)
-        assert named.find(name, other) == other / place
+    for subfolder in {name, inner, f"{name}/{inner}"}:
+        folder = tmp_path / f"unpacked-{subfolder.replace('/', '-')}"
+        unpacked(folder / subfolder, files)
+        from_folder = load(name, folder)
+        assert named.find(name, folder) == folder / subfolder
         assert ratings(from_folder.interactions) == ratings(from_zip.interactions)
-        pd.testing.assert_frame_equal(items_of(name, other), items_of(name, tmp_path))
+        pd.testing.assert_frame_equal(items_of(name, folder), items_of(name, tmp_path))
 
 
 @pytest.mark.parametrize("name", FOLDERS)
-def test_every_rated_film_is_described(name: str, tmp_path: Path) -> None:
-    found = load(name, zipped(tmp_path, name))
-    assert found.items is not None
-    assert found.interactions.items.isin(found.items.index).all()
-    assert found.items["year"].dtype == "Int64"
-    assert all(isinstance(genres, tuple) for genres in found.items["genres"])
-    assert ("tags" in found.items) == (name not in ("ml-100k", "ml-1m"))
-    assert found.interactions.timestamps is not None
+def test_every_rated_movie_is_described(name: str, tmp_path: Path) -> None:
+    dataset = load(name, zipped(tmp_path, name))
+    assert dataset.items is not None
+    assert dataset.interactions.items.isin(dataset.items.index).all()
+    assert dataset.items["year"].dtype == "Int64"
+    assert all(isinstance(genres, tuple) for genres in dataset.items["genres"])
+    assert ("tags" in dataset.items) == (name not in ("ml-100k", "ml-1m"))
+    assert dataset.interactions.timestamps is not None
 
 
 def test_movielens_100k_is_read_right(tmp_path: Path) -> None:
-    found = load("ml-100k", zipped(tmp_path, "ml-100k"))
-    assert ratings(found.interactions) == {(1, 10): 4.0, (1, 20): 3.0, (2, 10): 5.0}
-    assert found.interactions.order.tolist() == [2, 0, 1]
+    dataset = load("ml-100k", zipped(tmp_path, "ml-100k"))
+    assert ratings(dataset.interactions) == {(1, 10): 4.0, (1, 20): 3.0, (2, 10): 5.0}
+    assert dataset.interactions.order.tolist() == [2, 0, 1]
     items = items_of("ml-100k", tmp_path)
     assert list(items.loc[10]) == ["Misérables, Les (1995)", 1995, ("Action", "Film-Noir")]
     assert items.loc[20, "year"] == 1995
@@ -133,8 +133,8 @@ def test_movielens_100k_is_read_right(tmp_path: Path) -> None:
 
 
 def test_movielens_1m_titles_may_hold_colons_quotes_and_latin_1(tmp_path: Path) -> None:
-    found = load("ml-1m", zipped(tmp_path, "ml-1m"))
-    assert ratings(found.interactions) == {(1, 661): 3.0, (1, 1193): 5.0, (2, 661): 3.0}
+    dataset = load("ml-1m", zipped(tmp_path, "ml-1m"))
+    assert ratings(dataset.interactions) == {(1, 661): 3.0, (1, 1193): 5.0, (2, 661): 3.0}
     items = items_of("ml-1m", tmp_path)
     assert items["title"].tolist() == [
         "2001: A Space Odyssey (1968)",
@@ -146,21 +146,21 @@ def test_movielens_1m_titles_may_hold_colons_quotes_and_latin_1(tmp_path: Path) 
 
 
 def test_movielens_10m_has_half_stars_utf_8_and_tags_with_colons(tmp_path: Path) -> None:
-    found = load("ml-10m", zipped(tmp_path, "ml-10m"))
-    assert ratings(found.interactions) == {(1, 122): 4.5, (1, 185): 0.5, (2, 122): 5.0}
+    dataset = load("ml-10m", zipped(tmp_path, "ml-10m"))
+    assert ratings(dataset.interactions) == {(1, 122): 4.5, (1, 185): 0.5, (2, 122): 5.0}
     items = items_of("ml-10m", tmp_path)
     assert items.loc[122, "title"] == "Misérables, Les: 1 (1992)"
-    # Two users gave the first, in different capitals.
+    # Two users gave the first tag, one of them with a capital letter.
     assert items.loc[122, "tags"] == ("good!", "so bad: it's good")
     assert items.loc[185, "tags"] == ()
     assert items.loc[185, "genres"] == ()
 
 
 def test_csv_with_quotes_crlf_and_no_final_newline(tmp_path: Path) -> None:
-    found = load("ml-20m", zipped(tmp_path, "ml-20m"))
-    assert ratings(found.interactions) == {(1, 296): 5.0, (1, 306): 3.5, (2, 296): 0.5}
-    assert found.interactions.timestamps is not None
-    assert found.interactions.timestamps.tolist() == [1147880044, 1147868817, 11]
+    dataset = load("ml-20m", zipped(tmp_path, "ml-20m"))
+    assert ratings(dataset.interactions) == {(1, 296): 5.0, (1, 306): 3.5, (2, 296): 0.5}
+    assert dataset.interactions.timestamps is not None
+    assert dataset.interactions.timestamps.tolist() == [1147880044, 1147868817, 11]
     items = items_of("ml-20m", tmp_path)
     assert items["title"].tolist()[:2] == ["Misérables, Les (1995)", '"Great Performances": Cats (1998)']
     assert items["year"].fillna(0).tolist() == [1995, 1998, 2006, 0]
@@ -174,9 +174,9 @@ def test_published_folds_are_given(tmp_path: Path) -> None:
         (None, {(1, 20): 3.0, (2, 10): 5.0}, {(1, 10): 4.0}),
         ("ua", {(1, 20): 3.0}, {(1, 10): 4.0, (2, 10): 5.0}),
     ):
-        given = load("ml-100k", tmp_path, fold).given
-        assert given is not None
-        assert [ratings(part) for part in given] == [train, test]
+        train_and_test = load("ml-100k", tmp_path, fold).given
+        assert train_and_test is not None
+        assert [ratings(data) for data in train_and_test] == [train, test]
 
 
 @pytest.mark.parametrize(("name", "fold"), [("ml-100k", "u6"), ("ml-1m", "u1"), ("sample", "u1"), ("gowalla", "u1")])
@@ -192,13 +192,13 @@ def test_gowalla_is_read_line_by_user(tmp_path: Path, *, compressed: bool) -> No
         unpacked(tmp_path / "gowalla", {f"{name}.gz": gzip.compress(text) for name, text in texts.items()})
     else:
         unpacked(tmp_path / "gowalla", texts)
-    found = load("gowalla", tmp_path)
-    assert found.items is None
-    assert found.given is not None
-    train, test = found.given
+    dataset = load("gowalla", tmp_path)
+    assert dataset.items is None
+    assert dataset.given is not None
+    train, test = dataset.given
     assert ratings(train) == {(0, 5): 1.0, (0, 7): 1.0, (1, 5): 1.0}
     assert ratings(test) == {(0, 9): 1.0, (2, 5): 1.0, (2, 7): 1.0}
-    assert ratings(found.interactions) == {**ratings(train), **ratings(test)}
+    assert ratings(dataset.interactions) == {**ratings(train), **ratings(test)}
     assert train.items.equals(test.items)
     assert train.users.tolist() == [0, 1, 2]
 
@@ -293,30 +293,30 @@ def test_repeated_pairs_are_refused_unless_allowed(tmp_path: Path) -> None:
     unpacked(tmp_path / "ml-1m", files)
     with pytest.raises(DataError, match="661"):
         load("ml-1m", tmp_path)
-    kept = named.load("ml-1m", data_dir=tmp_path, fetch=False, duplicates="last")
-    assert ratings(kept.interactions) == {(1, 661): 5.0}
+    dataset = named.load("ml-1m", data_dir=tmp_path, fetch=False, duplicates="last")
+    assert ratings(dataset.interactions) == {(1, 661): 5.0}
 
 
 def test_the_sample_is_generated_and_counted() -> None:
     sample = named.load("sample", fetch=False)
-    about = named.info("sample")
+    description = named.info("sample")
     assert isinstance(sample, Synthetic)
-    assert sample.interactions.shape == (about.users, about.items)
-    # Elsewhere rounding may differ in the last place.
-    assert sample.interactions.nnz == pytest.approx(about.interactions, abs=10)
+    assert sample.interactions.shape == (description.users, description.items)
+    # On other machines rounding may differ in the last digit.
+    assert sample.interactions.nnz == pytest.approx(description.interactions, abs=10)
     assert named.find("sample") is None
 
 
 @pytest.mark.parametrize("name", ["ml-100k", "ml-1m", "ml-latest-small", "gowalla"])
 def test_real_data_have_the_published_counts(name: str, data_dir: Path) -> None:
-    found = load(name, data_dir)
-    about = named.info(name)
-    assert found.interactions.counts == (about.interactions, about.users, about.items)
+    dataset = load(name, data_dir)
+    description = named.info(name)
+    assert dataset.interactions.counts == (description.interactions, description.users, description.items)
 
 
 def test_real_movielens_1m(data_dir: Path) -> None:
-    found = load("ml-1m", data_dir)
-    data = found.interactions
+    dataset = load("ml-1m", data_dir)
+    data = dataset.interactions
     assert np.bincount(data.matrix.data.astype(int)).tolist() == [0, 56174, 107557, 261197, 348971, 226310]
     items = items_of("ml-1m", data_dir)
     assert len(items) == 3_883
@@ -326,12 +326,12 @@ def test_real_movielens_1m(data_dir: Path) -> None:
 
 
 def test_real_movielens_100k_folds_are_parts_of_it(data_dir: Path) -> None:
-    found = load("ml-100k", data_dir)
-    whole = ratings(found.interactions)
-    assert found.given is not None
-    train, test = (ratings(part) for part in found.given)
+    dataset = load("ml-100k", data_dir)
+    expected = ratings(dataset.interactions)
+    assert dataset.given is not None
+    train, test = (ratings(data) for data in dataset.given)
     assert (len(train), len(test)) == (80_000, 20_000)
-    assert {**train, **test} == whole
+    assert {**train, **test} == expected
     fold = load("ml-100k", data_dir, "ua").given
     assert fold is not None
     assert np.bincount(fold[1].rows).tolist() == [10] * 943
@@ -347,7 +347,7 @@ def test_real_latest_small_has_its_tags(data_dir: Path) -> None:
 
 
 def test_real_gowalla_is_the_split_of_lightgcn(data_dir: Path) -> None:
-    given = load("gowalla", data_dir).given
-    assert given is not None
-    assert [part.counts for part in given] == [(810_128, 29_858, 40_981), (217_242, 29_858, 40_981)]
-    assert given[0].matrix.multiply(given[1].matrix).nnz == 0
+    train_and_test = load("gowalla", data_dir).given
+    assert train_and_test is not None
+    assert [data.counts for data in train_and_test] == [(810_128, 29_858, 40_981), (217_242, 29_858, 40_981)]
+    assert train_and_test[0].matrix.multiply(train_and_test[1].matrix).nnz == 0

@@ -1,4 +1,4 @@
-"""A data recipe reads, filters and splits data; a model keeps it, and gives its own split back."""
+"""Tests of data recipes: reading, filters and splits, and the recipe of a saved model."""
 
 import dataclasses
 import json
@@ -56,20 +56,23 @@ def test_a_saved_model_gives_the_split_of_its_fit(kind: str, ratings: Path, tmp_
 def test_given_parts_are_read_again(ratings: Path, tmp_path: Path) -> None:
     data = read_interactions(ratings)
     test = np.arange(data.nnz) % 5 == 0
-    for name, part in (("base", data.take(~test)), ("test", data.take(test))):
-        rows, columns = part.matrix.nonzero()
-        lines = [f"{part.users[u]},{part.items[i]},{part.matrix[u, i]:g}" for u, i in zip(rows, columns, strict=True)]
+    for name, interactions in (("base", data.take(~test)), ("test", data.take(test))):
+        rows, columns = interactions.matrix.nonzero()
+        lines = [
+            f"{interactions.users[u]},{interactions.items[i]},{interactions.matrix[u, i]:g}"
+            for u, i in zip(rows, columns, strict=True)
+        ]
         (tmp_path / f"{name}.csv").write_text("\n".join(["user,item,rating", *lines]))
-    places = {"data": str(tmp_path / "base.csv"), "test_data": str(tmp_path / "test.csv")}
-    recipe = DataRecipe(**places, split_kind="given", min_user_items=3)
+    paths = {"data": str(tmp_path / "base.csv"), "test_data": str(tmp_path / "test.csv")}
+    recipe = DataRecipe(**paths, split_kind="given", min_user_items=3)
     fingerprint, model = saved(recipe, tmp_path / "model")
     assert model.recipe.split().fingerprint == fingerprint
-    base, held = (MinRating(4)(read_interactions(place)) for place in places.values())
+    base, held = (MinRating(4)(read_interactions(path)) for path in paths.values())
     assert fingerprint == split_given(MinInteractions(user=3)(base), held, seed=98765, read=base).fingerprint
-    # A recipe of before does not say that histories stay whole, and makes the split that it made then.
+    # A recipe of an early version has no whole_histories, and still makes the same split.
     stored = {name: value for name, value in recipe.as_json().items() if name != "whole_histories"}
-    before = split_given(MinInteractions(user=3)(base), held, seed=98765).fingerprint
-    assert DataRecipe.from_json(stored).split().fingerprint == before != fingerprint
+    early_fingerprint = split_given(MinInteractions(user=3)(base), held, seed=98765).fingerprint
+    assert DataRecipe.from_json(stored).split().fingerprint == early_fingerprint != fingerprint
 
 
 @pytest.mark.parametrize(
@@ -99,10 +102,10 @@ def test_a_recipe_says_what_the_functions_do(ratings: Path) -> None:
 
 
 def test_the_data_may_have_moved_but_not_changed(ratings: Path, tmp_path: Path) -> None:
-    there = tmp_path / "there.csv"
-    there.write_bytes(ratings.read_bytes())
-    fingerprint, model = saved(DataRecipe(data=str(there)), tmp_path / "model")
-    there.rename(tmp_path / "elsewhere.csv")
+    path = tmp_path / "there.csv"
+    path.write_bytes(ratings.read_bytes())
+    fingerprint, model = saved(DataRecipe(data=str(path)), tmp_path / "model")
+    path.rename(tmp_path / "elsewhere.csv")
     with pytest.raises(DataError, match=r"there\.csv: there is no such file"):
         model.recipe.split()
     assert model.recipe.split(data=tmp_path / "elsewhere.csv").fingerprint == fingerprint
@@ -115,12 +118,12 @@ def test_a_model_of_data_made_in_memory_has_no_recipe(ratings: Path, tmp_path: P
     split = DataRecipe(data=str(ratings)).split()
     model = Recommender(EASE()).fit(split.train)
     assert model.recipe.data == str(ratings)
-    made = "the model has no data recipe: it was fitted on data in memory"
+    message = "the model has no data recipe: it was fitted on data in memory"
     for train in (read_interactions(ratings), MinInteractions(user=9)(split.train)):
-        # Fitted again, the same model has learnt from other data.
-        with pytest.raises(DataError, match=made):
+        # The same model is fitted again, on other data.
+        with pytest.raises(DataError, match=message):
             _ = model.fit(train).recipe
-    with pytest.raises(DataError, match=made):
+    with pytest.raises(DataError, match=message):
         _ = Recommender(EASE()).recipe
     model.notes["source"] = "the shop"
     assert model.fit(read_interactions(ratings)).notes["source"] == "the shop"
@@ -136,8 +139,8 @@ def test_what_is_learnt_from_carries_its_recipe_as_it_is(ratings: Path) -> None:
     train = DataRecipe(data=str(ratings)).split().train
     assert dataclasses.replace(train, timestamps=None).origin is train.origin
     assert train.origin.recipe["min_rating"] == 4.0
-    for other in (train.take(train.matrix.data > 0), train.select_users(np.arange(3)), train.onto(train.items[:5])):
-        assert other.origin is None
+    for derived in (train.take(train.matrix.data > 0), train.select_users(np.arange(3)), train.onto(train.items[:5])):
+        assert derived.origin is None
 
 
 @pytest.mark.parametrize(
@@ -194,7 +197,7 @@ def test_the_form_of_the_file_is_that_of_the_first_models() -> None:
         "split_recipe", "split_seed", "valid_users", "test_users", "valid_share", "test_data", "fold",
         "whole_histories",
     ]  # fmt: skip
-    assert [one.name for one in options(DataRecipe)] == list(DataRecipe().as_json())[:-1]
+    assert [entry.name for entry in options(DataRecipe)] == list(DataRecipe().as_json())[:-1]
 
 
 def test_the_table_of_options_needs_no_heavy_package() -> None:

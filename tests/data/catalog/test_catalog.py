@@ -1,4 +1,4 @@
-"""The folder of data sets is their registry: a new file is a new data set."""
+"""Tests of the registry of data sets: a new file in the folder is a new data set."""
 
 import subprocess
 import sys
@@ -47,7 +47,7 @@ def test_the_folder_holds_data_sets_only() -> None:
     (folder,) = catalog.__path__
     for path in Path(folder).glob("[!_]*.py"):
         module = __import__(f"recsys_ae.data.catalog.{path.stem}", fromlist=["DATASETS"])
-        assert all(isinstance(one, CatalogEntry) for one in module.DATASETS), path
+        assert all(isinstance(entry, CatalogEntry) for entry in module.DATASETS), path
 
 
 def test_a_new_file_is_a_new_data_set(club: Path) -> None:

@@ -1,4 +1,4 @@
-"""The triplets of the Million Song Dataset's listeners are read as they are published."""
+"""Tests of the Million Song Dataset reader: triplets of user, song and plays."""
 
 import gzip
 import zipfile
@@ -31,14 +31,14 @@ def written(folder: Path, name: str, text: bytes = TEXT) -> Path:
 def test_packed_or_not_it_says_the_same(name: str, tmp_path: Path) -> None:
     path = written(tmp_path, name)
     assert named.find("msd", tmp_path) == path
-    found = named.load("msd", data_dir=tmp_path)
-    data = found.interactions
-    # Users are drawn from their ids in the order of text.
+    dataset = named.load("msd", data_dir=tmp_path)
+    data = dataset.interactions
+    # The split draws users from their ids in text order.
     assert data.users.tolist() == sorted(USERS)
     assert data.items.tolist() == sorted(SONGS)
     assert data.matrix.toarray().tolist() == [[1, 3, 0], [1, 0, 22]]
     assert data.order.tolist() == [3, 2, 0, 1]
-    assert (found.items, data.timestamps, found.given) == (None, None, None)
+    assert (dataset.items, data.timestamps, dataset.given) == (None, None, None)
 
 
 def test_any_number_of_plays_counts_once(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""What was read once is kept in a binary form, and is the same entry for entry."""
+"""Tests of the binary cache: cached interactions equal those that were read, entry for entry."""
 
 import json
 import multiprocessing
@@ -27,7 +27,7 @@ MIXED = '{"user": 1, "item": "a"}\n{"user": "1", "item": "b"}\n{"user": 98765432
 
 @pytest.fixture(autouse=True)
 def every_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Let small files that were written just now have a cache too, and give the user an empty cache folder."""
+    """Enable the cache for small and new files, and set an empty user cache folder."""
     monkeypatch.setattr(cache, "LEAST", 1)
     monkeypatch.setattr(cache, "SETTLED", 0)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "home"))
@@ -36,30 +36,30 @@ def every_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 @pytest.fixture
 def parsed(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """Return the list of what has been parsed, not taken from a cache."""
-    found: list[str] = []
+    """Return a list with an element for each file that is parsed, not loaded from a cache."""
+    files: list[str] = []
     read = reading._interactions
-    monkeypatch.setattr(reading, "_interactions", lambda *how: [found.append("file"), read(*how)][1])
-    return found
+    monkeypatch.setattr(reading, "_interactions", lambda *how: [files.append("file"), read(*how)][1])
+    return files
 
 
 def entries(folder: Path) -> list[Path]:
     return sorted((folder / cache.FOLDER).glob("*.bin"))
 
 
-def assert_same(one: Interactions, other: Interactions) -> None:
+def assert_same(actual: Interactions, expected: Interactions) -> None:
     for name in ("data", "indices", "indptr"):
-        np.testing.assert_array_equal(getattr(one.matrix, name), getattr(other.matrix, name), strict=True)
-    assert one.matrix.shape == other.matrix.shape
-    pd.testing.assert_index_equal(one.users, other.users, exact=True)
-    pd.testing.assert_index_equal(one.items, other.items, exact=True)
-    np.testing.assert_array_equal(one.order, other.order, strict=True)
-    assert (one.timestamps is None) == (other.timestamps is None)
-    if one.timestamps is not None and other.timestamps is not None:
-        np.testing.assert_array_equal(one.timestamps, other.timestamps, strict=True)
-    assert one.steps == other.steps
-    parts = [(data.matrix, data.users, data.items) for data in (one, other)]
-    assert fingerprint(*parts[0]) == fingerprint(*parts[1])
+        np.testing.assert_array_equal(getattr(actual.matrix, name), getattr(expected.matrix, name), strict=True)
+    assert actual.matrix.shape == expected.matrix.shape
+    pd.testing.assert_index_equal(actual.users, expected.users, exact=True)
+    pd.testing.assert_index_equal(actual.items, expected.items, exact=True)
+    np.testing.assert_array_equal(actual.order, expected.order, strict=True)
+    assert (actual.timestamps is None) == (expected.timestamps is None)
+    if actual.timestamps is not None and expected.timestamps is not None:
+        np.testing.assert_array_equal(actual.timestamps, expected.timestamps, strict=True)
+    assert actual.steps == expected.steps
+    contents = [(data.matrix, data.users, data.items) for data in (actual, expected)]
+    assert fingerprint(*contents[0]) == fingerprint(*contents[1])
 
 
 def written_forms(folder: Path) -> list[tuple[Path, dict[str, Any]]]:
@@ -111,14 +111,14 @@ def test_small_files_and_files_that_may_be_changing_leave_nothing_behind(
 def test_a_changed_file_is_read_again_and_what_was_kept_of_it_goes(tmp_path: Path) -> None:
     path = written(tmp_path / "a.csv", "user,item\n1,2\n")
     read_interactions(path, cache=True)
-    before = path.stat()
-    (former,) = entries(tmp_path)
+    stat = path.stat()
+    (earlier_entry,) = entries(tmp_path)
     path.write_text("user,item\n1,3\n")
-    # Even where size and time are as before.
-    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+    # Even if size and time are those of the earlier file.
+    os.utime(path, ns=(stat.st_atime_ns, stat.st_mtime_ns))
     assert read_interactions(path, cache=True).items.tolist() == [3]
-    (now,) = entries(tmp_path)
-    assert now != former
+    (entry,) = entries(tmp_path)
+    assert entry != earlier_entry
 
 
 def test_a_copy_that_looks_new_but_has_the_same_content_is_not_parsed_again(tmp_path: Path, parsed: list[str]) -> None:
@@ -139,7 +139,7 @@ def test_the_content_is_hashed_once(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 
 def test_other_options_are_another_reading(tmp_path: Path, parsed: list[str]) -> None:
     path = written(tmp_path / "a.csv", lines(header=False))
-    others: list[dict[str, Any]] = [
+    choices: list[dict[str, Any]] = [
         {},
         {"user": 1, "item": 0},
         {"rating": 3},
@@ -148,11 +148,11 @@ def test_other_options_are_another_reading(tmp_path: Path, parsed: list[str]) ->
         {"encoding": "latin-1"},
         {"duplicates": "last"},
     ]
-    for number, options in enumerate(others, 1):
+    for number, options in enumerate(choices, 1):
         assert_same(read_interactions(path, cache=True, **options), read_interactions(path, **options))
         assert len(entries(tmp_path)) == number
     parsed.clear()
-    for options in others:
+    for options in choices:
         read_interactions(path, cache=True, **options)
     assert parsed == []
 
@@ -171,18 +171,18 @@ def test_a_damaged_cache_is_made_again_without_a_word(tmp_path: Path, parsed: li
     path = written(tmp_path / "a.csv", lines())
     plain = read_interactions(path, cache=True)
     (entry,) = entries(tmp_path)
-    whole = entry.read_bytes()
-    other = stored_elsewhere(tmp_path)
-    for step in range(0, len(whole), 61):
-        flipped = bytearray(whole)
+    content = entry.read_bytes()
+    foreign = stored_elsewhere(tmp_path)
+    for step in range(0, len(content), 61):
+        flipped = bytearray(content)
         flipped[step] ^= 4
-        for damaged in (whole[:step], bytes(flipped)):
+        for damaged in (content[:step], bytes(flipped)):
             entry.write_bytes(damaged)
             parsed.clear()
             assert_same(read_interactions(path, cache=True), plain)
             assert parsed == ["file"]
-            assert entry.read_bytes() == whole
-    entry.write_bytes(other)
+            assert entry.read_bytes() == content
+    entry.write_bytes(foreign)
     assert_same(read_interactions(path, cache=True), plain)
     for memo in (b"", b"{}", b"[]", b"\xff", b'{"state": [], "sha256": "../.."}'):
         (tmp_path / cache.FOLDER / "a.csv.json").write_bytes(memo)
@@ -190,7 +190,7 @@ def test_a_damaged_cache_is_made_again_without_a_word(tmp_path: Path, parsed: li
 
 
 def stored_elsewhere(folder: Path) -> bytes:
-    """Return a whole cache of other data."""
+    """Return the bytes of a valid cache of other data."""
     (folder / "other").mkdir()
     read_interactions(written(folder / "other" / "a.csv", "user,item\n7,8\n"), cache=True)
     return entries(folder / "other")[0].read_bytes()
@@ -218,7 +218,7 @@ def test_where_the_folder_cannot_be_written_the_users_cache_folder_serves(tmp_pa
     assert_same(read_interactions(path, cache=True), plain)
     assert parsed == ["file"]
     assert len([*(tmp_path / "home" / "recsys_ae").rglob("*.bin")]) == 1
-    # A file of the same name elsewhere is another one.
+    # A file of the same name in another folder has its own cache.
     (tmp_path / "more").mkdir()
     written(tmp_path / "more" / cache.FOLDER, "")
     assert read_interactions(written(tmp_path / "more" / "a.csv", "user,item\n5,6\n"), cache=True).users.tolist() == [5]
@@ -231,7 +231,7 @@ def test_where_nothing_can_be_written_files_are_read_as_ever(
     written(tmp_path / cache.FOLDER, "")
     monkeypatch.setenv("XDG_CACHE_HOME", str(path))
     assert_same(read_interactions(path, cache=True), read_interactions(path))
-    assert sorted(one.name for one in tmp_path.iterdir()) == [cache.FOLDER, "a.csv"]
+    assert sorted(file.name for file in tmp_path.iterdir()) == [cache.FOLDER, "a.csv"]
 
 
 def test_a_disk_that_is_full_leaves_nothing_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -266,7 +266,7 @@ def test_halves_that_a_crash_left_go_after_an_hour(tmp_path: Path) -> None:
 def test_backups_and_git_pass_the_folder_over(tmp_path: Path) -> None:
     read_interactions(written(tmp_path / "a.csv", lines()), cache=True)
     assert (tmp_path / cache.FOLDER / ".gitignore").read_text() == "*\n"
-    # bford.info/cachedir: the first 43 bytes are what others look for.
+    # bford.info/cachedir: other programs look for the first 43 bytes.
     tag = b"Signature: 8a477f597d28d172789f06886806bc55"
     assert (tmp_path / cache.FOLDER / "CACHEDIR.TAG").read_bytes().startswith(tag)
 
@@ -284,9 +284,9 @@ def test_errors_are_the_same_and_nothing_is_kept_of_them(tmp_path: Path) -> None
         if text is not None:
             written(path, text)
         messages = []
-        for kept in (False, True, True):
+        for use_cache in (False, True, True):
             with pytest.raises((DataError, ConfigError)) as caught:
-                read_interactions(path, cache=kept, **options)
+                read_interactions(path, cache=use_cache, **options)
             messages.append(str(caught.value))
         assert len(set(messages)) == 1
     assert entries(tmp_path) == []
@@ -310,10 +310,10 @@ def test_processes_that_read_and_write_at_once_all_get_the_data(tmp_path: Path) 
     readers = [context.Process(target=_read_often, args=(path, tmp_path / "home", answers)) for _ in range(3)]
     for reader in readers:
         reader.start()
-    found = [answers.get(timeout=60) for _ in range(3 * 15)]
+    contents = [answers.get(timeout=60) for _ in range(3 * 15)]
     for reader in readers:
         reader.join()
-    assert found == [(fingerprint(plain.matrix, plain.users, plain.items), plain.order.tolist())] * len(found)
+    assert contents == [(fingerprint(plain.matrix, plain.users, plain.items), plain.order.tolist())] * len(contents)
     assert not [*tmp_path.rglob(f"*{PARTIAL}")]
 
 
@@ -322,10 +322,10 @@ def test_a_file_that_changes_while_it_is_read_is_not_kept(tmp_path: Path, monkey
     read = reading._interactions
 
     def grow(*how: Any) -> Interactions:
-        found = read(*how)
+        interactions = read(*how)
         with path.open("a") as file:
             file.write("4,40,1.0,7\n")
-        return found
+        return interactions
 
     with monkeypatch.context() as growing:
         growing.setattr(reading, "_interactions", grow)
@@ -336,8 +336,8 @@ def test_a_file_that_changes_while_it_is_read_is_not_kept(tmp_path: Path, monkey
 
 def test_named_data_sets_are_kept_too(tmp_path: Path, parsed: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
     ratings = "\n".join(f"{user}::{item}::{1 + (user + item) % 5}::9" for user in range(1, 5) for item in range(1, 4))
-    films = "1::A (1990)::Comedy\n2::B (1991)::Drama\n3::C (1992)::Drama\n"
-    zipped(tmp_path / "ml-1m.zip", **{"ml-1m__ratings_dat": ratings, "ml-1m__movies_dat": films})
+    movies = "1::A (1990)::Comedy\n2::B (1991)::Drama\n3::C (1992)::Drama\n"
+    zipped(tmp_path / "ml-1m.zip", **{"ml-1m__ratings_dat": ratings, "ml-1m__movies_dat": movies})
     (tmp_path / "msd").mkdir()
     written(tmp_path / "msd" / msd.FILES[0], "u\ts\t3\nv\ts\t1\n")
     (tmp_path / "netflix").mkdir()
@@ -346,13 +346,13 @@ def test_named_data_sets_are_kept_too(tmp_path: Path, parsed: list[str], monkeyp
     for name in ("ml-1m", "msd", "netflix"):
         plain = named.load(name, data_dir=tmp_path)
         assert not [*tmp_path.rglob("*.bin")]
-        first = named.load(name, data_dir=tmp_path, cache=True)
+        uncached = named.load(name, data_dir=tmp_path, cache=True)
         with monkeypatch.context() as never:
             never.setattr(reading, "_interactions", None)
             never.setattr(netflix, "_ratings", None)
-            second = named.load(name, data_dir=tmp_path, cache=True)
-        for found in (first, second):
-            assert_same(found.interactions, plain.interactions)
+            cached = named.load(name, data_dir=tmp_path, cache=True)
+        for dataset in (uncached, cached):
+            assert_same(dataset.interactions, plain.interactions)
         for path in tmp_path.rglob("*.bin"):
             path.unlink()
     changed = written(tmp_path / "netflix" / netflix.COMBINED[2], "3:\n7,5,2005-09-06\n8,1,2005-09-06\n")
@@ -364,6 +364,6 @@ def test_the_hash_that_is_remembered_is_that_of_the_content(tmp_path: Path) -> N
 
     path = written(tmp_path / "a.csv", lines())
     read_interactions(path, cache=True)
-    known = json.loads((tmp_path / cache.FOLDER / "a.csv.json").read_text())["sha256"]
-    assert known == hashlib.sha256(hashlib.sha256(path.read_bytes()).digest()).hexdigest()
-    assert entries(tmp_path)[0].name.startswith(f"a.csv.{known[:16]}-")
+    digest = json.loads((tmp_path / cache.FOLDER / "a.csv.json").read_text())["sha256"]
+    assert digest == hashlib.sha256(hashlib.sha256(path.read_bytes()).digest()).hexdigest()
+    assert entries(tmp_path)[0].name.startswith(f"a.csv.{digest[:16]}-")

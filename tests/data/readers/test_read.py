@@ -1,4 +1,4 @@
-"""Reading files: every format and form gives the same interactions."""
+"""Tests of reading files: all formats and forms give the same interactions."""
 
 import gzip
 import io
@@ -144,8 +144,8 @@ class TestIds:
     def test_are_kept_as_given(self, tmp_path, ids):
         path = written(tmp_path / "a.csv", text_of([("user", "item"), *((name, 1) for name in ids)]))
         users = read_interactions(path).users
-        whole = ids[0:2] == ["1", "-5"]
-        assert users.dtype == np.int64 if whole else users.dtype != np.int64
+        integers = ids[0:2] == ["1", "-5"]
+        assert users.dtype == np.int64 if integers else users.dtype != np.int64
         assert sorted(map(str, users)) == sorted(ids)
 
     def test_of_each_column_have_their_own_type(self, tmp_path):
@@ -283,6 +283,6 @@ class TestPublishedData:
         assert data.counts == (100_000, 943, 1_682)
 
     def test_reads_latin_1_titles(self, data_dir):
-        films = read_table(data_dir / "ml-1m.zip/movies.dat", header=False, encoding="latin-1")
-        assert films.shape == (3883, 3)
-        assert "Misérables, Les (1995)" in set(films[1])
+        movies = read_table(data_dir / "ml-1m.zip/movies.dat", header=False, encoding="latin-1")
+        assert movies.shape == (3883, 3)
+        assert "Misérables, Les (1995)" in set(movies[1])

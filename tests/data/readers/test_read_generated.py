@@ -1,4 +1,4 @@
-"""Generated files: whatever is in them, they are read right or refused in one line."""
+"""Tests on generated files: they are read correctly, or refused with one line."""
 
 import csv
 import gzip
@@ -18,7 +18,7 @@ from tests.data.test_interactions import check_valid, rows_of
 
 
 def outcome(path: Path, **options: Any) -> Interactions | None:
-    """Read, and check that it is either right or refused in one line."""
+    """Read a file, and check that it is read correctly or refused with one line."""
     try:
         data, message = read_interactions(path, **options), ""
     except (DataError, ConfigError) as error:
@@ -92,7 +92,7 @@ def test_any_json_lines_are_read_right_or_refused_in_one_line(folder, rows):
 
 @settings(max_examples=200, deadline=None, derandomize=True)
 @given(st.integers(0, 5000), st.integers(1, 255), st.booleans(), st.sampled_from(["zip", "gz", "csv", "jsonl"]))
-def test_a_file_changed_or_cut_anywhere_is_read_right_or_refused_in_one_line(folder, place, change, cut, form):
+def test_a_file_changed_or_cut_anywhere_is_read_right_or_refused_in_one_line(folder, position, change, cut, form):
     rows = [("user", "item", "rating"), *((user, user * 7 % 11, user % 5) for user in range(150))]
     content = text_of(rows).encode()
     if form == "jsonl":
@@ -101,8 +101,12 @@ def test_a_file_changed_or_cut_anywhere_is_read_right_or_refused_in_one_line(fol
         content = gzip.compress(content, mtime=0)
     if form == "zip":
         content = zipped(folder / "whole.zip", ratings_csv=content).read_bytes()
-    place %= len(content)
-    changed = content[:place] if cut else content[:place] + bytes([content[place] ^ change]) + content[place + 1 :]
+    position %= len(content)
+    changed = (
+        content[:position]
+        if cut
+        else content[:position] + bytes([content[position] ^ change]) + content[position + 1 :]
+    )
     outcome(written(folder / f"changed.{form}", changed))
 
 

@@ -1,4 +1,4 @@
-"""Files that cannot be read: each gets one line that begins with its path and helps."""
+"""Tests of files that cannot be read: the error is one helpful line that begins with the path."""
 
 import gzip
 import json
@@ -194,13 +194,13 @@ class TestRefusesInOneLine:
     def test_a_truncated_or_damaged_archive(self, tmp_path):
         text = text_of([("user", "item"), *((user * 7919 % 10_007, user) for user in range(5000))]).encode()
         packed = gzip.compress(text)
-        whole = zipped(tmp_path / "whole.zip", a_csv=text).read_bytes()
+        archive = zipped(tmp_path / "whole.zip", a_csv=text).read_bytes()
         for name, content in {
             "short.csv.gz": packed[: len(packed) // 2],
             "changed.csv.gz": packed[:5000] + b"?" + packed[5001:],
             "fake.csv.gz": text,
-            "short.zip": whole[: len(whole) // 2],
-            "changed.zip": whole[:5000] + bytes([whole[5000] ^ 255]) + whole[5001:],
+            "short.zip": archive[: len(archive) // 2],
+            "changed.zip": archive[:5000] + bytes([archive[5000] ^ 255]) + archive[5001:],
             "fake.zip": text,
             "empty.zip": b"",
         }.items():
@@ -224,8 +224,8 @@ class TestRefusesInOneLine:
     def test_an_archive_with_a_password(self, tmp_path):
         path = zipped(tmp_path / "a.zip", a_csv=lines())
         content = bytearray(path.read_bytes())
-        for start, place in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):
-            content[content.index(start) + place] |= 1  # the flag that says: encrypted
+        for start, offset in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):
+            content[content.index(start) + offset] |= 1  # the flag that says: encrypted
         assert "password" in refusal(written(path, bytes(content)))
 
     @pytest.mark.parametrize("line", ["[1, 2]", "5", '{"user": 1', "nonsense", '"text"', "[" * 100_000])
@@ -275,5 +275,5 @@ class TestRefusesInOneLine:
             f"try: read_interactions({str(path)!r})\n"
             "except MissingPackageError as error: print(error)"
         )
-        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-        assert done.stdout.startswith("reading files needs the package pyarrow: pip install pyarrow")
+        process = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+        assert process.stdout.startswith("reading files needs the package pyarrow: pip install pyarrow")

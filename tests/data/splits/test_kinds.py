@@ -1,4 +1,4 @@
-"""The folder of splits is their registry: a new file is a new split."""
+"""Tests of the registry of splits: a new file in the folder is a new split."""
 
 import sys
 from pathlib import Path
@@ -62,7 +62,7 @@ def test_a_file_without_a_function_is_named(tmp_path: Path, monkeypatch: pytest.
 def test_a_new_file_is_a_new_split() -> None:
     assert kinds.names()[-1] == "every-third"
     assert kinds.kind("every-third").summary == "every third interaction of a user"
-    thirds, halves = (DataRecipe(split_kind="every-third", split_settings=own) for own in ({}, {"every": 2}))
+    thirds, halves = (DataRecipe(split_kind="every-third", split_settings=settings) for settings in ({}, {"every": 2}))
     assert thirds.split().test.targets.nnz < halves.split().test.targets.nnz
     assert DataRecipe.from_json(halves.as_json()) == halves
     assert halves.as_json()["every"] == 2

@@ -1,4 +1,4 @@
-"""Splits hold out what they say, the same every time, and say why where they cannot."""
+"""Tests of splits: held-out parts, reproducibility, fingerprints and errors."""
 
 import hashlib
 import zipfile
@@ -47,8 +47,8 @@ def small(rows: Sequence[tuple[object, object, int]]) -> Interactions:
 
 
 def entries(matrix: csr_matrix, users: "pd.Index[int]", items: "pd.Index[int]") -> Pairs:
-    found = matrix.tocoo()
-    return set(zip(users[found.row].tolist(), items[found.col].tolist(), strict=True))
+    coordinates = matrix.tocoo()
+    return set(zip(users[coordinates.row].tolist(), items[coordinates.col].tolist(), strict=True))
 
 
 def pairs(data: Interactions) -> Pairs:
@@ -96,17 +96,17 @@ def test_nothing_is_invented_and_values_are_kept(split: Callable[[Interactions],
     data = made()
     table = pd.DataFrame(data.matrix.toarray(), index=data.users, columns=data.items)
     made_of = split(data)
-    parts = [(made_of.train.matrix, made_of.train.users)]
+    matrices = [(made_of.train.matrix, made_of.train.users)]
     for holdout in (made_of.valid, made_of.test):
         assert holdout is not None
-        parts += [(holdout.histories, holdout.users), (holdout.targets, holdout.users)]
-    for matrix, users in parts:
-        found = matrix.tocoo()
+        matrices += [(holdout.histories, holdout.users), (holdout.targets, holdout.users)]
+    for matrix, users in matrices:
+        coordinates = matrix.tocoo()
         assert matrix.dtype == np.float32
         assert matrix.shape == (len(users), len(made_of.train.items))
         assert matrix.has_canonical_format
         expected = table.loc[users, made_of.train.items].to_numpy()
-        assert np.array_equal(found.data, expected[found.row, found.col])
+        assert np.array_equal(coordinates.data, expected[coordinates.row, coordinates.col])
 
 
 @EVERY
@@ -137,9 +137,9 @@ def test_the_global_generator_is_left_alone(split: Callable[[Interactions], Spli
 @EVERY
 def test_the_data_are_left_alone(split: Callable[[Interactions], Split]) -> None:
     data = made()
-    before = data.matrix.toarray()
+    expected = data.matrix.toarray()
     split(data)
-    assert np.array_equal(data.matrix.toarray(), before)
+    assert np.array_equal(data.matrix.toarray(), expected)
 
 
 @pytest.mark.parametrize("name", ["users", "recipe", "interactions", "time", "last"])
@@ -206,9 +206,11 @@ def test_a_single_interaction_is_shown_and_of_two_one_is_wanted() -> None:
 
 
 def test_targets_on_items_unknown_to_training_are_counted() -> None:
-    # Each user has two items of their own besides the common ones: nobody else can have touched them.
-    own = [(user, 1_000 + 2 * user + i, 1) for user in range(40) for i in range(2)]
-    split = split_users(small([(user, item, 1) for user in range(40) for item in range(8)] + own), n_valid=0, n_test=20)
+    # Besides the common items, each user has two items that no other user has interacted with.
+    rare = [(user, 1_000 + 2 * user + i, 1) for user in range(40) for i in range(2)]
+    split = split_users(
+        small([(user, item, 1) for user in range(40) for item in range(8)] + rare), n_valid=0, n_test=20
+    )
     assert split.test is not None
     n_targets = 20 * 2
     assert split.test.unknown > 0
@@ -293,17 +295,17 @@ def test_targets_that_are_all_unknown_say_so() -> None:
 
 
 def liang2018_by_hand(data: Interactions, n_valid: int, n_test: int, seed: int) -> list[tuple[Pairs, Pairs]]:
-    """Follow the paper's procedure with plain tables; return what is shown and wanted in each held-out part."""
+    """Follow the paper's procedure with plain tables; return the fold-in pairs and targets of each held-out part."""
     table = pd.DataFrame({"user": data.users[data.rows], "item": data.items[data.matrix.indices], "at": data.order})
     table = table.sort_values("at")
     drawn = np.array(sorted(data.users))[np.random.RandomState(seed).permutation(data.shape[0])]
     n_train = len(drawn) - n_valid - n_test
-    known = set(table[table["user"].isin(drawn[:n_train])]["item"])
-    found = []
-    for part in (drawn[n_train : n_train + n_valid], drawn[n_train + n_valid :]):
+    items_of_training = set(table[table["user"].isin(drawn[:n_train])]["item"])
+    holdouts = []
+    for users in (drawn[n_train : n_train + n_valid], drawn[n_train + n_valid :]):
         random = np.random.RandomState(seed)
         shown_, wanted_ = set(), set()
-        rows = table[table["user"].isin(part) & table["item"].isin(known)]
+        rows = table[table["user"].isin(users) & table["item"].isin(items_of_training)]
         for user, group in rows.groupby("user"):
             items = group["item"].tolist()
             chosen = set()
@@ -311,8 +313,8 @@ def liang2018_by_hand(data: Interactions, n_valid: int, n_test: int, seed: int) 
                 chosen = set(random.choice(len(items), size=int(0.2 * len(items)), replace=False).tolist())
             shown_ |= {(user, item) for i, item in enumerate(items) if i not in chosen}
             wanted_ |= {(user, item) for i, item in enumerate(items) if i in chosen}
-        found.append((shown_, wanted_))
-    return found
+        holdouts.append((shown_, wanted_))
+    return holdouts
 
 
 @pytest.mark.parametrize("seed", [98765, 7])
@@ -355,8 +357,8 @@ def test_the_recipe_takes_ids_that_do_not_compare() -> None:
 
 
 def test_the_recipe_counts_interactions_with_unknown_items() -> None:
-    own = [(user, 1_000 + user, 1) for user in range(40)]
-    data = small([(user, item, 1) for user in range(40) for item in range(10)] + own)
+    rare = [(user, 1_000 + user, 1) for user in range(40)]
+    data = small([(user, item, 1) for user in range(40) for item in range(10)] + rare)
     split = split_users(data, n_valid=5, n_test=6, recipe="liang2018")
     assert split.valid is not None
     assert split.test is not None
@@ -400,8 +402,8 @@ def test_movielens_1m_is_split_exactly_as_by_the_authors_procedure(data_dir: Pat
     for name, matrix in matrices.items():
         expected = csr_matrix(load_npz(bench / f"{name}.npz")).sorted_indices()
         assert matrix.shape == expected.shape
-        for part in ("indptr", "indices", "data"):
-            assert np.array_equal(getattr(matrix, part), getattr(expected, part)), f"{part} of {name}"
+        for array in ("indptr", "indices", "data"):
+            assert np.array_equal(getattr(matrix, array), getattr(expected, array)), f"{array} of {name}"
 
 
 # Parts of the same users
@@ -422,8 +424,8 @@ def test_a_test_history_is_what_was_trained_and_validated_on(name: str) -> None:
     split = SPLITS[name](made(n=600))
     assert split.test is not None
     users = set(split.test.users)
-    known = pairs(split.train) | wanted(split.valid, split)
-    assert shown(split.test, split) == {pair for pair in known if pair[0] in users}
+    expected = pairs(split.train) | wanted(split.valid, split)
+    assert shown(split.test, split) == {pair for pair in expected if pair[0] in users}
     assert shown(split.valid, split) <= pairs(split.train)
 
 
@@ -446,7 +448,7 @@ def test_users_of_a_weak_split_are_those_with_targets() -> None:
 
 
 def once_each(items: Iterable[Any]) -> list[tuple[Any, Any, int]]:
-    """Return a user for each item, who touches nothing else and so trains: that makes the item known."""
+    """Return a user for each item who interacts with that item only and is a training user, so the item is known."""
     return [(1_000 + number, item, 1) for number, item in enumerate(items)]
 
 
@@ -586,13 +588,13 @@ def test_test_users_that_a_filter_takes_from_training_keep_their_histories() -> 
     read = small([(1, "a", 1), (1, "b", 1), (1, "c", 1), (2, "a", 1), (2, "z", 1), (4, "z", 1), (5, "a", 1)])
     test = small([(1, "d", 1), (2, "b", 1), (3, "a", 1), (4, "a", 1)])
     train = MinInteractions(user=3)(read)
-    without, kept = split_given(train, test, valid=0), split_given(train, test, valid=0, read=read)
+    without, with_read = split_given(train, test, valid=0), split_given(train, test, valid=0, read=read)
     assert shown(without.test, without) == {(1, "a"), (1, "b"), (1, "c")}
-    # z is unknown to the model, so nothing is shown of user 4.
-    assert shown(kept.test, kept) == {(1, "a"), (1, "b"), (1, "c"), (2, "a")}
-    assert wanted(kept.test, kept) == wanted(without.test, without) == {(2, "b"), (3, "a"), (4, "a")}
-    assert pairs(kept.train) == pairs(without.train) == pairs(train)
-    assert kept.fingerprint != without.fingerprint
+    # z is unknown to the model, so the history of user 4 is empty.
+    assert shown(with_read.test, with_read) == {(1, "a"), (1, "b"), (1, "c"), (2, "a")}
+    assert wanted(with_read.test, with_read) == wanted(without.test, without) == {(2, "b"), (3, "a"), (4, "a")}
+    assert pairs(with_read.train) == pairs(without.train) == pairs(train)
+    assert with_read.fingerprint != without.fingerprint
 
 
 def test_a_filter_that_takes_nothing_leaves_a_given_split_as_it_is() -> None:
@@ -609,8 +611,8 @@ def test_items_that_a_filter_takes_are_in_no_history() -> None:
         split = split_given(train, test, valid=0, read=read)
         assert train.shape[0] < read.shape[0]
         assert split.test is not None
-        known = {(user, item) for user, item in pairs(read) if item in set(train.items)}
-        assert shown(split.test, split) == {pair for pair in known if pair[0] in split.test.users}
+        expected = {(user, item) for user, item in pairs(read) if item in set(train.items)}
+        assert shown(split.test, split) == {pair for pair in expected if pair[0] in split.test.users}
 
 
 def test_pairs_in_both_given_parts_are_refused() -> None:
@@ -685,7 +687,9 @@ def test_a_fingerprint_tells_ids_of_different_types_apart() -> None:
 @pytest.mark.parametrize("changed", ["rating", "user", "item"])
 def test_a_fingerprint_changes_with_every_part_of_the_data(changed: str) -> None:
     rows = pd.DataFrame({"user": np.repeat(range(9), 5), "item": [1, 2, 3, 4, 5] * 9, "rating": [5, 4, 3] * 15})
-    other = rows.copy()
-    other.loc[0, changed] = {"rating": 1, "user": 99, "item": 9}[changed]
-    first, second = (split_interactions(Interactions.from_frame(t, rating="rating"), valid=0) for t in (rows, other))
+    changed_rows = rows.copy()
+    changed_rows.loc[0, changed] = {"rating": 1, "user": 99, "item": 9}[changed]
+    first, second = (
+        split_interactions(Interactions.from_frame(t, rating="rating"), valid=0) for t in (rows, changed_rows)
+    )
     assert first.fingerprint != second.fingerprint

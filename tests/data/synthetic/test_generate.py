@@ -1,4 +1,4 @@
-"""The synthetic data have the shape of MovieLens, agree with the truth behind them, and their oracle is the best."""
+"""Tests of the synthetic data: shape of MovieLens, agreement with the true preferences, and the oracle."""
 
 import re
 import time
@@ -28,18 +28,18 @@ def times_of(data: Interactions) -> np.ndarray:
     return data.timestamps
 
 
-def films_of(data: Synthetic) -> pd.DataFrame:
+def movies_of(data: Synthetic) -> pd.DataFrame:
     assert data.items is not None
     return data.items
 
 
-def same(one: Synthetic, other: Synthetic) -> bool:
-    a, b = one.interactions, other.interactions
+def same(data: Synthetic, expected: Synthetic) -> bool:
+    a, b = data.interactions, expected.interactions
     return (
         abs(a.matrix - b.matrix).nnz == 0
         and np.array_equal(times_of(a), times_of(b))
         and np.array_equal(a.order, b.order)
-        and films_of(one).equals(films_of(other))
+        and movies_of(data).equals(movies_of(expected))
     )
 
 
@@ -48,10 +48,10 @@ def test_the_same_seed_gives_the_same_data(sample: Synthetic) -> None:
 
 
 def test_other_seeds_give_other_data(sample: Synthetic) -> None:
-    other = synthesize(seed=1)
-    assert other.interactions.shape == sample.interactions.shape
-    assert abs(other.interactions.matrix - sample.interactions.matrix).nnz > 50_000
-    assert (films_of(other)["title"] != films_of(sample)["title"]).mean() > 0.9
+    reseeded = synthesize(seed=1)
+    assert reseeded.interactions.shape == sample.interactions.shape
+    assert abs(reseeded.interactions.matrix - sample.interactions.matrix).nnz > 50_000
+    assert (movies_of(reseeded)["title"] != movies_of(sample)["title"]).mean() > 0.9
 
 
 def test_no_global_random_state_is_touched() -> None:
@@ -117,15 +117,15 @@ def test_ratings_agree_with_taste_quality_and_leniency(sample: Synthetic) -> Non
 
 @pytest.mark.parametrize("n_items", [30, 400])
 def test_users_pick_in_proportion_to_their_preferences(n_items: int) -> None:
-    """With one pick each nothing is gone when the next is picked, so that the probabilities show as they are.
+    """Check the probabilities on users with one pick each, for whom no item has been picked before.
 
-    The smaller catalogue is drawn at once, the larger one item by item.
+    The smaller catalog is drawn at once, the larger one item by item.
     """
     data = synthesize(20_000, n_items, 20_000)
     expected = (data.truth.tastes @ data.truth.choice.T).sum(axis=0)
-    found = np.diff(data.interactions.matrix.tocsc().indptr)
+    shares = np.diff(data.interactions.matrix.tocsc().indptr)
     assert data.interactions.nnz == 20_000
-    assert (np.abs(found - expected) < 5 * np.sqrt(expected) + 2).all()
+    assert (np.abs(shares - expected) < 5 * np.sqrt(expected) + 2).all()
 
 
 def test_both_ways_of_picking_draw_from_the_same_distribution(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -159,13 +159,13 @@ def test_time_tells_nothing_about_which_items_come_first(sample: Synthetic) -> N
     assert popularity[first].mean() == pytest.approx(popularity.mean(), rel=0.25)
 
 
-def test_films_have_genres_years_and_titles_that_agree() -> None:
-    films, has = invent_movies(3_000, np.random.default_rng(0))
-    assert films.index.tolist() == list(range(1, 3_001))
-    assert films["year"].dtype == "Int64"
-    assert films["title"].is_unique
+def test_movies_have_genres_years_and_titles_that_agree() -> None:
+    movies, has = invent_movies(3_000, np.random.default_rng(0))
+    assert movies.index.tolist() == list(range(1, 3_001))
+    assert movies["year"].dtype == "Int64"
+    assert movies["title"].is_unique
     words = {name: set((genre.adjectives + " " + genre.nouns).split()) for name, genre in GENRES.items()}
-    for (title, year, genres), row in zip(films.itertuples(index=False), has, strict=True):
+    for (title, year, genres), row in zip(movies.itertuples(index=False), has, strict=True):
         assert 1 <= len(genres) <= 3
         assert genres == tuple(np.array(list(GENRES))[row])
         assert all(GENRES[genre].first <= year <= GENRES[genre].last for genre in genres)
@@ -173,7 +173,7 @@ def test_films_have_genres_years_and_titles_that_agree() -> None:
         allowed = set().union(*(words[genre] for genre in genres))
         used = set(re.findall(r"[A-Z][a-z]+", title)) & set().union(*words.values())
         assert used <= allowed
-    shares = pd.Series([genre for genres in films["genres"] for genre in genres]).value_counts()
+    shares = pd.Series([genre for genres in movies["genres"] for genre in genres]).value_counts()
     assert shares.index[0] == "Drama"
     assert set(shares.index) == set(GENRES)
 
@@ -184,15 +184,15 @@ def test_users_keep_to_a_few_tastes_that_have_their_genres(sample: Synthetic) ->
     assert tastes[:, :3].sum(axis=1).mean() > 0.9
     assert np.allclose(sample.truth.tastes.sum(axis=1), 1, atol=1e-5)
     assert np.allclose(sample.truth.choice.sum(axis=0), 1, atol=1e-5)
-    titles = films_of(sample)["genres"]
+    titles = movies_of(sample)["genres"]
     has = np.array([[genre in genres for genre in GENRES] for genres in titles])
-    # Share of each genre among what a taste picks, against its share among all.
+    # Share of each genre in the picks of a taste, compared with its share in all picks.
     picks = (sample.truth.choice.T @ has) / (sample.interactions.matrix.astype(bool) @ has).mean(axis=0)
     assert (picks.max(axis=1) > 2 * np.median(picks, axis=1)).mean() > 0.8
 
 
 def ndcg(items: np.ndarray, targets: csr_matrix) -> float:
-    """Return the mean NDCG of lists that are as long as ``items`` is wide."""
+    """Return the mean NDCG of top-N lists; N is the number of columns of ``items``."""
     rows = np.arange(len(items))[:, None]
     hits = np.where(items >= 0, targets.toarray()[rows, items], 0) > 0
     discounts = 1 / np.log2(np.arange(2, items.shape[1] + 2))
@@ -207,7 +207,7 @@ def ranked(scores: np.ndarray, histories: csr_matrix, k: int = 100) -> np.ndarra
 
 
 def test_popularity_a_model_and_the_oracle_stand_apart(sample: Synthetic) -> None:
-    """The data can be learnt, but neither at once nor to perfection."""
+    """Check that models learn from the data, but neither at once nor perfectly."""
     liked = sample.interactions.take(sample.interactions.matrix.data >= 4)
     rng = np.random.default_rng(0)
     users = rng.permutation(2_000)
@@ -231,11 +231,11 @@ def test_popularity_a_model_and_the_oracle_stand_apart(sample: Synthetic) -> Non
 
 def test_the_oracle_ranks_by_the_true_preferences(sample: Synthetic) -> None:
     data, truth = sample.interactions, sample.truth
-    asked = data.select_users(np.array([7, 3, 1_999]))
-    users, items = asked.users, data.items[::-1][:300]
+    oracle = data.select_users(np.array([7, 3, 1_999]))
+    users, items = oracle.users, data.items[::-1][:300]
     empty = csr_matrix(np.zeros((3, 300), np.float32))
     for least, bound in ((None, None), (1, None), (4.0, 3.5), (3.2, 3.5), (5, 4.5)):
-        found = sample.oracle(users, items, least).recommend(empty, 300)
+        ranking = sample.oracle(users, items, least).recommend(empty, 300)
         for row, user in enumerate(users - 1):
             chosen = truth.choice[items - 1].astype(float) @ truth.tastes[user].astype(float)
             if bound is not None:
@@ -243,21 +243,21 @@ def test_the_oracle_ranks_by_the_true_preferences(sample: Synthetic) -> None:
                     truth.mean + truth.suits[items - 1].astype(float) @ truth.tastes[user] + truth.quality[items - 1]
                 )
                 chosen = chosen * ndtr((stars + truth.leniency[user] - bound) / truth.noise)
-            assert np.allclose(found.scores[row], np.sort(chosen)[::-1], rtol=1e-4)
-            assert np.allclose(chosen[found.items[row]], found.scores[row], rtol=1e-4)
+            assert np.allclose(ranking.scores[row], np.sort(chosen)[::-1], rtol=1e-4)
+            assert np.allclose(chosen[ranking.items[row]], ranking.scores[row], rtol=1e-4)
 
 
 def test_the_oracle_leaves_out_the_seen_and_marks_empty_places(sample: Synthetic) -> None:
     data = sample.interactions
-    asked = data.select_users(np.arange(50))
-    found = sample.oracle(asked.users, asked.items).recommend(asked.matrix, 1_000)
-    seen = asked.matrix.toarray() > 0
-    assert found.items.shape == (50, 600)
+    oracle = data.select_users(np.arange(50))
+    ranking = sample.oracle(oracle.users, oracle.items).recommend(oracle.matrix, 1_000)
+    seen = oracle.matrix.toarray() > 0
+    assert ranking.items.shape == (50, 600)
     for row in range(50):
-        listed = found.items[row][found.items[row] >= 0]
+        listed = ranking.items[row][ranking.items[row] >= 0]
         assert sorted(listed.tolist()) == np.flatnonzero(~seen[row]).tolist()
-    assert np.array_equal(found.items < 0, np.isneginf(found.scores))
-    everything = sample.oracle(asked.users, asked.items).recommend(asked.matrix, 600, exclude_seen=False)
+    assert np.array_equal(ranking.items < 0, np.isneginf(ranking.scores))
+    everything = sample.oracle(oracle.users, oracle.items).recommend(oracle.matrix, 600, exclude_seen=False)
     assert (everything.items >= 0).all()
 
 
@@ -325,6 +325,6 @@ def test_a_million_interactions_are_as_many_with_a_long_tail() -> None:
 
 
 def test_ten_times_the_interactions_cost_ten_times_the_work_and_not_a_hundred() -> None:
-    # Compared with each other, so that the speed of the machine does not count.
+    # Times are compared with each other, so that the speed of the machine does not matter.
     synthesize(200, 100, 2_000)
     assert cpu_seconds(20_000, 5_000, 1_000_000) < 50 * cpu_seconds(6_000, 1_600, 100_000)
