@@ -1,4 +1,4 @@
-"""Autoencoder recommenders: sparse histories in, recommendations with honest numbers out."""
+"""Autoencoder recommenders: data, models, evaluation, and saved models that recommend."""
 
 from typing import TYPE_CHECKING
 
@@ -45,5 +45,5 @@ _HOMES = {
     "split_users": "recsys_ae.data.splits.split",
 }
 __all__ = list(_HOMES)
-# Imported when first used, so that `import recsys_ae` stays free of PyTorch.
+# Names are imported when they are first used, so that `import recsys_ae` does not import PyTorch.
 __getattr__, __dir__ = lazy(__name__, _HOMES)

@@ -43,7 +43,7 @@ class RecsysError(Exception):
 
 
 class DataError(RecsysError):
-    """The given data cannot be used as they are."""
+    """The data cannot be used as they are."""
 
 
 class ConfigError(RecsysError):
@@ -63,7 +63,7 @@ class TrainingError(RecsysError):
 
 
 class ArtefactError(RecsysError):
-    """A saved model is damaged or unknown, or cannot be written to the given path."""
+    """A saved model cannot be read, is damaged or of another kind, or cannot be written to a path."""
 
 
 class MissingPackageError(RecsysError):

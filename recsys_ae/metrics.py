@@ -1,15 +1,15 @@
-"""Measures of a ranked list against a set of targets, and of predicted ratings, each as its paper defines it.
+"""Metrics of top-N lists and of predicted ratings, each as its paper defines it.
 
-With h(j) = 1 where the item at rank j is a target, n targets, and lists cut after rank k:
+h(j) is 1 if the item at rank j is a target, else 0. A user has n targets, and lists are cut after rank k:
 
 =================  ============================================================================================
 ``recall@k``       hits / min(k, n): 1 is always attainable (Liang et al. 2018)
 ``recall_all@k``   hits / n: the share of all targets (He et al. 2020, and most others)
 ``precision@k``    hits / k
-``ndcg@k``         sum of h(j) / log2(j + 1), over that of a list with min(k, n) targets at its head
-``map@k``          sum of h(j) * precision@j, over min(k, n)
+``ndcg@k``         sum of h(j) / log2(j + 1), divided by that of a list that begins with min(k, n) targets
+``map@k``          sum of h(j) * precision@j, divided by min(k, n)
 ``mrr@k``          1 / rank of the first target, 0 without one
-``hit@k``          1 with a target in the list, else 0
+``hit@k``          1 if the list holds a target, else 0
 ``rmse``           root of the mean squared error of all predicted ratings; smaller is better
 ``mae``            mean absolute error of all predicted ratings; smaller is better
 =================  ============================================================================================
@@ -26,18 +26,18 @@ from recsys_ae.errors import ConfigError, DataError
 from recsys_ae.spec.hyper import nearest
 
 DEFAULT = ("recall@20", "recall@50", "ndcg@100")
-"""What the papers on implicit feedback report."""
+"""Metrics that papers on implicit feedback report."""
 
 ERRORS = ("rmse", "mae")
-"""What is measured of predicted ratings, over all of them at once rather than user by user."""
+"""Errors of predicted ratings. They are computed over all ratings, and are not means over users."""
 
 BLOCK = 2048
-"""Users measured at a time: their targets fit in the cache, and memory stays bounded."""
+"""Users per block: their targets fit in the cache, and memory stays bounded."""
 
 
 @dataclass(frozen=True)
 class Metric:
-    """A kind of measure and the rank after which lists are cut; 0 for errors of ratings, which need no list."""
+    """A kind of metric and its cut-off, the rank after which lists are cut; 0 for errors of ratings."""
 
     kind: str
     k: int
@@ -47,7 +47,13 @@ class Metric:
 
 
 def parse(name: str) -> Metric:
-    """Read a name such as ``"ndcg@100"`` or ``"rmse"``."""
+    """Parse a name such as ``"ndcg@100"`` or ``"rmse"``.
+
+    Raises
+    ------
+    ConfigError
+        If there is no such metric, or if its cut-off is missing, superfluous, or not a whole number from 1 on.
+    """
     kind, at, k = name.partition("@")
     if kind in ERRORS:
         if at:
@@ -66,28 +72,34 @@ def parse(name: str) -> Metric:
 
 
 def smaller_is_better(name: str) -> bool:
-    """Say whether a metric is an error."""
+    """Return True for errors of ratings, and False for metrics of top-N lists."""
     return name in ERRORS
 
 
 def per_user(top: np.ndarray, targets: csr_matrix, metrics: Sequence[str] = DEFAULT) -> dict[str, np.ndarray]:
-    """Measure each user's list.
+    """Compute metrics of each user's top-N list.
 
     Parameters
     ----------
     top
-        ``(n, k)`` item positions, best first, none twice in a row; -1 where there is nothing more to recommend. It
-        needs as many columns as the largest cut-off, or as there are items.
+        Item positions ``(n, k)``, best first, and -1 where the list ends early. A row holds no item twice. There must
+        be as many columns as the largest cut-off, or as items.
     targets
-        ``(n, n_items)``; every stored entry is a target, whatever its value.
-
+        ``(n, n_items)``. Every stored entry is a target, whatever its value.
     metrics
-        Those of lists; errors of ratings are measured by `errors_per_user` and `error`.
+        Names of metrics of lists. For errors of ratings see `errors_per_user` and `error`.
 
     Returns
     -------
     dict
-        For each metric ``(n,)`` float64, NaN for users without targets.
+        The values ``(n,)`` float64 of each metric, NaN for users without targets.
+
+    Raises
+    ------
+    ConfigError
+        If a metric is unknown or an error of ratings.
+    DataError
+        If ``top`` has the wrong type or shape, an item out of range, or an item twice in a row.
     """
     wanted = {name: parse(name) for name in metrics}
     for name in filter(smaller_is_better, wanted):
@@ -111,9 +123,26 @@ def per_user(top: np.ndarray, targets: csr_matrix, metrics: Sequence[str] = DEFA
 def errors_per_user(
     predicted: np.ndarray, targets: csr_matrix, metrics: Sequence[str] = ERRORS
 ) -> dict[str, np.ndarray]:
-    """Measure each user's predicted ratings: ``(m,)``, in the order of ``targets.data``, the true ones.
+    """Compute the errors of each user's predicted ratings.
 
-    Returns for each metric ``(n,)`` float64, NaN for users without targets.
+    Parameters
+    ----------
+    predicted
+        Predicted ratings ``(m,)``, in the order of ``targets.data``.
+    targets
+        True ratings ``(n, n_items)``, of which ``m`` are stored.
+    metrics
+        ``"rmse"``, ``"mae"``, or both.
+
+    Returns
+    -------
+    dict
+        The errors ``(n,)`` float64 of each metric, NaN for users without targets.
+
+    Raises
+    ------
+    DataError
+        If there is not one finite prediction for each target.
     """
     predicted = np.asarray(predicted, np.float64)
     if predicted.shape != targets.data.shape:
@@ -135,7 +164,7 @@ def errors_per_user(
 
 
 def error(name: str, predicted: np.ndarray, actual: np.ndarray) -> float:
-    """Return an error of all predicted ratings at once; both are ``(m,)``."""
+    """Return the error ``"rmse"`` or ``"mae"`` over all ratings; both arrays are ``(m,)``."""
     difference = np.asarray(predicted, np.float64) - actual
     return float(np.sqrt(np.square(difference).mean()) if name == "rmse" else np.abs(difference).mean())
 
@@ -156,11 +185,11 @@ def _refuse_misfits(top: np.ndarray, targets: csr_matrix, k: int) -> None:
 
 
 def _hits(top: np.ndarray, targets: csr_matrix, start: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return which of the items recommended to users from ``start`` on are targets, and how many targets they have."""
+    """Return the hits ``(n, k)`` bool of users from ``start`` on, and their numbers of targets ``(n,)``."""
     n, width = len(top), targets.shape[1] + 1
     bounds = targets.indptr[start : start + n + 1]
     counts = np.diff(bounds).astype(np.int64)
-    # Entries become numbers that ascend through the rows; column 0 is for -1, which is never a target.
+    # Each (row, item) becomes one number, ascending through the rows. Column 0 is for -1, which is never a target.
     entries = np.repeat(np.arange(n) * width, counts) + targets.indices[bounds[0] : bounds[-1]] + 1
     if len(entries) == 0:
         return np.zeros(top.shape, dtype=bool), counts
@@ -173,33 +202,40 @@ def _hits(top: np.ndarray, targets: csr_matrix, start: int) -> tuple[np.ndarray,
 
 
 def _recall(hits: np.ndarray, counts: np.ndarray, k: int) -> np.ndarray:
+    """Return hits / min(k, n), so that 1 is always attainable (Liang et al. 2018)."""
     return np.asarray(hits.sum(axis=1) / np.minimum(counts, k))
 
 
 def _recall_all(hits: np.ndarray, counts: np.ndarray, _k: int) -> np.ndarray:
+    """Return hits / n, the share of all targets (He et al. 2020)."""
     return np.asarray(hits.sum(axis=1) / counts)
 
 
 def _precision(hits: np.ndarray, _counts: np.ndarray, k: int) -> np.ndarray:
+    """Return hits / k."""
     return np.asarray(hits.sum(axis=1) / k)
 
 
 def _ndcg(hits: np.ndarray, counts: np.ndarray, k: int) -> np.ndarray:
+    """Return the discounted gain, sum of h(j) / log2(j + 1), over that of the best possible list."""
     discounts = 1 / np.log2(np.arange(2, k + 2))
     ideal = np.append(0.0, np.cumsum(discounts))[np.minimum(counts, k)]
     return np.asarray((hits * discounts[: hits.shape[1]]).sum(axis=1) / ideal)
 
 
 def _map(hits: np.ndarray, counts: np.ndarray, k: int) -> np.ndarray:
+    """Return the sum of h(j) * precision@j over min(k, n)."""
     precisions = np.cumsum(hits, axis=1) / np.arange(1, hits.shape[1] + 1)
     return np.asarray((hits * precisions).sum(axis=1) / np.minimum(counts, k))
 
 
 def _mrr(hits: np.ndarray, _counts: np.ndarray, _k: int) -> np.ndarray:
+    """Return 1 / rank of the first target, or 0 without one."""
     return np.asarray(hits.any(axis=1) / (hits.argmax(axis=1) + 1))
 
 
 def _hit(hits: np.ndarray, _counts: np.ndarray, _k: int) -> np.ndarray:
+    """Return 1 if the list holds a target, else 0."""
     return np.asarray(hits.any(axis=1), dtype=np.float64)
 
 
@@ -212,4 +248,4 @@ KINDS: dict[str, Callable[[np.ndarray, np.ndarray, int], np.ndarray]] = {
     "mrr": _mrr,
     "hit": _hit,
 }
-"""Kind to function of the hits ``(n, k)``, the numbers of targets ``(n,)`` and k."""
+"""Function of each kind: of the hits ``(n, k)``, the numbers of targets ``(n,)``, and k."""

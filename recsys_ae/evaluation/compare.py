@@ -1,4 +1,4 @@
-"""Which of two models is better: the difference user by user, in which the users' own difficulty cancels out."""
+"""Paired comparison of two models: differences per user, in which the difficulty of the users cancels out."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -14,9 +14,21 @@ from recsys_ae.metrics import smaller_is_better
 
 @dataclass(frozen=True, eq=False)
 class Comparison:
-    """The difference, first minus second, of each metric; an interval without 0 speaks for one of them.
+    """Difference of two models, first minus second, for each metric.
 
-    It is the difference of the reports' own numbers: of means over users, and of rmse and mae over all ratings.
+    If an interval does not contain 0, one of the models is better. The differences are those of the reports: of means
+    over users, and for rmse and mae of errors over all ratings.
+
+    Attributes
+    ----------
+    summary
+        Difference, standard error and 95 % bootstrap interval of each metric.
+    n_users
+        Number of users.
+    n_resamples
+        Number of bootstrap resamples of the users.
+    n_ratings
+        Number of ratings; None without rmse and mae.
     """
 
     summary: Mapping[str, Estimate]
@@ -25,11 +37,11 @@ class Comparison:
     n_ratings: int | None = None
 
     def as_dict(self) -> dict[str, dict[str, float | None]]:
-        """Return the numbers of each metric in types that JSON knows."""
+        """Return the numbers of each metric as JSON values."""
         return {name: one.as_dict() for name, one in self.summary.items()}
 
     def to_frame(self) -> pd.DataFrame:
-        """Return a row per metric: mean, standard_error, low, high of the difference."""
+        """Return a table with a row per metric: mean, standard_error, low, high of the difference."""
         return to_frame(self.summary)
 
     def __str__(self) -> str:
@@ -44,16 +56,37 @@ class Comparison:
 
 
 def compare(first: Report, second: Report, *, n_resamples: int = 1000, seed: int = 0) -> Comparison:
-    """Compare two models on the same users by the metrics that both reports hold.
+    """Compare two models on the same users by the metrics that both reports contain.
 
-    The users are resampled in pairs: each resample takes both models' values, and all ratings, of the users drawn.
+    The bootstrap is paired: each resample takes the values of both models, and all ratings, of the drawn users.
+
+    Parameters
+    ----------
+    first, second
+        Reports of `evaluate` on the same holdout; the order of the users may differ.
+    n_resamples
+        Number of bootstrap resamples of the users.
+    seed
+        Random seed of the resamples.
+
+    Returns
+    -------
+    Comparison
+        The differences, first minus second.
+
+    Raises
+    ------
+    DataError
+        If the reports are of different splits or users, share no metric, or have different ratings.
+    ConfigError
+        If ``n_resamples`` is below 1, or ``seed`` below 0.
     """
     if None not in (first.fingerprint, second.fingerprint) and first.fingerprint != second.fingerprint:
         raise DataError(
             f"the reports are of different splits, {first.fingerprint} and {second.fingerprint}; "
             "evaluate both models on the same split"
         )
-    own, other = first.values, second.values  # noqa: PD011  reports' own
+    own, other = first.values, second.values  # noqa: PD011  attributes of reports
     common = own.index.isin(other.index)
     if not common.all() or first.n_users != second.n_users:
         raise DataError(
@@ -78,7 +111,7 @@ def compare(first: Report, second: Report, *, n_resamples: int = 1000, seed: int
 
 
 def _refuse_other_ratings(first: Report, second: Report, metrics: Sequence[str]) -> None:
-    """Refuse to compare errors of users who have more ratings in one report than in the other."""
+    """Raise a `DataError` if errors are compared and users have different numbers of ratings in the reports."""
     if first.ratings is None or second.ratings is None or not any(map(smaller_is_better, metrics)):
         return
     other = int(np.count_nonzero(first.ratings != second.ratings.loc[first.ratings.index]))

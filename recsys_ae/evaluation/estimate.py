@@ -1,4 +1,4 @@
-"""Means over users, errors over ratings, and how far they can be trusted."""
+"""Standard errors and bootstrap intervals of metrics over users and of errors over ratings."""
 
 import math
 from collections.abc import Iterable, Iterator, Mapping
@@ -14,14 +14,21 @@ from recsys_ae.metrics import smaller_is_better
 
 LEVEL = 0.95
 BATCH = 2**22
-"""Resampled numbers held at a time: 32 MiB."""
+"""Resampled numbers in memory at a time: 32 MiB."""
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """A metric on the whole, its standard error, and the ends of its 95 % bootstrap interval; NaN with a single user.
+    """Estimate of a metric or of a difference.
 
-    ``mean`` is the mean over users, for rmse and mae the error over all ratings; of a comparison, the difference.
+    Attributes
+    ----------
+    mean
+        Mean over users; for rmse and mae the error over all ratings. In a comparison, the difference of these.
+    standard_error
+        Standard error of ``mean``; NaN with a single user.
+    low, high
+        Ends of the 95 % bootstrap interval; NaN with a single user.
     """
 
     mean: float
@@ -30,16 +37,17 @@ class Estimate:
     high: float
 
     def as_dict(self) -> dict[str, float | None]:
-        """Return the numbers by name, None for NaN, which JSON does not know."""
+        """Return the numbers by name, as JSON values; None for NaN."""
         return {name: None if math.isnan(value) else value for name, value in vars(self).items()}
 
 
 @dataclass(frozen=True, eq=False)
 class _Statistic:
-    """How a metric of some users follows from what is known of each, all ``(n_users,)``.
+    """Statistic of a group of users, computed from arrays ``(n_users,)``.
 
-    That is the metric's value, averaged over users. For an error it is the sum over the user's ratings, added up and
-    divided by ``ratings``, the users' numbers of ratings; less the same of a second model where there is one.
+    For a metric of lists it is the mean of ``own``. For an error, ``own`` holds sums over each user's ratings: they are
+    added and divided by the number of ``ratings``, with a square root for rmse (``root``). If ``other`` holds the sums
+    of a second model, the statistic is the difference.
     """
 
     root: bool
@@ -48,7 +56,7 @@ class _Statistic:
     ratings: np.ndarray | None = None
 
     def of(self, users: np.ndarray) -> np.ndarray:
-        """Return it for each row of positions of users, ``(..., n)``."""
+        """Return the statistic of each row of user positions ``(..., n)``."""
         if self.ratings is None:
             return np.asarray(self.own[users].mean(axis=-1))
         counts = self.ratings[users].sum(axis=-1)
@@ -65,18 +73,22 @@ def estimate(
     ratings: "pd.Series[Any] | None" = None,
     minus: pd.DataFrame | None = None,
 ) -> dict[str, Estimate]:
-    """Estimate each column of ``(n_users, n_metrics)`` on the whole, all from the same resamples of the users.
+    """Estimate each metric over all users, with the same resamples of users for all metrics.
 
-    The interval is the percentile bootstrap's (Efron and Tibshirani 1993, chapter 13), and so is the standard error of
-    rmse and mae: users are drawn, with all their ratings since those of a user are alike, and the error over all drawn
-    ratings is computed anew in each resample.
+    Intervals are percentile bootstrap intervals (Efron and Tibshirani 1993, chapter 13). The standard error of rmse and
+    mae is that of the bootstrap: users are drawn with all their ratings, because ratings of a user are correlated, and
+    each resample computes the error over all drawn ratings. For other metrics it is that of the mean over users.
 
     Parameters
     ----------
+    values
+        ``(n_users, n_metrics)``, a column per metric.
+    n_resamples, seed
+        Number of resamples, and their random seed.
     ratings
-        How many ratings each user's rmse or mae is of, which they are pooled by.
+        Number of ratings behind each user's rmse and mae.
     minus
-        The values of a second model for the same users; then differences are estimated, of means and pooled errors.
+        Values of a second model for the same users. Then the differences of means and pooled errors are estimated.
     """
     if n_resamples < 1 or seed < 0:
         resamples = Argument("n_resamples", n_resamples)
@@ -124,13 +136,13 @@ def _statistics(
 
 
 def to_frame(summary: Mapping[str, Estimate]) -> pd.DataFrame:
-    """Return a row per metric: mean, standard_error, low, high."""
+    """Return a table with a row per metric: mean, standard_error, low, high."""
     rows = {name: vars(one) for name, one in summary.items()}
     return pd.DataFrame.from_dict(rows, orient="index").rename_axis("metric")
 
 
 def table(summary: Mapping[str, Estimate], *, signed: bool = False) -> list[str]:
-    """Return aligned lines of text: metric, mean ± standard error [interval]."""
+    """Return aligned lines of text: metric, mean ± standard error, [interval]."""
     sign = "+" if signed else ""
     width = max(map(len, summary))
     lines = []
@@ -143,7 +155,7 @@ def table(summary: Mapping[str, Estimate], *, signed: bool = False) -> list[str]
 
 
 def explained(names: Iterable[str], n_users: int, n_resamples: int, n_ratings: int | None) -> list[str]:
-    """Say what the numbers of the table are, those of lists and those of ratings."""
+    """Return lines that explain the numbers of a table, for metrics of lists and for errors of ratings."""
     if n_users == 1:
         return ["one user: no standard error and no interval"]
     errors = [name for name in names if smaller_is_better(name)]

@@ -1,4 +1,4 @@
-"""Ranking all items for held-out users, or predicting their ratings, and measuring what comes out."""
+"""Evaluation of a model on held-out users, by ranking all items or by predicting ratings."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol, runtime_checkable
@@ -16,31 +16,31 @@ from recsys_ae.metrics import DEFAULT, errors_per_user, parse, per_user, smaller
 
 
 class Ranker(Protocol):
-    """Whatever recommends items for histories."""
+    """Model that recommends items for histories."""
 
     def recommend(
         self, histories: csr_matrix, k: int = 10, *, exclude_seen: bool = True
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Return positions of items, ``(n, k)``, best first and -1 where there are no more, and their scores."""
+        """Return item positions ``(n, k)``, best first and -1 where a list ends early, and their scores ``(n, k)``."""
         ...
 
 
 @runtime_checkable
 class Rater(Protocol):
-    """Whatever predicts ratings, which only errors of ratings ask of a ranker."""
+    """Model that predicts ratings, as rmse and mae need."""
 
     def predict(self, histories: csr_matrix, pairs: tuple[np.ndarray, np.ndarray]) -> np.ndarray:
-        """Return the predicted rating, ``(m,)``, of each pair of a row of the histories and an item."""
+        """Return the predicted ratings ``(m,)`` of pairs of a row of ``histories`` and an item position."""
         ...
 
 
 @runtime_checkable
 class KnowsUsers(Protocol):
-    """Whatever may have learnt something of each training user; if so, ``users=`` says whose the rows are."""
+    """Model that may have learnt parameters of each training user; if so, its methods take ``users``."""
 
     @property
     def knows_users(self) -> bool:
-        """Whether it tells its training users apart."""
+        """True if the model has learnt parameters of each training user."""
         ...
 
 
@@ -54,34 +54,42 @@ def evaluate(
     seed: int = 0,
     fingerprint: str | None = None,
 ) -> Report:
-    """Measure how well the targets of held-out users are found among all items, or their ratings predicted.
+    """Evaluate a model on held-out users: rank all items against their targets, or predict their ratings.
 
     Parameters
     ----------
     model
-        A ranker; it needs ``predict``, too, for rmse and mae. A model that tells its training users apart
-        (``knows_users``) is given the ids of the holdout's users; ids that were not in the training are new users.
+        Fitted `Recommender`, or any object with its ``recommend``, and with its ``predict`` for rmse and mae. If
+        ``model.knows_users`` is true, it gets the ids of the holdout's users.
+    holdout
+        Users with fold-in histories and targets, such as ``split.test``. Users without targets are left out and
+        counted.
     metrics
-        Names as ``recsys_ae.metrics`` defines them. Lists are only made where a metric of lists is among them.
+        Names of metrics, as `recsys_ae.metrics` defines them: ``"recall@20"``, ``"ndcg@100"``, ``"rmse"``, … Items are
+        ranked only if a metric of lists is among them.
     exclude_seen
-        Keep the items of a user's history out of the list: those that the model is shown, as the holdout has them.
-        What a filter took from the data before the split is not left out, unlike in lists for users
-        (`Recommender.recommend` with ``exclude``).
+        Exclude the items of a user's fold-in history from the list. Interactions that a filter removed before the split
+        are not excluded here; when recommending, exclude them by ``exclude`` of `Recommender.recommend`.
     n_resamples, seed
-        How many resamples of the users the 95 % intervals rest on, and the seed that draws them. A user is drawn with
-        all targets: those of a user are not independent. For rmse and mae, which are over all ratings of all users
-        and not means of the users' own, each resample computes the error anew.
+        Number of bootstrap resamples for the 95 % intervals, and their random seed. Users are drawn with all their
+        targets, because targets of a user are not independent. Rmse and mae are errors over all ratings, not means over
+        users; each resample computes them again.
     fingerprint
-        That of the split, to stand in the report; the holdout's own unless given.
+        Fingerprint of the split for the report; the default is that of the holdout.
 
-    Notes
-    -----
-    Users without targets are left out and counted.
+    Returns
+    -------
+    Report
+        Values of each user, and the mean, standard error and interval of each metric.
 
     Raises
     ------
+    ConfigError
+        If a metric is unknown, ``n_resamples`` is below 1, or ``seed`` is below 0.
+    DataError
+        If no user has a target.
     UnsupportedError
-        Where rmse or mae is asked of a model that predicts no ratings; before anything else is computed.
+        If rmse or mae is among the metrics and the model does not predict ratings. It is raised before any ranking.
     """
     if isinstance(metrics, str) or not metrics:
         raise ConfigError(
@@ -119,7 +127,7 @@ def evaluate(
 
 
 def _errors(model: Any, holdout: Holdout, names: Sequence[str], known: Mapping[str, Ids]) -> dict[str, np.ndarray]:
-    """Predict every rating that was held out and return the users' errors."""
+    """Predict all held-out ratings, and return the errors of each user."""
     if not isinstance(model, Rater):
         raise UnsupportedError(
             f"{type(model).__name__} predicts no ratings, so {', '.join(names)} cannot be computed; choose metrics of "

@@ -1,4 +1,4 @@
-"""What an evaluation found, user by user and on the whole."""
+"""Evaluation report: metrics per user, and their means with intervals."""
 
 import json
 from collections.abc import Mapping
@@ -20,27 +20,28 @@ DEFINITIONS = {
 
 @dataclass(frozen=True, eq=False)
 class Report:
-    """The measures of one model on one holdout.
+    """Metrics of one model on one holdout. ``print(report)`` shows them as a table.
 
     Attributes
     ----------
     values
-        ``(n_users, n_metrics)`` of the users with targets, indexed by their ids: what paired comparisons need. Under
-        rmse and mae stands the error of the user's own ratings.
+        Metrics of each user with targets, ``(n_users, n_metrics)``, indexed by user ids. Rmse and mae are the errors of
+        the user's ratings. `compare` needs these values.
     summary
-        Mean, standard error and interval of each metric; rmse and mae are over all ratings, not means of the users'.
+        Mean, standard error and 95 % interval of each metric. Rmse and mae are errors over all ratings, not means over
+        users.
     without_targets
-        How many users were left out because they have no target.
+        Number of users without targets, who were left out.
     unknown_targets
-        How many targets the holdout left out because no training user has touched their item.
+        Number of targets that the holdout left out because their items are not in the training data.
     exclude_seen
-        Whether the items of the history were kept out of the lists.
+        True if the items of the history were excluded from the lists.
     n_resamples
-        How many resamples of the users the intervals rest on.
+        Number of bootstrap resamples of the users behind the intervals.
     fingerprint
-        That of the split, where it is known: only equal ones may be compared.
+        Fingerprint of the split, if known. Only reports with equal fingerprints are comparable.
     ratings
-        ``(n_users,)``, indexed as ``values``: how many ratings of each user were predicted; None without rmse and mae.
+        Number of predicted ratings of each user, ``(n_users,)``, indexed as ``values``; None without rmse and mae.
     """
 
     values: pd.DataFrame
@@ -54,21 +55,21 @@ class Report:
 
     @property
     def n_users(self) -> int:
-        """How many users were measured."""
+        """Number of users with targets."""
         return len(self.values)
 
     @property
     def mean(self) -> dict[str, float]:
-        """The mean of each metric over users; of rmse and mae the error over all ratings."""
+        """Mean of each metric over users; for rmse and mae the error over all ratings."""
         return {name: one.mean for name, one in self.summary.items()}
 
     @property
     def n_ratings(self) -> int | None:
-        """How many ratings were predicted; None without rmse and mae."""
+        """Number of predicted ratings; None without rmse and mae."""
         return None if self.ratings is None else int(self.ratings.sum())
 
     def as_dict(self) -> dict[str, Any]:
-        """Return everything but the users' own values, in types that JSON knows."""
+        """Return the report without the values of each user, as JSON values."""
         return {
             "metrics": {name: one.as_dict() for name, one in self.summary.items()},
             "users": self.n_users,
@@ -81,11 +82,11 @@ class Report:
         }
 
     def to_json(self) -> str:
-        """Return ``as_dict`` as indented text."""
+        """Return `as_dict` as indented JSON text."""
         return json.dumps(self.as_dict(), indent=2, allow_nan=False)
 
     def to_frame(self) -> pd.DataFrame:
-        """Return a row per metric: mean, standard_error, low, high."""
+        """Return a table with a row per metric: mean, standard_error, low, high."""
         return to_frame(self.summary)
 
     def __str__(self) -> str:

@@ -1,4 +1,4 @@
-"""Blending models that are already fitted."""
+"""Blending of fitted models: one model with the weighted mean of their scores."""
 
 import time
 from collections.abc import Sequence
@@ -26,32 +26,40 @@ def blend(
     weights: Sequence[float] = (),
     monitor: str = "ndcg@100",
 ) -> Recommender:
-    """Return the weighted mix of models fitted on the same data, as one model; the models stay as they are.
+    """Return the blend of fitted models, a model that ranks items by the weighted mean of their scores.
 
     Parameters
     ----------
+    models
+        Two or more models, fitted on the same interactions. They stay as they are.
     valid
-        Users to choose the weights on. What is measured on them afterwards is a little too good.
+        Validation users on whom the weights are selected. Metrics on these users are then slightly optimistic.
     scale
-        ``standard`` mixes scores in standard deviations from each user's mean, ``rank`` mixes 1 / (60 + rank).
+        Scale on which scores are mixed: ``"standard"`` for standard deviations from each user's mean, ``"rank"`` for
+        1 / (60 + rank).
     weights
-        The weight of each model; without any they are chosen on ``valid``, and are equal without that.
+        Weight of each model. By default the weights are selected on ``valid``, or are equal without ``valid``.
     monitor
-        The metric that they are chosen by.
+        Metric that selects the weights.
+
+    Returns
+    -------
+    Recommender
+        The blend. It shares the networks of the models. Its metadata are those of the first model, and
+        ``metadata["members"]`` has those of each.
 
     Raises
     ------
+    NotFittedError
+        If a model has not been fitted.
+    ConfigError
+        If there are fewer than two models, or not one weight for each.
     DataError
-        If the models do not know the same items in the same order, were not trained on the same interactions, or
-        are on several devices.
-
-    Notes
-    -----
-    The blend holds the networks of the models, not copies of them. Its facts are those of the first, with the facts
-    of each in ``metadata["members"]``.
+        If the models do not know the same items in the same order, were fitted on different interactions, or are on
+        different devices.
     """
     started = time.perf_counter()
-    networks = [model.network for model in models]  # each must be fitted
+    networks = [model.network for model in models]  # raises if a model is not fitted
     spec = Blend(
         members=tuple(text_of(model.spec) for model in models), weights=tuple(weights), scale=scale, monitor=monitor
     )
@@ -82,7 +90,7 @@ def blend(
 
 
 def _refuse_misfit(model: Recommender, name: str, first: Recommender) -> None:
-    """Raise if a model cannot be mixed with the first, and say where they differ."""
+    """Raise a `DataError` if a model cannot be blended with the first one; the message says how they differ."""
     origin = f"model 1 ({first.spec.name()})"
     if len(model.items) != len(first.items):
         raise DataError(

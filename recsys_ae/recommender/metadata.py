@@ -1,4 +1,4 @@
-"""Metadata of a fit to interactions, which are written down beside the model."""
+"""Metadata of a fit to interactions, which are saved with the model."""
 
 from typing import Any
 
@@ -12,7 +12,7 @@ from recsys_ae.spec.hyper import flatten
 
 
 def fit_metadata(spec: Spec, train: Interactions, valid: Holdout | None, run: Run) -> dict[str, Any]:
-    """Return the counts and fingerprints of a fit, and where it runs: JSON."""
+    """Return the counts, fingerprints and run settings of a fit as JSON values."""
     users, items = train.shape
     return {
         "model": spec.name(),
@@ -26,7 +26,7 @@ def fit_metadata(spec: Spec, train: Interactions, valid: Holdout | None, run: Ru
 
 
 def rules(given: Spec, resolved: Spec) -> dict[str, Any]:
-    """Return the hyper-parameters that depend on the data, as they were given; nothing where there are none."""
+    """Return the words, such as ``"auto"``, of hyper-parameters that were computed from the data, as metadata."""
     before, after = flatten(given), flatten(resolved)
     words = {name: value for name, value in before.items() if value != after[name]}
     return {"rules": words} if words else {}

@@ -17,14 +17,14 @@ from recsys_ae.nn.training.model import TrainableSpec
 
 
 def check(spec: Spec, train: Interactions, run: Run, features: int = 0) -> None:
-    """Raise if the data or the machine do not suffice for a model that is given so many features of each item.
+    """Check that a model can be fitted to the data on this machine; ``features`` is the number of item features.
 
     Raises
     ------
     DataError
-        For ratings that do not differ when ratings are to be predicted, and for negative values elsewhere.
+        If all ratings are equal and the model predicts ratings, or if values are negative and the model reads counts.
     TrainingError
-        If there is too little memory; says how much is needed and how much there is.
+        If memory does not suffice; the message says how much is needed and how much is free.
     """
     name, values = spec.name(), train.matrix.data
     if spec.feedback == "explicit" and values.min() == values.max():
@@ -65,7 +65,7 @@ def _way_out(spec: Spec, parts: Mapping[str, int]) -> Message:
 
 
 def refuse_other_items(valid: Holdout, n_items: int) -> None:
-    """Raise if validation users come from another split than the training data."""
+    """Raise a `DataError` if the validation users have another number of items than the training data."""
     if valid.histories.shape[1] != n_items:
         raise DataError(
             f"the validation users have {valid.histories.shape[1]:,} items and the training data {n_items:,}; "

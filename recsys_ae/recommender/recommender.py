@@ -1,4 +1,4 @@
-"""The face of every model: fit on interactions, then turn histories into recommendations."""
+"""Recommender: fits any model to interactions, recommends items, and saves and loads the model."""
 
 import time
 from collections.abc import Sequence
@@ -47,26 +47,40 @@ from recsys_ae.spec.hyper import flatten
 
 
 class Recommender:
-    """A model of histories: what it is, is its spec; what it has learnt, its network.
+    """Recommender model: fit it to interactions, then recommend items for the histories of any users.
 
-    A user is a row: a user that the model has never seen is served like any other. A row without history, or with
-    unknown items only, gets the items in the order of their popularity.
+    Histories are a sparse matrix ``(n, n_items)``, one row per user, with the model's items (`items`) as columns. A row
+    may belong to any user, known or unknown. A row without known items gets the most popular items.
 
-    Some models learn something of each training user beside what the history tells (CDAE's user vectors, the output
-    weights of item-based AutoRec). They find it where ``users`` gives the ids of the rows; ids that were not in the
-    training, and rows given without ids, are new users. To all other models the ids make no difference.
+    Some models learn parameters of each training user (the user vectors of CDAE, the output weights of item-based
+    AutoRec). Give them the ids of the rows as ``users``, so that they use these parameters. Rows without an id, and ids
+    that are not in the training data, are unknown users. All other models ignore the ids.
+
+    Parameters
+    ----------
+    spec
+        Hyper-parameters, which also select the model: ``Recommender(MultVAE(latent=200))``. See `recsys_ae.models`.
+
+    Examples
+    --------
+    >>> model = Recommender(EASE()).fit(split.train, valid=split.valid)
+    >>> items, scores = model.recommend(split.test.histories, k=10)
+    >>> model.save("models/ease")
+    >>> model = Recommender.load("models/ease")
     """
 
     spec: Spec
+    """Hyper-parameters. After a fit, those that depend on the data have their values."""
     items: Ids
+    """Ids of the model's items, in the order of their positions; empty before a fit."""
     users: Ids
-    """The training users, where the model has learnt something of each; else empty."""
+    """Ids of the training users, if the model has learnt parameters of each; else empty."""
     history: History
-    """What was measured in each epoch; for a closed form one entry with the validation metrics, if any."""
+    """Losses and validation metrics of each epoch; for a closed form one entry with the validation metrics, if any."""
     metadata: dict[str, Any]
-    """Circumstances of the fit: run, counts, fingerprints, versions, seconds."""
+    """Information about the fit: run settings, counts, fingerprints, versions, seconds."""
     notes: dict[str, Any]
-    """What the caller wants kept beside the model; JSON."""
+    """Additional information that is saved with the model, as JSON values; the caller may add to it."""
 
     def __init__(self, spec: Spec) -> None:
         self.spec = spec
@@ -78,7 +92,7 @@ class Recommender:
 
     @classmethod
     def assembled(cls, parts: Fitted) -> Self:
-        """Make a model of fitted parts: those of a saved model, or a network made of several models."""
+        """Build a fitted model from its parts, such as those of a saved model or of a blend."""
         model = cls(parts.spec)
         model._network, model._popularity, model._cold_start = parts.network, parts.popularity, parts.cold_start
         model.items, model.users = parts.items, parts.users
@@ -87,7 +101,7 @@ class Recommender:
 
     @property
     def parts(self) -> Fitted:
-        """All that a fitted model is; `assembled` makes an equal model of it."""
+        """State of the fitted model, from which `assembled` builds an equal model."""
         learnt = self.network, self._popularity, self.items, self.users, self._cold_start
         return Fitted(self.spec, *learnt, self.history, self.metadata, self.notes)
 
@@ -97,30 +111,30 @@ class Recommender:
 
     @property
     def recipe(self) -> DataRecipe:
-        """The recipe of the data that it was fitted on: ``model.recipe.split()`` gives the split of the fit again.
+        """Recipe of the data of the fit; ``model.recipe.split()`` repeats the split of the fit.
 
         Raises
         ------
         DataError
-            Where it was fitted on data that no recipe made.
+            If the model was fitted to data that were not made by a `DataRecipe`.
         """
         return DataRecipe.of_notes(self.notes)
 
     @property
     def network(self) -> Model:
-        """The fitted network."""
+        """Fitted network; a `NotFittedError` before the fit."""
         if self._network is None:
             raise NotFittedError(f"this {self.spec.name()} has not been fitted; call fit first")
         return self._network
 
     @property
     def knows_users(self) -> bool:
-        """Whether it has learnt something of each training user, and so makes use of ``users``."""
+        """True if the model has learnt parameters of each training user, and so uses ``users``."""
         return len(self.users) > 0
 
     @property
     def feature_columns(self) -> list[str] | None:
-        """The names of the features that it ranks new items by; None where it has learnt from none."""
+        """Names of the item features that rank cold items; None if the model has learnt from none."""
         return None if self._cold_start is None else [str(name) for name in self._cold_start.columns]
 
     def fit(
@@ -131,18 +145,36 @@ class Recommender:
         item_features: Features | None = None,
         run: Run | None = None,
     ) -> Self:
-        """Learn from the training users.
+        """Fit the model to the interactions of the training users.
 
         Parameters
         ----------
+        train
+            Training interactions, such as ``split.train``.
         valid
-            Users to choose the best epoch on. Without them the last epoch's weights are kept.
+            Validation users, such as ``split.valid``, who select the best epoch by ``spec.monitor``. Without them the
+            weights of the last epoch are kept.
         item_features
-            Features of items: vectors from a `FeatureEncoder`, or any others. The item tables of a model that is
-            trained by gradient descent begin with them, and every model learns to rank items by them that nobody has
-            touched (``cold_items`` of `recommend`). Items without any begin as usual.
+            Features of items, such as the vectors of a `FeatureEncoder`. Models that are trained by gradient descent
+            initialize their item embeddings with them, and every model learns to rank cold items by them
+            (``cold_items`` of `recommend`). Items without features are initialized as usual.
         run
-            Seed, device, precision, tracker, …; the default is seed 0 on a GPU where there is one.
+            Run settings: seed, device, precision, threads, tracker. The default is seed 0 on a GPU if there is one.
+
+        Returns
+        -------
+        Recommender
+            This model. If the fit fails or is interrupted, the model stays as it was before.
+
+        Raises
+        ------
+        DataError
+            If there are no interactions, if ``valid`` is of another split, or if the values do not suit the model:
+            equal ratings for a model of ratings, negative values for any other.
+        ConfigError
+            If the monitor is no metric, or the device does not exist.
+        TrainingError
+            If memory does not suffice, or the training diverges.
         """
         run = run or Run()
         if train.nnz == 0:
@@ -169,7 +201,7 @@ class Recommender:
                 history.judge(spec.monitor)
                 run.tracker.metrics(history[0], step=1)
         metadata |= {"seconds": round(time.perf_counter() - started, 3), **({} if start is None else start.metadata)}
-        # Only now, so that a fit that fails leaves what was fitted before whole.
+        # Assigned last, so that a fit that fails leaves the former model intact.
         self.spec = spec
         self.history, self.metadata, self._cold_start = history, metadata, found
         self.notes = with_origin(self.notes, train.origin)
@@ -177,9 +209,23 @@ class Recommender:
         return self
 
     def fit_cold_items(self, train: Interactions, item_features: Features, *, run: Run | None = None) -> Self:
-        """Learn to rank new items by these features, after a fit to ``train`` and without changing its result.
+        """Learn to rank cold items by their features, after `fit`; scores of the model's items do not change.
 
-        Models that learn from features themselves do so in `fit` only, and are refused.
+        Parameters
+        ----------
+        train
+            The interactions of the fit.
+        item_features
+            Features of the model's items.
+        run
+            Run settings; the device is that of the model.
+
+        Raises
+        ------
+        UnsupportedError
+            If the model learns from item features in `fit`.
+        DataError
+            If ``train`` has other items than the model.
         """
         run = run or Run()
         if self.network.learns_from_features:
@@ -197,7 +243,20 @@ class Recommender:
         return self
 
     def score(self, histories: csr_matrix, *, users: Ids | None = None) -> np.ndarray:
-        """Return the scores of all items, ``(n, n_items)`` float32; for few rows, since it is dense."""
+        """Return the scores of all items, a dense array ``(n, n_items)`` float32; use it for few rows.
+
+        Parameters
+        ----------
+        histories
+            ``(n, n_items)`` sparse, over this model's items.
+        users
+            Ids of the rows, for models with parameters of each training user.
+
+        Raises
+        ------
+        DataError
+            If ``histories`` is not sparse or has other columns, or if there is not one id for each row.
+        """
         rows = self._rows(histories)
         blocks = ranking.score_blocks(self.network, rows, self._popularity, self._positions(users, rows))
         return np.concatenate([values.cpu().numpy() for _, values in blocks], axis=1)
@@ -220,22 +279,40 @@ class Recommender:
         Parameters
         ----------
         histories
-            ``(n, n_items)`` over this model's items, of known or new users.
+            ``(n, n_items)`` sparse, over this model's items, of known or unknown users.
+        k
+            Number of items per row. A list is shorter if fewer items remain.
         users
-            The ids of the rows, for models that know their training users apart.
+            Ids of the rows, for models with parameters of each training user.
         exclude_seen
-            Leave out what stands in a row's history.
+            Exclude the items of a row's history from its list.
         exclude
-            Further items to leave out of each row's list, ``(n, n_items)`` sparse, whatever the values: such as those
-            that the user rated too low to be input of the model. It holds whether or not ``exclude_seen`` does.
+            ``(n, n_items)`` sparse: other items to exclude from each row's list, whatever their values, such as items
+            that the user rated too low for the model's input. They are excluded even with ``exclude_seen=False``.
         allow, deny
-            Recommend only these items, or none of these: positions for all rows, or ``(n, n_items)`` sparse with a
-            row of items for each user.
+            Recommend only these items, or none of these: positions for all rows, or ``(n, n_items)`` sparse with the
+            items of each row. See `positions`.
         cold_items
-            Features of further items, which nobody has touched, of the kind that was given as ``item_features``. Their
-            positions are those behind the model's items, in this order.
+            Features of cold items, with the columns of ``item_features`` in `fit`. Their positions follow those of the
+            model's items, in this order.
         only_cold
-            Recommend these alone.
+            Recommend only the cold items.
+
+        Returns
+        -------
+        Recommendations
+            ``items``, the positions ``(n, k)`` int64, and ``scores`` ``(n, k)`` float32, best first. Positions without
+            an item hold -1 and −inf.
+
+        Raises
+        ------
+        ConfigError
+            If ``k`` is below 1, or ``only_cold`` is set without ``cold_items``.
+        DataError
+            If a matrix has the wrong shape, a position does not exist, there is not one id for each row, or
+            ``cold_items`` has other columns or items that the model knows.
+        UnsupportedError
+            If ``cold_items`` is given and the model was fitted without item features.
         """
         rows = self._rows(histories)
         if k < 1:
@@ -256,14 +333,23 @@ class Recommender:
     def predict(
         self, histories: csr_matrix, pairs: tuple[np.ndarray, np.ndarray], *, users: Ids | None = None
     ) -> np.ndarray:
-        """Return predicted ratings, ``(m,)`` float32, of models that predict ratings.
+        """Return predicted ratings ``(m,)`` float32; only models with explicit feedback predict ratings.
 
         Parameters
         ----------
+        histories
+            ``(n, n_items)`` sparse, over this model's items.
         pairs
-            Two arrays ``(m,)``: the row of ``histories`` and the position of the item of each rating.
+            Two arrays ``(m,)`` of whole numbers: the row in ``histories`` and the item position of each rating.
         users
-            The ids of the rows, for models that know their training users apart.
+            Ids of the rows, for models with parameters of each training user.
+
+        Raises
+        ------
+        UnsupportedError
+            If the model ranks items and does not predict ratings.
+        DataError
+            If a row or position does not exist, the arrays differ in length, or ``histories`` does not suit.
         """
         history = self._rows(histories)
         rows, items = places(pairs[0], history.shape[0], "rows"), places(pairs[1], len(self.items))
@@ -284,13 +370,36 @@ class Recommender:
         allow: Sequence[Any] | None = None,
         deny: Sequence[Any] | None = None,
     ) -> pd.DataFrame:
-        """Return the best items for each user of a table of histories, as a table of ``user, rank, item, score``.
+        """Return the best items for each user of a table of interactions.
 
-        ``min_rating`` is that of the fit's `MinRating`: the model's input is what is rated at least so, each as 1, and
-        the rest is only left out of the lists. A user with nothing rated so gets the most popular items.
-        ``exclude_seen=False`` leaves out neither. ``allow`` and ``deny`` are item ids. A user id that was in the
-        training means that user. Items unknown to the model are dropped; the result's ``attrs["unknown"]`` says how
-        many interactions that were.
+        Parameters
+        ----------
+        frame
+            One row per interaction. A user id of the training data means that user. Items that the model does not know
+            are dropped.
+        k
+            Number of items per user.
+        user, item, rating
+            Names or positions of the columns; ``rating`` is None for implicit feedback.
+        min_rating
+            Rating threshold of the fit (`MinRating`). Higher or equal ratings are the model's input, each as 1. Lower
+            ratings only exclude their items from the list. Users without input get the most popular items.
+        exclude_seen
+            Exclude all items that the user interacted with, also those rated too low.
+        allow, deny
+            Ids of the only items to recommend, or of items not to recommend.
+
+        Returns
+        -------
+        DataFrame
+            Columns ``user, rank, item, score``; ``attrs["unknown"]`` is the number of dropped interactions.
+
+        Raises
+        ------
+        DataError
+            If the table cannot be read, or the model does not know an item of ``allow`` or ``deny``.
+        ConfigError
+            If ``k`` is below 1, or ``min_rating`` is given without ``rating`` or is no number above 0.
         """
         if min_rating is not None and rating is None:
             raise ConfigError(
@@ -318,22 +427,41 @@ class Recommender:
     def to_frame(
         self, found: Recommendations, rows: Ids, row: str = "user", *, cold: Ids | None = None
     ) -> pd.DataFrame:
-        """Turn lists into a table ``row, rank, item, score`` with raw ids, without the places that stayed empty.
+        """Return recommendations as a table ``row, rank, item, score`` with ids, without empty positions.
 
-        ``cold`` are the ids of the items that were given as ``cold_items``.
+        Parameters
+        ----------
+        found
+            Recommendations of `recommend` or `similar`.
+        rows
+            Ids ``(n,)`` of the rows, such as users.
+        row
+            Heading of their column.
+        cold
+            Ids of the items that were given as ``cold_items``.
         """
         known = self.items if cold is None else self.items.append(cold)
         return recommendations.to_frame(found, known, rows, row)
 
     def similar(self, items: Sequence[int] | np.ndarray, k: int = 10) -> Recommendations:
-        """Return the ``k`` items most alike to each of the items at these positions, by the cosine of their vectors."""
+        """Return the ``k`` most similar items for each item at these positions, by the cosine of item vectors.
+
+        Raises
+        ------
+        ConfigError
+            If ``k`` is below 1.
+        DataError
+            If a position does not exist.
+        UnsupportedError
+            If the model has no item vectors.
+        """
         if k < 1:
             raise ConfigError(Argument("k", k), " must be at least 1")
         asked = places(items, len(self._known))
         return Recommendations(*ranking.most_alike(self.network.item_vectors(), asked, k))
 
     def positions(self, ids: Sequence[Any]) -> np.ndarray:
-        """Return the positions of item ids; an unknown id is an error that names it."""
+        """Return the positions ``(n,)`` of item ids; a `DataError` names the ids that the model does not know."""
         found = self._known.get_indexer(pd.Index(ids))
         if (found < 0).any():
             unknown = [shown(one) for one, place in zip(ids, found, strict=True) if place < 0]
@@ -342,16 +470,44 @@ class Recommender:
         return found
 
     def save(self, path: str | Path, *, overwrite: bool = False) -> None:
-        """Write the model into a folder: `Recommender.load` gives an equal spec and equal scores."""
+        """Save the model in a folder, from which `load` returns an equal model.
+
+        Parameters
+        ----------
+        path
+            Folder; it must not exist, unless it is empty.
+        overwrite
+            Replace a saved model at ``path``. Other folders are never replaced.
+
+        Raises
+        ------
+        ArtefactError
+            If the folder exists or cannot be written, the notes are not JSON values, or the model is not registered.
+        """
         self.parts.save(path, overwrite=overwrite)
 
     @classmethod
     def load(cls, path: str | Path, *, device: str = "auto") -> Self:
-        """Read a model that was saved on any device; no training data are needed."""
+        """Load a saved model, which may have been saved on another device; no training data are needed.
+
+        Parameters
+        ----------
+        path
+            Folder of the saved model.
+        device
+            ``auto`` (a GPU if there is one), ``cpu``, ``cuda``, ``cuda:1``, …
+
+        Raises
+        ------
+        ArtefactError
+            If the folder is no saved `Recommender`, is damaged, or was written by a newer version.
+        ConfigError
+            If the device does not exist.
+        """
         return cls.assembled(Fitted.load(path, device=device))
 
     def _with(self, cold_items: Features) -> Extended:
-        """Return the network with further items."""
+        """Return the network, extended by cold items."""
         if self._cold_start is None:
             raise UnsupportedError(
                 f"this {self.spec.name()} was fitted without item features, so it cannot rank cold items; fit it again "
@@ -367,12 +523,12 @@ class Recommender:
 
     @property
     def _known(self) -> Ids:
-        """The items of a fitted model; an error before."""
+        """Ids of the items; a `NotFittedError` before the fit."""
         _ = self.network
         return self.items
 
     def _positions(self, users: Ids | None, rows: csr_matrix) -> np.ndarray | None:
-        """Return where the rows' users stand in the training; None where nobody is known."""
+        """Return the training positions of the rows' users, -1 for unknown users; None if no user is known."""
         if users is None:
             return None
         if len(users) != rows.shape[0]:

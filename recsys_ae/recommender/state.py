@@ -1,4 +1,4 @@
-"""Parts of a fitted recommender, and its folder on the disk."""
+"""State of a fitted recommender, as it is saved."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ from recsys_ae.storage.artefact import Artefact
 
 @dataclass(frozen=True, eq=False)
 class Fitted(Saved):
-    """All that a fitted model is; its attributes are those of a `Recommender`."""
+    """State of a fitted recommender; the attributes are those of `Recommender`."""
 
     kind = "recommender"
     registry = models.registry
@@ -34,7 +34,7 @@ class Fitted(Saved):
     notes: Mapping[str, Any]
 
     def own(self) -> Artefact:
-        """Return the ids, the popularity of the items, and what ranks cold ones."""
+        """Return the ids, the popularity of the items, and the parameters that rank cold items."""
         config: dict[str, Any] = {"shape": [self.metadata["users"], len(self.items)]}
         state, columns = {"popularity": self.popularity}, pd.Index([])
         if self.cold_start is not None:
@@ -44,13 +44,13 @@ class Fitted(Saved):
 
     @classmethod
     def shape(cls, stored: Artefact) -> Shape:
-        """Return the number of users, of items, and of their features."""
+        """Return the numbers of users, items and item features."""
         n_rows, width = stored.config["shape"]
         return Shape(n_rows, width, len(stored.columns))
 
     @classmethod
     def of(cls, spec: Spec, network: Model, stored: Artefact) -> Self:
-        """Return the model that was saved."""
+        """Return the state of a saved model."""
         config, state = stored.config, dict(stored.state)
         cold_start = ColdStart.restored(stored.columns, tuple(config.get("form", ())), state)
         learnt = network, state["popularity"], stored.items, stored.users, cold_start

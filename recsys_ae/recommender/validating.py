@@ -1,4 +1,4 @@
-"""Validation of a recommender: which metrics are measured while it is fitted, and on which users."""
+"""Validation of a recommender during its fit: metrics and users."""
 
 from torch import Tensor
 
@@ -10,16 +10,16 @@ from recsys_ae.ranking.rank import validation
 
 
 def monitors(spec: Spec) -> tuple[str, ...]:
-    """Return the names of the metrics: the usual ones, and those that the model asks for."""
+    """Return the names of the validation metrics: the default ones and the monitors of the model."""
     usual = metrics.ERRORS if spec.feedback == "explicit" else metrics.DEFAULT
     asked = getattr(spec, "monitors", (spec.monitor,))
     return tuple(dict.fromkeys((*usual, *asked)))
 
 
 def measure_on(valid: Holdout | None, spec: Spec, network: Model, popularity: Tensor, users: Ids) -> Validate | None:
-    """Return what measures the network on validation users; None without them.
+    """Return a function that evaluates the network on validation users; None without validation users.
 
-    Validation users that are among the training ``users`` are known to a model that tells these apart.
+    Validation users who are among the training ``users`` are evaluated with what the model has learnt of them.
     """
     if valid is None:
         return None

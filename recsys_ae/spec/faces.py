@@ -1,4 +1,4 @@
-"""Lazy imports: packages whose public names are imported from their modules when they are first used."""
+"""Lazy imports of a package's public names."""
 
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -9,16 +9,16 @@ from typing import Any
 def lazy(
     package: str, homes: Mapping[str, str], others: Callable[[str], Any] | None = None
 ) -> tuple[Callable[[str], Any], Callable[[], list[str]]]:
-    """Return ``__getattr__`` and ``__dir__`` of a package.
+    """Return ``__getattr__`` and ``__dir__`` of a package that imports its public names when they are first used.
 
     Parameters
     ----------
     package
         The package's ``__name__``.
     homes
-        Each public name with the module that defines it, ``module`` or ``module:other name``.
+        Each public name with the module that defines it: ``module``, or ``module:name`` if the name differs there.
     others
-        Gives what is asked for by a name that is not among them, or raises an `AttributeError`.
+        Function that returns the attribute of any other name, or raises an `AttributeError`.
     """
 
     def attribute(name: str) -> Any:

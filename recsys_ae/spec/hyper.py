@@ -1,4 +1,4 @@
-"""Hyper-parameters, declared once: a frozen dataclass whose fields carry help, bounds and tuning ranges."""
+"""Hyper-parameters as fields of a frozen dataclass, with help, bounds and tuning ranges."""
 
 import dataclasses
 import difflib
@@ -19,7 +19,7 @@ _NUMBERS: dict[type, type] = {int: Integral, float: Real}
 
 @dataclass(frozen=True)
 class Hyper:
-    """One hyper-parameter as the rest of the package sees it."""
+    """Description of one hyper-parameter."""
 
     name: str
     type: Any
@@ -31,40 +31,55 @@ class Hyper:
 
     @property
     def choices(self) -> tuple[str, ...]:
-        """The allowed values of a ``Literal``; empty for every other type."""
+        """Allowed values of a ``Literal``; empty for every other type."""
         return typing.get_args(self.type) if typing.get_origin(self.type) is typing.Literal else ()
 
 
 def hp(
     default: T, help: str, *, low: float | None = None, high: float | None = None, search: Search | None = None
 ) -> T:
-    """Declare a hyper-parameter: its default, meaning, inclusive bounds and the range a tuner may search.
+    """Declare a hyper-parameter as a field of a frozen dataclass.
 
-    ``search`` is ``("log" | "linear" | "int", low, high)``.
+    Parameters
+    ----------
+    default
+        Default value.
+    help
+        Meaning, as the help of the command line shows it; begins with a small letter and has no full stop.
+    low, high
+        Inclusive bounds of a number, or of each number of a tuple; None is no bound.
+    search
+        Range of a tuner, ``("log" | "linear" | "int", low, high)``; None if it is not tuned.
     """
     metadata = {"help": help, "low": low, "high": high, "search": search}
     return dataclasses.field(default=default, metadata=metadata)
 
 
 def describe(cls: type) -> Iterator[Hyper]:
-    """Yield every hyper-parameter of a configuration class in the order of declaration."""
+    """Yield the hyper-parameters of a configuration class in the order of declaration."""
     hints = typing.get_type_hints(cls)
     for field in dataclasses.fields(cls):
         yield Hyper(field.name, hints[field.name], field.default, **field.metadata)
 
 
 def flatten(config: Any) -> dict[str, Any]:
-    """Turn a configuration into a dictionary of plain JSON values."""
+    """Return a configuration as a dictionary of JSON values."""
     values = {field.name: getattr(config, field.name) for field in dataclasses.fields(config)}
     return {name: list(value) if isinstance(value, tuple) else value for name, value in values.items()}
 
 
 RENAMED = {"average": "ema_decay", "pull": "anchor_l2", "samples": "sampled_items"}
-"""Hyper-parameters whose name has changed, by their former name: saved models, studies and blends may hold it."""
+"""Current names of renamed hyper-parameters, by former name. Saved models, studies and blends may hold the former."""
 
 
 def build(cls: type[T], values: Mapping[str, Any]) -> T:
-    """Make a configuration from a dictionary; an unknown name is an error that lists the known ones."""
+    """Build a configuration from a dictionary; missing names keep their defaults.
+
+    Raises
+    ------
+    ConfigError
+        If a name is unknown, a value has the wrong type or is out of bounds.
+    """
     known = [hyper.name for hyper in describe(cls)]
     current = {current_name(name, known): value for name, value in values.items()}
     if len(current) < len(values):
@@ -78,12 +93,12 @@ def build(cls: type[T], values: Mapping[str, Any]) -> T:
 
 
 def current_name(name: str, known: Iterable[str]) -> str:
-    """Return what a hyper-parameter is called now, if its name has changed; else the name itself."""
+    """Return the current name of a hyper-parameter, given its current or former name."""
     return RENAMED.get(name, name) if name not in known else name
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
-    """Return ``"; did you mean 'x'? Known: …"`` to end a message about an unknown name."""
+    """Return the end of a message about an unknown name: ``"; did you mean 'x'? known: …"``."""
     known = list(known)
     close = difflib.get_close_matches(name, known, n=1)
     suggestion = f"; did you mean {close[0]!r}?" if close else ";"
@@ -91,7 +106,7 @@ def nearest(name: str, known: Iterable[str]) -> str:
 
 
 def validate(config: Any) -> None:
-    """Check types and bounds of every field and normalise them in place; call from ``__post_init__``."""
+    """Check types and bounds of all fields and normalise their values in place; call it in ``__post_init__``."""
     for hyper in describe(type(config)):
         object.__setattr__(config, hyper.name, _checked(hyper, getattr(config, hyper.name)))
 
@@ -107,7 +122,7 @@ def _checked(hyper: Hyper, value: Any) -> Any:
 
 
 def bounds(hyper: Hyper) -> str:
-    """Say the bounds of a hyper-parameter in words, or nothing where it has none."""
+    """Return the bounds of a hyper-parameter in words; empty if it has none."""
     if hyper.low is not None and hyper.high is not None:
         return f"{hyper.low:g} to {hyper.high:g}"
     if hyper.low is not None:
@@ -116,9 +131,9 @@ def bounds(hyper: Hyper) -> str:
 
 
 def alternatives(kind: Any) -> tuple[Any, tuple[str, ...]]:
-    """Split a type such as ``float | Literal["auto"]`` or ``float | None`` into that of a value and the words.
+    """Split a type such as ``float | Literal["auto"]`` into its value type and its words: ``(float, ("auto",))``.
 
-    A word stands for a value that depends on the data, which `Spec.resolved` computes.
+    A word stands for a value that depends on the data and that `Spec.resolved` computes.
     """
     if typing.get_origin(kind) not in (typing.Union, UnionType):
         return kind, ()
@@ -144,7 +159,7 @@ def _coerced(hyper: Hyper, kind: Any, value: Any) -> Any:
             raise ConfigError(Argument(hyper.name, value), f" must be a list of {arguments[0].__name__}")
         return tuple(_coerced(hyper, arguments[0], element) for element in value)
     if kind in (int, float) and isinstance(value, _NUMBERS[kind]) and not isinstance(value, bool):
-        return _number(hyper, kind, value)  # NumPy's numbers become Python's, which JSON can hold
+        return _number(hyper, kind, value)  # NumPy numbers become Python numbers, which JSON can hold
     if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
         expected = f" must be of type {kind.__name__}, not {type(value).__name__}"
         raise ConfigError(Argument(hyper.name, value), expected)

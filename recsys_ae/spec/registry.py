@@ -20,42 +20,42 @@ S = TypeVar("S")
 
 
 class Registry(Generic[S]):
-    """Models by their names: a new file of the folder is a new model; a file that begins with ``_`` is none.
+    """Models by name. Each file of the folder is a model, except files that begin with ``_``.
 
-    A plug-in cannot take the name of a model of the folder, nor of a plug-in that stands before it on the path: the
-    first keeps the name, and `remarks` says so.
+    A plug-in cannot take the name of a model of the folder, nor of a plug-in before it on the path. `remarks` reports
+    those that are ignored.
 
     Parameters
     ----------
     package, folder
-        The package whose files are models, and where it is.
+        The package whose files are models, and its folder.
     what
-        What one of them is called in messages.
+        Word for an entry in messages, such as ``"model"``.
     group
-        The group of entry points that add models; without it there are none but those of the folder.
+        Group of entry points that add models; None for the models of the folder only.
     """
 
     def __init__(self, package: str, folder: str, what: str, group: str | None = None) -> None:
         self.package, self.folder, self.what, self.group = package, Path(folder), what, group
 
     def built_in(self) -> tuple[str, ...]:
-        """Return the names of the models of the folder, without importing one."""
+        """Return the names of the models of the folder; none is imported."""
         files = (file.name for file in pkgutil.iter_modules([str(self.folder)]))
         return tuple(sorted(name for name in files if not name.startswith("_")))
 
     def plug_ins(self) -> dict[str, "EntryPoint"]:
-        """Return the plug-ins by their names, without importing one."""
+        """Return the plug-ins by name; none is imported."""
         entries: dict[str, EntryPoint] = {}
         for entry in self._registered():
             entries.setdefault(plain(entry.name), entry)
         return {name: entries[name] for name in sorted(entries.keys() - set(self.built_in()))}
 
     def names(self) -> tuple[str, ...]:
-        """Return the names of all models, without importing one."""
+        """Return the names of all models; none is imported."""
         return tuple(sorted((*self.built_in(), *self.plug_ins())))
 
     def summary(self, name: str) -> str:
-        """Return what a model is, without importing it: its docstring, or the package that a plug-in is from."""
+        """Return the docstring of a model's file, or the package of a plug-in; the model is not imported."""
         package = self.package_of(name)
         if package is not None:
             return f"from the package {package}"
@@ -63,7 +63,7 @@ class Registry(Generic[S]):
         return inspect.cleandoc(ast.get_docstring(ast.parse(source)) or "")
 
     def spec_class(self, name: str) -> type[S]:
-        """Return the hyper-parameters' class of a model; ``mult-vae`` and ``mult_vae`` are the same name."""
+        """Return the class of a model's hyper-parameters; ``mult-vae`` and ``mult_vae`` are the same name."""
         key = plain(name)
         if key in self.built_in():
             return self._of_file(key)
@@ -74,18 +74,18 @@ class Registry(Generic[S]):
         return cls
 
     def package_of(self, name: str) -> str | None:
-        """Return the package that a plug-in is from; None for a model of the folder and for an unknown name."""
+        """Return the package of a plug-in; None for a model of the folder and for an unknown name."""
         key = plain(name)
         entry = None if key in self.built_in() else self.plug_ins().get(key)
         return None if entry is None else plug_ins.package_of(entry)
 
     def owns(self, cls: type) -> bool:
-        """Say whether a class can be found again by its name."""
+        """Return True if a class is registered: its name leads back to it."""
         name = plug_ins.name_of(cls)
         return name in self.names() and self.spec_class(name) is cls
 
     def remarks(self, name: str | None = None) -> tuple[str, ...]:
-        """Say which plug-ins, all or of one name, are not used, since their name is taken."""
+        """Report the plug-ins, of all names or of one, that are ignored because their name is taken."""
         keepers = {key: plug_ins.package_of(entry) for key, entry in self.plug_ins().items()}
         sentences = []
         for entry in self._registered():
@@ -98,11 +98,11 @@ class Registry(Generic[S]):
         return tuple(sentences)
 
     def class_names(self) -> tuple[str, ...]:
-        """Return the names of the classes of the folder's models, without importing one."""
+        """Return the class names of the folder's models; none is imported."""
         return tuple(self._class_in((self.folder / f"{name}.py").read_text("utf-8")) for name in self.built_in())
 
     def attribute(self, name: str) -> Any:
-        """Return a model of the folder by its class's name: the ``__getattr__`` of the package."""
+        """Return the class of that name from the folder; serves as the package's ``__getattr__``."""
         for key in self.built_in():
             if key.replace("_", "") == name.lower() and self._of_file(key).__name__ == name:
                 return self._of_file(key)
@@ -112,13 +112,13 @@ class Registry(Generic[S]):
         return iter(() if self.group is None else plug_ins.registered(self.group))
 
     def _class_in(self, source: str) -> str:
-        """Return the name of the one dataclass with ``build`` in a file's text."""
+        """Return the name of the one dataclass with ``build`` in a source text."""
         classes = (node for node in ast.parse(source).body if isinstance(node, ast.ClassDef) and node.decorator_list)
         (name,) = (node.name for node in classes if any(getattr(one, "name", "") == "build" for one in node.body))
         return name
 
     def _of_file(self, key: str) -> type[S]:
-        """Return the one dataclass with ``build`` that a file defines."""
+        """Import a file and return the one dataclass with ``build`` that it defines."""
         module = importlib.import_module(f"{self.package}.{key}")
         members = (member for member in vars(module).values() if plug_ins.is_spec(member))
         (cls,) = (member for member in members if member.__module__ == module.__name__)

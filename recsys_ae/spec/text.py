@@ -1,4 +1,4 @@
-"""Hyper-parameters as a line of text, for places that hold text only: ``latent=64 hidden=600/200 lr=0.01``."""
+"""Hyper-parameters as one line of text: ``latent=64 hidden=600/200 lr=0.01``."""
 
 import dataclasses
 import typing
@@ -14,10 +14,10 @@ BOOLS = {"yes": True, "no": False}
 
 
 def read(cls: type[T], text: str) -> T:
-    """Make a configuration from ``name=value`` with blanks between; what is not named keeps its default.
+    """Build a configuration from settings ``name=value``, separated by spaces; other names keep their defaults.
 
-    The values of a tuple stand with ``/`` between them, and an empty one is ``name=``; ``yes`` and ``no`` are Booleans,
-    and ``none`` is nothing where nothing is allowed.
+    The values of a tuple are separated by ``/``, and an empty tuple is ``name=``. Booleans are ``yes`` and ``no``, and
+    an optional value may be ``none``.
     """
     known = {hyper.name: hyper for hyper in describe(cls)}
     values: dict[str, Any] = {}
@@ -34,7 +34,7 @@ def read(cls: type[T], text: str) -> T:
 
 
 def write(config: Any) -> str:
-    """Return the text that `read` makes an equal configuration from; defaults are left out."""
+    """Return the text that `read` turns into an equal configuration; defaults are left out."""
     values = ((field.name, getattr(config, field.name), field.default) for field in dataclasses.fields(config))
     text = " ".join(f"{name}={_text(value)}" for name, value, default in values if value != default)
     try:

@@ -1,4 +1,4 @@
-"""A saved model: a folder of JSON and tensors. Loading it runs no code from it."""
+"""Saved models: folders of JSON and tensors. Loading one runs no code from it."""
 
 import dataclasses
 import hashlib
@@ -31,24 +31,24 @@ _RESTORE = "restore it from a copy, or fit and save the model again"
 
 @dataclass(frozen=True, eq=False)
 class Artefact:
-    """What a saved model consists of.
+    """Contents of a saved model.
 
     Attributes
     ----------
     config
-        What was chosen, versions and counts: JSON.
+        Hyper-parameters, history, metadata and counts: JSON.
     items
-        The ids of the model's columns; text and numbers stay apart.
+        Ids of the model's columns. Their types are kept: the text "1" and the number 1 differ.
     state
-        Everything learnt.
+        Learnt tensors by name.
     notes
-        What the caller wants kept beside the model: JSON.
+        Additional information of the caller: JSON.
     users
-        The ids of the training users, where the model has learnt something of each; else empty.
+        Ids of the training users, if the model has learnt parameters of each; else empty.
     kind
-        What it is: one of `KINDS`.
+        Kind of model, one of `KINDS`.
     columns
-        The names of the items' features, where a recommender has learnt from them; else empty.
+        Names of the item features, if a recommender has learnt from them; else empty.
     """
 
     config: Mapping[str, Any]
@@ -61,20 +61,26 @@ class Artefact:
 
 
 def write(path: Path, artefact: Artefact, *, overwrite: bool = False) -> None:
-    """Write a folder at once: it is whole and on the disk, or not there.
+    """Write a saved model atomically: the folder is complete and on the disk, or not there.
 
-    An existing folder is replaced only with ``overwrite``, and only if it holds a saved model; it survives a failure.
+    An existing folder is replaced only with ``overwrite``, and only if it holds nothing but a saved model. After a
+    failure it is as before.
+
+    Raises
+    ------
+    ArtefactError
+        If the folder cannot be written or must not be replaced.
     """
     refuse_to_write(path, overwrite=overwrite)
     with atomic.errors_named(f"save to {path}"):
-        path = path.resolve()  # a link stays, and what it points to is replaced
+        path = path.resolve()  # a link stays, and its target is replaced
         path.parent.mkdir(parents=True, exist_ok=True)
         with atomic.whole_folder(path) as partial:
             _fill(partial, artefact)
 
 
 def refuse_to_write(path: Path, *, overwrite: bool) -> None:
-    """Raise if nothing could be saved at ``path``; ask before a long run, not after it."""
+    """Raise an `ArtefactError` if no model can be saved at ``path``; call it before a long fit."""
     with atomic.errors_named(f"save to {path}"):
         _refuse_to_replace(path, overwrite)
         home = next(parent for parent in path.absolute().parents if parent.exists())
@@ -101,19 +107,19 @@ def _refuse_to_replace(path: Path, overwrite: bool) -> None:
 
 
 def read(path: Path, device: "torch.device", kind: str = "recommender") -> Artefact:
-    """Read a folder that holds a model of this kind and put its tensors on a device.
+    """Read a saved model of this kind, with its tensors on a device.
 
     Raises
     ------
     ArtefactError
-        If the folder is not a saved model or one of another kind, is damaged, or was written by a newer version.
+        If the folder is no saved model of this kind, is damaged, or was written by a newer version.
     """
     with atomic.errors_named(f"read {path}"):
         if not (path / CONFIG).is_file():
             raise ArtefactError(f"{path} is not a saved model: it has no {CONFIG}; give the folder of a saved model")
         config = _json(path / CONFIG)
         _refuse_foreign(path, config)
-        found = config.get("kind", "recommender")  # what the first version wrote says nothing
+        found = config.get("kind", "recommender")  # the first version saved recommenders only, without a kind
         if found != kind:
             raise ArtefactError(f"{path} is not a saved {KINDS[kind]}; load it with {KINDS.get(found, found)}")
         checksums = config["checksums"]
@@ -151,7 +157,7 @@ def _fill(folder: Path, artefact: Artefact) -> None:
     config = {"format": FORMAT, "kind": artefact.kind, **artefact.config, "checksums": checksums}
     checksums[CONFIG] = _checksum_of(config)
     _write_json(folder / CONFIG, config, indent=2)
-    # safetensors makes its file private; it becomes as open as whatever else the user makes.
+    # safetensors makes its file private; give it the permissions of the user's other files.
     (folder / STATE).chmod((folder / CONFIG).stat().st_mode & 0o777)
 
 
@@ -161,7 +167,7 @@ def _checksum(path: Path) -> str:
 
 
 def _checksum_of(config: Mapping[str, Any]) -> str:
-    """Return the checksum of everything in a configuration but itself."""
+    """Return the checksum of a configuration without that checksum."""
     others = {name: value for name, value in config["checksums"].items() if name != CONFIG}
     text = _text({**config, "checksums": others}, sort_keys=True)
     return hashlib.sha256(text.encode("utf-8", errors="surrogatepass")).hexdigest()
@@ -201,7 +207,7 @@ def _json(path: Path) -> Any:
 
 
 def _ids(stored: Mapping[str, Any]) -> "pd.Index[Any]":
-    text = stored["dtype"] in ("str", "string")  # which type text has is for pandas to say: it differs by version
+    text = stored["dtype"] in ("str", "string")  # pandas chooses the type of text, which differs by version
     ids: pd.Index[Any] = pd.Index(stored["values"], dtype=None if text else stored["dtype"])
     return ids
 
@@ -213,13 +219,13 @@ def _save_tensors(path: Path, state: State) -> None:
     for name, tensor in state.items():
         plain[name] = tensor.detach().cpu().contiguous()
         memory = plain[name].untyped_storage().data_ptr()
-        if memory in taken:  # the library refuses tensors that share memory, as tied weights do
+        if memory in taken:  # safetensors refuses tensors that share memory, as tied weights do
             plain[name] = plain[name].clone()
         taken.add(memory)
     try:
         safetensors.save_file(plain, path)
     except Exception as error:
-        # The library wraps what the system says in an error of its own; a full disk must still read like one.
+        # safetensors wraps errors of the system; unwrap them, so that a full disk is reported as one.
         if said := re.search(r"os error (\d+)", str(error)):
             raise OSError(int(said[1]), os.strerror(int(said[1]))) from error
         raise

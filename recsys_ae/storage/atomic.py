@@ -1,4 +1,4 @@
-"""Atomic, durable writes of files and folders: they are whole and on the disk, or not there."""
+"""Atomic, durable writes of files and folders: after a failure the former content is intact."""
 
 import os
 import secrets
@@ -10,22 +10,22 @@ from pathlib import Path
 from recsys_ae.errors import ArtefactError
 
 PARTIAL = ".partial"
-"""How the names of unfinished files and folders end; they begin with a dot."""
+"""Ending of the names of unfinished files and folders; they begin with a dot."""
 
 
 @contextmanager
 def whole_file(path: Path, *, durable: bool = True) -> Iterator[Path]:
-    """Give the name of a file next to ``path`` that takes its place once it is written and on the disk.
+    """Yield a temporary path next to ``path``; the file written there is moved to ``path`` on success.
 
     Parameters
     ----------
     durable
-        Wait for the disk, so that a crash of the machine leaves the file whole too.
+        Wait until the file is on the disk, so that it survives a crash of the machine.
 
     Raises
     ------
     OSError
-        If it cannot be written (`errors_named` says which file); what was there before stays.
+        If the file cannot be written; a former file stays. `errors_named` adds the path.
     """
     partial = _next_to(path, PARTIAL)
     try:
@@ -41,14 +41,14 @@ def whole_file(path: Path, *, durable: bool = True) -> Iterator[Path]:
 
 @contextmanager
 def whole_folder(path: Path) -> Iterator[Path]:
-    """Give a new folder next to ``path`` that takes its place once its files are on the disk.
+    """Yield a new folder next to ``path`` that is moved to ``path`` once its files are on the disk.
 
-    A former folder is removed only when the new one stands in its place.
+    A former folder is removed only after the new one has replaced it.
 
     Raises
     ------
     OSError
-        If it cannot be written (`errors_named` says which folder); what was there before stays.
+        If the folder cannot be written; a former folder stays. `errors_named` adds the path.
     """
     partial = _next_to(path, PARTIAL)
     partial.mkdir()
@@ -62,25 +62,19 @@ def whole_folder(path: Path) -> Iterator[Path]:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write a file of text (UTF-8) that is whole or not there; an `ArtefactError` names it."""
+    """Write a text file (UTF-8) atomically; an `ArtefactError` names the file."""
     write_bytes(path, text.encode("utf-8"))
 
 
 def write_bytes(path: Path, content: bytes) -> None:
-    """Write a file of bytes that is whole or not there; an `ArtefactError` names it."""
+    """Write bytes to a file atomically; an `ArtefactError` names the file."""
     with errors_named(f"write {path}"), whole_file(path) as partial:
         partial.write_bytes(content)
 
 
 @contextmanager
 def errors_named(task: str) -> Iterator[None]:
-    """Turn an error of the system inside the context into "cannot ``task``: reason".
-
-    Raises
-    ------
-    ArtefactError
-        In place of the error.
-    """
+    """Turn an `OSError` in the context into an `ArtefactError` "cannot ``task``: reason"."""
     try:
         yield
     except OSError as error:
@@ -112,5 +106,5 @@ def _replace(partial: Path, path: Path) -> None:
 
 
 def _next_to(path: Path, ending: str) -> Path:
-    """Return a name in the same folder, so that renaming is one step, that no other process or thread uses."""
+    """Return an unused name in the same folder, so that renaming is one step."""
     return path.with_name(f".{path.name}.{secrets.token_hex(4)}{ending}")

@@ -1,6 +1,6 @@
-"""Contract tests of a model, for packages that add one.
+"""Contract tests of models, for packages that add a model.
 
-A plug-in runs them with pytest by naming its hyper-parameters, chosen so that a fit takes about a second::
+A package runs them with pytest by a subclass that names hyper-parameters with which a fit takes about a second::
 
     from recsys_ae.testing import ModelContract
 
@@ -10,7 +10,7 @@ A plug-in runs them with pytest by naming its hyper-parameters, chosen so that a
 
 import pytest
 
-# So that a failure shows the values that were compared.
+# Failures then show the values that were compared.
 pytest.register_assert_rewrite("recsys_ae.testing.learning", "recsys_ae.testing.serving", "recsys_ae.testing.saving")
 
 from recsys_ae.testing.contract import ModelContract as ModelContract  # noqa: E402

@@ -1,4 +1,4 @@
-"""Data with a known answer: users of four tastes, who interact with items of their own block only."""
+"""Test data with a known answer: four blocks of users, who interact only with the items of their block."""
 
 from typing import Any
 
@@ -14,7 +14,7 @@ from recsys_ae.features.data.features import Features
 from recsys_ae.nn.model import Shape, Spec, Stats
 
 BLOCKS, USERS, ITEMS = 4, 15, 8
-"""The number of blocks, and of the users and items in each."""
+"""Number of blocks, and of users and items in each."""
 
 
 def interactions(seed: int = 0) -> NDArray[np.float32]:
@@ -28,7 +28,7 @@ def interactions(seed: int = 0) -> NDArray[np.float32]:
 
 
 def ratings(own: NDArray[np.float32], seed: int) -> NDArray[np.float32]:
-    """Return 4 or 5 for a user's own items, and 1 or 2 for a quarter of all items of other blocks."""
+    """Return ratings: 4 or 5 for the user's items, and 1 or 2 for a quarter of the items of other blocks."""
     rng = np.random.default_rng((seed, 1))
     blocks = np.repeat(np.arange(BLOCKS), ITEMS)
     taste = (own @ np.eye(BLOCKS, dtype=np.float32)[blocks]).argmax(axis=1)
@@ -37,10 +37,10 @@ def ratings(own: NDArray[np.float32], seed: int) -> NDArray[np.float32]:
 
 
 def training_data(seed: int = 0, *, rated: bool = False) -> Interactions:
-    """Return the interactions of 60 users, or their ratings."""
+    """Return the interactions, or ratings, of 60 users and 32 items."""
     dense = ratings(interactions(seed), seed) if rated else interactions(seed)
     user, item = np.nonzero(dense)
-    # Neighbours in the data are no neighbours among the positions: a model that looks at positions learns nothing.
+    # Items of a block have no neighbouring positions, so a model that uses positions learns nothing.
     order = np.random.default_rng(9).permutation(BLOCKS * ITEMS)
     frame = pd.DataFrame({"user": user, "item": 1000 + order[item], "rating": dense[user, item]})
     return Interactions.from_frame(frame, rating="rating" if rated else None)
@@ -56,9 +56,9 @@ def block_of(data: Interactions) -> NDArray[np.int64]:
 
 
 def holdout(data: Interactions, *, rated: bool = False) -> Holdout:
-    """Return four unknown users, one of each block, with four items as history and the other four as targets.
+    """Return four unknown users, one per block, with four items as history and the other four as targets.
 
-    With ratings they have also rated one item of each other block, and did not like it.
+    If ``rated``, they also gave a rating of 1 to one item of each other block.
     """
     blocks = block_of(data)
     histories, targets = np.zeros((2, BLOCKS, BLOCKS * ITEMS), np.float32)
@@ -73,25 +73,25 @@ def holdout(data: Interactions, *, rated: bool = False) -> Holdout:
 
 
 def unknown_users() -> csr_matrix:
-    """Return histories of users outside the training: one of each block, one with every item, one with none."""
+    """Return histories ``(6, 32)`` of unknown users: one per block, one with all items, and one with none."""
     known = holdout(training_data()).histories.toarray()
     return csr_matrix(np.vstack([known, np.ones_like(known[:1]), np.zeros_like(known[:1])]))
 
 
 def no_histories(n: int, width: int = BLOCKS * ITEMS) -> csr_matrix:
-    """Return the histories of users without any."""
+    """Return empty histories ``(n, width)``."""
     return csr_matrix(np.zeros((n, width), np.float32))
 
 
 def features(items: "pd.Index[Any]", blocks: NDArray[np.int64], seed: int = 0) -> Features:
-    """Return features that tell an item's block, with some noise: ``(n, BLOCKS + 1)``."""
+    """Return features ``(n, BLOCKS + 1)`` that reveal an item's block, with some noise."""
     told = np.eye(BLOCKS, BLOCKS + 1, dtype=np.float32)[blocks]
     noise = np.random.default_rng((seed, 2)).normal(0, 0.05, told.shape).astype(np.float32)
     return Features(told + noise, items, pd.Index([f"f{place}" for place in range(BLOCKS + 1)]))
 
 
 def needed_features(spec: Spec, data: Interactions) -> Features | None:
-    """Return features of the items for a model that cannot do without them; None for others."""
+    """Return item features for a model that needs them to be fitted; None for other models."""
     with torch.device("meta"):  # shapes only
         network = spec.resolved(Stats(data.matrix)).build(Shape(*data.shape, BLOCKS + 1))
     if not network.learns_from_features:

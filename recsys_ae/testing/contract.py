@@ -1,4 +1,4 @@
-"""The contract of a model of histories, as tests."""
+"""Contract of a recommender model, as tests."""
 
 from recsys_ae.testing.learning import Learning
 from recsys_ae.testing.saving import Saving
@@ -6,14 +6,14 @@ from recsys_ae.testing.serving import Serving
 
 
 class ModelContract(Learning, Serving, Saving):
-    """What every model must do, on data with a known answer; a subclass names its hyper-parameters as ``spec``.
+    """Tests that every model must pass, on data with a known answer. A subclass sets ``spec``.
 
-    A test that does not apply is overridden in the subclass with one that says what holds instead.
+    If a test does not apply to a model, its subclass overrides the test with one for what holds instead.
 
     Attributes
     ----------
     spec
         Hyper-parameters with which the model learns 60 users and 32 items in about a second.
     personal
-        Whether different users get different recommendations.
+        True if different users get different recommendations.
     """

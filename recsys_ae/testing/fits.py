@@ -1,4 +1,4 @@
-"""Fits that the contract tests of one model share."""
+"""Fits of a model to the test data, shared by its contract tests."""
 
 import dataclasses
 import functools
@@ -16,14 +16,14 @@ from recsys_ae.testing import blocks
 
 
 class Fits:
-    """A model and its fits to the blocks."""
+    """Model and its fits to the test data of `blocks`."""
 
     spec: ClassVar[Any]
-    """Hyper-parameters with which the model learns the blocks in about a second."""
+    """Hyper-parameters with which the model learns the test data in about a second."""
 
     @classmethod
     def rated(cls) -> bool:
-        """Say whether the model needs ratings."""
+        """Return True if the model needs ratings."""
         return bool(cls.spec.feedback == "explicit")
 
     @classmethod
@@ -38,27 +38,27 @@ class Fits:
 
     @classmethod
     def with_values(cls, **values: Any) -> Any:
-        """Return the hyper-parameters with other values, as far as the model has such."""
+        """Return the hyper-parameters with these values; names that the model does not have are ignored."""
         known = {one.name for one in describe(type(cls.spec))}
         return dataclasses.replace(cls.spec, **{name: one for name, one in values.items() if name in known})
 
     @classmethod
     def fit(cls, *, seed: int = 0, **values: Any) -> Recommender:
-        """Fit the model to the blocks."""
+        """Fit the model to the test data."""
         return fit_to(cls.with_values(**values), cls.data(), valid=cls.held_out(), run=Run(seed=seed, device="cpu"))
 
     @classmethod
     @functools.cache
     def fitted(cls) -> Recommender:
-        """Return the one model that all tests share which only read it."""
+        """Return a fitted model that is shared by all tests; they must not change it."""
         return cls.fit()
 
 
 def fit_to(spec: Spec, data: Interactions, **how: Any) -> Recommender:
-    """Fit a model, with features of the items if it cannot do without them."""
+    """Fit a model, with item features if it needs them."""
     return Recommender(spec).fit(data, item_features=blocks.needed_features(spec, data), **how)
 
 
 def state_of(model: Recommender) -> dict[str, torch.Tensor]:
-    """Return a copy of everything that a model has learnt."""
+    """Return a copy of the state of a model's network."""
     return {name: tensor.clone() for name, tensor in model.network.state_dict().items()}

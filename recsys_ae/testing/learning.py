@@ -1,4 +1,4 @@
-"""Contract tests of what a model learns, and of its hyper-parameters."""
+"""Contract tests of learning and of hyper-parameters."""
 
 import json
 from collections.abc import Callable
@@ -22,13 +22,13 @@ from recsys_ae.testing.fits import Fits, fit_to
 
 
 class Learning(Fits):
-    """A model finds the blocks, fits data of any size, and keeps to what its hyper-parameters say."""
+    """A model learns the blocks, fits data of any size, and has documented hyper-parameters with bounds."""
 
     personal: ClassVar[bool] = True
-    """Whether different users get different recommendations."""
+    """True if different users get different recommendations."""
 
     def test_every_hyper_parameter_has_a_help_text_and_bounds_that_hold(self) -> None:
-        """The command line, the documentation and a tuner are made from them."""
+        """The command line, the documentation and tuners use them."""
         cls = type(self.spec)
         assert build(cls, json.loads(json.dumps(flatten(self.spec)))) == self.spec
         for one in describe(cls):
@@ -44,7 +44,7 @@ class Learning(Fits):
             build(cls, {"no_such_name": 1})
 
     def test_learns_the_blocks(self) -> None:
-        """Of the 28 items that an unknown user has not seen, the four of their block come first."""
+        """The first four recommendations to an unknown user are the other four items of their block."""
         if not self.personal:
             pytest.skip("recommends the same to everybody")
         items, _ = self.fitted().recommend(self.held_out().histories, k=4)
@@ -66,7 +66,7 @@ class Learning(Fits):
         assert (np.diff(scores, axis=1) <= 0).all()
 
     def test_the_best_epoch_is_kept(self) -> None:
-        """What the history says of the kept epoch is what an evaluation measures."""
+        """The history has the same value for the selected epoch as an evaluation of the model."""
         model, monitor = self.fitted(), self.spec.monitor
         assert all(np.isfinite(value) for measured in model.history for value in measured.values())
         assert model.history.best is not None
@@ -75,7 +75,7 @@ class Learning(Fits):
 
     @pytest.mark.parametrize("shape", [(1, 1), (1, 3), (3, 1)])
     def test_the_smallest_data_are_enough(self, shape: tuple[int, int]) -> None:
-        """One user or one item is no reason to fail."""
+        """A fit to one user or one item works."""
         user, item = (places.ravel() for places in np.indices(shape))
         frame = pd.DataFrame({"user": user, "item": item, "rating": 1 + user + item})
         data = Interactions.from_frame(frame, rating="rating" if self.rated() else None)
@@ -90,14 +90,14 @@ class Learning(Fits):
 
     @pytest.mark.parametrize("factor", [0.01, 100])
     def test_scores_are_finite_for_ratings_of_any_size(self, factor: float) -> None:
-        """Values are counts or ratings of any scale."""
+        """Counts and ratings may have any scale."""
         data = self.data()
         scaled = Interactions((data.matrix * factor).astype(np.float32), data.users, data.items)
         model = fit_to(self.with_values(epochs=3), scaled, run=Run(device="cpu"))
         assert np.isfinite(model.score(unknown_users())).all()
 
     def test_nothing_dense_of_the_size_users_by_items_is_made(self) -> None:
-        """Memory grows with the interactions, and with a batch of users times items."""
+        """Memory grows with the interactions and with batch size times items, but not with users times items."""
         data = _sparse_data(8_000, 300, rated=self.rated())
         limit = data.shape[0] * data.shape[1]
         with _Watch() as watch, pytest.MonkeyPatch.context() as patch:
@@ -107,14 +107,14 @@ class Learning(Fits):
 
 
 class _Watch(TorchDispatchMode):  # type: ignore[no-untyped-call]
-    """The number of values of the largest dense tensor that is made."""
+    """Recorder of the size of the largest dense tensor, in values."""
 
     def __init__(self) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self.largest = 0
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        """Run an operation and look at what it returns."""
+        """Run an operation and record the sizes of the tensors that it returns."""
         result = func(*args, **(kwargs or {}))
         for tensor in tree_leaves(result):
             if isinstance(tensor, torch.Tensor) and tensor.layout == torch.strided and tensor.device.type != "meta":

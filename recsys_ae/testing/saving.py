@@ -1,4 +1,4 @@
-"""Contract tests of a model that is fitted, saved or copied again, and of what it must leave alone."""
+"""Contract tests of reproducible fits, saving and loading, and unchanged inputs."""
 
 import dataclasses
 import random
@@ -19,10 +19,10 @@ from recsys_ae.testing.fits import Fits, fit_to, state_of
 
 
 class Saving(Fits):
-    """The same seed gives the same model, and a folder gives it back."""
+    """The same seed gives the same model, and a saved model is loaded unchanged."""
 
     def test_the_same_seed_gives_the_same_model_to_the_bit(self) -> None:
-        """Everything learnt, every score and every measurement."""
+        """States, scores and histories are equal."""
         first, again = self.fitted(), self.fit()
         assert state_of(first).keys() == state_of(again).keys()
         for key, tensor in state_of(first).items():
@@ -35,14 +35,14 @@ class Saving(Fits):
         assert histories[0] == histories[1]
 
     def test_another_seed_gives_another_model(self) -> None:
-        """What is trained by gradient descent begins with other weights."""
+        """A model that is trained by gradient descent starts from other weights."""
         if not any(one.name == "epochs" for one in describe(type(self.spec))):
             pytest.skip("the model draws nothing")
         other = self.fit(seed=1)
         assert not np.array_equal(self.fitted().score(unknown_users()), other.score(unknown_users()))
 
     def test_a_model_comes_back_from_its_folder_with_equal_spec_and_scores(self, tmp_path: Path) -> None:
-        """Hyper-parameters, ids, history, metadata, notes and scores."""
+        """Hyper-parameters, ids, history, metadata, notes and scores are equal."""
         model = self.fit(epochs=2)
         model.notes = {"source": "blocks", "nested": {"a": [1, None, "ü"]}}
         _save(model, tmp_path / "model")
@@ -58,7 +58,7 @@ class Saving(Fits):
         np.testing.assert_array_equal(again.recommend(unknown_users(), k=7).scores, scores)
 
     def test_a_model_that_came_back_can_be_fitted_again(self, tmp_path: Path) -> None:
-        """Nothing is left of the first fit."""
+        """Nothing remains of the first fit."""
         _save(self.fit(epochs=1), tmp_path / "model")
         again, data = Recommender.load(tmp_path / "model", device="cpu"), self.data()
         expected = fit_to(again.spec, data, run=Run(device="cpu"))
@@ -66,7 +66,7 @@ class Saving(Fits):
         np.testing.assert_array_equal(again.score(unknown_users()), expected.score(unknown_users()))
 
     def test_all_that_was_learnt_is_in_the_state(self) -> None:
-        """A new network with the state of a fitted one scores alike: nothing hides in attributes."""
+        """A new network with the state of a fitted one has equal scores: nothing learnt is in attributes."""
         model = self.fit(epochs=2)
         twin = model.spec.build(Shape(*self.data().shape, len(model.feature_columns or ())))
         twin.load_state_dict(state_of(model))
@@ -74,7 +74,7 @@ class Saving(Fits):
         np.testing.assert_array_equal(copied.score(unknown_users()), model.score(unknown_users()))
 
     def test_before_it_is_fitted_a_model_can_do_nothing(self, tmp_path: Path) -> None:
-        """The error says that `fit` comes first."""
+        """The error says to call `fit` first."""
         model, history = Recommender(self.spec), unknown_users()
         uses = (lambda: model.score(history), lambda: model.similar([0]), lambda: model.save(tmp_path / "model"))
         for use in uses:
@@ -114,7 +114,7 @@ class Saving(Fits):
 
 
 def _save(model: Recommender, folder: Path) -> None:
-    """Save a model; a class that is not registered cannot be saved, and the test is skipped with the reason."""
+    """Save a model, or skip the test if its class is not registered and cannot be saved."""
     try:
         model.save(folder)
     except ArtefactError as error:

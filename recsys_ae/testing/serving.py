@@ -1,4 +1,4 @@
-"""Contract tests of what a fitted model recommends."""
+"""Contract tests of recommendations and scores."""
 
 import numpy as np
 import pytest
@@ -11,10 +11,10 @@ from recsys_ae.testing.fits import Fits
 
 
 class Serving(Fits):
-    """Unknown users and empty rows are served, and every row alike whatever stands around it."""
+    """Unknown users and empty rows get recommendations, and a row's scores do not depend on other rows."""
 
     def test_unknown_users_get_every_item_that_they_have_not_seen(self) -> None:
-        """Nothing seen is recommended, and every score is finite."""
+        """No item of the history is recommended, and every score is finite."""
         histories = unknown_users()
         items, scores = self.fitted().recommend(histories, k=40)
         assert items.shape == scores.shape == (6, 32)
@@ -24,7 +24,7 @@ class Serving(Fits):
             assert np.isfinite(scores[row, : len(listed)]).all()
 
     def test_lists_are_sorted_scores(self) -> None:
-        """The lists and the table of scores say the same."""
+        """Recommendations are the sorted scores of `score`."""
         model, histories = self.fitted(), unknown_users()
         items, scores = model.recommend(histories, k=32, exclude_seen=False)
         table = model.score(histories)
@@ -32,7 +32,7 @@ class Serving(Fits):
         assert (np.diff(scores, axis=1) <= 0).all()
 
     def test_an_empty_row_gets_the_order_of_popularity(self) -> None:
-        """A user without history is served, too."""
+        """A user without a history also gets recommendations."""
         counts = self.data().matrix.getnnz(axis=0)
         nobody = no_histories(2)
         items, _ = self.fitted().recommend(nobody, k=32)
@@ -40,7 +40,7 @@ class Serving(Fits):
         assert (self.fitted().score(nobody) == counts).all()
 
     def test_a_row_alone_is_scored_like_the_row_in_a_batch(self) -> None:
-        """Neither the other rows nor their order matter."""
+        """Scores do not depend on the other rows or their order."""
         model, histories = self.fitted(), unknown_users()
         together = model.score(histories)
         assert together.dtype == np.float32
@@ -51,7 +51,7 @@ class Serving(Fits):
         np.testing.assert_allclose(backwards, together, rtol=1e-5, atol=1e-6)
 
     def test_scores_are_equal_from_call_to_call(self) -> None:
-        """A network that was left in training mode scores alike."""
+        """A network in training mode has equal scores."""
         model = self.fitted()
         first = model.score(unknown_users())
         model.recommend(unknown_users(), k=3)
@@ -60,7 +60,7 @@ class Serving(Fits):
 
     @pytest.mark.parametrize("n", [1, 3])
     def test_scores_are_the_callers_to_overwrite(self, n: int) -> None:
-        """What ``decode`` returns shares no memory with the weights."""
+        """The output of ``decode`` shares no memory with the weights."""
         model, rows = self.fit(), unknown_users()[:n]
         before = model.score(rows)
         network = model.network
@@ -70,14 +70,14 @@ class Serving(Fits):
         np.testing.assert_array_equal(model.score(rows), before)
 
     def test_no_rows_get_no_lists(self) -> None:
-        """An empty batch is a batch."""
+        """An empty batch gives empty arrays."""
         nobody = no_histories(0)
         assert self.fitted().recommend(nobody, k=3).items.shape == (0, 3)
         assert self.fitted().score(nobody).shape == (0, 32)
 
     @pytest.mark.parametrize("k", [0, -1])
     def test_a_list_of_no_items_is_refused(self, k: int) -> None:
-        """A list has one item at least."""
+        """A list has at least one item."""
         with pytest.raises(ConfigError, match=f"k = {k} must be at least 1"):
             self.fitted().recommend(unknown_users(), k=k)
 

@@ -1,4 +1,4 @@
-"""Where the course of a run is written down."""
+"""Experiment tracking: MLflow runs of fits, and the loss curve."""
 
 from recsys_ae.tracking.loss_curve import loss_curve
 from recsys_ae.tracking.mlflow_tracker import MLflowTracker

@@ -1,4 +1,4 @@
-"""The picture of a training: losses and validation metrics over the epochs."""
+"""Plot of losses and validation metrics over the epochs of a fit."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -9,26 +9,36 @@ from recsys_ae.errors import DataError, MissingPackageError
 
 VALIDATION = "valid/"
 NO_LOSSES = frozenset({"seconds", "rows_per_second", "beta"})
-"""What is measured in an epoch beside its losses; ``beta`` is the weight of a loss."""
+"""Numbers of an epoch that are no losses; ``beta`` is the weight of a loss."""
 
-_COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")  # Okabe and Ito: for all eyes
+_COLOURS = (
+    "#0072b2",
+    "#d55e00",
+    "#009e73",
+    "#cc79a7",
+    "#e69f00",
+    "#56b4e9",
+)  # Okabe and Ito: for color-blind eyes
 _MARK = "#555555"
 
 
 def loss_curve(history: Sequence[Mapping[str, float]], path: Path, *, best: tuple[int, str] | None = None) -> None:
-    """Draw what was measured in each epoch, one mapping each, into a PNG.
+    """Plot losses and validation metrics over the epochs, and save the plot as a PNG file.
 
     Parameters
     ----------
     history
-        Losses by name, validation metrics as ``valid/<metric>``; a value that is missing or not finite is left out.
+        One mapping per epoch: losses by name, and validation metrics as ``valid/<metric>``. Values that are missing or
+        not finite are left out.
+    path
+        PNG file to write.
     best
-        The epoch to mark, counted from 1, and the metric that it is the best by.
+        Epoch to mark, counted from 1, and the metric that selected it.
 
     Raises
     ------
     DataError
-        If there is nothing to draw.
+        If no epoch has a loss or a validation metric.
     MissingPackageError
         If matplotlib is missing.
     """
@@ -63,7 +73,7 @@ def _draw(ax: Any, history: Sequence[Mapping[str, float]], names: Sequence[str],
     from matplotlib.ticker import MaxNLocator  # noqa: PLC0415
 
     epochs = range(1, len(history) + 1)
-    few = "o" if len(history) <= 30 else None  # a line through one epoch would not be seen
+    few = "o" if len(history) <= 30 else None  # a line through a single epoch would be invisible
     for i, name in enumerate(names):
         colour = _COLOURS[i % len(_COLOURS)]
         style = ("-", "--", ":")[i // len(_COLOURS) % 3]
@@ -80,7 +90,7 @@ def _draw(ax: Any, history: Sequence[Mapping[str, float]], names: Sequence[str],
 
 
 def _mark_best(axes: Sequence[Any], history: Sequence[Mapping[str, float]], epoch: int, monitor: str) -> None:
-    """Draw a line at the best epoch through all panels and write its value above them."""
+    """Draw a line through all panels at the best epoch, and write its value above them."""
     value = history[epoch - 1][f"{VALIDATION}{monitor}"]
     for ax in axes:
         ax.axvline(epoch, color=_MARK, lw=1, ls=(0, (4, 3)), zorder=1)

@@ -1,4 +1,4 @@
-"""Parameters and metrics in the form that MLflow takes."""
+"""Names and values of parameters and metrics in the form that MLflow accepts."""
 
 import json
 import re
@@ -10,15 +10,15 @@ LONGEST_PARAMETER = 6000
 
 
 def name(text: str) -> str:
-    """Make a valid name: ``valid/ndcg@100`` becomes ``valid/ndcg_at_100``."""
+    """Return a name that MLflow accepts: ``valid/ndcg@100`` becomes ``valid/ndcg_at_100``."""
     text = re.sub(r"[^\w.\- /]", "_", text.replace("@", "_at_"))
-    # MLflow takes names for paths and refuses those that are not in their shortest form.
+    # MLflow treats names as paths and refuses paths that are not in their shortest form.
     parts = [part for part in text.split("/") if part.strip(".")]
     return "/".join(parts)[:LONGEST_NAME].rstrip("/") or "_"
 
 
 def flat(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    """Yield the leaves of nested dictionaries, their names joined by dots."""
+    """Yield the leaves of nested dictionaries, with their names joined by dots."""
     for key, value in values.items():
         if isinstance(value, Mapping) and value:
             yield from flat(value, f"{prefix}{key}.")
@@ -27,12 +27,12 @@ def flat(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any
 
 
 def written(value: Any) -> str:
-    """Write a parameter's value as text; collections as JSON."""
+    """Return a parameter's value as text; collections become JSON."""
     if isinstance(value, Mapping | list | tuple):
         return json.dumps(value, ensure_ascii=False, default=str)
     return str(value)
 
 
 def shortened(text: str, longest: int = LONGEST_PARAMETER) -> str:
-    """Cut a text that is too long, with an ellipsis at the end."""
+    """Return a text, cut with an ellipsis if it is too long."""
     return text if len(text) <= longest else text[: longest - 1] + "…"

@@ -1,4 +1,4 @@
-"""The training's end of the line to the process that talks to MLflow."""
+"""Client process of MLflow: start, requests, answers and end, as the training process sees them."""
 
 import contextlib
 import json
@@ -11,8 +11,8 @@ from typing import IO, Any
 
 from recsys_ae.tracking.mlflow_stores import redacted
 
-# The caller's own settings go before these. MLflow's defaults let one request take 20 minutes: 8 attempts of 120 s and
-# the pauses between them. What fails here is tried again later.
+# The caller's own settings take precedence. With MLflow's defaults one request can take 20 minutes: 8 attempts of 120 s
+# and the pauses between them. A request that fails here is tried again later.
 HTTP_LIMITS = {
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",  # seconds without an answer
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
@@ -21,7 +21,7 @@ HTTP_LIMITS = {
 CLOSING_SECONDS = 10.0
 NO_TELEMETRY = {"MLFLOW_DISABLE_TELEMETRY": "true", "DO_NOT_TRACK": "true"}
 
-# The process imports from where this one does, whatever put it there.
+# The client process has the import path of this process.
 _PROGRAM = """
 import json, sys
 sys.path[:] = json.loads(sys.argv[1])
@@ -31,10 +31,15 @@ main()
 
 
 class MLflowProcess:
-    """A process that talks to MLflow, so that this one need not load it, wait for it or share its settings.
+    """MLflow client in its own process: the training neither imports MLflow nor waits for it nor shares its settings.
 
-    It lives in a session of its own: Ctrl-C in a terminal does not reach it. When this process dies it notices, ends
-    the run as killed, and goes too.
+    The process has its own session, so that Ctrl-C in a terminal does not reach it. If the training process dies, it
+    ends the run as killed and exits.
+
+    Parameters
+    ----------
+    failures
+        List to which failures are added, one line each.
     """
 
     def __init__(self, failures: list[str]) -> None:
@@ -53,12 +58,12 @@ class MLflowProcess:
         self._listener.start()
 
     def ask(self, do: str, *, wait: float = 0.0, **request: Any) -> bool:
-        """Hand over a request; return whether it was dealt with, or put aside for later, within ``wait`` seconds."""
+        """Send a request; return True if it was carried out or queued for later within ``wait`` seconds."""
         line = json.dumps({"do": do, **request}) + "\n"
         try:
             self._stdin.write(line.encode())
             self._stdin.flush()
-        except OSError:  # the process is gone: the listener says why
+        except OSError:  # the process has ended; the listener reports why
             return True
         self._sent += 1
         number = self._sent
@@ -66,9 +71,9 @@ class MLflowProcess:
             return self._changed.wait_for(lambda: self._ended or self._answered >= number, wait)
 
     def close(self) -> None:
-        """End the process: at once where it is still busy, else when it has closed its files."""
+        """End the process: at once if it is busy, else after it has closed its files."""
         busy = self._answered < self._sent
-        with contextlib.suppress(OSError):  # it has gone before it read everything
+        with contextlib.suppress(OSError):  # it ended before it read everything
             self._stdin.close()
         self._listener.join(0.0 if busy else CLOSING_SECONDS)
         if self._listener.is_alive():
@@ -102,7 +107,7 @@ class MLflowProcess:
 
     def _fail(self, line: str) -> None:
         line = redacted(line)
-        if line not in self._failures:  # the same trouble epoch after epoch is one trouble
+        if line not in self._failures:  # report a failure that repeats in each epoch once
             self._failures.append(line)
 
     def _last_words(self) -> str:
@@ -112,7 +117,7 @@ class MLflowProcess:
 
 
 def _start(errors: IO[bytes]) -> "subprocess.Popen[bytes]":
-    return subprocess.Popen(  # noqa: S603  this interpreter, with this package's own program
+    return subprocess.Popen(  # noqa: S603  this interpreter and a program of this package
         [sys.executable, "-W", "ignore", "-c", _PROGRAM, json.dumps([str(folder) for folder in sys.path])],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,

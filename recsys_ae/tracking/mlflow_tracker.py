@@ -1,4 +1,4 @@
-"""A run in MLflow that cannot harm the training it follows."""
+"""MLflow tracker of a fit, whose failures neither stop nor delay the training."""
 
 import importlib.util
 import math
@@ -19,41 +19,41 @@ START_SECONDS = 30.0
 
 
 class MLflowTracker:
-    """A context that is one run in MLflow; nothing that goes wrong there gets out of it, or holds the training up.
+    """Context manager of one MLflow run. Its failures are collected, and neither raised nor waited for.
 
-    MLflow is used in a process of its own. Reports are handed to it without waiting; while the store does not answer
-    they are kept there, tried again once a minute and once more at the end. The process's environment is the caller's
-    with telemetry off and, unless the caller has set them, short time limits on HTTP; the caller's is not touched, nor
-    is its use of MLflow.
+    MLflow runs in its own process, which receives reports without waiting. If the store does not answer, the process
+    keeps the reports and tries again once a minute and at the end. It has the caller's environment, with telemetry off
+    and short HTTP time limits unless the caller has set them. The caller's environment and use of MLflow stay as they
+    are.
 
     Parameters
     ----------
     experiment, run_name
-        Where the run belongs; MLflow makes up a name if there is none.
+        Names of the experiment and the run; None lets MLflow choose the name of the run.
     run_id
-        A run to take up again, to add a report to it; it keeps its status.
+        Id of an existing run to add reports to; the run keeps its status.
     uri
-        The store; else what the environment variable MLFLOW_TRACKING_URI says, else ``mlflow.db`` (SQLite) in the
-        working directory. For a database MLflow puts artefacts into ``mlruns`` in the working directory, with the
-        absolute path written into the experiment when it is made; a server decides itself, but nothing is written
-        into a folder of this computer for it.
+        Address of the store. The default is the environment variable ``MLFLOW_TRACKING_URI``, and without it
+        ``mlflow.db`` (SQLite) in the working directory. For a database, MLflow writes artefacts to ``mlruns`` in the
+        working directory, and fixes that absolute path when it creates the experiment. A server chooses the address of
+        artefacts, but nothing is written to a folder of this computer for it.
     contained
-        Write artefacts of a store in a file only into ``mlruns`` next to it or in the working directory, even if its
-        database names another place, as one that somebody else made may do. None: if neither ``uri`` nor the
-        environment names the store.
+        Write the artefacts of a store in a file only to ``mlruns`` next to it or in the working directory, even if the
+        database names another folder, as a database of somebody else may do. None is True if neither ``uri`` nor
+        ``MLFLOW_TRACKING_URI`` names the store.
     patience
-        Seconds to wait, for an artefact and at the end, until everything is delivered.
+        Seconds to wait for the delivery of an artefact, and of all reports at the end.
 
     Attributes
     ----------
     failures
-        What was not delivered and why, one line each; at the end also how many reports are missing, or that all of
-        them were made up for.
+        Undelivered reports and the reasons, one line each. At the end also the number of missing reports, or a line
+        that all delayed reports were delivered.
 
     Raises
     ------
     MissingPackageError
-        If MLflow is not installed; on construction, nothing is raised later.
+        If MLflow is not installed. It is raised on construction; later nothing is raised.
     """
 
     def __init__(
@@ -85,19 +85,19 @@ class MLflowTracker:
 
     @property
     def run_id(self) -> str | None:
-        """The run's id in the store; None as long as the store has not given one."""
+        """Id of the run; None until the store has assigned one."""
         return self._run.get("run_id")
 
     @property
     def location(self) -> str:
-        """Where to look at the run: the page of a server, else the store."""
+        """Address of the run: its page on a server, or else the address of the store."""
         place = redacted(self.uri)
         if place.startswith(("http://", "https://")) and self._run:
             return f"{place.rstrip('/')}/#/experiments/{self._run['experiment_id']}/runs/{self._run['run_id']}"
         return place
 
     def __enter__(self) -> Self:
-        """Start the run; a store that is slow to answer is not waited for."""
+        """Start the run; wait at most ``START_SECONDS`` for the store."""
         try:
             self._process = MLflowProcess(self.failures)
         except OSError as error:
@@ -121,9 +121,9 @@ class MLflowTracker:
             self._finish("KILLED" if issubclass(kind, KeyboardInterrupt) else "FAILED")
 
     def parameters(self, values: Mapping[str, Any]) -> None:
-        """Write what was chosen, nested names joined by dots; a value too long for MLflow is cut there.
+        """Write parameters, with nested names joined by dots.
 
-        All values are then also kept in full, in the artefact ``parameters.json``.
+        If a value is too long for MLflow, it is cut, and all values are also saved in the artefact ``parameters.json``.
         """
         texts = {names.name(key): names.written(value) for key, value in names.flat(values)}
         self._ask("parameters", values={key: names.shortened(text) for key, text in texts.items()})
@@ -131,9 +131,9 @@ class MLflowTracker:
             self._ask("text", text=names.written(dict(names.flat(values))), file="parameters.json")
 
     def metrics(self, values: Mapping[str, float], step: int | None = None) -> None:
-        """Write numbers, of one epoch or of the whole run, with ``@`` as ``_at_``.
+        """Write metrics of an epoch (``step``) or of the run; ``@`` becomes ``_at_``.
 
-        A number that is not finite becomes the tag ``not_finite.<name>``, since stores turn it into another number.
+        A number that is not finite becomes the tag ``not_finite.<name>``, because stores change it to another number.
         """
         numbers = {names.name(key): float(value) for key, value in values.items()}
         finite = {key: value for key, value in numbers.items() if math.isfinite(value)}
@@ -142,11 +142,11 @@ class MLflowTracker:
         self._ask("metrics", values=finite, tags=tags, step=step or 0, time=_now())
 
     def artefact(self, path: Path) -> None:
-        """Keep a file, or a folder under its name; wait until that is done, or put off because there is no answer."""
+        """Save a file or folder with the run; wait until it is delivered, or queued if the store does not answer."""
         self._ask("artefact", wait=self.patience, path=str(Path(path).absolute()))
 
     def picture(self, history: Sequence[Mapping[str, float]], *, best: tuple[int, str] | None = None) -> None:
-        """Draw the loss curve of a fit and keep it as ``loss_curve.png``; of no epochs there is none."""
+        """Save the loss curve of a fit as ``loss_curve.png``; without epochs do nothing."""
         if history:
             epochs = [{key: float(value) for key, value in epoch.items()} for epoch in history]
             self._ask("loss_curve", history=epochs, best=best)
@@ -159,7 +159,7 @@ class MLflowTracker:
         history: Sequence[Mapping[str, float]] = (),
         metrics: Mapping[str, float],
     ) -> None:
-        """Write a run of its own within this one, at once and ended: what was chosen, of each epoch, and at the end."""
+        """Write a finished child run with its parameters, its epochs, and its final metrics."""
         chosen = {names.name(key): names.shortened(names.written(value)) for key, value in names.flat(parameters)}
         epochs = [*({**epoch} for epoch in history), {}]
         epochs[-1] |= metrics
@@ -189,5 +189,5 @@ class MLflowTracker:
 
 
 def _now() -> int:
-    """Return the time in milliseconds since 1970, as MLflow counts."""
+    """Return the time in milliseconds since 1970, the unit of MLflow."""
     return round(time.time() * 1000)

@@ -1,4 +1,4 @@
-"""The process that talks to MLflow: requests come in as lines of JSON, answers go out the same way."""
+"""Program of the MLflow client process: requests on stdin and answers on stdout, as lines of JSON."""
 
 import contextlib
 import json
@@ -23,15 +23,15 @@ Request: TypeAlias = dict[str, Any]
 Say: TypeAlias = Callable[[dict[str, Any]], None]
 
 MOST_AT_ONCE = 1000
-"""Numbers that a store takes in one request."""
+"""Maximum number of metrics in one request."""
 RETRY_SECONDS = 60.0
-"""How long a store that did not answer is left alone, unless the run ends."""
+"""Pause after a store did not answer; it is skipped at the end of the run."""
 
 
 class StoredRun:
-    """One run in an MLflow store, new or found again by its id.
+    """Run in an MLflow store, new or existing.
 
-    Artefacts are written only where ``folders`` allows it (`check_artefacts`).
+    Artefacts are written only inside ``folders`` (see `check_artefacts`).
     """
 
     def __init__(
@@ -47,7 +47,7 @@ class StoredRun:
         import mlflow  # noqa: PLC0415
         from mlflow import MlflowClient  # noqa: PLC0415
 
-        mlflow.set_tracking_uri(uri)  # a server that keeps artefacts itself is asked at this address
+        mlflow.set_tracking_uri(uri)  # address for servers that store the artefacts themselves
         self.client: Any = MlflowClient(tracking_uri=uri)
         self.resumed = run_id is not None
         if run_id is None:
@@ -70,7 +70,7 @@ class StoredRun:
         self.client.log_batch(self.id, params=[Param(name, value) for name, value in values.items()])
 
     def metrics(self, values: Mapping[str, float], tags: Mapping[str, str], step: int, time: int) -> None:
-        """Write the numbers of one epoch; sent twice, they stand there once, since the time is theirs."""
+        """Write the metrics of an epoch; a repeated request changes nothing, because it has the same time."""
         from mlflow.entities import Metric, RunTag  # noqa: PLC0415
 
         numbers = [Metric(name, value, time, step) for name, value in values.items()]
@@ -79,11 +79,11 @@ class StoredRun:
     def child(
         self, run_name: str, parameters: Mapping[str, str], epochs: Sequence[Mapping[str, float]], time: int
     ) -> None:
-        """Write a run within this one, of which the last of ``epochs`` are the numbers at the end."""
+        """Write a finished child run; the last of ``epochs`` also holds its final metrics."""
         from mlflow.entities import Metric, Param  # noqa: PLC0415
 
         key = (run_name, time)
-        if key not in self.children:  # sent twice, it is there once
+        if key not in self.children:  # a repeated request creates no second run
             tags = {"mlflow.parentRunId": self.id}
             made = self.client.create_run(self.experiment_id, start_time=time, run_name=run_name, tags=tags)
             self.children[key] = made.info.run_id
@@ -97,12 +97,12 @@ class StoredRun:
         self.client.set_terminated(child, "FINISHED", time)
 
     def artefact(self, path: str) -> None:
-        """Keep a file, or a folder under its name."""
+        """Save a file, or a folder under its name."""
         from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository  # noqa: PLC0415
 
         if not Path(path).exists():
             raise FileNotFoundError(f"{path} does not exist")
-        # The client would ask the store once more for the place, and might get another answer.
+        # The client would ask the store for the address again, and might get another one.
         check_artefacts(self._place, self._folders, Path(path).name)
         kept: Any = get_artifact_repository(self._place)
         if Path(path).is_dir():
@@ -111,27 +111,27 @@ class StoredRun:
             kept.log_artifact(path)
 
     def text(self, text: str, file: str) -> None:
-        """Keep a text as a file."""
+        """Save a text as a file."""
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / file
             path.write_text(text, encoding="utf-8")
             self.artefact(str(path))
 
     def loss_curve(self, history: Sequence[Mapping[str, float]], best: tuple[int, str] | None) -> None:
-        """Draw the loss curve and keep it."""
+        """Draw the loss curve and save it."""
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "loss_curve.png"
             loss_curve(history, path, best=best)
             self.artefact(str(path))
 
     def finish(self, status: str, time: int) -> None:
-        """Close a new run; one that was taken up again keeps the status it had."""
+        """End a new run; an existing run keeps its status."""
         if not self.resumed:
             self.client.set_terminated(self.id, status, time)
 
 
 class Delivery:
-    """Carries requests out in their order, and keeps them while the store does not answer."""
+    """Queue of requests: carries them out in order, and keeps them while the store does not answer."""
 
     _UPLOADS = ("artefact", "text", "loss_curve")
 
@@ -145,7 +145,7 @@ class Delivery:
         self._put_off = self._refused = False
 
     def take(self, request: Request) -> None:
-        """Carry a request out, now or later."""
+        """Carry out a request, now or later."""
         self._place = request.get("uri", self._place)
         self._waiting.append(request)
         if request["do"] == "finish":
@@ -169,7 +169,7 @@ class Delivery:
             request = self._waiting.popleft()
             try:
                 self._carry_out(**request)
-            except Exception as error:  # whatever goes wrong here, the training goes on
+            except Exception as error:  # no failure here may stop the training
                 self._failed(request, error)
                 if time.monotonic() < self._rest_until:
                     return
@@ -186,7 +186,7 @@ class Delivery:
     def _failed(self, request: Request, error: Exception) -> None:
         do = request["do"]
         subject = {"start": "the run", "artefact": f"artefact {Path(request.get('path', '')).name}"}.get(do, do)
-        if isinstance(error, ConfigError):  # said once, whichever artefact it was
+        if isinstance(error, ConfigError):  # the same line for all artefacts, so that it is reported once
             subject = "artefacts"
         if not passing(error):
             self._say({"failure": f"{subject} not written to {self._place}: {one_line(error)}"})
@@ -194,7 +194,7 @@ class Delivery:
             return
         self._put_off = True
         self._say({"failure": f"{subject} not delivered to {self._place}: {one_line(root(error))}"})
-        if do in self._UPLOADS:  # files often live elsewhere than numbers, which need not wait for them
+        if do in self._UPLOADS:  # files may have another server than numbers, so numbers do not wait for them
             self._uploads.append(request)
         else:
             self._waiting.appendleft(request)
@@ -202,7 +202,7 @@ class Delivery:
 
 
 def passing(error: Exception) -> bool:
-    """Whether the same request may succeed later: the store did not answer, or was not well."""
+    """Return True if the same request may succeed later, because the store did not answer or had an internal error."""
     response = getattr(error, "response", None)
     if response is not None:
         status = int(response.status_code)
@@ -217,24 +217,24 @@ def passing(error: Exception) -> bool:
 
 
 def root(error: BaseException) -> BaseException:
-    """Return what an error came from in the first place."""
+    """Return the error at the start of a chain of causes."""
     while (before := error.__cause__ or (None if error.__suppress_context__ else error.__context__)) is not None:
         error = before
     return error
 
 
 def one_line(error: BaseException) -> str:
-    """Write an error on one line."""
+    """Return an error as one line of text."""
     return shortened(" ".join(str(error).split()) or type(error).__name__, 300)
 
 
 def main() -> None:
-    """Carry out requests until the sender closes the line; one that does so before the run's end was killed."""
+    """Carry out requests until stdin closes; if that is before the end of the run, the training was killed."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     answers = os.fdopen(os.dup(1), "w")
-    os.dup2(2, 1)  # what MLflow prints is no answer
+    os.dup2(2, 1)  # output of MLflow goes to stderr, not among the answers
     requests: queue.SimpleQueue[Request] = queue.SimpleQueue()
-    # Read ahead, so that the sender never waits for the store to make room in the pipe.
+    # Read ahead, so that the training never waits for room in the pipe.
     threading.Thread(target=_serve, args=(requests, answers)).start()
     for line in sys.stdin.buffer:
         requests.put(json.loads(line))
@@ -243,7 +243,7 @@ def main() -> None:
 
 def _serve(requests: "queue.SimpleQueue[Request]", answers: TextIO) -> None:
     def say(answer: dict[str, Any]) -> None:
-        with contextlib.suppress(OSError):  # nobody may listen any more: the rest is for the store alone
+        with contextlib.suppress(OSError):  # the training may have ended; the store still gets the requests
             answers.write(json.dumps(answer) + "\n")
             answers.flush()
 

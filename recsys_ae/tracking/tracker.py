@@ -1,4 +1,4 @@
-"""The protocol of trackers, and the tracker that writes nothing."""
+"""Tracker protocol, and a tracker that does nothing."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -7,24 +7,24 @@ from typing import Any, Protocol, Self
 
 
 class Tracker(Protocol):
-    """What a run reports to: a context that is one run.
+    """Receiver of the reports of a run, and context manager of that run.
 
-    A fit calls `parameters` and `metrics`; the command line and studies use the rest as well.
+    A fit calls `parameters` and `metrics`; the command line and studies also call the other methods.
     """
 
     @property
     def run_id(self) -> str | None:
-        """The run's id in the store; None without a store, or before the store has given one."""
+        """Id of the run; None without a store, or until the store has assigned one."""
         ...
 
     @property
     def uri(self) -> str:
-        """The address of the store; empty without one."""
+        """Address of the store; empty without one."""
         ...
 
     @property
     def failures(self) -> Sequence[str]:
-        """What was not delivered and why, one line each."""
+        """Undelivered reports and the reasons, one line each."""
         ...
 
     def __enter__(self) -> Self:
@@ -37,16 +37,16 @@ class Tracker(Protocol):
         """End the run as finished, failed or killed."""
 
     def parameters(self, values: Mapping[str, Any]) -> None:
-        """Write what was chosen."""
+        """Write parameters."""
 
     def metrics(self, values: Mapping[str, float], step: int | None = None) -> None:
-        """Write numbers, of one epoch or of the whole run."""
+        """Write metrics of an epoch (``step``) or of the run."""
 
     def artefact(self, path: Path) -> None:
-        """Keep a file or a folder."""
+        """Save a file or a folder with the run."""
 
     def picture(self, history: Sequence[Mapping[str, float]], *, best: tuple[int, str] | None = None) -> None:
-        """Draw and keep the loss curve of a fit; ``best`` is the epoch that was kept, from 1, and its monitor."""
+        """Save the loss curve of a fit; ``best`` is the selected epoch, counted from 1, and its monitor."""
 
     def child(
         self,
@@ -56,36 +56,36 @@ class Tracker(Protocol):
         history: Sequence[Mapping[str, float]] = (),
         metrics: Mapping[str, float],
     ) -> None:
-        """Write a run of its own within this one, at once and ended."""
+        """Write a finished child run."""
 
 
 class NoTracker:
-    """Writes nothing."""
+    """Tracker that does nothing."""
 
     run_id: str | None = None
     uri: str = ""
     failures: Sequence[str] = ()
 
     def __enter__(self) -> Self:
-        """Start nothing."""
+        """Do nothing."""
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        """End nothing."""
+        """Do nothing."""
 
     def parameters(self, values: Mapping[str, Any]) -> None:
-        """Drop what was chosen."""
+        """Do nothing."""
 
     def metrics(self, values: Mapping[str, float], step: int | None = None) -> None:
-        """Drop the numbers."""
+        """Do nothing."""
 
     def artefact(self, path: Path) -> None:
-        """Drop the file."""
+        """Do nothing."""
 
     def picture(self, history: Sequence[Mapping[str, float]], *, best: tuple[int, str] | None = None) -> None:
-        """Draw nothing."""
+        """Do nothing."""
 
     def child(
         self,
@@ -95,4 +95,4 @@ class NoTracker:
         history: Sequence[Mapping[str, float]] = (),
         metrics: Mapping[str, float],
     ) -> None:
-        """Drop the run."""
+        """Do nothing."""
