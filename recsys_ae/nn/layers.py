@@ -45,7 +45,7 @@ def sparse_product(x: Rows, weight: Tensor, *, rowwise: bool = False) -> Tensor:
 
 
 def rows_of(shape: torch.Size, rows: Tensor, values: Tensor) -> Tensor:
-    """Return a sparse tensor of this shape with the given ``rows``, which ascend and are distinct."""
+    """Return a sparse tensor of this shape with ``values`` in ``rows``, which ascend and are distinct."""
     return torch.sparse_coo_tensor(rows[None], values, shape, is_coalesced=True, check_invariants=False)
 
 
