@@ -1,3 +1,3 @@
-"""What every test of this folder runs under."""
+"""Settings of all tests in this folder."""
 
 from tests.single_thread import single_thread  # noqa: F401

@@ -1,4 +1,4 @@
-"""A small encoder, fitted once, on rows that a few numbers describe."""
+"""A small fitted encoder, on rows that a few numbers describe."""
 
 import functools
 
@@ -11,7 +11,7 @@ from recsys_ae.spec.hyper import build
 
 
 def rows(n: int = 120, seed: int = 0, width: int = 9, *, classes: int = 3) -> tuple[Features, np.ndarray]:
-    """Return rows about one centre for each of some classes, and their labels."""
+    """Return rows around a centre for each class, and their labels."""
     rng, centres = np.random.default_rng(seed), np.random.default_rng(99)
     labels = rng.integers(0, classes, n)
     means, directions = centres.normal(size=(classes, width)) * 3, centres.normal(size=(2, width))
@@ -21,7 +21,7 @@ def rows(n: int = 120, seed: int = 0, width: int = 9, *, classes: int = 3) -> tu
 
 @functools.cache
 def encoder(name: str = "pca", latent: int = 3) -> FeatureEncoder:
-    """Return the one model that tests share which only read it."""
+    """Return a fitted model that tests share and do not change."""
     chosen = {"latent": latent} | ({} if name == "pca" else {"epochs": 30, "lr": 1e-2})
     spec = build(autoencoders.spec_class(name), chosen)
     return FeatureEncoder(spec).fit(rows()[0], run=Run(device="cpu"))

@@ -1,4 +1,4 @@
-"""What must work with each autoencoder of the folder, whatever it reads."""
+"""Evaluation of codes with every feature autoencoder."""
 
 import functools
 import math

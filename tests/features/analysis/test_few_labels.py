@@ -1,4 +1,4 @@
-"""Learning from few labels, and encoders that are trained on."""
+"""Classifiers with few labels, on fixed codes and with a fine-tuned encoder."""
 
 import numpy as np
 import pytest
@@ -69,7 +69,7 @@ def test_training_on_helps_and_leaves_the_encoder_as_it_was() -> None:
     train, _ = rows(300)
     test, _ = rows(300, seed=1)
     model = encoder("deep", 2)
-    # What separates these labels is hardly in the code: the sign of a product of two columns' deviations.
+    # The code hardly holds what separates these labels: the sign of a product of two columns' deviations.
     sides = [np.asarray(part.matrix)[:, :2] - np.median(train.matrix[:, :2], axis=0) for part in (train, test)]
     labels, expected = (np.where(side.prod(axis=1) > 0, "even", "odd") for side in sides)
     before = {name: tensor.clone() for name, tensor in model.network.state_dict().items()}

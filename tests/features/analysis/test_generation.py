@@ -1,4 +1,4 @@
-"""Perturbed codes, and how good what was made is."""
+"""Perturbed codes, and the quality of generated rows."""
 
 import numpy as np
 import pytest

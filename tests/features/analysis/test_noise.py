@@ -1,4 +1,4 @@
-"""Noise that is taken away, and rows that are unlike the others."""
+"""Denoising and anomaly detection."""
 
 import math
 
@@ -29,7 +29,7 @@ def test_the_ratio_of_the_noise_is_that_of_its_deviation() -> None:
 def test_rows_near_a_plane_are_freed_from_noise() -> None:
     features, _ = rows(500)
     found = denoising(encoder("pca", 4), features, [0.1, 0.2])
-    # Of noise in 9 directions PCA keeps that in 4.
+    # PCA keeps the noise in 4 of 9 directions.
     for one in found:
         assert one["psnr"] - one["psnr_noisy"] == pytest.approx(10 * math.log10(9 / 4), abs=0.7)
     assert denoising(encoder("pca", 4), features, [0.1]) == found[:1]

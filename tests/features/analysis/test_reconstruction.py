@@ -1,4 +1,4 @@
-"""The error of each row."""
+"""Reconstruction errors of single rows."""
 
 import numpy as np
 import pandas as pd

@@ -1,4 +1,4 @@
-"""Search by example, and classification by neighbours."""
+"""Retrieval by example, and classification by nearest neighbours."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Pairs, members that are made, and a verifier that learns from them."""
+"""Verification: pairs of rows, generated rows, and the verifier."""
 
 from collections import Counter
 
@@ -39,7 +39,7 @@ def test_rare_classes_are_filled_up_and_every_row_has_its_likeness() -> None:
     labels = np.repeat([0, 1, 2], [8, 4, 1])
     made, names = augmented(encoder(), features, labels, share=0, minimum=5)
     assert names.tolist() == [1, 2, 2, 2, 2]
-    # Without noise a member that is made is the reconstruction of a real one.
+    # Without noise, a generated row is the reconstruction of a real one.
     back = np.asarray(encoder().reconstruct(features).matrix)
     np.testing.assert_allclose(made.matrix, back[[8, 12, 12, 12, 12]], rtol=1e-4, atol=1e-5)
     twice, names = augmented(encoder(), features, labels, share=0, per_real=2)

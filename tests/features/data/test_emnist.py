@@ -1,4 +1,4 @@
-"""EMNIST's files hold each image with rows and columns exchanged; what is read stands upright."""
+"""Images of EMNIST, whose files have rows and columns exchanged; they are read upright."""
 
 import gzip
 from pathlib import Path
@@ -17,7 +17,7 @@ UPRIGHT[2] = np.arange(20).reshape(4, 5)
 
 
 def idx(path: Path, pixels: np.ndarray) -> Path:
-    """Write images as the publisher does: three dimensions of unsigned bytes."""
+    """Write images in the publisher's format: three dimensions of unsigned bytes."""
     path.parent.mkdir(parents=True, exist_ok=True)
     sides = b"".join(int(side).to_bytes(4, "big") for side in pixels.shape)
     content = b"\0\0\x08\x03" + sides + np.ascontiguousarray(pixels).tobytes()
@@ -62,7 +62,7 @@ def test_the_parts_are_not_mistaken_for_each_other(tmp_path: Path) -> None:
 
 
 def test_a_file_of_labels_is_not_read_as_images(tmp_path: Path) -> None:
-    """EMNIST's letters are numbered from 1; nothing here reads, or renumbers, them."""
+    """The labels of EMNIST's letters count from 1; the reader of images does not read or renumber them."""
     labels = b"\0\0\x08\x01" + (26).to_bytes(4, "big") + bytes(range(1, 27))
     path = tmp_path / "emnist-letters" / "emnist-letters-train-images-idx3-ubyte"
     path.parent.mkdir()

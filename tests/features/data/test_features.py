@@ -1,4 +1,4 @@
-"""Rows of features: what they are made of, what is refused, and how they are put together."""
+"""Features: their construction, checks, joins and files."""
 
 import gzip
 from pathlib import Path
@@ -217,7 +217,7 @@ def test_histories_are_ratings_and_the_days_between_in_the_order_of_time() -> No
         histories(Interactions.from_frame(frame[["user", "item"]]))
 
 
-# One word
+# Sources
 
 
 def test_a_file_and_its_columns_are_named_by_one_word(tmp_path: Path) -> None:
@@ -245,7 +245,7 @@ def test_a_mistyped_name_suggests_the_nearest() -> None:
         read_features("sample:plots")
 
 
-def test_films_of_the_sample_have_genres_and_years() -> None:
+def test_movies_of_the_sample_have_genres_and_years() -> None:
     found = read_features("sample:genres,year")
     assert found.columns[-1] == "year"
     assert found.width == 19

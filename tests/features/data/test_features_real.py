@@ -1,4 +1,4 @@
-"""Features of the real data sets, where they are at hand."""
+"""Features of published data sets, if their archives are available."""
 
 from pathlib import Path
 
@@ -15,7 +15,7 @@ def needed(data_dir: Path, *paths: str) -> Path:
     return data_dir
 
 
-def test_films_of_ml_1m(data_dir: Path) -> None:
+def test_movies_of_ml_1m(data_dir: Path) -> None:
     folder = needed(data_dir, "ml-1m.zip", "content/ml-1m-movies_extrainfos.dat.gz")
     found = read_features("ml-1m:genres,year,plots,abstracts,actors", data_dir=folder)
     assert len(found) == 3883
@@ -26,7 +26,7 @@ def test_films_of_ml_1m(data_dir: Path) -> None:
     )
 
 
-def test_films_of_ml_latest_small(data_dir: Path) -> None:
+def test_movies_of_ml_latest_small(data_dir: Path) -> None:
     folder = needed(data_dir, "ml-latest-small.zip", "content/ml-latest-small-overviews.csv.gz")
     found = read_features("ml-latest-small:year,tags,overviews,directors", data_dir=folder)
     assert len(found) == 9742

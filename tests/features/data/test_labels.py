@@ -1,4 +1,4 @@
-"""The labels of rows: from a file beside images, from sub-folders, from a column, from what is known of films."""
+"""Labels of rows: from a file next to images, from sub-folders, from a column, and from features of movies."""
 
 import gzip
 from pathlib import Path
@@ -17,8 +17,8 @@ def images(folder: Path, labels: list[int], *, n: int | None = None, packed: boo
     path = folder / "t10k-images-idx3-ubyte.gz"
     path.write_bytes(gzip.compress(bytes([0, 0, 8, 3, 0, 0, 0, n, 0, 0, 0, 1, 0, 0, 0, 2]) + bytes(2 * n)))
     content = bytes([0, 0, 8, 1, 0, 0, 0, len(labels), *labels])
-    beside = folder / ("t10k-labels-idx1-ubyte" + (".gz" if packed else ""))
-    beside.write_bytes(gzip.compress(content) if packed else content)
+    labels_path = folder / ("t10k-labels-idx1-ubyte" + (".gz" if packed else ""))
+    labels_path.write_bytes(gzip.compress(content) if packed else content)
     return path
 
 
@@ -47,17 +47,15 @@ def test_labels_that_do_not_fit_are_refused(tmp_path: Path) -> None:
     path = images(tmp_path, [1, 2])
     with pytest.raises(DataError, match="has no row 2: 1 of 3 ids are not among its 2 rows"):
         read_labels(str(path), pd.RangeIndex(3))
-    beside = tmp_path / "t10k-labels-idx1-ubyte.gz"
-    beside.write_bytes(bytes([0, 0, 8, 1, 0, 0, 0, 9, 1]))
+    labels_path = tmp_path / "t10k-labels-idx1-ubyte.gz"
+    labels_path.write_bytes(bytes([0, 0, 8, 1, 0, 0, 0, 9, 1]))
     with pytest.raises(DataError, match="is damaged: 9 labels are not 1 bytes"):
         read_labels(str(path), pd.RangeIndex(2))
-    beside.write_bytes(b"no idx file")
+    labels_path.write_bytes(b"no idx file")
     with pytest.raises(DataError, match="is no idx file of labels"):
         read_labels(str(path), pd.RangeIndex(2))
-    beside.unlink()
-    with pytest.raises(
-        DataError, match="has no file of labels next to it; expected t10k-labels-idx1-ubyte, plain"
-    ):
+    labels_path.unlink()
+    with pytest.raises(DataError, match="has no file of labels next to it; expected t10k-labels-idx1-ubyte, plain"):
         read_labels(str(path), pd.RangeIndex(2))
 
 
@@ -93,7 +91,7 @@ def test_a_column_of_a_table_has_the_labels(tmp_path: Path) -> None:
         read_labels(str(path), pd.Index(["a"]), column="kind")
 
 
-def test_films_have_their_first_genre() -> None:
+def test_movies_have_their_first_genre() -> None:
     features = read_features("sample:genres")
     labels = read_labels("sample:genres", features.ids)
     has = features.matrix.toarray()  # type: ignore[union-attr]
@@ -118,7 +116,7 @@ def test_labels_of_real_data(data_dir: Path) -> None:
             pytest.skip(f"{path} is not in {data_dir}")
     digits = read_labels("mnist:test", pd.RangeIndex(10_000), data_dir=data_dir)
     assert np.bincount(digits).tolist() == [980, 1135, 1032, 1010, 982, 892, 958, 1028, 974, 1009]
-    films = pd.Index([1, 2, 260])
-    assert read_labels("ml-1m:genres", films, data_dir=data_dir).tolist() == ["Animation", "Adventure", "Action"]
-    found = read_labels("ml-1m", films, data_dir=data_dir, column="directors")
+    movies = pd.Index([1, 2, 260])
+    assert read_labels("ml-1m:genres", movies, data_dir=data_dir).tolist() == ["Animation", "Adventure", "Action"]
+    found = read_labels("ml-1m", movies, data_dir=data_dir, column="directors")
     assert found.tolist() == ["John Lasseter", "Joe Johnston", "George Lucas"]

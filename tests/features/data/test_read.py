@@ -1,4 +1,4 @@
-"""How large pictures become and how many steps of a history count is the caller's choice."""
+"""Options of feature readers: the size of pictures, and the number of steps of a history."""
 
 from pathlib import Path
 from typing import Any
@@ -37,7 +37,7 @@ def test_as_many_last_steps_count_as_are_asked_for() -> None:
     for row in range(20):
         steps = np.asarray(usual.matrix)[row].reshape(50, 2)[: usual.lengths[row]]
         last = np.asarray(short.matrix)[row].reshape(4, 2)[: short.lengths[row]]
-        # Of more than 50 steps both keep the last; the days are those since the step before in either.
+        # Both keep the last of more than 50 steps; the days in both count from the previous step.
         np.testing.assert_allclose(last, steps[-4:], rtol=1e-6)
 
 

@@ -1,4 +1,4 @@
-"""What every model of the folder must do, on features with a known answer."""
+"""Contract of the feature autoencoders, on features with a known structure."""
 
 import functools
 import json
@@ -29,7 +29,7 @@ every_model = pytest.mark.parametrize("name", NAMES)
 
 @functools.cache
 def fitted(name: str) -> FeatureEncoder:
-    """Return the one model that all tests share which only read it."""
+    """Return a fitted model that tests share and do not change."""
     return FeatureEncoder(small(name)).fit(features_for(name), valid=features_for(name, 20, 1), run=CPU)
 
 
@@ -42,7 +42,7 @@ def state_of(model: FeatureEncoder) -> dict[str, torch.Tensor]:
 
 
 def spread(features: Features) -> float:
-    """Return the error of who gives back the mean of each column (of each pixel, of each step)."""
+    """Return the error of the mean of each column (of each pixel, of each step)."""
     rows = np.array(features.matrix)
     inside = np.ones_like(rows, bool)
     if features.lengths is not None:
@@ -63,7 +63,7 @@ class Notebook(NoTracker):
         self.measured.append((step, dict(values)))
 
 
-# The folder is the registry
+# Registry
 
 
 def test_the_zoo_is_complete() -> None:
@@ -92,15 +92,15 @@ def test_an_unknown_model_suggests_the_nearest() -> None:
     assert not hasattr(autoencoders, "AutoMagic")
 
 
-# It learns
+# Learning
 
 
 @every_model
 def test_gives_back_rows_it_has_never_seen(name: str) -> None:
-    """Two numbers make a row, so four of a code are enough to give most of it back."""
-    strangers = features_for(name, 40, 2)
+    """Two numbers generate a row, so a code of four dimensions reconstructs most of it."""
+    unseen = features_for(name, 40, 2)
     share = {"masked": 0.8, "recurrent": 0.7, "sparse": 0.7, "variational": 0.7}.get(name, 0.5)
-    assert fitted(name).error(strangers) < share * spread(strangers)
+    assert fitted(name).error(unseen) < share * spread(unseen)
 
 
 @every_model
@@ -140,7 +140,7 @@ def test_what_was_chosen_and_measured_is_handed_to_the_tracker(name: str) -> Non
         assert notebook.chosen[one.name] == (list(value) if isinstance(value, tuple) else value)
 
 
-# It encodes
+# Encoding
 
 
 @every_model
@@ -238,7 +238,7 @@ def test_products_may_be_computed_in_half_precision(name: str) -> None:
     assert np.isfinite(np.asarray(model.encode(features_for(name)).matrix)).all()
 
 
-# It is the same again
+# Reproducibility
 
 
 @every_model
@@ -330,7 +330,7 @@ def test_the_global_generators_and_what_it_is_given_stay_untouched(name: str) ->
     np.testing.assert_array_equal(np.asarray(features.matrix), rows)
 
 
-# It refuses what it cannot read
+# Errors
 
 
 @every_model

@@ -1,4 +1,4 @@
-"""The memory of a fit to features is told before, and is that of the tensors that a fit holds."""
+"""Estimated memory of a fit to features, against the tensors that a fit holds."""
 
 from typing import Any
 
@@ -31,7 +31,7 @@ DEEP = Deep(latent=4, hidden=(6,), batch_size=50)
 
 
 def really_kept(spec: Any, features: Features) -> int:
-    """Return the bytes of the tensors beside the weights that the loss of a batch keeps, each counted once."""
+    """Return the bytes of the tensors, without weights, that the loss of a batch stores, each counted once."""
     with seeded(0):
         network = spec.build(FeatureShape(len(features), features.width, features.form))
     rows = FeatureRows.of(features, Scaling(features.width), torch.device("cpu"))
@@ -145,7 +145,7 @@ def test_a_closed_form_tells_its_matrices() -> None:
 
 
 def test_nothing_of_the_size_of_the_network_is_made() -> None:
-    """Of weights of 160 GB the size is told at once."""
+    """The size of weights of 160 GB is computed without allocating them."""
     features = Features(csr_matrix((4, 200_000), dtype=np.float32), pd.RangeIndex(4), pd.RangeIndex(200_000))
     parts = memory(Deep(hidden=(100_000,)), features)
     assert parts["weights"] > 4 * 2 * 200_000 * 100_000

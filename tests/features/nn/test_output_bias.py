@@ -1,4 +1,4 @@
-"""The bias of the output starts where it is wanted: without any code the mean of each column comes out."""
+"""Initial bias of the output: zero, or such that the output without a code is the mean of each column."""
 
 from typing import Any
 
@@ -67,7 +67,7 @@ def test_what_is_missing_does_not_count() -> None:
 
 
 def test_a_sigmoid_layer_learns_where_else_it_saturates() -> None:
-    """Rows far from 0 in most columns, as those of images are: without it nothing but the mean is learnt."""
+    """Rows are far from 0 in most columns, as images are; with a bias of 0 the model learns only the mean."""
     rng = np.random.default_rng(0)
     waves = np.asarray(table(400).matrix).repeat(10, axis=1) * 0.5
     rows = np.concatenate([waves, np.full((400, 400), 0.02) * rng.random((400, 400))], axis=1)

@@ -1,4 +1,4 @@
-"""How features become what a network sees."""
+"""Scaling of features to the input of a network."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""The autoencoders of images and sequences against their papers, and what others get wrong."""
+"""Autoencoders of images and sequences against their papers and against common mistakes."""
 
 from typing import Any
 
@@ -83,7 +83,7 @@ LENGTHS = torch.tensor([1, 3, 4, 6])
 
 
 def sequences(padding: float, seed: int = 0) -> FeatureRows:
-    """Return four sequences of 6 steps of 2 numbers at most, behind which stands ``padding``."""
+    """Return four sequences of up to 6 steps of 2 numbers, followed by ``padding``."""
     values = random(4, 6, 2, seed=seed)
     values[torch.arange(6) >= LENGTHS[:, None]] = padding
     return FeatureRows(values.reshape(4, 12), Scaling(12), (6, 2), LENGTHS)
@@ -131,7 +131,7 @@ def _gradients(network: Any, x: FeatureRows) -> list[Tensor]:
 
 
 def test_a_conditional_decoder_is_told_the_step_before_and_else_nothing() -> None:
-    """Changing what it is told of a step changes what it writes after that step, and nothing before."""
+    """A change of the input of one step changes the outputs after that step, and none before."""
     network, z = recurrent(conditional=True), random(1, 3)
     taught = random(1, 6, 2)
     other = taught.clone()
@@ -151,13 +151,13 @@ def test_an_untaught_conditional_decoder_reads_what_it_has_written() -> None:
 
 @pytest.mark.parametrize("cell", ["lstm", "gru"])
 def test_a_second_reader_reads_each_sequence_from_its_own_end(cell: Any) -> None:
-    """Its share of the code is what the first one's would be of the reversed sequence, had it the same weights."""
+    """With the same weights, its part of the code is that of the first reader on the reversed sequence."""
     network, x = recurrent(cell=cell, bidirectional=True), sequences(0)
     for name, weight in network.reader.named_parameters():
         if name.endswith("_reverse"):
             weight.data.copy_(network.reader.get_parameter(name.removesuffix("_reverse")))
     to_code = network.to_code.weight.data
-    to_code[:, 5:] = to_code[:, :5]  # both shares alike, so that turning round changes nothing
+    to_code[:, 5:] = to_code[:, :5]  # equal weights for both readers, so that a reversal changes nothing
     turned = FeatureRows(backwards(x.seen.reshape(4, 6, 2), LENGTHS).flatten(1), Scaling(12), (6, 2), LENGTHS)
     torch.testing.assert_close(network.encode(turned), network.encode(x))
     one_way = recurrent(cell=cell)
@@ -165,7 +165,7 @@ def test_a_second_reader_reads_each_sequence_from_its_own_end(cell: Any) -> None
 
 
 def test_a_repeated_code_reaches_every_step_without_the_state() -> None:
-    """Where the first state is cut off from the code, a repeated code still changes each step; another does not."""
+    """If the first state does not depend on the code, only a repeated code changes the steps."""
     for repeated in (False, True):
         network = recurrent(repeated=repeated)
         network.from_code.weight.data.zero_()
@@ -195,7 +195,7 @@ def masked(form: tuple[int, ...] = (1, 6, 6), **chosen: Any) -> Any:
 
 
 def tokens_seen(network: Any, x: FeatureRows) -> Tensor:
-    """Return which tokens a batch's encoder is given, as the loss draws them."""
+    """Return the visible tokens of a batch, as the loss draws them."""
     seen: list[Tensor] = []
     plain = network._encoded
     network._encoded = lambda tokens, places: seen.append(places) or plain(tokens, places)
@@ -227,7 +227,7 @@ def test_three_quarters_of_the_tokens_are_hidden(form: tuple[int, ...]) -> None:
 
 @pytest.mark.parametrize("form", [(1, 6, 6), ()])
 def test_the_encoder_never_sees_a_masked_token(form: tuple[int, ...]) -> None:
-    """Changing all that is hidden changes no guess."""
+    """A change of all hidden tokens changes no prediction."""
     network, width = masked(form), 36 if form else 9
     x = FeatureRows(random(4, width), Scaling(width), form)
     seen = tokens_seen(network, x)
@@ -259,7 +259,7 @@ def test_normalised_targets_have_mean_0_and_deviation_1_in_each_patch() -> None:
 
 
 def test_no_reconstructed_token_was_seen_by_its_guess() -> None:
-    """Changing one token changes what comes back of the others, but not what comes back of itself."""
+    """A change of one token changes the reconstructions of others, but not its own."""
     network, rows = masked(()), random(1, 9)
     other = rows.clone()
     other[0, 4] += 3

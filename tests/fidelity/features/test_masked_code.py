@@ -1,4 +1,4 @@
-"""The masked autoencoder whose decoder reads a code: nothing but the code passes, and nothing hidden enters it."""
+"""Masked autoencoder with a bottleneck: only the code reaches the decoder, and no hidden token enters it."""
 
 from pathlib import Path
 from typing import Any
@@ -42,7 +42,7 @@ def step() -> Step:
 
 
 def places_read(network: Any, x: FeatureRows) -> list[Tensor]:
-    """Return the places of the tokens that the encoder is given, for each time that the loss asks it."""
+    """Return the positions of the tokens that the encoder reads, for each call by the loss."""
     seen: list[Tensor] = []
     plain = network._encoded
     network._encoded = lambda tokens, places: seen.append(places) or plain(tokens, places)
@@ -93,7 +93,7 @@ def test_the_loss_is_that_of_hidden_tokens_and_that_of_whole_rows(form: tuple[in
 
 
 def test_a_code_is_the_mean_of_what_each_visible_token_gives() -> None:
-    """Of the linear map of each place, and of one bias."""
+    """The code is the mean of the linear maps of the positions, plus one bias."""
     network, x = network_of(()), rows_of(())
     seen = torch.tensor([[1, 4]]).expand(4, -1)
     encoded = network._encoded(network._tokens(x.seen), seen)

@@ -1,4 +1,4 @@
-"""On MNIST at equal code size: PCA's error is the published one, and what is not linear is below it."""
+"""Errors on MNIST at equal code size: PCA has the published error, and nonlinear models have smaller ones."""
 
 from pathlib import Path
 from typing import Any
@@ -35,7 +35,7 @@ QUICK: dict[str, dict[str, Any]] = {
 
 @pytest.fixture(scope="module")
 def images(data_dir: Path) -> Features:
-    """Return the training images; the test images are for the experiment."""
+    """Return the training images; the test images are kept for the experiment."""
     if not (data_dir / "mnist").is_dir():
         pytest.skip(f"there is no mnist in {data_dir}")
     return read_named_images("mnist", data_dir, "train")
@@ -43,7 +43,7 @@ def images(data_dir: Path) -> Features:
 
 @pytest.fixture(scope="module")
 def halved(images: Features) -> tuple[Features, Features]:
-    """Return 3,000 images to learn from and 1,000 others, of 14 × 14 pixels, each the mean of four."""
+    """Return 3,000 training and 1,000 other images of 14 × 14 pixels, each pixel the mean of four."""
     found = images.take(np.r_[0:3_000, 59_000:60_000])
     rows = np.asarray(found.matrix).reshape(-1, 14, 2, 14, 2).mean(axis=(2, 4)).reshape(len(found), -1)
     small = Features(rows, found.ids, pd.RangeIndex(196), (1, 14, 14))
@@ -52,7 +52,7 @@ def halved(images: Features) -> tuple[Features, Features]:
 
 @pytest.fixture(scope="module")
 def linear(halved: tuple[Features, Features]) -> dict[int, float]:
-    """Return PCA's error of codes of 8 and of 16 numbers."""
+    """Return the errors of PCA with 8 and 16 dimensions."""
     return {latent: error(halved, "pca", latent=latent) for latent in (8, 16)}
 
 
@@ -91,10 +91,10 @@ def test_every_model_but_pca_is_compared() -> None:
 def test_one_hidden_layer_under_a_linear_output_is_no_better_than_pca(
     halved: tuple[Features, Features], linear: dict[int, float]
 ) -> None:
-    """Whatever the hidden layer, its output lies in a plane of as many dimensions (Bourlard and Kamp 1988)."""
+    """The output of any hidden layer lies in a plane of its number of dimensions (Bourlard and Kamp 1988)."""
     for name in ("vanilla", "contractive"):
         chosen = {**SHARED, "activation": "relu", "tied": False, "latent": 16, "epochs": 5}
         found = FeatureEncoder(build(autoencoders.spec_class(name), chosen)).fit(halved[0], run=CPU)
-        # Of the rows that both have learnt from: of these PCA's error is the least that there is.
+        # On the training rows, where PCA has the smallest possible error.
         assert found.error(halved[0]) > error((halved[0], halved[0]), "pca", latent=16)
     assert linear[16] < linear[8]

@@ -1,4 +1,4 @@
-"""The autoencoders of features against the formulas of their papers."""
+"""Autoencoders of tables against the formulas of their papers."""
 
 import math
 from typing import Any
@@ -53,7 +53,7 @@ def dense(*widths: int, activation: str = "sigmoid", seed: int = 0) -> Dense:
     return network
 
 
-# The linear yardstick
+# PCA
 
 
 def test_pca_is_the_singular_value_decomposition_of_the_centred_rows() -> None:
@@ -154,7 +154,7 @@ def test_the_l1_penalty_is_the_mean_of_the_sums() -> None:
     assert penalties.l1_activity(torch.tensor([[1.0, -2.0], [0.0, 5.0]])).item() == 4
 
 
-# Noise
+# Denoising
 
 
 def test_gaussian_corruption_adds_noise_of_the_deviation_asked_for() -> None:
@@ -166,18 +166,18 @@ def test_gaussian_corruption_adds_noise_of_the_deviation_asked_for() -> None:
 
 def test_masking_sets_the_share_asked_for_to_zero_and_leaves_the_rest() -> None:
     x = torch.rand(400, 300, generator=generator()) + 0.5
-    damaged = corrupt(x, "masking", 0.25, generator(1))
-    assert (damaged == 0).float().mean().item() == pytest.approx(0.25, abs=0.005)
-    assert torch.equal(damaged[damaged != 0], x[damaged != 0])
+    corrupted = corrupt(x, "masking", 0.25, generator(1))
+    assert (corrupted == 0).float().mean().item() == pytest.approx(0.25, abs=0.005)
+    assert torch.equal(corrupted[corrupted != 0], x[corrupted != 0])
 
 
 def test_salt_and_pepper_sets_values_to_both_ends_alike() -> None:
     x = torch.rand(400, 300, generator=generator()) * 0.8 + 0.1
-    damaged = corrupt(x, "salt-and-pepper", 0.3, generator(1))
-    hit = damaged != x
+    corrupted = corrupt(x, "salt-and-pepper", 0.3, generator(1))
+    hit = corrupted != x
     assert hit.float().mean().item() == pytest.approx(0.3, abs=0.005)
-    assert set(damaged[hit].unique().tolist()) == {x.min().item(), x.max().item()}
-    assert (damaged[hit] == x.max()).float().mean().item() == pytest.approx(0.5, abs=0.01)
+    assert set(corrupted[hit].unique().tolist()) == {x.min().item(), x.max().item()}
+    assert (corrupted[hit] == x.max()).float().mean().item() == pytest.approx(0.5, abs=0.01)
 
 
 @pytest.mark.parametrize("kind", ["gaussian", "masking", "salt-and-pepper"])
@@ -202,7 +202,7 @@ def test_the_encoders_distortion_goes_to_zero_with_the_noise(kind: str) -> None:
 
 
 def test_the_target_of_denoising_is_the_whole_row() -> None:
-    """Of a network that gives back zeros the error is the squared length of the rows, however damaged they were."""
+    """The error of a network that returns zeros is the squared length of the clean rows."""
     x = torch.rand(5, 6, generator=generator())
     network = Denoising(latent=2, level=0.9).build(FeatureShape(5, 6, ()))
     for parameter in network.layers.decoder.parameters():
@@ -254,7 +254,7 @@ def test_contraction_makes_codes_change_less() -> None:
     assert norms[1] < 0.7 * norms[0]
 
 
-# Variation
+# Variational
 
 
 def test_the_kl_of_gaussians_is_that_of_monte_carlo() -> None:
@@ -293,7 +293,7 @@ def test_the_gaussian_likelihood_has_its_constants_and_its_learnt_variance() -> 
 
 
 def test_the_importance_sampled_likelihood_is_that_of_a_linear_gaussian_model_and_above_the_elbo() -> None:
-    """With a linear decoder p(x) is N(b, WWᵀ + I), which is known."""
+    """With a linear decoder, p(x) is N(b, WWᵀ + I) in closed form."""
     with seeded(2):
         network = Variational(latent=2, hidden=(), variance="fixed").build(FeatureShape(6, 5, ()))
     x = rows_of(torch.rand(6, 5, generator=generator()))
@@ -311,7 +311,7 @@ def test_codes_of_encode_are_means_without_noise() -> None:
     torch.testing.assert_close(network.encode(x), network.encoder(x.seen)[:, :2])
 
 
-# The adversary
+# Adversarial
 
 
 def test_each_phase_moves_its_own_part_of_the_network() -> None:
@@ -343,7 +343,7 @@ def test_the_losses_of_discriminator_and_generator_are_cross_entropies() -> None
 
 
 def skewed(n: int = 1000) -> Features:
-    """Return rows along a line, on which they lie as an exponential distribution says."""
+    """Return rows along a line, exponentially distributed."""
     rng = np.random.default_rng(0)
     along = rng.exponential(size=(n, 1)) * rng.normal(size=(1, 8))
     return Features(along + 0.05 * rng.normal(size=(n, 8)), pd.RangeIndex(n), pd.RangeIndex(8))
