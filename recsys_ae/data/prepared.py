@@ -14,7 +14,7 @@ from recsys_ae.data.splits.holdout import Holdout, Split
 
 
 class Prepared(NamedTuple):
-    """Filtered data with item metadata, and with what a split or an evaluation needs besides.
+    """Filtered data with the recipe, item metadata, and the data that a split or an evaluation needs.
 
     Attributes
     ----------
