@@ -147,7 +147,7 @@ class AutoRecNetwork(LinearHead, TrainableModel[AutoRec]):
 
 
 class _Penalised(torch.autograd.Function):
-    """A weight and the sum of its squares; both gradients are added in the memory of the weight's.
+    """A weight and the sum of its squares, whose gradients are added in place.
 
     The gradient of a norm allocates several more tensors of the weight's size, which cost as much as the products.
     """

@@ -130,7 +130,7 @@ class CDAENetwork(LinearHead, TrainableModel[CDAE]):
         return functional.softplus(scores * (1 - 2 * target)).sum()
 
     def _squares(self, users: Tensor, inputs: Rows, output_uses: Tensor) -> Tensor:
-        """Return the sum of the squared parameters that the rows of the batch use, once for each row that does.
+        """Return the sum of the squared parameters that the rows of the batch use, counted once per row.
 
         A row uses V_u, b, W'_i and b'_i of each item of O_u ∪ S_u, and W_i of each item that was not dropped. Tied
         weights count once, since items that are read are in O_u.

@@ -41,7 +41,7 @@ class ContentKNN(Spec):
 
 
 class ContentKNNNetwork(Neighbors):
-    """Similarities S_ij = f_i · f_j / (‖f_i‖ ‖f_j‖ + shrink) of scaled features f; those below 0 are 0."""
+    """Similarities S_ij = f_i · f_j / (‖f_i‖ ‖f_j‖ + shrink) of scaled features f, cut at 0."""
 
     learns_from_features: ClassVar[bool] = True
     features: Tensor

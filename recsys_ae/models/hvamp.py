@@ -26,7 +26,7 @@ from recsys_ae.spec.hyper import hp
 
 @dataclass(frozen=True, kw_only=True)
 class HVamp(TrainableSpec):
-    """Hyper-parameters of H+Vamp (Gated); the defaults are the authors' command for Netflix.
+    """Hyper-parameters of H+Vamp (Gated); the defaults are those of the authors' command for Netflix.
 
     The authors anneal over the first 100 of 400 epochs, and stop after 50 epochs without a better result.
     """

@@ -136,7 +136,7 @@ class MacridVAENetwork(TrainableModel[MacridVAE]):
 
 
 class _Mixture(torch.autograd.Function):
-    """Product ln Σ_k exp(z_k·h_i + s_ki), one concept at a time, without a tensor n × n_items × concepts."""
+    """Logits ln Σ_k exp(z_k·h_i + s_ki), one concept at a time, without a tensor n × n_items × concepts."""
 
     @staticmethod
     def forward(ctx: Any, z: Tensor, items: Tensor, log_shares: Tensor) -> Tensor:

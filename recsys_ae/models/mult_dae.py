@@ -19,7 +19,7 @@ from recsys_ae.spec.hyper import hp
 
 @dataclass(frozen=True, kw_only=True)
 class MultDAE(SoftmaxSpec):
-    """Hyper-parameters of Mult-DAE; the defaults are those of the paper's [items → 200 → items]."""
+    """Hyper-parameters of Mult-DAE; the defaults are the paper's, with layers [items → 200 → items]."""
 
     latent: int = hp(200, "size of the code", low=1, search=("log", 32, 1024))
     hidden: tuple[int, ...] = hp((), "widths of the encoder's hidden layers, mirrored in the decoder", low=1)

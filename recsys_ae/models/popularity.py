@@ -14,7 +14,7 @@ from recsys_ae.nn.runtime import Run
 
 @dataclass(frozen=True, kw_only=True)
 class Popularity(Spec):
-    """The empty set of hyper-parameters of Popularity."""
+    """Hyper-parameters of Popularity: none."""
 
     def build(self, shape: Shape) -> "PopularityNetwork":
         """Make a network with counts of 0."""
