@@ -20,7 +20,7 @@ from recsys_ae.spec.hyper import hp
 
 @dataclass(frozen=True, kw_only=True)
 class ELSA(TrainableSpec):
-    """Hyper-parameters of ELSA; the defaults are the paper's, except ``relu``, which follows the authors' package."""
+    """Hyper-parameters of ELSA; the defaults are the paper's, and ``relu`` follows its authors' package."""
 
     latent: int = hp(800, "size of an item's vector, which is the rank of the weights", low=1, search=("log", 64, 2048))
     relu: bool = hp(False, "cut-off of negative outputs in the loss, as in the code behind the paper's results")
