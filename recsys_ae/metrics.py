@@ -101,20 +101,20 @@ def per_user(top: np.ndarray, targets: csr_matrix, metrics: Sequence[str] = DEFA
     DataError
         If ``top`` has the wrong type or shape, an item out of range, or an item twice in a row.
     """
-    wanted = {name: parse(name) for name in metrics}
-    for name in filter(smaller_is_better, wanted):
+    parsed = {name: parse(name) for name in metrics}
+    for name in filter(smaller_is_better, parsed):
         raise ConfigError(f"metric {name!r} needs predicted ratings, not top-N lists; compute it with errors_per_user")
     top = np.asarray(top)
     if not targets.has_canonical_format:
         targets = targets.copy()
         targets.sum_duplicates()
-    _refuse_misfits(top, targets, max((metric.k for metric in wanted.values()), default=0))
-    values = {name: np.empty(len(top)) for name in wanted}
+    _refuse_misfits(top, targets, max((metric.k for metric in parsed.values()), default=0))
+    values = {name: np.empty(len(top)) for name in parsed}
     for start in range(0, len(top), BLOCK):
         block = slice(start, min(start + BLOCK, len(top)))
         hits, counts = _hits(top[block], targets, start)
         with np.errstate(invalid="ignore"):  # 0 / 0 is the NaN of users without targets
-            for name, metric in wanted.items():
+            for name, metric in parsed.items():
                 measured = KINDS[metric.kind](hits[:, : metric.k], counts, metric.k)
                 values[name][block] = np.where(counts > 0, measured, np.nan)
     return values
@@ -156,9 +156,9 @@ def errors_per_user(
     rows = np.repeat(np.arange(len(counts)), counts)
     values = {}
     for name in metrics:
-        each = np.square(difference) if name == "rmse" else np.abs(difference)
+        losses = np.square(difference) if name == "rmse" else np.abs(difference)
         with np.errstate(invalid="ignore"):  # 0 / 0 is the NaN of users without targets
-            mean = np.bincount(rows, each, minlength=len(counts)) / counts
+            mean = np.bincount(rows, losses, minlength=len(counts)) / counts
         values[name] = np.sqrt(mean) if name == "rmse" else mean
     return values
 
@@ -193,10 +193,10 @@ def _hits(top: np.ndarray, targets: csr_matrix, start: int) -> tuple[np.ndarray,
     entries = np.repeat(np.arange(n) * width, counts) + targets.indices[bounds[0] : bounds[-1]] + 1
     if len(entries) == 0:
         return np.zeros(top.shape, dtype=bool), counts
-    asked = np.arange(n)[:, None] * width + top + 1
-    found = np.minimum(np.searchsorted(entries, asked), len(entries) - 1)
-    hits = entries[found] == asked
-    if (np.bincount(found[hits], minlength=1) > 1).any():
+    recommended = np.arange(n)[:, None] * width + top + 1
+    nearest_entries = np.minimum(np.searchsorted(entries, recommended), len(entries) - 1)
+    hits = entries[nearest_entries] == recommended
+    if (np.bincount(nearest_entries[hits], minlength=1) > 1).any():
         raise DataError("a top-N list holds an item twice, which would count as two hits; recommend each item once")
     return hits, counts
 

@@ -38,7 +38,7 @@ class Comparison:
 
     def as_dict(self) -> dict[str, dict[str, float | None]]:
         """Return the numbers of each metric as JSON values."""
-        return {name: one.as_dict() for name, one in self.summary.items()}
+        return {name: difference.as_dict() for name, difference in self.summary.items()}
 
     def to_frame(self) -> pd.DataFrame:
         """Return a table with a row per metric: mean, standard_error, low, high of the difference."""
@@ -86,37 +86,37 @@ def compare(first: Report, second: Report, *, n_resamples: int = 1000, seed: int
             f"the reports are of different splits, {first.fingerprint} and {second.fingerprint}; "
             "evaluate both models on the same split"
         )
-    own, other = first.values, second.values  # noqa: PD011  attributes of reports
-    common = own.index.isin(other.index)
+    values, other_values = first.values, second.values  # noqa: PD011  attributes of reports
+    common = values.index.isin(other_values.index)
     if not common.all() or first.n_users != second.n_users:
         raise DataError(
             f"the reports share {int(common.sum()):,} users, but hold {first.n_users:,} and {second.n_users:,}; "
             "evaluate both models on the same users"
         )
-    metrics = [str(name) for name in own if name in other]
+    metrics = [str(name) for name in values if name in other_values]
     if not metrics:
         raise DataError(
             f"the reports share no metric: {', '.join(first.summary)} and {', '.join(second.summary)}; "
             "evaluate both models with the same metrics"
         )
     _refuse_other_ratings(first, second, metrics)
-    found = estimate(
-        own[metrics],
+    summary = estimate(
+        values[metrics],
         n_resamples=n_resamples,
         seed=seed,
         ratings=first.ratings,
-        minus=other.loc[own.index, metrics],
+        minus=other_values.loc[values.index, metrics],
     )
-    return Comparison(found, first.n_users, n_resamples, first.n_ratings)
+    return Comparison(summary, first.n_users, n_resamples, first.n_ratings)
 
 
 def _refuse_other_ratings(first: Report, second: Report, metrics: Sequence[str]) -> None:
     """Raise a `DataError` if errors are compared and users have different numbers of ratings in the reports."""
     if first.ratings is None or second.ratings is None or not any(map(smaller_is_better, metrics)):
         return
-    other = int(np.count_nonzero(first.ratings != second.ratings.loc[first.ratings.index]))
-    if other:
+    n_differing = int(np.count_nonzero(first.ratings != second.ratings.loc[first.ratings.index]))
+    if n_differing:
         raise DataError(
-            f"{other:,} of {first.n_users:,} users have more ratings in one report than in the other; "
+            f"{n_differing:,} of {first.n_users:,} users have more ratings in one report than in the other; "
             "evaluate both models on the same ratings"
         )

@@ -60,9 +60,9 @@ class _Statistic:
         if self.ratings is None:
             return np.asarray(self.own[users].mean(axis=-1))
         counts = self.ratings[users].sum(axis=-1)
-        found = [sums[users].sum(axis=-1) / counts for sums in (self.own, self.other) if sums is not None]
-        found = [np.sqrt(one) for one in found] if self.root else found
-        return np.asarray(found[0] - found[1] if len(found) > 1 else found[0])
+        errors = [sums[users].sum(axis=-1) / counts for sums in (self.own, self.other) if sums is not None]
+        errors = [np.sqrt(error) for error in errors] if self.root else errors
+        return np.asarray(errors[0] - errors[1] if len(errors) > 1 else errors[0])
 
 
 def estimate(
@@ -95,12 +95,12 @@ def estimate(
         raise ConfigError(resamples, " and ", Argument("seed", seed), ": expected at least 1 and at least 0")
     names, n_users = [str(name) for name in values], len(values)
     statistics = list(_statistics(values, ratings, minus))
-    wholes = [float(one.of(np.arange(n_users))) for one in statistics]
+    means = [float(statistic.of(np.arange(n_users))) for statistic in statistics]
     if n_users == 1:
-        return {name: Estimate(whole, *3 * [math.nan]) for name, whole in zip(names, wholes, strict=True)}
-    found = stats.bootstrap(
+        return {name: Estimate(mean, *3 * [math.nan]) for name, mean in zip(names, means, strict=True)}
+    bootstrap = stats.bootstrap(
         (np.arange(n_users),),
-        lambda users, axis: np.stack([one.of(users) for one in statistics]),  # noqa: ARG005  always the last
+        lambda users, axis: np.stack([statistic.of(users) for statistic in statistics]),  # noqa: ARG005  always the last
         n_resamples=n_resamples,
         batch=max(1, BATCH // values.size),
         vectorized=True,
@@ -109,11 +109,11 @@ def estimate(
         rng=np.random.default_rng(seed),
     )
     errors = [
-        one.own.std(ddof=1) / math.sqrt(n_users) if one.ratings is None else resampled
-        for one, resampled in zip(statistics, found.standard_error, strict=True)
+        statistic.own.std(ddof=1) / math.sqrt(n_users) if statistic.ratings is None else resampled
+        for statistic, resampled in zip(statistics, bootstrap.standard_error, strict=True)
     ]
-    interval = found.confidence_interval
-    numbers = np.column_stack([wholes, errors, interval.low, interval.high]).tolist()
+    interval = bootstrap.confidence_interval
+    numbers = np.column_stack([means, errors, interval.low, interval.high]).tolist()
     return {name: Estimate(*row) for name, row in zip(names, numbers, strict=True)}
 
 
@@ -121,10 +121,10 @@ def _statistics(
     values: pd.DataFrame, ratings: "pd.Series[Any] | None", minus: pd.DataFrame | None
 ) -> Iterator[_Statistic]:
     for name in values:
-        own = values[name].to_numpy(dtype=np.float64)
-        other = None if minus is None else minus[name].to_numpy(dtype=np.float64)
+        model_values = values[name].to_numpy(dtype=np.float64)
+        minus_values = None if minus is None else minus[name].to_numpy(dtype=np.float64)
         if not smaller_is_better(str(name)):
-            yield _Statistic(False, own if other is None else own - other)
+            yield _Statistic(False, model_values if minus_values is None else model_values - minus_values)
             continue
         if ratings is None:
             raise DataError(
@@ -132,12 +132,14 @@ def _statistics(
             )
         root, counts = name == "rmse", ratings.to_numpy(dtype=np.int64)
         power = 2 if root else 1
-        yield _Statistic(root, own**power * counts, None if other is None else other**power * counts, counts)
+        yield _Statistic(
+            root, model_values**power * counts, None if minus_values is None else minus_values**power * counts, counts
+        )
 
 
 def to_frame(summary: Mapping[str, Estimate]) -> pd.DataFrame:
     """Return a table with a row per metric: mean, standard_error, low, high."""
-    rows = {name: vars(one) for name, one in summary.items()}
+    rows = {name: vars(numbers) for name, numbers in summary.items()}
     return pd.DataFrame.from_dict(rows, orient="index").rename_axis("metric")
 
 
@@ -146,10 +148,10 @@ def table(summary: Mapping[str, Estimate], *, signed: bool = False) -> list[str]
     sign = "+" if signed else ""
     width = max(map(len, summary))
     lines = []
-    for name, one in summary.items():
-        line = f"{name:<{width}}  {one.mean:{sign}.4f}"
-        if not math.isnan(one.standard_error):
-            line += f" ± {one.standard_error:.4f}  [{one.low:{sign}.4f}, {one.high:{sign}.4f}]"
+    for name, numbers in summary.items():
+        line = f"{name:<{width}}  {numbers.mean:{sign}.4f}"
+        if not math.isnan(numbers.standard_error):
+            line += f" ± {numbers.standard_error:.4f}  [{numbers.low:{sign}.4f}, {numbers.high:{sign}.4f}]"
         lines.append(line)
     return lines
 

@@ -96,28 +96,28 @@ def evaluate(
             Argument("metrics", metrics), f" must be a list of at least one metric, such as {list(DEFAULT)}"
         )
     k = min(max(parse(name).k for name in metrics), holdout.targets.shape[1])
-    judged = np.flatnonzero(np.diff(holdout.targets.indptr))
-    if len(judged) == 0:
+    with_targets = np.flatnonzero(np.diff(holdout.targets.indptr))
+    if len(with_targets) == 0:
         raise DataError(
             f"none of the {len(holdout.users):,} users of the holdout has a target; hold out more interactions"
         )
-    some = holdout if len(judged) == len(holdout.users) else holdout.select(judged)
+    evaluated = holdout if len(with_targets) == len(holdout.users) else holdout.select(with_targets)
     knows_users = isinstance(model, KnowsUsers) and model.knows_users
-    known: dict[str, Ids] = {"users": some.users} if knows_users else {}
+    user_ids: dict[str, Ids] = {"users": evaluated.users} if knows_users else {}
     errors = [name for name in metrics if smaller_is_better(name)]
-    measured = _errors(model, some, errors, known) if errors else {}
+    measured = _errors(model, evaluated, errors, user_ids) if errors else {}
     ratings: pd.Series[Any] | None = None
     if errors:
-        ratings = pd.Series(np.diff(some.targets.indptr), index=some.users, name="ratings")
+        ratings = pd.Series(np.diff(evaluated.targets.indptr), index=evaluated.users, name="ratings")
     if k:
         lists = [name for name in metrics if name not in errors]
-        items, _ = model.recommend(some.histories, k, exclude_seen=exclude_seen, **known)
-        measured |= per_user(items, some.targets, lists)
-    values = pd.DataFrame({name: measured[name] for name in metrics}, index=some.users)
+        items, _ = model.recommend(evaluated.histories, k, exclude_seen=exclude_seen, **user_ids)
+        measured |= per_user(items, evaluated.targets, lists)
+    values = pd.DataFrame({name: measured[name] for name in metrics}, index=evaluated.users)
     return Report(
         values,
         estimate(values, n_resamples=n_resamples, seed=seed, ratings=ratings),
-        without_targets=len(holdout.users) - len(judged),
+        without_targets=len(holdout.users) - len(with_targets),
         unknown_targets=holdout.unknown,
         exclude_seen=exclude_seen,
         n_resamples=n_resamples,
@@ -126,7 +126,7 @@ def evaluate(
     )
 
 
-def _errors(model: Any, holdout: Holdout, names: Sequence[str], known: Mapping[str, Ids]) -> dict[str, np.ndarray]:
+def _errors(model: Any, holdout: Holdout, names: Sequence[str], user_ids: Mapping[str, Ids]) -> dict[str, np.ndarray]:
     """Predict all held-out ratings, and return the errors of each user."""
     if not isinstance(model, Rater):
         raise UnsupportedError(
@@ -135,4 +135,4 @@ def _errors(model: Any, holdout: Holdout, names: Sequence[str], known: Mapping[s
         )
     targets = holdout.targets
     pairs = np.repeat(np.arange(targets.shape[0]), np.diff(targets.indptr)), targets.indices.astype(np.int64)
-    return errors_per_user(model.predict(holdout.histories, pairs, **known), targets, names)
+    return errors_per_user(model.predict(holdout.histories, pairs, **user_ids), targets, names)

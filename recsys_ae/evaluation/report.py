@@ -61,7 +61,7 @@ class Report:
     @property
     def mean(self) -> dict[str, float]:
         """Mean of each metric over users; for rmse and mae the error over all ratings."""
-        return {name: one.mean for name, one in self.summary.items()}
+        return {name: numbers.mean for name, numbers in self.summary.items()}
 
     @property
     def n_ratings(self) -> int | None:
@@ -71,7 +71,7 @@ class Report:
     def as_dict(self) -> dict[str, Any]:
         """Return the report without the values of each user, as JSON values."""
         return {
-            "metrics": {name: one.as_dict() for name, one in self.summary.items()},
+            "metrics": {name: numbers.as_dict() for name, numbers in self.summary.items()},
             "users": self.n_users,
             "ratings": self.n_ratings,
             "users_without_targets": self.without_targets,

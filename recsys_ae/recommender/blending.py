@@ -63,9 +63,9 @@ def blend(
     spec = Blend(
         members=tuple(text_of(model.spec) for model in models), weights=tuple(weights), scale=scale, monitor=monitor
     )
-    first, *others = models
-    for place, model in enumerate(others, start=2):
-        _refuse_misfit(model, f"model {place} ({model.spec.name()})", first)
+    first, *other_models = models
+    for number, model in enumerate(other_models, start=2):
+        _refuse_misfit(model, f"model {number} ({model.spec.name()})", first)
     users = next((model.users for model in models if len(model.users)), pd.Index([]))
     if valid is not None:
         refuse_other_items(valid, len(first.items))
@@ -97,16 +97,18 @@ def _refuse_misfit(model: Recommender, name: str, first: Recommender) -> None:
             f"{name} knows {len(model.items):,} items and {origin} {len(first.items):,}; fit both on the same split"
         )
     if not model.items.equals(first.items):
-        place = next(i for i, (one, own) in enumerate(zip(first.items, model.items, strict=True)) if one != own)
+        position = next(
+            i for i, (first_id, id) in enumerate(zip(first.items, model.items, strict=True)) if first_id != id
+        )
         raise DataError(
-            f"the items of {name} and of {origin} differ first at position {place:,}: {shown(model.items[place])} and "
-            f"{shown(first.items[place])}; fit both on the same split"
+            f"the items of {name} and of {origin} differ first at position {position:,}: "
+            f"{shown(model.items[position])} and {shown(first.items[position])}; fit both on the same split"
         )
     if model.metadata["train_fingerprint"] != first.metadata["train_fingerprint"]:
         raise DataError(
             f"{name} was fitted on the interactions {model.metadata['train_fingerprint']} and {origin} on "
             f"{first.metadata['train_fingerprint']}: users, items or ratings differ; fit both on the same split"
         )
-    one, other = (each.parts.popularity.device for each in (model, first))
-    if one != other:
-        raise DataError(f"{name} is on {one} and {origin} on {other}; load both on the same device")
+    device, first_device = (recommender.parts.popularity.device for recommender in (model, first))
+    if device != first_device:
+        raise DataError(f"{name} is on {device} and {origin} on {first_device}; load both on the same device")

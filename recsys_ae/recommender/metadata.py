@@ -25,8 +25,8 @@ def fit_metadata(spec: Spec, train: Interactions, valid: Holdout | None, run: Ru
     }
 
 
-def rules(given: Spec, resolved: Spec) -> dict[str, Any]:
+def rules(spec: Spec, resolved: Spec) -> dict[str, Any]:
     """Return the words, such as ``"auto"``, of hyper-parameters that were computed from the data, as metadata."""
-    before, after = flatten(given), flatten(resolved)
-    words = {name: value for name, value in before.items() if value != after[name]}
+    values, resolved_values = flatten(spec), flatten(resolved)
+    words = {name: value for name, value in values.items() if value != resolved_values[name]}
     return {"rules": words} if words else {}

@@ -44,17 +44,17 @@ def check(spec: Spec, train: Interactions, run: Run, features: int = 0) -> None:
             Argument("min_rating"),
         )
     users, items = train.shape
-    parts = memory(spec, Shape(users, items, features), train.nnz)
-    refuse_too_large(name, f"{users:,} users and {items:,} items", parts, run, *_way_out(spec, parts))
+    bytes_needed = memory(spec, Shape(users, items, features), train.nnz)
+    refuse_too_large(name, f"{users:,} users and {items:,} items", bytes_needed, run, *_way_out(spec, bytes_needed))
 
 
-def _way_out(spec: Spec, parts: Mapping[str, int]) -> Message:
+def _way_out(spec: Spec, bytes_needed: Mapping[str, int]) -> Message:
     """Return the changes that need less memory."""
     fewer_items = "keep fewer items (", Argument("min_item_users"), ")"
     if not isinstance(spec, TrainableSpec):
         single = Argument("dtype", "float32")
         return *fewer_items, ", compute with ", single, ", or use elsa, which needs memory for items × latent only"
-    largest = max(parts, key=lambda purpose: parts[purpose])
+    largest = max(bytes_needed, key=lambda purpose: bytes_needed[purpose])
     changes: list[Message] = [fewer_items, ("lower ", Argument("latent"), " or ", Argument("hidden"))]
     if largest == "outputs of a batch":
         changes.insert(0, ("lower ", Argument("batch_size")))

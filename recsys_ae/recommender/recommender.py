@@ -195,7 +195,7 @@ class Recommender:
             users = train.users if network.knows_users else pd.Index([])
             measure = measure_on(valid, spec, network, popularity, users)
             history = network.learn(rows, run, measure)
-            found = None if start is None else ColdStart.learn(network, rows, start, run.generator())
+            cold_ranking = None if start is None else ColdStart.learn(network, rows, start, run.generator())
             if measure is not None and not history:
                 history.append({f"{VALIDATION}{name}": value for name, value in measure().items()})
                 history.judge(spec.monitor)
@@ -203,7 +203,7 @@ class Recommender:
         metadata |= {"seconds": round(time.perf_counter() - started, 3), **({} if start is None else start.metadata)}
         # Assigned last, so that a fit that fails leaves the former model intact.
         self.spec = spec
-        self.history, self.metadata, self._cold_start = history, metadata, found
+        self.history, self.metadata, self._cold_start = history, metadata, cold_ranking
         self.notes = with_origin(self.notes, train.origin)
         self._network, self._popularity, self.items, self.users = network.eval(), popularity, train.items, users
         return self
@@ -321,14 +321,16 @@ class Recommender:
             raise ConfigError(Argument("only_cold"), " needs features of cold items; set ", Argument("cold_items"))
         positions, network, fallback = self._positions(users, rows), self.network, self._popularity
         if cold_items is not None:
-            network, more = self._with(cold_items), len(cold_items)
-            rows, allow, deny, exclude = (cold_start.padded(one, more) for one in (rows, allow, deny, exclude))
-            fallback = functional.pad(fallback, (0, more))
+            network, n_cold = self._with(cold_items), len(cold_items)
+            rows, allow, deny, exclude = (
+                cold_start.padded(selection, n_cold) for selection in (rows, allow, deny, exclude)
+            )
+            fallback = functional.pad(fallback, (0, n_cold))
         candidates = Candidates.of(rows, exclude_seen=exclude_seen, allow=allow, deny=deny, exclude=exclude)
         if only_cold:
             candidates = candidates.without(len(self.items), rows.shape[1])
-        found = ranking.rank(network, rows, k, candidates=candidates, fallback=fallback, positions=positions)
-        return Recommendations(*found)
+        lists = ranking.rank(network, rows, k, candidates=candidates, fallback=fallback, positions=positions)
+        return Recommendations(*lists)
 
     def predict(
         self, histories: csr_matrix, pairs: tuple[np.ndarray, np.ndarray], *, users: Ids | None = None
@@ -406,22 +408,22 @@ class Recommender:
                 Argument("min_rating", min_rating), " needs ratings; set ", Argument("rating"), " to their column"
             )
         data = Interactions.from_frame(frame, user=user, item=item, rating=rating, duplicates="last")
-        known = data.onto(self._known)
-        liked = known
+        interactions = data.onto(self._known)
+        liked = interactions
         if min_rating is not None:
             with arguments_named(renamed({"rating": "min_rating"})):
                 liked = MinRating(min_rating)(data).onto(self._known)
-        found = self.recommend(
-            known.matrix if min_rating is None else histories_of(liked, data.users),
+        lists = self.recommend(
+            interactions.matrix if min_rating is None else histories_of(liked, data.users),
             k,
             users=data.users,
             exclude_seen=exclude_seen,
-            exclude=known.matrix if exclude_seen and min_rating is not None else None,
+            exclude=interactions.matrix if exclude_seen and min_rating is not None else None,
             allow=None if allow is None else self.positions(allow),
             deny=None if deny is None else self.positions(deny),
         )
-        result = self.to_frame(found, data.users)
-        result.attrs["unknown"] = data.nnz - known.nnz
+        result = self.to_frame(lists, data.users)
+        result.attrs["unknown"] = data.nnz - interactions.nnz
         return result
 
     def to_frame(
@@ -440,8 +442,8 @@ class Recommender:
         cold
             Ids of the items that were given as ``cold_items``.
         """
-        known = self.items if cold is None else self.items.append(cold)
-        return recommendations.to_frame(found, known, rows, row)
+        ids = self.items if cold is None else self.items.append(cold)
+        return recommendations.to_frame(found, ids, rows, row)
 
     def similar(self, items: Sequence[int] | np.ndarray, k: int = 10) -> Recommendations:
         """Return the ``k`` most similar items for each item at these positions, by the cosine of item vectors.
@@ -457,17 +459,17 @@ class Recommender:
         """
         if k < 1:
             raise ConfigError(Argument("k", k), " must be at least 1")
-        asked = places(items, len(self._known))
-        return Recommendations(*ranking.most_alike(self.network.item_vectors(), asked, k))
+        positions = places(items, len(self._known))
+        return Recommendations(*ranking.most_alike(self.network.item_vectors(), positions, k))
 
     def positions(self, ids: Sequence[Any]) -> np.ndarray:
         """Return the positions ``(n,)`` of item ids; a `DataError` names the ids that the model does not know."""
-        found = self._known.get_indexer(pd.Index(ids))
-        if (found < 0).any():
-            unknown = [shown(one) for one, place in zip(ids, found, strict=True) if place < 0]
-            more = f" and {len(unknown) - 5:,} more" if len(unknown) > 5 else ""
-            raise DataError(f"the model does not know the items {', '.join(unknown[:5])}{more}")
-        return found
+        positions = self._known.get_indexer(pd.Index(ids))
+        if (positions < 0).any():
+            unknown = [shown(item) for item, position in zip(ids, positions, strict=True) if position < 0]
+            remaining = f" and {len(unknown) - 5:,} more" if len(unknown) > 5 else ""
+            raise DataError(f"the model does not know the items {', '.join(unknown[:5])}{remaining}")
+        return positions
 
     def save(self, path: str | Path, *, overwrite: bool = False) -> None:
         """Save the model in a folder, from which `load` returns an equal model.
@@ -513,11 +515,11 @@ class Recommender:
                 f"this {self.spec.name()} was fitted without item features, so it cannot rank cold items; fit it again "
                 "with item_features (--item-features)"
             )
-        known = cold_items.ids.isin(self._known)
-        if known.any():
+        is_known = cold_items.ids.isin(self._known)
+        if is_known.any():
             raise DataError(
-                f"{int(known.sum()):,} of the {len(cold_items):,} cold items are known to the model, the first is "
-                f"{shown(cold_items.ids[int(np.argmax(known))])}; remove them with Features.without"
+                f"{int(is_known.sum()):,} of the {len(cold_items):,} cold items are known to the model, the first is "
+                f"{shown(cold_items.ids[int(np.argmax(is_known))])}; remove them with Features.without"
             )
         return Extended(self.network, len(self.items), self._cold_start.weights(self.network, cold_items))
 

@@ -12,8 +12,8 @@ from recsys_ae.ranking.rank import validation
 def monitors(spec: Spec) -> tuple[str, ...]:
     """Return the names of the validation metrics: the default ones and the monitors of the model."""
     usual = metrics.ERRORS if spec.feedback == "explicit" else metrics.DEFAULT
-    asked = getattr(spec, "monitors", (spec.monitor,))
-    return tuple(dict.fromkeys((*usual, *asked)))
+    of_model = getattr(spec, "monitors", (spec.monitor,))
+    return tuple(dict.fromkeys((*usual, *of_model)))
 
 
 def measure_on(valid: Holdout | None, spec: Spec, network: Model, popularity: Tensor, users: Ids) -> Validate | None:

@@ -27,8 +27,8 @@ def lazy(
             if others is not None:
                 return others(name)
             raise AttributeError(f"module {package!r} has no attribute {name!r}")
-        module, _, there = homes[name].partition(":")
-        value = getattr(import_module(module), there or name)
+        module, _, renamed = homes[name].partition(":")
+        value = getattr(import_module(module), renamed or name)
         setattr(sys.modules[package], name, value)
         return value
 

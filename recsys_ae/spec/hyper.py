@@ -80,29 +80,29 @@ def build(cls: type[T], values: Mapping[str, Any]) -> T:
     ConfigError
         If a name is unknown, a value has the wrong type or is out of bounds.
     """
-    known = [hyper.name for hyper in describe(cls)]
-    current = {current_name(name, known): value for name, value in values.items()}
+    names = [hyper.name for hyper in describe(cls)]
+    current = {current_name(name, names): value for name, value in values.items()}
     if len(current) < len(values):
         raise ConfigError(
             f"{cls.__name__}: a hyper-parameter is set by its former and its current name; use the current one"
         )
     for name in current:
-        if name not in known:
-            raise ConfigError(f"{cls.__name__} has no hyper-parameter {name!r}{nearest(name, known)}")
+        if name not in names:
+            raise ConfigError(f"{cls.__name__} has no hyper-parameter {name!r}{nearest(name, names)}")
     return cls(**current)
 
 
-def current_name(name: str, known: Iterable[str]) -> str:
+def current_name(name: str, names: Iterable[str]) -> str:
     """Return the current name of a hyper-parameter, given its current or former name."""
-    return RENAMED.get(name, name) if name not in known else name
+    return RENAMED.get(name, name) if name not in names else name
 
 
-def nearest(name: str, known: Iterable[str]) -> str:
+def nearest(name: str, names: Iterable[str]) -> str:
     """Return the end of a message about an unknown name: ``"; did you mean 'x'? known: …"``."""
-    known = list(known)
-    close = difflib.get_close_matches(name, known, n=1)
+    names = list(names)
+    close = difflib.get_close_matches(name, names, n=1)
     suggestion = f"; did you mean {close[0]!r}?" if close else ";"
-    return f"{suggestion} known: {', '.join(known)}"
+    return f"{suggestion} known: {', '.join(names)}"
 
 
 def validate(config: Any) -> None:
@@ -137,9 +137,11 @@ def alternatives(kind: Any) -> tuple[Any, tuple[str, ...]]:
     """
     if typing.get_origin(kind) not in (typing.Union, UnionType):
         return kind, ()
-    members = [one for one in typing.get_args(kind) if one is not type(None)]
-    words = [word for one in members if typing.get_origin(one) is typing.Literal for word in typing.get_args(one)]
-    (value,) = (one for one in members if typing.get_origin(one) is not typing.Literal)
+    members = [member for member in typing.get_args(kind) if member is not type(None)]
+    words = [
+        word for member in members if typing.get_origin(member) is typing.Literal for word in typing.get_args(member)
+    ]
+    (value,) = (member for member in members if typing.get_origin(member) is not typing.Literal)
     return value, tuple(words)
 
 

@@ -59,8 +59,8 @@ def is_spec(member: Any) -> bool:
 def entry_of(cls: type) -> "EntryPoint | None":
     """Return the entry point that names a class; only modules of its top-level package are imported."""
     root = cls.__module__.partition(".")[0]
-    own = (entry for group in GROUPS for entry in registered(group) if entry.module.partition(".")[0] == root)
-    return next((entry for entry in own if load(entry) is cls), None)
+    entries = (entry for group in GROUPS for entry in registered(group) if entry.module.partition(".")[0] == root)
+    return next((entry for entry in entries if load(entry) is cls), None)
 
 
 def name_of(cls: type) -> str:

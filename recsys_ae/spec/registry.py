@@ -114,7 +114,7 @@ class Registry(Generic[S]):
     def _class_in(self, source: str) -> str:
         """Return the name of the one dataclass with ``build`` in a source text."""
         classes = (node for node in ast.parse(source).body if isinstance(node, ast.ClassDef) and node.decorator_list)
-        (name,) = (node.name for node in classes if any(getattr(one, "name", "") == "build" for one in node.body))
+        (name,) = (node.name for node in classes if any(getattr(member, "name", "") == "build" for member in node.body))
         return name
 
     def _of_file(self, key: str) -> type[S]:

@@ -19,16 +19,16 @@ def read(cls: type[T], text: str) -> T:
     The values of a tuple are separated by ``/``, and an empty tuple is ``name=``. Booleans are ``yes`` and ``no``, and
     an optional value may be ``none``.
     """
-    known = {hyper.name: hyper for hyper in describe(cls)}
+    hypers = {hyper.name: hyper for hyper in describe(cls)}
     values: dict[str, Any] = {}
     for word in text.split():
-        written, given, value = word.partition("=")
-        name = current_name(written.replace("-", "_"), known)
-        if not given:
+        written, separator, value = word.partition("=")
+        name = current_name(written.replace("-", "_"), hypers)
+        if not separator:
             raise ConfigError(f"{word!r} is not a setting; write name=value, and separate settings by spaces")
         if name in values:
             raise ConfigError(f"{name} is set twice; set it once")
-        values[name] = _value(known[name], known[name].type, value) if name in known else value
+        values[name] = _value(hypers[name], hypers[name].type, value) if name in hypers else value
     with arguments_named(str):  # these hyper-parameters are written in the text, not as options
         return build(cls, values)
 
@@ -38,10 +38,10 @@ def write(config: Any) -> str:
     values = ((field.name, getattr(config, field.name), field.default) for field in dataclasses.fields(config))
     text = " ".join(f"{name}={_text(value)}" for name, value, default in values if value != default)
     try:
-        kept = read(type(config), text) == config
+        is_equal = read(type(config), text) == config
     except ConfigError:
-        kept = False
-    if not kept:
+        is_equal = False
+    if not is_equal:
         raise ConfigError(f"{config!r} cannot be written as text, because a value contains a space or {BETWEEN!r}")
     return text
 
@@ -54,7 +54,7 @@ def _value(hyper: Hyper, kind: Any, text: str) -> Any:
             return text
         return None if text == NONE and NoneType in arguments else _value(hyper, value, text)
     if origin is tuple:
-        return tuple(_value(hyper, arguments[0], part) for part in text.split(BETWEEN)) if text else ()
+        return tuple(_value(hyper, arguments[0], element) for element in text.split(BETWEEN)) if text else ()
     if kind is bool:
         if text not in BOOLS:
             raise ConfigError(f"{hyper.name}={text} must be yes or no")
@@ -63,9 +63,9 @@ def _value(hyper: Hyper, kind: Any, text: str) -> Any:
         try:
             return kind(text)
         except ValueError as error:
-            what = "a whole number" if kind is int else "a number"
+            expected = "a whole number" if kind is int else "a number"
             several = f"; separate several by {BETWEEN}" if typing.get_origin(hyper.type) is tuple else ""
-            raise ConfigError(f"{hyper.name}={text} must be {what}{several}") from error
+            raise ConfigError(f"{hyper.name}={text} must be {expected}{several}") from error
     return text
 
 

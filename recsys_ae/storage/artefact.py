@@ -98,7 +98,7 @@ def _refuse_to_replace(path: Path, overwrite: bool) -> None:
             )
         if not _holds_a_model(path):
             raise ArtefactError(f"{path} holds no saved model, so it is not overwritten; choose another folder")
-        foreign = sorted({one.name for one in path.iterdir()} - {CONFIG, *ALWAYS, *SOMETIMES})
+        foreign = sorted({file.name for file in path.iterdir()} - {CONFIG, *ALWAYS, *SOMETIMES})
         if foreign:
             raise ArtefactError(
                 f"{path} also holds {foreign[0]}, which is not part of a saved model, so it is not overwritten; choose "
@@ -119,18 +119,20 @@ def read(path: Path, device: "torch.device", kind: str = "recommender") -> Artef
             raise ArtefactError(f"{path} is not a saved model: it has no {CONFIG}; give the folder of a saved model")
         config = _json(path / CONFIG)
         _refuse_foreign(path, config)
-        found = config.get("kind", "recommender")  # the first version saved recommenders only, without a kind
-        if found != kind:
-            raise ArtefactError(f"{path} is not a saved {KINDS[kind]}; load it with {KINDS.get(found, found)}")
+        saved_kind = config.get("kind", "recommender")  # the first version saved recommenders only, without a kind
+        if saved_kind != kind:
+            raise ArtefactError(
+                f"{path} is not a saved {KINDS[kind]}; load it with {KINDS.get(saved_kind, saved_kind)}"
+            )
         checksums = config["checksums"]
-        parts = [*ALWAYS, *(name for name in SOMETIMES if name in checksums)]
-        for name in parts:
+        names = [*ALWAYS, *(name for name in SOMETIMES if name in checksums)]
+        for name in names:
             if not (path / name).is_file():
                 raise ArtefactError(f"{path} is damaged: {name} is missing; {_RESTORE}")
             if _checksum(path / name) != checksums.get(name):
                 raise ArtefactError(f"{path} is damaged: {name} does not match its checksum; {_RESTORE}")
         items, users, columns = (
-            _ids(_json(path / name)) if name in parts else pd.Index([]) for name in (ITEMS, *SOMETIMES)
+            _ids(_json(path / name)) if name in names else pd.Index([]) for name in (ITEMS, *SOMETIMES)
         )
         state, notes = _load_tensors(path / STATE, device), _json(path / NOTES)
         return Artefact(config, items, state, notes, users, kind, columns)
@@ -147,8 +149,8 @@ def _refuse_foreign(path: Path, config: Any) -> None:
 
 
 def _fill(folder: Path, artefact: Artefact) -> None:
-    further = {USERS: artefact.users, COLUMNS: artefact.columns}
-    ids = {ITEMS: artefact.items, **{name: index for name, index in further.items() if len(index)}}
+    optional = {USERS: artefact.users, COLUMNS: artefact.columns}
+    ids = {ITEMS: artefact.items, **{name: index for name, index in optional.items() if len(index)}}
     for name, index in ids.items():
         _write_json(folder / name, {"dtype": str(index.dtype), "values": index.tolist()})
     _write_json(folder / NOTES, artefact.notes)
@@ -168,8 +170,8 @@ def _checksum(path: Path) -> str:
 
 def _checksum_of(config: Mapping[str, Any]) -> str:
     """Return the checksum of a configuration without that checksum."""
-    others = {name: value for name, value in config["checksums"].items() if name != CONFIG}
-    text = _text({**config, "checksums": others}, sort_keys=True)
+    checksums = {name: value for name, value in config["checksums"].items() if name != CONFIG}
+    text = _text({**config, "checksums": checksums}, sort_keys=True)
     return hashlib.sha256(text.encode("utf-8", errors="surrogatepass")).hexdigest()
 
 
@@ -215,19 +217,19 @@ def _ids(stored: Mapping[str, Any]) -> "pd.Index[Any]":
 def _save_tensors(path: Path, state: State) -> None:
     safetensors = _safetensors()
     plain: State = {}
-    taken: set[int] = set()
+    addresses: set[int] = set()
     for name, tensor in state.items():
         plain[name] = tensor.detach().cpu().contiguous()
-        memory = plain[name].untyped_storage().data_ptr()
-        if memory in taken:  # safetensors refuses tensors that share memory, as tied weights do
+        address = plain[name].untyped_storage().data_ptr()
+        if address in addresses:  # safetensors refuses tensors that share memory, as tied weights do
             plain[name] = plain[name].clone()
-        taken.add(memory)
+        addresses.add(address)
     try:
         safetensors.save_file(plain, path)
     except Exception as error:
         # safetensors wraps errors of the system; unwrap them, so that a full disk is reported as one.
-        if said := re.search(r"os error (\d+)", str(error)):
-            raise OSError(int(said[1]), os.strerror(int(said[1]))) from error
+        if os_error := re.search(r"os error (\d+)", str(error)):
+            raise OSError(int(os_error[1]), os.strerror(int(os_error[1]))) from error
         raise
 
 

@@ -54,8 +54,8 @@ def whole_folder(path: Path) -> Iterator[Path]:
     partial.mkdir()
     try:
         yield partial
-        for one in (*partial.rglob("*"), partial):
-            flush(one)
+        for entry in (*partial.rglob("*"), partial):
+            flush(entry)
         _replace(partial, path)
     finally:
         shutil.rmtree(partial, ignore_errors=True)

@@ -27,13 +27,14 @@ def interactions(seed: int = 0) -> NDArray[np.float32]:
     return dense
 
 
-def ratings(own: NDArray[np.float32], seed: int) -> NDArray[np.float32]:
+def ratings(dense: NDArray[np.float32], seed: int) -> NDArray[np.float32]:
     """Return ratings: 4 or 5 for the user's items, and 1 or 2 for a quarter of the items of other blocks."""
     rng = np.random.default_rng((seed, 1))
     blocks = np.repeat(np.arange(BLOCKS), ITEMS)
-    taste = (own @ np.eye(BLOCKS, dtype=np.float32)[blocks]).argmax(axis=1)
-    foreign = (blocks != taste[:, None]) & (rng.random(own.shape) < 0.25)
-    return np.where(own > 0, rng.integers(4, 6, own.shape), rng.integers(1, 3, own.shape) * foreign).astype(np.float32)
+    taste = (dense @ np.eye(BLOCKS, dtype=np.float32)[blocks]).argmax(axis=1)
+    foreign = (blocks != taste[:, None]) & (rng.random(dense.shape) < 0.25)
+    high, low = rng.integers(4, 6, dense.shape), rng.integers(1, 3, dense.shape)
+    return np.where(dense > 0, high, low * foreign).astype(np.float32)
 
 
 def training_data(seed: int = 0, *, rated: bool = False) -> Interactions:
@@ -63,19 +64,22 @@ def holdout(data: Interactions, *, rated: bool = False) -> Holdout:
     blocks = block_of(data)
     histories, targets = np.zeros((2, BLOCKS, BLOCKS * ITEMS), np.float32)
     for block in range(BLOCKS):
-        own = np.flatnonzero(blocks == block)
-        histories[block, own[:4]] = 1
-        targets[block, own[4:]] = 1
+        items = np.flatnonzero(blocks == block)
+        histories[block, items[:4]] = 1
+        targets[block, items[4:]] = 1
         if rated:
-            histories[block, own[:4]] = targets[block, own[4:]] = 5
-            histories[block, [np.flatnonzero(blocks == other)[0] for other in range(BLOCKS) if other != block]] = 1
+            histories[block, items[:4]] = targets[block, items[4:]] = 5
+            disliked = [
+                np.flatnonzero(blocks == other_block)[0] for other_block in range(BLOCKS) if other_block != block
+            ]
+            histories[block, disliked] = 1
     return Holdout(csr_matrix(histories), csr_matrix(targets), pd.Index(["a", "b", "c", "d"]))
 
 
 def unknown_users() -> csr_matrix:
     """Return histories ``(6, 32)`` of unknown users: one per block, one with all items, and one with none."""
-    known = holdout(training_data()).histories.toarray()
-    return csr_matrix(np.vstack([known, np.ones_like(known[:1]), np.zeros_like(known[:1])]))
+    histories = holdout(training_data()).histories.toarray()
+    return csr_matrix(np.vstack([histories, np.ones_like(histories[:1]), np.zeros_like(histories[:1])]))
 
 
 def no_histories(n: int, width: int = BLOCKS * ITEMS) -> csr_matrix:
@@ -85,9 +89,9 @@ def no_histories(n: int, width: int = BLOCKS * ITEMS) -> csr_matrix:
 
 def features(items: "pd.Index[Any]", blocks: NDArray[np.int64], seed: int = 0) -> Features:
     """Return features ``(n, BLOCKS + 1)`` that reveal an item's block, with some noise."""
-    told = np.eye(BLOCKS, BLOCKS + 1, dtype=np.float32)[blocks]
-    noise = np.random.default_rng((seed, 2)).normal(0, 0.05, told.shape).astype(np.float32)
-    return Features(told + noise, items, pd.Index([f"f{place}" for place in range(BLOCKS + 1)]))
+    clean = np.eye(BLOCKS, BLOCKS + 1, dtype=np.float32)[blocks]
+    noise = np.random.default_rng((seed, 2)).normal(0, 0.05, clean.shape).astype(np.float32)
+    return Features(clean + noise, items, pd.Index([f"f{column}" for column in range(BLOCKS + 1)]))
 
 
 def needed_features(spec: Spec, data: Interactions) -> Features | None:

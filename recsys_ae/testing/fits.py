@@ -39,8 +39,8 @@ class Fits:
     @classmethod
     def with_values(cls, **values: Any) -> Any:
         """Return the hyper-parameters with these values; names that the model does not have are ignored."""
-        known = {one.name for one in describe(type(cls.spec))}
-        return dataclasses.replace(cls.spec, **{name: one for name, one in values.items() if name in known})
+        names = {hyper.name for hyper in describe(type(cls.spec))}
+        return dataclasses.replace(cls.spec, **{name: value for name, value in values.items() if name in names})
 
     @classmethod
     def fit(cls, *, seed: int = 0, **values: Any) -> Recommender:

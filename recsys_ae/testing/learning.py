@@ -31,15 +31,15 @@ class Learning(Fits):
         """The command line, the documentation and tuners use them."""
         cls = type(self.spec)
         assert build(cls, json.loads(json.dumps(flatten(self.spec)))) == self.spec
-        for one in describe(cls):
-            assert len(one.help) > 10, f"{one.name} needs a help text of a few words"
-            low, high = (None, None) if one.search is None else one.search[1:]
-            assert low is None or one.low is None or low >= one.low, one.name
-            assert high is None or one.high is None or high <= one.high, one.name
-            wrong: list[Any] = [object(), *(bound for bound in _out_of_bounds(one.low, one.high))]
+        for hyper in describe(cls):
+            assert len(hyper.help) > 10, f"{hyper.name} needs a help text of a few words"
+            low, high = (None, None) if hyper.search is None else hyper.search[1:]
+            assert low is None or hyper.low is None or low >= hyper.low, hyper.name
+            assert high is None or hyper.high is None or high <= hyper.high, hyper.name
+            wrong: list[Any] = [object(), *(bound for bound in _out_of_bounds(hyper.low, hyper.high))]
             for value in wrong:
-                with pytest.raises(ConfigError, match=one.name):
-                    build(cls, {one.name: (value,) if isinstance(one.default, tuple) else value})
+                with pytest.raises(ConfigError, match=hyper.name):
+                    build(cls, {hyper.name: (value,) if isinstance(hyper.default, tuple) else value})
         with pytest.raises(ConfigError, match="has no hyper-parameter 'no_such_name'"):
             build(cls, {"no_such_name": 1})
 
@@ -76,7 +76,7 @@ class Learning(Fits):
     @pytest.mark.parametrize("shape", [(1, 1), (1, 3), (3, 1)])
     def test_the_smallest_data_are_enough(self, shape: tuple[int, int]) -> None:
         """A fit to one user or one item works."""
-        user, item = (places.ravel() for places in np.indices(shape))
+        user, item = (index.ravel() for index in np.indices(shape))
         frame = pd.DataFrame({"user": user, "item": item, "rating": 1 + user + item})
         data = Interactions.from_frame(frame, rating="rating" if self.rated() else None)
         if self.rated() and shape == (1, 1):
@@ -123,9 +123,9 @@ class _Watch(TorchDispatchMode):  # type: ignore[no-untyped-call]
 
 
 def _guarded(to_array: Callable[..., Any], limit: int) -> Callable[..., Any]:
-    def guarded(matrix: csr_matrix, *how: Any, **more: Any) -> Any:
+    def guarded(matrix: csr_matrix, *args: Any, **kwargs: Any) -> Any:
         assert np.prod(matrix.shape) < limit, f"a sparse matrix {matrix.shape} was made dense"
-        return to_array(matrix, *how, **more)
+        return to_array(matrix, *args, **kwargs)
 
     return guarded
 

@@ -30,16 +30,16 @@ class Saving(Fits):
         np.testing.assert_array_equal(first.score(unknown_users()), again.score(unknown_users()))
         timed = {"seconds", "rows_per_second"}
         histories = [
-            [{k: v for k, v in one.items() if k not in timed} for one in model.history] for model in (first, again)
+            [{k: v for k, v in epoch.items() if k not in timed} for epoch in model.history] for model in (first, again)
         ]
         assert histories[0] == histories[1]
 
     def test_another_seed_gives_another_model(self) -> None:
         """A model that is trained by gradient descent starts from other weights."""
-        if not any(one.name == "epochs" for one in describe(type(self.spec))):
+        if not any(hyper.name == "epochs" for hyper in describe(type(self.spec))):
             pytest.skip("the model draws nothing")
-        other = self.fit(seed=1)
-        assert not np.array_equal(self.fitted().score(unknown_users()), other.score(unknown_users()))
+        with_seed_1 = self.fit(seed=1)
+        assert not np.array_equal(self.fitted().score(unknown_users()), with_seed_1.score(unknown_users()))
 
     def test_a_model_comes_back_from_its_folder_with_equal_spec_and_scores(self, tmp_path: Path) -> None:
         """Hyper-parameters, ids, history, metadata, notes and scores are equal."""
@@ -85,16 +85,16 @@ class Saving(Fits):
     def test_what_it_is_given_stays_untouched(self) -> None:
         """Neither the training data, nor the validation users, nor the histories change."""
         data, valid, histories = self.data(), self.held_out(), unknown_users()
-        given = (data.matrix, valid.histories, valid.targets, histories)
-        arrays = [array for one in given for array in (one.data, one.indices, one.indptr)]
-        before = [array.copy() for array in arrays]
+        matrices = (data.matrix, valid.histories, valid.targets, histories)
+        arrays = [array for matrix in matrices for array in (matrix.data, matrix.indices, matrix.indptr)]
+        copies = [array.copy() for array in arrays]
         ids = data.items.copy(), data.users.copy()
         for array in arrays:
             array.flags.writeable = False
         model = fit_to(self.with_values(epochs=2), data, valid=valid, run=Run(device="cpu"))
         model.score(histories)
         model.recommend(histories, k=3, allow=[1, 2, 3], deny=histories)
-        for array, copied in zip(arrays, before, strict=True):
+        for array, copied in zip(arrays, copies, strict=True):
             np.testing.assert_array_equal(array, copied)
         assert data.items.equals(ids[0])
         assert data.users.equals(ids[1])

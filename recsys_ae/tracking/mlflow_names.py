@@ -13,8 +13,8 @@ def name(text: str) -> str:
     """Return a name that MLflow accepts: ``valid/ndcg@100`` becomes ``valid/ndcg_at_100``."""
     text = re.sub(r"[^\w.\- /]", "_", text.replace("@", "_at_"))
     # MLflow treats names as paths and refuses paths that are not in their shortest form.
-    parts = [part for part in text.split("/") if part.strip(".")]
-    return "/".join(parts)[:LONGEST_NAME].rstrip("/") or "_"
+    folders = [folder for folder in text.split("/") if folder.strip(".")]
+    return "/".join(folders)[:LONGEST_NAME].rstrip("/") or "_"
 
 
 def flat(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:

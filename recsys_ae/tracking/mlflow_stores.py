@@ -33,10 +33,10 @@ def redacted(text: str) -> str:
     return re.sub(r"://[^/@\s]+@", "://", text)
 
 
-def same_store(one: str, other: str) -> bool:
+def same_store(uri: str, other_uri: str) -> bool:
     """Return True if two addresses name the same store; spelling, user and password do not matter."""
     try:
-        return _plain(one) == _plain(other)
+        return _plain(uri) == _plain(other_uri)
     except ValueError:  # such as a port that is not a number
         return False
 
@@ -92,16 +92,16 @@ def check_artefacts(uri: str, folders: Sequence[str] | None, name: str = "") -> 
     """
     if folders is None:
         return
-    place, way_out = local_path(uri), f"to allow this, set {SETTING} to the store"
+    path, way_out = local_path(uri), f"to allow this, set {SETTING} to the store"
     detour = urlsplit(uri).scheme in ("runs", "models")  # refers to the artefacts of another run
-    if detour or (place is None and folders):
+    if detour or (path is None and folders):
         raise ConfigError(f"the store keeps them in {shown(uri)}; {way_out}")
-    if place is not None and not folders:
+    if path is not None and not folders:
         raise ConfigError(
             f"the server keeps them in {shown(uri)}, a folder of this computer; start the server with --serve-artifacts"
         )
     # A file that is a link to another folder would be written there.
-    if place is not None and not any(_real(place / name).is_relative_to(_real(folder)) for folder in folders):
+    if path is not None and not any(_real(path / name).is_relative_to(_real(folder)) for folder in folders):
         raise ConfigError(f"the store keeps them in {shown(uri)}, outside of {folders[0]}; {way_out}")
 
 
@@ -115,9 +115,9 @@ def _plain(uri: str) -> tuple[str, ...]:
     path = local_path(uri)
     if path is not None:
         return ("file" if not uri.startswith(_SQLITE) else "sqlite", str(path))
-    parts = urlsplit(uri)
-    port = parts.port or _PORTS.get(parts.scheme, 0)
-    return (parts.scheme, parts.hostname or "", str(port), parts.path.rstrip("/"), parts.query)
+    url = urlsplit(uri)
+    port = url.port or _PORTS.get(url.scheme, 0)
+    return (url.scheme, url.hostname or "", str(port), url.path.rstrip("/"), url.query)
 
 
 def _real(path: str | Path) -> Path:

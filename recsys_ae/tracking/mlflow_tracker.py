@@ -91,10 +91,10 @@ class MLflowTracker:
     @property
     def location(self) -> str:
         """Address of the run: its page on a server, or else the address of the store."""
-        place = redacted(self.uri)
-        if place.startswith(("http://", "https://")) and self._run:
-            return f"{place.rstrip('/')}/#/experiments/{self._run['experiment_id']}/runs/{self._run['run_id']}"
-        return place
+        address = redacted(self.uri)
+        if address.startswith(("http://", "https://")) and self._run:
+            return f"{address.rstrip('/')}/#/experiments/{self._run['experiment_id']}/runs/{self._run['run_id']}"
+        return address
 
     def __enter__(self) -> Self:
         """Start the run; wait at most ``START_SECONDS`` for the store."""

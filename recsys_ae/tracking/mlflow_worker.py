@@ -60,8 +60,8 @@ class StoredRun:
         self.children: dict[tuple[str, int], str] = {}
 
     def _experiment(self, name: str) -> str:
-        found = self.client.get_experiment_by_name(name)
-        return str(found.experiment_id if found else self.client.create_experiment(name))
+        experiment = self.client.get_experiment_by_name(name)
+        return str(experiment.experiment_id if experiment else self.client.create_experiment(name))
 
     def parameters(self, values: Mapping[str, str]) -> None:
         """Write parameters."""
@@ -85,8 +85,8 @@ class StoredRun:
         key = (run_name, time)
         if key not in self.children:  # a repeated request creates no second run
             tags = {"mlflow.parentRunId": self.id}
-            made = self.client.create_run(self.experiment_id, start_time=time, run_name=run_name, tags=tags)
-            self.children[key] = made.info.run_id
+            run = self.client.create_run(self.experiment_id, start_time=time, run_name=run_name, tags=tags)
+            self.children[key] = run.info.run_id
         child = self.children[key]
         numbers = [
             Metric(name, value, time, step) for step, epoch in enumerate(epochs, 1) for name, value in epoch.items()
@@ -104,11 +104,11 @@ class StoredRun:
             raise FileNotFoundError(f"{path} does not exist")
         # The client would ask the store for the address again, and might get another one.
         check_artefacts(self._place, self._folders, Path(path).name)
-        kept: Any = get_artifact_repository(self._place)
+        repository: Any = get_artifact_repository(self._place)
         if Path(path).is_dir():
-            kept.log_artifacts(path, Path(path).name)
+            repository.log_artifacts(path, Path(path).name)
         else:
-            kept.log_artifact(path)
+            repository.log_artifact(path)
 
     def text(self, text: str, file: str) -> None:
         """Save a text as a file."""
@@ -218,8 +218,8 @@ def passing(error: Exception) -> bool:
 
 def root(error: BaseException) -> BaseException:
     """Return the error at the start of a chain of causes."""
-    while (before := error.__cause__ or (None if error.__suppress_context__ else error.__context__)) is not None:
-        error = before
+    while (cause := error.__cause__ or (None if error.__suppress_context__ else error.__context__)) is not None:
+        error = cause
     return error
 
 
@@ -248,9 +248,9 @@ def _serve(requests: "queue.SimpleQueue[Request]", answers: TextIO) -> None:
             answers.flush()
 
     delivery = Delivery(say)
-    done = False
-    while not done:
+    is_finished = False
+    while not is_finished:
         request = requests.get()
-        done = request["do"] == "finish"
+        is_finished = request["do"] == "finish"
         delivery.take(request)
         say({"answered": 1})
