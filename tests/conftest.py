@@ -1,4 +1,4 @@
-"""Fixtures that every test may use."""
+"""Fixtures and marks for all tests."""
 
 import os
 import re
@@ -8,7 +8,7 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 SLOW = set(re.findall(r"^\| `(tests/\S+\.py)` \| \d+ \|", (ROOT / "CONTRIBUTING.md").read_text("utf-8"), re.MULTILINE))
-"""The files of tests that CONTRIBUTING.md lists as slow."""
+"""Test files that CONTRIBUTING.md lists as slow."""
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -21,7 +21,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session")
 def data_dir() -> Path:
-    """Return the folder with the publishers' archives, or skip where there is none."""
+    """Return the folder with the publishers' archives, or skip the test without one."""
     folder = os.environ.get("RECSYS_AE_DATA")
     if not folder or not Path(folder).is_dir():
         pytest.skip("real data are absent: set RECSYS_AE_DATA to a folder with the publishers' archives")

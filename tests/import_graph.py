@@ -29,7 +29,7 @@ def tree_of(path: Path) -> ast.Module:
 
 
 def room_of(module: str) -> str | None:
-    """Return a module's room: ``nn`` for ``recsys_ae.nn.rows``; None for the public faces, which belong to no room."""
+    """Return a module's room: ``nn`` for ``recsys_ae.nn.rows``; None for the public packages, which have no room."""
     top, *rest = module.split(".")
     if top != "recsys_ae":
         return top.removeprefix("recsys_ae_")
@@ -79,7 +79,7 @@ def _exports(module: str) -> dict[str, str]:
 
 
 def _beside(module: str, name: str) -> str:
-    """Return the full name of an experiment's own file; a script imports those in its folder and in the one above."""
+    """Return the full name of a file of the experiments; a script imports files of its folder and of the one above."""
     if not module.startswith("experiments."):
         return name
     folder = module.rsplit(".", 1)[0]
@@ -87,7 +87,7 @@ def _beside(module: str, name: str) -> str:
 
 
 def names_imported(module: str, *, run_on_import: bool = False) -> set[str]:
-    """Return the full dotted names that a module imports: everywhere, or only when it is imported itself."""
+    """Return the full dotted names that a module imports anywhere, or only those imported with the module."""
     names: set[str] = set()
     for statement in _statements(tree_of(MODULES[module]), run_on_import=run_on_import):
         if isinstance(statement, ast.Import):
@@ -108,7 +108,7 @@ def imports(module: str, *, run_on_import: bool = False) -> set[str]:
 
 @cache
 def _is_bare(module: str) -> bool:
-    """Return whether a file holds nothing but its docstring."""
+    """Return True if a file holds nothing but its docstring."""
     return all(isinstance(node, ast.Expr) for node in tree_of(MODULES[module]).body)
 
 
@@ -143,7 +143,7 @@ def _reached(graph: Graph, start: Set[str]) -> set[str]:
 
 
 def files_needed_by(module: str) -> set[str]:
-    """Return a module and the files that it imports at the top level, and they in turn; empty files are not counted."""
+    """Return a module and all files that it imports at the top level, directly or not; empty files do not count."""
     graph = {name: imports(name, run_on_import=True) for name in MODULES}
     return {name for name in _reached(graph, {module}) if not _is_bare(name)}
 

@@ -1,4 +1,4 @@
-"""An installed package with a model, in a temporary folder: what `pip install` leaves there."""
+"""Test package with a model, installed into a temporary folder as by `pip install`."""
 
 import os
 import subprocess
@@ -49,8 +49,8 @@ class MyModel(Model):
 
     def learn(self, rows, run, validate=None) -> History:
         ones = rows.with_values(torch.ones_like(rows.values))
-        for part, some in ones.parts(512):
-            dense = some.product(torch.eye(rows.width))
+        for part, block in ones.parts(512):
+            dense = block.product(torch.eye(rows.width))
             self.cosines += dense.T @ dense
         norms = (self.cosines.diagonal() + self.spec.l2).clamp_min(1e-9).sqrt()
         self.cosines /= norms[:, None] * norms
@@ -70,7 +70,7 @@ def install(
     group: str = "recsys_ae.models",
     module: str = MODULE,
 ) -> Path:
-    """Put a package with one model into a folder of the path."""
+    """Install a package with one model into a folder, and return the folder."""
     info = folder / f"{package.replace('-', '_')}-1.0.dist-info"
     info.mkdir(parents=True)
     (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {package}\nVersion: 1.0\n")
@@ -80,6 +80,6 @@ def install(
 
 
 def run(command: list[str], path: Path | None, cwd: Path) -> subprocess.CompletedProcess[str]:
-    """Run Python with a folder on its path."""
+    """Run Python with a folder on its import path."""
     env = {**os.environ, "PYTHONPATH": os.pathsep.join(map(str, [path] if path else []))}
     return subprocess.run([sys.executable, *command], capture_output=True, text=True, cwd=cwd, env=env, check=False)

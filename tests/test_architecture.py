@@ -1,4 +1,4 @@
-"""Who may import whom, and where heavy packages live. The floors are those of ARCHITECTURE.md."""
+"""Architecture: allowed imports between rooms, and homes of heavy packages. ARCHITECTURE.md names the floors."""
 
 import re
 import subprocess
@@ -180,8 +180,8 @@ model = Recommender(MultVAE(latent=4, hidden=(8,), epochs=2)).fit(split.train, v
 print(evaluate(model, split.test))
 items, scores = model.recommend(split.test.histories, k=3)
 assert items.shape == (10, 3)
-films = Features.from_frame(pd.DataFrame(rng.normal(size=(50, 6))).reset_index(names="item"))
-vectors = FeatureEncoder(Denoising(latent=4, epochs=2)).fit(films).encode(films)
+movies = Features.from_frame(pd.DataFrame(rng.normal(size=(50, 6))).reset_index(names="item"))
+vectors = FeatureEncoder(Denoising(latent=4, epochs=2)).fit(movies).encode(movies)
 assert vectors.matrix.shape == (50, 4)
 try:
     model.save("never-written")

@@ -1,4 +1,4 @@
-"""Error messages name arguments as their readers know them."""
+"""Error messages name arguments of Python or options of the command line."""
 
 import pickle
 

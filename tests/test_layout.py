@@ -1,4 +1,4 @@
-"""Where files go: the size of folders, what a registry holds, and which test goes where."""
+"""Layout of the repository: sizes of folders, entries of registries, and places of tests."""
 
 import ast
 import dataclasses
@@ -94,7 +94,7 @@ FIDELITY = [test for test in TESTS if test.parts[0] == "fidelity"]
 
 @pytest.mark.parametrize("test", FIDELITY, ids=str)
 def test_a_fidelity_test_is_about_models(test: Path) -> None:
-    """The rule: a model compared with its paper (formulas written out again, or published numbers) goes to fidelity."""
+    """Tests that compare a model with its paper, by formulas or published numbers, are in ``tests/fidelity``."""
     assert imported_models(test)
     wing = "recsys_ae.features." if test.parts[1] == "features" else "recsys_ae.models"
     assert all(name.startswith(wing) for name in imported_models(test))

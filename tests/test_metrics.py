@@ -1,4 +1,4 @@
-"""Measures equal their definitions: by hand, by a slow reference, and by an independent oracle."""
+"""Metrics: compared with values by hand, a slow reference, and an independent implementation."""
 
 import importlib.util
 import math
@@ -25,7 +25,7 @@ def targets_of(rows: list[list[int]], n_items: int) -> csr_matrix:
 
 
 def slow(kind: str, k: int, ranked: list[int], wanted: set[int]) -> float:
-    """Return a measure as its definition reads, item by item."""
+    """Return a metric by its definition, item by item."""
     if not wanted:
         return math.nan
     ranked = [item for item in ranked if item >= 0][:k]
@@ -293,7 +293,7 @@ def test_lists_have_no_errors_of_ratings() -> None:
 
 
 def test_f20_the_two_recalls_have_different_names_and_values() -> None:
-    """One divides by min(k, n) as Liang et al. do, the other by n as most others do."""
+    """``recall`` divides by min(k, n) as Liang et al. do, and ``recall_all`` by n as most papers do."""
     targets = matrix(6, 20, density=0.6, kind="ones")
     top = np.tile(np.arange(3), (6, 1))
     values = per_user(top, targets, ["recall@3", "recall_all@3"])

@@ -1,4 +1,4 @@
-"""What an installation puts where."""
+"""Packaging: contents of the wheel."""
 
 import subprocess
 import sys

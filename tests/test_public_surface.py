@@ -1,4 +1,4 @@
-"""The names that others rely on."""
+"""Public names of the packages."""
 
 import importlib
 import subprocess

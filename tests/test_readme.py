@@ -1,4 +1,4 @@
-"""Every command block and every snippet of the README runs as it stands there."""
+"""README: all command blocks and snippets run unchanged."""
 
 import os
 import re
@@ -28,8 +28,8 @@ def desk(tmp_path_factory: pytest.TempPathFactory) -> Path:
     )
     (folder / "new-users.csv").write_text("user,item\nann,1\nann,2\nbob,3\n")
     (folder / "pairs.csv").write_text("user,item\n1,2\n3,4\n")
-    rows = [f"{item},{item % 7},{item * item % 11},{'space' if item % 2 else 'cowboy'} film\n" for item in range(64)]
-    (folder / "films.csv").write_text("movieId,length,budget,plot\n" + "".join(rows))
+    rows = [f"{item},{item % 7},{item * item % 11},{'space' if item % 2 else 'cowboy'} movie\n" for item in range(64)]
+    (folder / "movies.csv").write_text("movieId,length,budget,plot\n" + "".join(rows))
     return folder
 
 

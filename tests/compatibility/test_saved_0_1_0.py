@@ -1,4 +1,4 @@
-"""Models and a study saved by version 0.1.0 before hyper-parameters were renamed load, score and go on as before.
+"""Files of version 0.1.0, saved before hyper-parameters were renamed: models load and score, a study continues.
 
 The files were written by that version from ``ratings.csv``, ``features.csv`` and ``items.csv``, and ``scores.json``
 holds what it computed. Scores were equal to the last bit on the processor that wrote them; other processors may add in

@@ -1,4 +1,4 @@
-"""Raters whose errors are known, and holdouts of ratings."""
+"""Test models whose rating errors are known, and holdouts of ratings."""
 
 import numpy as np
 import pandas as pd
@@ -8,7 +8,7 @@ from recsys_ae.data.splits.split import Holdout
 
 
 class Rater:
-    """Predicts the true rating and something more, and ranks by the same; it notes what it was asked."""
+    """Model that predicts the true rating plus ``off``, ranks by it, and records its calls."""
 
     def __init__(self, ratings: np.ndarray, off: np.ndarray | float = 0.0) -> None:
         self.predicted = ratings + off
@@ -38,7 +38,7 @@ class Rater:
 
 
 def ratings(n_users: int = 120, n_items: int = 30, seed: int = 0) -> np.ndarray:
-    """Return ``(n_users, n_items)`` ratings from 1 to 5; some users have one and some have nearly all, 0 is none."""
+    """Return ``(n_users, n_items)`` ratings from 1 to 5; 0 is no rating. Users have from one to nearly all ratings."""
     rng = np.random.default_rng(seed)
     counts = np.clip((rng.lognormal(1.5, 0.9, n_users)).astype(int), 1, n_items - 2)
     found = np.zeros((n_users, n_items))

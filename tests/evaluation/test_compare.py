@@ -1,4 +1,4 @@
-"""Models are compared user by user."""
+"""Paired comparison of two models."""
 
 import dataclasses
 

@@ -1,4 +1,4 @@
-"""Evaluation ranks every item for the users with targets, and reports what it found."""
+"""Evaluation: all items are ranked for the users with targets."""
 # ruff: noqa: PD011  a report's `values` are not those of pandas
 
 import importlib.util
@@ -16,7 +16,7 @@ from recsys_ae.evaluation import evaluate
 
 
 class Scores:
-    """A ranker of known scores: the same for every user, or a row per user."""
+    """Ranker with fixed scores: the same for every user, or a row per user."""
 
     def __init__(self, scores: np.ndarray) -> None:
         self.scores = scores

@@ -1,4 +1,4 @@
-"""Errors of predicted ratings are over all ratings; users are what is resampled."""
+"""Evaluation of predicted ratings: errors over all ratings, and bootstrap over users."""
 # ruff: noqa: PD011  a report's `values` are not those of pandas
 
 import json
@@ -19,7 +19,7 @@ from tests.evaluation.test_evaluate import Scores
 
 TRUE = ratings()
 OFF = np.random.default_rng(7).normal(size=TRUE.shape) * np.linspace(0.3, 1.7, len(TRUE))[:, None]
-"""Users differ in how badly they are predicted, and in how many ratings they have."""
+"""Errors that differ between users, who also have different numbers of ratings."""
 
 
 def report(off: np.ndarray = OFF, metrics: tuple[str, ...] = ("rmse", "mae"), **settings: object) -> Report:
@@ -128,7 +128,7 @@ def test_a_model_that_knows_no_users_is_given_no_ids() -> None:
     assert model.rows_of is None
 
 
-# How sure
+# Intervals
 
 
 def test_the_interval_is_that_of_users_drawn_with_all_their_ratings() -> None:
@@ -192,7 +192,7 @@ def test_errors_without_numbers_of_ratings_cannot_be_pooled() -> None:
         estimate(pd.DataFrame({"rmse": [1.0, 2.0]}), n_resamples=10, seed=0)
 
 
-# What is shown
+# Texts and tables
 
 
 def test_the_text_says_what_the_errors_are() -> None:
@@ -225,7 +225,7 @@ def test_json_and_frame_hold_the_errors() -> None:
     assert found.to_frame().loc["rmse", "high"] == found.summary["rmse"].high
 
 
-# Compared
+# Comparisons
 
 
 def test_the_difference_is_that_of_the_two_reports() -> None:

@@ -1,4 +1,4 @@
-"""A report says how sure it is, in every form alike."""
+"""Evaluation report: estimates, intervals, text, JSON and table."""
 
 import json
 import math

@@ -1,4 +1,4 @@
-"""A model that predicts ratings, knows its training users apart, and whose every number can be computed by hand."""
+"""Test model of ratings with parameters of each training user, whose predictions can be computed by hand."""
 
 from dataclasses import dataclass
 from typing import ClassVar, Literal
@@ -15,7 +15,7 @@ from recsys_ae.spec.hyper import hp
 
 @dataclass(frozen=True, kw_only=True)
 class Means(Spec):
-    """The mean rating of an item, and what a training user's ratings are above the mean of all."""
+    """Predicts the mean rating of the item plus the offset of a training user from the global mean."""
 
     feedback: ClassVar[Literal["implicit", "explicit"]] = "explicit"
     shift: float = hp(0.0, "added to every rating")
@@ -25,7 +25,7 @@ class Means(Spec):
 
 
 class MeansNetwork(Model):
-    """New users are taken for average, whatever their history."""
+    """Network of `Means`; unknown users have the offset 0, whatever their history."""
 
     knows_users = True
     users: Tensor

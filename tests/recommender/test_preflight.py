@@ -1,4 +1,4 @@
-"""What does not suffice for a model is refused before anything is built, with what to do about it."""
+"""Checks of data and memory before a fit: unsuitable data are refused with a way out, before a model is built."""
 
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, Never
@@ -19,7 +19,7 @@ CPU = Run(device="cpu")
 
 @dataclass(frozen=True, kw_only=True)
 class Unbuilt(Spec):
-    """A model that must not be built."""
+    """Model that must not be built."""
 
     def build(self, shape: Shape) -> Never:
         raise AssertionError("was built")
@@ -27,21 +27,21 @@ class Unbuilt(Spec):
 
 @dataclass(frozen=True, kw_only=True)
 class Rating(Unbuilt):
-    """A model of ratings."""
+    """Model of ratings."""
 
     feedback: ClassVar[Literal["implicit", "explicit"]] = "explicit"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Hungry(Unbuilt):
-    """A model that needs 3 GiB for each item, and a little for each user."""
+    """Model that needs 3 GiB for each item and 1 byte for each user."""
 
     def memory(self, shape: Shape) -> int:
         return 3 * 2**30 * shape.width + shape.n_rows
 
 
 def data(values: list[float], **ids: Any) -> Interactions:
-    """Return five users, of whom the first and the third have nothing, and four items."""
+    """Return interactions of five users and four items; the first and the third user have none."""
     users, items = np.array([1, 1, 3, 3, 4])[: len(values)], np.array([0, 3, 1, 2, 3])[: len(values)]
     matrix = csr_matrix((np.array(values, np.float32), (users, items)), shape=(5, 4))
     names = {"users": pd.Index([10, 20, 30, 40, 50]), "items": pd.Index(["a", "b", "c", "d"]), **ids}
@@ -49,7 +49,7 @@ def data(values: list[float], **ids: Any) -> Interactions:
 
 
 def assert_refused(spec: Spec, train: Interactions, error: type[Exception], message: str) -> None:
-    """By the check, and by ``fit`` before it builds."""
+    """Assert that ``check`` and ``fit`` refuse the data with this message."""
     with pytest.raises(error) as caught:
         check(spec, train, CPU)
     assert str(caught.value) == message

@@ -1,4 +1,4 @@
-"""The face of every model: raw ids in, raw ids out, and errors that say what to do."""
+"""Recommender: ids and tables, histories, ratings, known users, fits, and errors with a way out."""
 
 import dataclasses
 import re
@@ -22,7 +22,7 @@ from tests.single_thread import single_thread  # noqa: F401
 
 CPU = Run(device="cpu")
 PAIRS = [(1, 0), (1, 1), (2, 1), (2, 2), (3, 1), (3, 2), (3, 0), (4, 3), (4, 1), (5, 4), (5, 3), (6, 4)]
-"""Users and items, the latter as places in one of the lists of ids below."""
+"""Pairs of a user and an item, the item as a position in one of the lists of ids below."""
 IDS: dict[str, list[Any]] = {
     "numbers": [10, 20, 30, 40, 50],
     "text": ["a", "b", "c", "d", "e"],
@@ -178,7 +178,7 @@ def test_unknown_ids_are_named_plainly_and_not_all_of_them() -> None:
     assert len(str(caught.value)) < 120
 
 
-# Items alike
+# Similar items
 
 
 def test_similar_items_are_asked_for_by_position(blocks: Recommender) -> None:
@@ -297,7 +297,7 @@ NOBODY = csr_matrix((3, 3), dtype=np.float32)
 
 @pytest.fixture(scope="module")
 def means() -> Recommender:
-    """Return a model of mean 3: ann is 1.5 above it, bob 1.5 below; items have the means 3, 3.5 and 2.5."""
+    """Return a model with global mean 3, offsets 1.5 of ann and -1.5 of bob, and item means 3, 3.5 and 2.5."""
     return Recommender(Means()).fit(Interactions.from_frame(STARS, rating="rating"), run=CPU)
 
 
@@ -550,7 +550,7 @@ def test_a_model_says_what_it_is() -> None:
     assert repr(model) == "Recommender(EASE(l2=20.0, dtype='float64'), fitted on 32 items)"
 
 
-# As the README has it
+# The example of the README
 
 
 def test_the_whole_job_in_ten_lines(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Hyper-parameters: declared once, checked at every entrance."""
+"""Hyper-parameters: declaration, description, building and checks."""
 
 import dataclasses
 import json
@@ -15,17 +15,17 @@ from recsys_ae.spec.hyper import Hyper, build, describe, flatten, hp, nearest, v
 
 @dataclass(frozen=True, kw_only=True)
 class Recipe:
-    """A configuration with every type that one may have."""
+    """Configuration with a hyper-parameter of every type."""
 
     reads: ClassVar[Literal["words", "numbers"]] = "words"
 
     latent: int = hp(8, "size of the code", low=1, high=64, search=("log", 2, 32))
     rate: float = hp(0.5, "share dropped", low=0, high=0.99)
     hidden: tuple[int, ...] = hp((), "widths", low=1)
-    kind: Literal["plain", "fancy"] = hp("plain", "which one")
-    limit: int | None = hp(None, "at most so many", low=1)
-    shuffle: bool = hp(True, "in another order each time")
-    monitor: str = hp("ndcg@100", "what decides")
+    kind: Literal["plain", "fancy"] = hp("plain", "kind of recipe")
+    limit: int | None = hp(None, "maximum number; none is no limit", low=1)
+    shuffle: bool = hp(True, "shuffle the rows each time")
+    monitor: str = hp("ndcg@100", "validation metric")
 
     def __post_init__(self) -> None:
         validate(self)
@@ -33,7 +33,7 @@ class Recipe:
 
 @dataclass(frozen=True, kw_only=True)
 class RicherRecipe(Recipe):
-    """A configuration that inherits, overrides and adds."""
+    """Configuration that inherits, overrides and adds hyper-parameters."""
 
     reads: ClassVar[Literal["words", "numbers"]] = "numbers"
 

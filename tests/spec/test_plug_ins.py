@@ -1,4 +1,4 @@
-"""Models of other packages in Python."""
+"""Plug-ins: models of other packages, used from Python."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Hyper-parameters as a line of text."""
+"""Hyper-parameters as one line of text: reading and writing."""
 
 import dataclasses
 from dataclasses import dataclass
@@ -14,17 +14,17 @@ from recsys_ae.spec.hyper import describe, hp, validate
 
 @dataclass(frozen=True, kw_only=True)
 class Example:
-    """Every type that a hyper-parameter may have."""
+    """Configuration with a hyper-parameter of every type."""
 
     epochs: int = hp(3, "passes over the data", low=1)
     lr: float = hp(1e-3, "learning rate", low=0, high=1)
     hidden: tuple[int, ...] = hp((600, 200), "widths", low=1)
     shares: tuple[float, ...] = hp((), "shares")
-    kind: Literal["a", "none"] = hp("a", "which one")
-    tied: bool = hp(False, "one matrix for both ways")
-    limit: int | None = hp(None, "no more than this")
-    start: int | None = hp(7, "from here on")
-    monitor: str = hp("ndcg@100", "what decides")
+    kind: Literal["a", "none"] = hp("a", "kind of example")
+    tied: bool = hp(False, "use one matrix for encoder and decoder")
+    limit: int | None = hp(None, "maximum number; none is no limit")
+    start: int | None = hp(7, "first epoch that counts")
+    monitor: str = hp("ndcg@100", "validation metric")
 
     def __post_init__(self) -> None:
         validate(self)

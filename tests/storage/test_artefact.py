@@ -1,4 +1,4 @@
-"""A saved model is whole or not there, is never mistaken for another thing, and runs no code."""
+"""Saved models: round trips, atomic writes, damaged and foreign folders; loading runs no code."""
 
 import errno
 import hashlib
@@ -55,7 +55,7 @@ def scores_of(model: Recommender) -> np.ndarray:
 
 
 def rewrite_config(folder: Path, **changes: Any) -> None:
-    """Change a configuration and its checksum with it, as somebody would who means to."""
+    """Change a configuration and its checksum, as a person would who does it on purpose."""
     config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
     own = config["checksums"].pop("config.json")
     assert own == _checksum(config)
@@ -69,14 +69,14 @@ def _checksum(config: dict[str, Any]) -> str:
 
 
 def assert_intact(folder: Path, model: Recommender) -> None:
-    """The folder holds this model, and nothing else lies beside it."""
+    """Assert that the folder holds this model and that nothing else is next to it."""
     again = Recommender.load(folder, device="cpu")
     assert again.spec == model.spec
     np.testing.assert_array_equal(scores_of(again), scores_of(model))
     assert [path.name for path in folder.parent.iterdir()] == [folder.name]
 
 
-# What is in it
+# Contents
 
 
 def test_a_folder_holds_json_and_tensors_and_says_where_they_come_from(folder: Path, model: Recommender) -> None:
@@ -107,7 +107,7 @@ def test_a_model_may_be_moved_and_renamed(folder: Path, model: Recommender, tmp_
 def test_a_fresh_process_loads_it_without_the_training_data_and_runs_no_code_from_it(
     folder: Path, model: Recommender
 ) -> None:
-    """Scores are equal to the bit in another process, started inside a folder with planted files."""
+    """Scores are equal in another process, which is started inside a folder with planted files."""
     trap = f"open({str(folder.parent / 'sprung')!r}, 'w')\n"
     for name in ("__init__.py", "mult_vae.py", "config.py", "model.py", "state.py", "conftest.py"):
         (folder / name).write_text(trap, encoding="utf-8")
@@ -213,7 +213,7 @@ def test_notes_that_json_cannot_hold_are_refused_and_leave_nothing(wrong: dict[s
 
 @pytest.fixture
 def peopled(tmp_path: Path) -> Path:
-    """Return the folder of a model that knows its users."""
+    """Return the folder of a saved model with user ids."""
     path = tmp_path / "home" / "peopled"
     artefact.write(path, _peopled(pd.Index(["u", "v", "1"])))
     return path
@@ -367,7 +367,7 @@ def test_files_are_as_open_as_others_that_the_user_makes(model: Recommender, tmp
 
 
 class Sudden(BaseException):
-    """Something like Ctrl-C."""
+    """Exception like that of Ctrl-C."""
 
 
 FAILURES = [OSError(errno.ENOSPC, "No space left on device"), OSError(errno.EIO, "Input/output error"), Sudden()]
@@ -452,7 +452,7 @@ def test_a_process_that_is_killed_leaves_the_old_model(folder: Path, model: Reco
 
 @pytest.mark.parametrize("limit", [0, 100, 1000])
 def test_a_disk_that_takes_no_more_is_named_and_nothing_is_left(limit: int, folder: Path, model: Recommender) -> None:
-    """The system itself refuses to let files grow, as a quota or a full disk does."""
+    """The operating system limits the size of files, as a quota or a full disk does."""
     other = fit(latent=3)
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (limit, hard))
@@ -543,7 +543,7 @@ def test_what_is_not_fitted_is_not_saved(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-# Damage
+# Damaged and foreign folders
 
 
 @pytest.mark.parametrize("name", sorted(FILES))

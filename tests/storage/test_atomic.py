@@ -1,4 +1,4 @@
-"""Files and folders that are whole or not there."""
+"""Atomic writes of files and folders."""
 
 import errno
 from pathlib import Path
@@ -11,7 +11,7 @@ from recsys_ae.storage.atomic import errors_named, whole_file, whole_folder, wri
 
 
 class Sudden(BaseException):
-    """Something like Ctrl-C."""
+    """Exception like that of Ctrl-C."""
 
 
 def names(folder: Path) -> list[str]:

@@ -1,4 +1,4 @@
-"""Tracking: what reaches MLflow, and that nothing of MLflow reaches the training."""
+"""MLflow tracking: reports reach the store, and failures of the store do not reach the training."""
 
 import contextlib
 import json
@@ -31,12 +31,12 @@ EPOCHS = [
 ]
 LONG = "x" * 7000
 BRIEFLY = 25.0
-"""Seconds that a run with a broken store may take, most of them for loading MLflow on a busy machine."""
+"""Maximum seconds of a run with a broken store; importing MLflow on a busy machine takes most of them."""
 
 
 @pytest.fixture(autouse=True)
 def _quiet_surroundings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """No proxy before the servers of these tests, no store but theirs, and no file outside the test's own folder."""
+    """Remove proxies and stores from the environment, and run each test in its own folder."""
     for name in ("NO_PROXY", "no_proxy"):
         monkeypatch.setenv(name, "127.0.0.1")
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
@@ -44,7 +44,7 @@ def _quiet_surroundings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None
 
 
 def _client(uri: str) -> Any:
-    """Read a store in this process, where MLflow's own use of what is deprecated is none of our errors."""
+    """Return a client in this process, without the deprecation warnings of MLflow."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         from mlflow import MlflowClient
@@ -61,7 +61,7 @@ def _metric(client: Any, run_id: str, name: str) -> list[tuple[int, float]]:
 
 @dataclass
 class Tracked:
-    """A run in the default store, as it was after the training and after the report was added."""
+    """Run in the default store, after the training and after a report was added."""
 
     folder: Path
     tracker: MLflowTracker
@@ -168,7 +168,7 @@ def test_the_environment_names_the_store_and_mlflow_puts_the_artefacts_into_the_
 
 @dataclass
 class Server:
-    """A tracking server that remembers what it was told, and can go away and come back."""
+    """Tracking server that records its requests, and can be stopped and started again."""
 
     port: int = 0
     told: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
@@ -238,7 +238,7 @@ class Server:
                 self.wfile.write(text)
 
             def log_message(self, format: str, *args: Any) -> None:
-                """Say nothing."""
+                """Print nothing."""
 
         return Handler
 
@@ -335,7 +335,7 @@ def test_a_run_that_is_not_in_the_store_is_one_failure_and_no_new_run(server: Se
 
 @contextlib.contextmanager
 def _listening(reply: Callable[[socket.socket], None]) -> Iterator[str]:
-    """Listen on a port and do this with each connection."""
+    """Listen on a port and call ``reply`` with each connection."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
 
         def serve() -> None:
@@ -494,7 +494,7 @@ def test_no_tracker_takes_everything_and_keeps_nothing(tmp_path: Path) -> None:
 
 @pytest.fixture
 def drawn(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
-    """Draw a picture and return matplotlib's figure of it."""
+    """Return a function that draws a loss curve and returns its matplotlib figure."""
     from matplotlib.figure import Figure
 
     save = Figure.savefig

@@ -1,4 +1,4 @@
-"""Addresses of MLflow stores: when two are the same, and where their artefacts may be written."""
+"""Addresses of MLflow stores: comparison, and the folders in which artefacts may be written."""
 
 from pathlib import Path
 

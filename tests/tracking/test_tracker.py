@@ -1,4 +1,4 @@
-"""The protocol of trackers."""
+"""Tracker protocol."""
 
 from pathlib import Path
 
