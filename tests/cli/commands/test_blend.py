@@ -1,4 +1,4 @@
-"""``recsys-ae blend``: saved models become one, which every other command takes."""
+"""``recsys-ae blend``: a weighted mix of saved models, which every other command reads."""
 
 import json
 from pathlib import Path
@@ -41,10 +41,10 @@ def test_the_table_names_the_members_their_weights_and_what_each_reaches(cli: Ru
 
 def test_the_blend_is_a_model_like_any_other(cli: Run, here: Path, model: Path, dae: Path) -> None:
     shown = json.loads(cli("blend", model, dae, "--out", "mix", "--scale", "rank", "--json").out)
-    judged = json.loads(cli("evaluate", "mix", "--on", "valid", "--json").out)
-    assert judged["model"] == "blend"
+    evaluated = json.loads(cli("evaluate", "mix", "--on", "valid", "--json").out)
+    assert evaluated["model"] == "blend"
     for name, value in shown["blend"]["valid"].items():
-        assert judged["metrics"][name]["mean"] == pytest.approx(value)
+        assert evaluated["metrics"][name]["mean"] == pytest.approx(value)
     assert cli("evaluate", "mix").code == 0
     assert cli("recommend", "mix", "--k", 2, "--out", "-").out.startswith("user,rank,item,score")
     assert cli("similar", "mix", "film 2").out.startswith("Similar to film 2")
@@ -60,9 +60,9 @@ def test_json_tells_the_members_as_they_are_judged_alone(cli: Run, model: Path, 
     shown = json.loads(cli("blend", model, dae, "--weights", "1,3", "--out", "mix", "--json").out)
     assert [one["weight"] for one in shown["members"]] == [0.25, 0.75]
     for folder, one in zip((model, dae), shown["members"], strict=True):
-        judged = json.loads(cli("evaluate", folder, "--on", "valid", "--json").out)
+        evaluated = json.loads(cli("evaluate", folder, "--on", "valid", "--json").out)
         assert one["folder"] == str(folder)
-        assert one["valid"] == pytest.approx({name: value["mean"] for name, value in judged["metrics"].items()})
+        assert one["valid"] == pytest.approx({name: value["mean"] for name, value in evaluated["metrics"].items()})
 
 
 def test_the_command_that_is_kept_makes_the_same_blend_again(cli: Run, here: Path, model: Path, dae: Path) -> None:
@@ -159,7 +159,7 @@ def test_a_blend_can_be_fitted_at_once_too(cli: Run, here: Path, ratings: Path, 
 
 @pytest.mark.parametrize(
     ("members", "said"),
-    [("ease,mult-dea", "did you mean 'mult_dae'"), ("ease", "at least two"), ("ease,mult-dae hidden=6-5", "with / ")],
+    [("ease,mult-dea", "did you mean 'mult_dae'"), ("ease", "at least two"), ("ease,mult-dae hidden=6-5", "several by /")],
 )
 def test_wrong_members_are_wrong_usage(cli: Run, members: str, said: str) -> None:
     outcome = cli("fit", "blend", "--members", members)
