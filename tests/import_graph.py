@@ -11,12 +11,12 @@ Graph = Mapping[str, Set[str]]
 
 
 def _modules() -> dict[str, Path]:
-    found = {}
+    modules = {}
     for package, folder in PACKAGES.items():
         for path in sorted((ROOT / folder).rglob("*.py")):
-            parts = path.relative_to(ROOT / folder).with_suffix("").parts
-            found[".".join((package, *parts)).removesuffix(".__init__")] = path
-    return found
+            names = path.relative_to(ROOT / folder).with_suffix("").parts
+            modules[".".join((package, *names)).removesuffix(".__init__")] = path
+    return modules
 
 
 MODULES = _modules()
@@ -30,15 +30,15 @@ def tree_of(path: Path) -> ast.Module:
 
 def room_of(module: str) -> str | None:
     """Return a module's room: ``nn`` for ``recsys_ae.nn.rows``; None for the public packages, which have no room."""
-    top, *rest = module.split(".")
+    top, *folders = module.split(".")
     if top != "recsys_ae":
         return top.removeprefix("recsys_ae_")
-    if not rest or rest == ["features"]:
+    if not folders or folders == ["features"]:
         return None
-    if rest[0] != "features":
-        return rest[0]
-    is_folder = len(rest) > 2 or MODULES[module].name == "__init__.py"
-    return f"features.{rest[1]}" if is_folder else "features.encoder"
+    if folders[0] != "features":
+        return folders[0]
+    is_folder = len(folders) > 2 or MODULES[module].name == "__init__.py"
+    return f"features.{folders[1]}" if is_folder else "features.encoder"
 
 
 def _is_for_type_checkers(node: ast.AST) -> bool:
@@ -57,9 +57,9 @@ def _base(module: str, statement: ast.ImportFrom) -> str:
     """Return the absolute name of the package or module after ``from``."""
     if not statement.level:
         return statement.module or ""
-    parts = module.split(".")
-    parts = parts[: len(parts) - statement.level + (MODULES[module].name == "__init__.py")]
-    return ".".join([*parts, *([statement.module] if statement.module else [])])
+    names = module.split(".")
+    names = names[: len(names) - statement.level + (MODULES[module].name == "__init__.py")]
+    return ".".join([*names, *([statement.module] if statement.module else [])])
 
 
 @cache
@@ -83,7 +83,7 @@ def _beside(module: str, name: str) -> str:
     if not module.startswith("experiments."):
         return name
     folder = module.rsplit(".", 1)[0]
-    return next((one for one in (f"{folder}.{name}", f"experiments.{name}") if one in MODULES), name)
+    return next((full for full in (f"{folder}.{name}", f"experiments.{name}") if full in MODULES), name)
 
 
 def names_imported(module: str, *, run_on_import: bool = False) -> set[str]:
@@ -118,8 +118,8 @@ def rooms() -> dict[str, set[str]]:
     for module in MODULES:
         room = room_of(module)
         if room is not None:
-            others = {room_of(other) for other in imports(module)} - {room, None}
-            graph.setdefault(room, set()).update(other for other in others if other)
+            imported_rooms = {room_of(imported) for imported in imports(module)} - {room, None}
+            graph.setdefault(room, set()).update(imported for imported in imported_rooms if imported)
     return graph
 
 
@@ -127,7 +127,7 @@ def circles(graph: Graph) -> list[list[str]]:
     """Return the groups of nodes that reach each other (the strongly connected components of two and more)."""
     reach = {node: _reached(graph, graph[node]) for node in graph}
     groups = {
-        frozenset(other for other in reach[node] if node in reach[other]) for node in graph if node in reach[node]
+        frozenset(target for target in reach[node] if node in reach[target]) for node in graph if node in reach[node]
     }
     return sorted(sorted(group) for group in groups)
 

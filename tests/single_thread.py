@@ -8,7 +8,7 @@ import torch
 
 @pytest.fixture(autouse=True)
 def single_thread() -> Iterator[None]:
-    before = torch.get_num_threads()
+    n_threads = torch.get_num_threads()
     torch.set_num_threads(1)
     yield
-    torch.set_num_threads(before)
+    torch.set_num_threads(n_threads)

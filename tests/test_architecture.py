@@ -57,11 +57,11 @@ def test_every_room_has_a_floor() -> None:
 @pytest.mark.parametrize("room", sorted(ROOMS))
 def test_a_room_imports_only_rooms_on_lower_floors(room: str) -> None:
     wrong = {
-        f"{module} imports {other}"
+        f"{module} imports {imported}"
         for module in MODULES
         if room_of(module) == room
-        for other in imports(module)
-        if (below := room_of(other)) not in (room, None) and FLOORS[str(below)] >= FLOORS[room]
+        for imported in imports(module)
+        if (below := room_of(imported)) not in (room, None) and FLOORS[str(below)] >= FLOORS[room]
     }
     assert not wrong
 
@@ -99,7 +99,7 @@ def test_a_model_needs_few_files(name: str) -> None:
 def test_models_never_import_each_other(home: str) -> None:
     models = {m for m in MODULES if m.startswith(f"{home}.") and not m.removeprefix(f"{home}.").startswith("_")}
     # The registry itself may be asked for a model by its name, which is how a blend finds its members.
-    assert {model: found for model in models if (found := imports(model) & models)} == {}
+    assert {model: imported for model in models if (imported := imports(model) & models)} == {}
 
 
 @pytest.mark.parametrize("module", LIBRARY)

@@ -75,12 +75,12 @@ def test_a_test_lies_where_what_it_tests_lies(test: Path) -> None:
 
 def imported_models(test: Path) -> set[str]:
     """Return the modules of models, of both wings, that a test imports, by class or by module."""
-    found: set[str] = set()
+    names: set[str] = set()
     for node in ast.walk(ast.parse((ROOT / "tests" / test).read_text("utf-8"))):
         if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("recsys_ae"):
             package = import_module(str(node.module))
-            found |= {_home(package, alias.name) for alias in node.names}
-    return {name for name in found if name.startswith(("recsys_ae.models", "recsys_ae.features.models"))}
+            names |= {_home(package, alias.name) for alias in node.names}
+    return {name for name in names if name.startswith(("recsys_ae.models", "recsys_ae.features.models"))}
 
 
 def _home(package: ModuleType, name: str) -> str:

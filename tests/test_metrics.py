@@ -24,20 +24,20 @@ def targets_of(rows: list[list[int]], n_items: int) -> csr_matrix:
     return csr_matrix((np.ones(len(columns), np.float32), columns, indptr), shape=(len(rows), n_items))
 
 
-def slow(kind: str, k: int, ranked: list[int], wanted: set[int]) -> float:
+def slow(kind: str, k: int, ranked: list[int], targets: set[int]) -> float:
     """Return a metric by its definition, item by item."""
-    if not wanted:
+    if not targets:
         return math.nan
     ranked = [item for item in ranked if item >= 0][:k]
-    ranks = [rank for rank, item in enumerate(ranked, start=1) if item in wanted]
-    best = min(k, len(wanted))
+    ranks = [rank for rank, item in enumerate(ranked, start=1) if item in targets]
+    best = min(k, len(targets))
     ideal = sum(1 / math.log2(rank + 1) for rank in range(1, best + 1))
     values = {
         "recall": len(ranks) / best,
-        "recall_all": len(ranks) / len(wanted),
+        "recall_all": len(ranks) / len(targets),
         "precision": len(ranks) / k,
         "ndcg": sum(1 / math.log2(rank + 1) for rank in ranks) / ideal,
-        "map": sum(found / rank for found, rank in enumerate(ranks, start=1)) / best,
+        "map": sum(hits / rank for hits, rank in enumerate(ranks, start=1)) / best,
         "mrr": 1 / ranks[0] if ranks else 0.0,
         "hit": 1.0 if ranks else 0.0,
     }
@@ -68,8 +68,8 @@ def oracle(data_dir: Path) -> ModuleType:
 
 def test_the_values_are_those_computed_by_hand() -> None:
     # Targets 1, 4, 7; the list 4, 0, 1, 9, 8 has them at ranks 1 and 3.
-    found = per_user(np.array([[4, 0, 1, 9, 8]]), targets_of([[1, 4, 7]], 10), [f"{kind}@5" for kind in KINDS])
-    values = {name: value.item() for name, value in found.items()}
+    computed = per_user(np.array([[4, 0, 1, 9, 8]]), targets_of([[1, 4, 7]], 10), [f"{kind}@5" for kind in KINDS])
+    values = {name: value.item() for name, value in computed.items()}
     assert values["recall@5"] == pytest.approx(2 / 3, abs=1e-15)
     assert values["recall_all@5"] == pytest.approx(2 / 3, abs=1e-15)
     assert values["precision@5"] == 0.4
@@ -81,34 +81,34 @@ def test_the_values_are_those_computed_by_hand() -> None:
 
 def test_the_two_recalls_differ_where_targets_outnumber_the_list() -> None:
     top, targets = np.array([[4, 0, 1]]), targets_of([[1, 4, 7, 8]], 10)
-    found = per_user(top, targets, ["recall@2", "recall_all@2"])
-    assert found["recall@2"] == 1 / 2
-    assert found["recall_all@2"] == 1 / 4
+    computed = per_user(top, targets, ["recall@2", "recall_all@2"])
+    assert computed["recall@2"] == 1 / 2
+    assert computed["recall_all@2"] == 1 / 4
 
 
 def test_the_first_target_counts_for_the_reciprocal_rank() -> None:
-    found = per_user(np.array([[9, 3, 4], [9, 8, 7]]), targets_of([[3, 4], [1]], 10), ["mrr@3", "hit@3", "mrr@1"])
-    assert found["mrr@3"].tolist() == [0.5, 0.0]
-    assert found["hit@3"].tolist() == [1.0, 0.0]
-    assert found["mrr@1"].tolist() == [0.0, 0.0]
+    computed = per_user(np.array([[9, 3, 4], [9, 8, 7]]), targets_of([[3, 4], [1]], 10), ["mrr@3", "hit@3", "mrr@1"])
+    assert computed["mrr@3"].tolist() == [0.5, 0.0]
+    assert computed["hit@3"].tolist() == [1.0, 0.0]
+    assert computed["mrr@1"].tolist() == [0.0, 0.0]
 
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("k", [1, 2, 7, 20, 50])
 def test_every_measure_equals_its_definition(kind: str, k: int) -> None:
     top, targets = random_case(k)
-    found = per_user(top, targets, [f"{kind}@{k}"])[f"{kind}@{k}"]
+    computed = per_user(top, targets, [f"{kind}@{k}"])[f"{kind}@{k}"]
     expected = [slow(kind, k, row.tolist(), set(targets[user].indices)) for user, row in enumerate(top)]
     assert np.isnan(expected).any()
-    assert found.dtype == np.float64
-    np.testing.assert_allclose(found, expected, rtol=0, atol=1e-12)
+    assert computed.dtype == np.float64
+    np.testing.assert_allclose(computed, expected, rtol=0, atol=1e-12)
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_perfect_list_scores_one(kind: str) -> None:
     rows = [[1, 2, 3], [4, 5, 6]]
-    found = per_user(np.array(rows), targets_of(rows, 8), [f"{kind}@3"])
-    assert found[f"{kind}@3"].tolist() == [1.0, 1.0]
+    computed = per_user(np.array(rows), targets_of(rows, 8), [f"{kind}@3"])
+    assert computed[f"{kind}@3"].tolist() == [1.0, 1.0]
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -118,17 +118,17 @@ def test_the_measures_equal_the_independent_oracle(oracle: ModuleType, seed: int
     top, targets = np.argsort(rng.random((500, 400)), axis=1)[:, :100], targets_of(rows, 400)
     top[rng.random(500) < 0.2, 60:] = -1
     expected = oracle.score(top, targets)
-    found = per_user(top, targets)
-    for name, values in found.items():
-        kept = values[~np.isnan(values)]
-        assert len(kept) == expected["users"]
-        assert kept.mean() == pytest.approx(expected[name], abs=1e-12)
-        assert kept.std(ddof=1) / math.sqrt(len(kept)) == pytest.approx(expected[f"se_{name}"], abs=1e-12)
+    per_metric = per_user(top, targets)
+    for name, values in per_metric.items():
+        finite = values[~np.isnan(values)]
+        assert len(finite) == expected["users"]
+        assert finite.mean() == pytest.approx(expected[name], abs=1e-12)
+        assert finite.std(ddof=1) / math.sqrt(len(finite)) == pytest.approx(expected[f"se_{name}"], abs=1e-12)
 
 
 def test_users_without_targets_have_no_value() -> None:
-    found = per_user(np.array([[0, 1], [0, 1]]), targets_of([[], [1]], 3), [f"{kind}@2" for kind in KINDS])
-    for values in found.values():
+    computed = per_user(np.array([[0, 1], [0, 1]]), targets_of([[], [1]], 3), [f"{kind}@2" for kind in KINDS])
+    for values in computed.values():
         assert np.isnan(values).tolist() == [True, False]
 
 
@@ -175,10 +175,10 @@ def test_a_users_value_does_not_depend_on_the_others(monkeypatch: pytest.MonkeyP
 
 def test_a_cut_off_beyond_the_items_takes_them_all() -> None:
     top, targets = np.array([[2, 0, 1]]), targets_of([[0, 1]], 3)
-    found = per_user(top, targets, ["recall@100", "precision@100", "ndcg@100"])
-    assert found["recall@100"] == 1.0
-    assert found["precision@100"] == 0.02
-    assert found["ndcg@100"] == pytest.approx((1 / math.log2(3) + 1 / 2) / (1 + 1 / math.log2(3)))
+    computed = per_user(top, targets, ["recall@100", "precision@100", "ndcg@100"])
+    assert computed["recall@100"] == 1.0
+    assert computed["precision@100"] == 0.02
+    assert computed["ndcg@100"] == pytest.approx((1 / math.log2(3) + 1 / 2) / (1 + 1 / math.log2(3)))
 
 
 def test_memory_stays_far_below_a_dense_matrix() -> None:
@@ -251,17 +251,17 @@ PREDICTED = np.array([4.0, 3.0, 2.5])
 
 
 def test_errors_are_those_computed_by_hand() -> None:
-    found = errors_per_user(PREDICTED, RATINGS, ["mae", "rmse"])
-    assert list(found) == ["mae", "rmse"]
-    np.testing.assert_allclose(found["rmse"], [math.sqrt((1 + 4) / 2), math.nan, 0.5], rtol=1e-15)
-    np.testing.assert_allclose(found["mae"], [1.5, math.nan, 0.5], rtol=1e-15)
+    errors = errors_per_user(PREDICTED, RATINGS, ["mae", "rmse"])
+    assert list(errors) == ["mae", "rmse"]
+    np.testing.assert_allclose(errors["rmse"], [math.sqrt((1 + 4) / 2), math.nan, 0.5], rtol=1e-15)
+    np.testing.assert_allclose(errors["mae"], [1.5, math.nan, 0.5], rtol=1e-15)
     assert error("rmse", PREDICTED, RATINGS.data) == pytest.approx(math.sqrt((1 + 4 + 0.25) / 3), rel=1e-15)
     assert error("mae", PREDICTED, RATINGS.data) == pytest.approx(3.5 / 3, rel=1e-15)
 
 
 def test_a_perfect_prediction_has_no_error() -> None:
-    found = errors_per_user(RATINGS.data, RATINGS)
-    assert {name: np.nansum(values) for name, values in found.items()} == {"rmse": 0, "mae": 0}
+    errors = errors_per_user(RATINGS.data, RATINGS)
+    assert {name: np.nansum(values) for name, values in errors.items()} == {"rmse": 0, "mae": 0}
 
 
 def test_a_rating_of_nothing_is_a_rating() -> None:
@@ -298,9 +298,9 @@ def test_f20_the_two_recalls_have_different_names_and_values() -> None:
     top = np.tile(np.arange(3), (6, 1))
     values = per_user(top, targets, ["recall@3", "recall_all@3"])
     for row in range(6):
-        wanted = set(targets[row].indices.tolist())
-        if wanted:
-            hits = len(wanted & {0, 1, 2})
-            assert values["recall@3"][row] == hits / min(3, len(wanted))
-            assert values["recall_all@3"][row] == hits / len(wanted)
+        row_targets = set(targets[row].indices.tolist())
+        if row_targets:
+            hits = len(row_targets & {0, 1, 2})
+            assert values["recall@3"][row] == hits / min(3, len(row_targets))
+            assert values["recall_all@3"][row] == hits / len(row_targets)
     assert np.nansum(values["recall@3"]) > np.nansum(values["recall_all@3"])

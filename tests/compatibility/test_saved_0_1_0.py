@@ -93,8 +93,8 @@ def test_a_study_goes_on_without_fitting_again(folder: Path, capsys: pytest.Capt
     assert len(fits) == 12
     command = ["study", "study_plan.toml", "--out", "study", "--device", "cpu", "--threads", "1", "--no-track"]
     assert main(command) == 0
-    kept = {path: path.read_bytes() for path in sorted((folder / "study" / "fits").rglob("*")) if path.is_file()}
-    assert kept == fits
+    fits_after = {path: path.read_bytes() for path in sorted((folder / "study" / "fits").rglob("*")) if path.is_file()}
+    assert fits_after == fits
     assert "[1/2]" not in capsys.readouterr().err
     report = json.loads((folder / "study" / "report.json").read_text("utf-8"))
     specs = {fit["model"]: fit["spec"] for fit in report["fits"]}

@@ -41,10 +41,10 @@ def ratings(n_users: int = 120, n_items: int = 30, seed: int = 0) -> np.ndarray:
     """Return ``(n_users, n_items)`` ratings from 1 to 5; 0 is no rating. Users have from one to nearly all ratings."""
     rng = np.random.default_rng(seed)
     counts = np.clip((rng.lognormal(1.5, 0.9, n_users)).astype(int), 1, n_items - 2)
-    found = np.zeros((n_users, n_items))
+    matrix = np.zeros((n_users, n_items))
     for user, count in enumerate(counts):
-        found[user, rng.permutation(n_items)[:count]] = rng.integers(1, 6, count)
-    return found
+        matrix[user, rng.permutation(n_items)[:count]] = rng.integers(1, 6, count)
+    return matrix
 
 
 def holdout(targets: np.ndarray, fingerprint: str | None = None) -> Holdout:

@@ -23,18 +23,18 @@ def users(n: int = 200, seed: int = 0) -> pd.DataFrame:
 def test_a_small_but_steady_gain_is_seen_through_the_users_differences() -> None:
     worse = users()
     better = worse + 0.01 + np.random.default_rng(1).normal(0, 0.005, worse.shape)
-    found = compare(report(better), report(worse)).summary["recall@20"]
+    difference = compare(report(better), report(worse)).summary["recall@20"]
     alone = report(better).summary["recall@20"]
-    assert found.mean == pytest.approx(0.01, abs=0.002)
-    assert 0 < found.low < found.mean < found.high
-    assert found.high - found.low < (alone.high - alone.low) / 10
+    assert difference.mean == pytest.approx(0.01, abs=0.002)
+    assert 0 < difference.low < difference.mean < difference.high
+    assert difference.high - difference.low < (alone.high - alone.low) / 10
 
 
 def test_the_other_way_round_the_sign_changes() -> None:
     first, second = report(users(seed=1)), report(users(seed=2))
-    there, back = compare(first, second).summary["ndcg@100"], compare(second, first).summary["ndcg@100"]
-    assert there.mean == -back.mean
-    assert there.low == pytest.approx(-back.high, abs=1e-12)
+    forth, back = compare(first, second).summary["ndcg@100"], compare(second, first).summary["ndcg@100"]
+    assert forth.mean == -back.mean
+    assert forth.low == pytest.approx(-back.high, abs=1e-12)
 
 
 def test_users_may_stand_in_another_order() -> None:
@@ -44,8 +44,8 @@ def test_users_may_stand_in_another_order() -> None:
 
 
 def test_only_common_metrics_are_compared() -> None:
-    other = users().rename(columns={"recall@20": "mrr@5"})
-    assert list(compare(report(users()), report(other)).summary) == ["ndcg@100"]
+    with_mrr = users().rename(columns={"recall@20": "mrr@5"})
+    assert list(compare(report(users()), report(with_mrr)).summary) == ["ndcg@100"]
     with pytest.raises(DataError, match=r"share no metric: recall@20 and ndcg@100"):
         compare(report(users()[["recall@20"]]), report(users()[["ndcg@100"]]))
 
@@ -79,9 +79,9 @@ def test_the_table_shows_signs() -> None:
 
 
 def test_a_single_user_can_be_compared() -> None:
-    one = compare(report(users(1)), report(users(1, seed=5)))
-    assert one.as_dict()["ndcg@100"]["low"] is None
-    assert "nan" not in str(one)
+    comparison = compare(report(users(1)), report(users(1, seed=5)))
+    assert comparison.as_dict()["ndcg@100"]["low"] is None
+    assert "nan" not in str(comparison)
 
 
 def test_a_comparison_is_immutable() -> None:
@@ -90,7 +90,7 @@ def test_a_comparison_is_immutable() -> None:
 
 
 def test_a_comparison_becomes_a_table() -> None:
-    found = compare(report(users() + 1), report(users()), n_resamples=60).to_frame()
-    assert found.index.tolist() == ["recall@20", "ndcg@100"]
-    assert found.columns.tolist() == ["mean", "standard_error", "low", "high"]
-    assert found.loc["ndcg@100", "mean"] == pytest.approx(1)
+    table = compare(report(users() + 1), report(users()), n_resamples=60).to_frame()
+    assert table.index.tolist() == ["recall@20", "ndcg@100"]
+    assert table.columns.tolist() == ["mean", "standard_error", "low", "high"]
+    assert table.loc["ndcg@100", "mean"] == pytest.approx(1)

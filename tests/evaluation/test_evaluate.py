@@ -139,7 +139,7 @@ def test_on_movielens_1m_popularity_scores_as_measured_independently(data_dir: P
     model = Scores(popularity)
     report = evaluate(model, Holdout(histories, targets, pd.RangeIndex(histories.shape[0])), n_resamples=50)
     expected = oracle.score(model.recommend(histories, 100)[0], targets)
-    for name, one in report.summary.items():
-        assert one.mean == pytest.approx(expected[name], abs=1e-12)
-        assert one.standard_error == pytest.approx(expected[f"se_{name}"], abs=1e-12)
+    for name, numbers in report.summary.items():
+        assert numbers.mean == pytest.approx(expected[name], abs=1e-12)
+        assert numbers.standard_error == pytest.approx(expected[f"se_{name}"], abs=1e-12)
     assert report.mean == pytest.approx({"recall@20": 0.1656, "recall@50": 0.2305, "ndcg@100": 0.2170}, abs=1e-4)

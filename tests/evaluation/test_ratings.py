@@ -33,39 +33,39 @@ def slowly(name: str, users: np.ndarray, off: np.ndarray = OFF) -> float:
 
 
 def test_the_error_is_over_all_ratings_and_not_a_mean_of_the_users_errors() -> None:
-    found = report()
+    rated = report()
     for name in ("rmse", "mae"):
-        assert found.mean[name] == pytest.approx(slowly(name, np.arange(len(TRUE))), rel=1e-6)
-        assert found.mean[name] == pytest.approx(error(name, (TRUE + OFF)[TRUE > 0], TRUE[TRUE > 0]), rel=1e-6)
-        assert abs(found.mean[name] - found.values[name].mean()) > 0.005
+        assert rated.mean[name] == pytest.approx(slowly(name, np.arange(len(TRUE))), rel=1e-6)
+        assert rated.mean[name] == pytest.approx(error(name, (TRUE + OFF)[TRUE > 0], TRUE[TRUE > 0]), rel=1e-6)
+        assert abs(rated.mean[name] - rated.values[name].mean()) > 0.005
 
 
 def test_the_values_are_the_users_own_errors_and_come_with_their_numbers_of_ratings() -> None:
-    found = report()
+    rated = report()
     for user in (0, 17, 119):
-        assert found.values.loc[f"user {user}", "rmse"] == pytest.approx(slowly("rmse", np.array([user])), rel=1e-5)
-        assert found.values.loc[f"user {user}", "mae"] == pytest.approx(slowly("mae", np.array([user])), rel=1e-5)
-    assert found.ratings is not None
-    assert found.ratings.tolist() == (TRUE > 0).sum(axis=1).tolist()
-    assert found.ratings.index.equals(found.values.index)
-    assert found.n_ratings == (TRUE > 0).sum()
+        assert rated.values.loc[f"user {user}", "rmse"] == pytest.approx(slowly("rmse", np.array([user])), rel=1e-5)
+        assert rated.values.loc[f"user {user}", "mae"] == pytest.approx(slowly("mae", np.array([user])), rel=1e-5)
+    assert rated.ratings is not None
+    assert rated.ratings.tolist() == (TRUE > 0).sum(axis=1).tolist()
+    assert rated.ratings.index.equals(rated.values.index)
+    assert rated.n_ratings == (TRUE > 0).sum()
 
 
 def test_values_and_numbers_of_ratings_are_enough_to_pool_again() -> None:
-    found = report()
-    assert found.ratings is not None
-    share = found.ratings / found.ratings.sum()
-    assert found.mean["rmse"] == pytest.approx(math.sqrt((found.values["rmse"] ** 2 * share).sum()), rel=1e-12)
-    assert found.mean["mae"] == pytest.approx((found.values["mae"] * share).sum(), rel=1e-12)
+    rated = report()
+    assert rated.ratings is not None
+    share = rated.ratings / rated.ratings.sum()
+    assert rated.mean["rmse"] == pytest.approx(math.sqrt((rated.values["rmse"] ** 2 * share).sum()), rel=1e-12)
+    assert rated.mean["mae"] == pytest.approx((rated.values["mae"] * share).sum(), rel=1e-12)
 
 
 def test_users_without_ratings_are_left_out() -> None:
-    some = TRUE.copy()
-    some[3] = 0
-    found = evaluate(Rater(np.delete(TRUE, 3, axis=0), np.delete(OFF, 3, axis=0)), holdout(some), ["rmse", "mae"])
-    assert (found.n_users, found.without_targets) == (119, 1)
-    assert not found.values.isna().any(axis=None)
-    assert found.mean["rmse"] == pytest.approx(slowly("rmse", np.delete(np.arange(120), 3)), rel=1e-6)
+    targets = TRUE.copy()
+    targets[3] = 0
+    rated = evaluate(Rater(np.delete(TRUE, 3, axis=0), np.delete(OFF, 3, axis=0)), holdout(targets), ["rmse", "mae"])
+    assert (rated.n_users, rated.without_targets) == (119, 1)
+    assert not rated.values.isna().any(axis=None)
+    assert rated.mean["rmse"] == pytest.approx(slowly("rmse", np.delete(np.arange(120), 3)), rel=1e-6)
 
 
 def test_lists_and_errors_may_be_asked_for_together_in_any_order() -> None:
@@ -112,14 +112,14 @@ def test_the_models_own_refusal_comes_before_it_ranks() -> None:
 
 
 def test_ids_reach_the_model_without_the_users_who_are_left_out() -> None:
-    some = TRUE.copy()
-    some[:2] = 0
-    held = holdout(some)
+    targets = TRUE.copy()
+    targets[:2] = 0
+    held = holdout(targets)
     model = Rater(TRUE, OFF)
     model.knows_users = True
-    found = evaluate(model, held, ["rmse"])
+    rated = evaluate(model, held, ["rmse"])
     assert model.rows_of == held.users[2:].tolist()
-    assert found.mean["rmse"] == pytest.approx(slowly("rmse", np.arange(2, 120)), rel=1e-6)
+    assert rated.mean["rmse"] == pytest.approx(slowly("rmse", np.arange(2, 120)), rel=1e-6)
 
 
 def test_a_model_that_knows_no_users_is_given_no_ids() -> None:
@@ -132,19 +132,19 @@ def test_a_model_that_knows_no_users_is_given_no_ids() -> None:
 
 
 def test_the_interval_is_that_of_users_drawn_with_all_their_ratings() -> None:
-    found = report(n_resamples=2_000).summary
+    estimates = report(n_resamples=2_000).summary
     rng = np.random.default_rng(5)
     for name in ("rmse", "mae"):
         drawn = np.array([slowly(name, rng.integers(0, 120, 120)) for _ in range(2_000)])
         low, high = np.percentile(drawn, [2.5, 97.5])
         spread = drawn.std(ddof=1)
-        assert found[name].standard_error == pytest.approx(spread, rel=0.08)
-        assert found[name].low == pytest.approx(low, abs=spread / 4)
-        assert found[name].high == pytest.approx(high, abs=spread / 4)
+        assert estimates[name].standard_error == pytest.approx(spread, rel=0.08)
+        assert estimates[name].low == pytest.approx(low, abs=spread / 4)
+        assert estimates[name].high == pytest.approx(high, abs=spread / 4)
         # Were ratings drawn one by one, it would seem far surer than it is.
         alone = np.abs(OFF[TRUE > 0]) ** (2 if name == "rmse" else 1)
-        naive = alone.std() / math.sqrt(len(alone)) / (2 * found[name].mean if name == "rmse" else 1)
-        assert found[name].standard_error > 1.2 * naive
+        naive = alone.std() / math.sqrt(len(alone)) / (2 * estimates[name].mean if name == "rmse" else 1)
+        assert estimates[name].standard_error > 1.2 * naive
 
 
 def test_the_interval_holds_the_truth_about_as_often_as_it_says() -> None:
@@ -153,8 +153,8 @@ def test_the_interval_holds_the_truth_about_as_often_as_it_says() -> None:
     for seed in range(200):
         counts = pd.Series(rng.integers(1, 40, 80))
         worse = rng.gamma(2.0, 0.5, 80)  # mean 1, whatever the number of ratings
-        found = estimate(pd.DataFrame({"mae": worse}), n_resamples=200, seed=seed, ratings=counts)["mae"]
-        held += found.low <= 1 <= found.high
+        interval = estimate(pd.DataFrame({"mae": worse}), n_resamples=200, seed=seed, ratings=counts)["mae"]
+        held += interval.low <= 1 <= interval.high
     assert 0.87 <= held / 200 <= 0.985
 
 
@@ -162,15 +162,15 @@ def test_errors_and_means_share_their_resamples() -> None:
     equal = pd.Series(np.full(50, 3))
     values = pd.DataFrame({"mae": np.random.default_rng(0).random(50)})
     values["hit@1"] = 1 - values["mae"]
-    found = estimate(values, n_resamples=100, seed=0, ratings=equal)
-    assert found["hit@1"].low == pytest.approx(1 - found["mae"].high, abs=1e-12)
+    estimates = estimate(values, n_resamples=100, seed=0, ratings=equal)
+    assert estimates["hit@1"].low == pytest.approx(1 - estimates["mae"].high, abs=1e-12)
 
 
 def test_a_single_user_has_an_error_alone() -> None:
-    one = evaluate(Rater(TRUE[:1], OFF[:1]), holdout(TRUE[:1]), ["rmse"])
-    assert one.mean["rmse"] == pytest.approx(slowly("rmse", np.array([0])), rel=1e-5)
-    assert "one user: no standard error and no interval" in str(one)
-    assert json.loads(one.to_json())["metrics"]["rmse"]["low"] is None
+    rated = evaluate(Rater(TRUE[:1], OFF[:1]), holdout(TRUE[:1]), ["rmse"])
+    assert rated.mean["rmse"] == pytest.approx(slowly("rmse", np.array([0])), rel=1e-5)
+    assert "one user: no standard error and no interval" in str(rated)
+    assert json.loads(rated.to_json())["metrics"]["rmse"]["low"] is None
 
 
 def test_batches_bound_the_memory_and_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -217,12 +217,12 @@ def test_the_text_tells_errors_and_means_apart() -> None:
 
 
 def test_json_and_frame_hold_the_errors() -> None:
-    found = report(metrics=("rmse", "ndcg@5"))
-    read = json.loads(found.to_json())
-    assert read["metrics"]["rmse"]["mean"] == found.mean["rmse"]
+    rated = report(metrics=("rmse", "ndcg@5"))
+    read = json.loads(rated.to_json())
+    assert read["metrics"]["rmse"]["mean"] == rated.mean["rmse"]
     assert (read["users"], read["ratings"]) == (120, int((TRUE > 0).sum()))
     assert json.loads(report(metrics=("ndcg@5",)).to_json())["ratings"] is None
-    assert found.to_frame().loc["rmse", "high"] == found.summary["rmse"].high
+    assert rated.to_frame().loc["rmse", "high"] == rated.summary["rmse"].high
 
 
 # Comparisons
@@ -230,32 +230,32 @@ def test_json_and_frame_hold_the_errors() -> None:
 
 def test_the_difference_is_that_of_the_two_reports() -> None:
     first, second = report(OFF), report(1.3 * OFF + 0.1)
-    found = compare(first, second)
+    comparison = compare(first, second)
     for name in ("rmse", "mae"):
-        assert found.summary[name].mean == pytest.approx(first.mean[name] - second.mean[name], abs=1e-12)
+        assert comparison.summary[name].mean == pytest.approx(first.mean[name] - second.mean[name], abs=1e-12)
     # A mean of the users' differences would be another number.
-    assert abs(found.summary["rmse"].mean - (first.values - second.values)["rmse"].mean()) > 0.01
+    assert abs(comparison.summary["rmse"].mean - (first.values - second.values)["rmse"].mean()) > 0.01
 
 
 def test_the_interval_of_a_difference_comes_from_the_same_users_of_both() -> None:
-    other = OFF + np.random.default_rng(3).normal(scale=0.05, size=OFF.shape) + 0.02 * np.sign(OFF)
-    found = compare(report(OFF), report(other), n_resamples=1_500).summary["rmse"]
+    other_off = OFF + np.random.default_rng(3).normal(scale=0.05, size=OFF.shape) + 0.02 * np.sign(OFF)
+    difference = compare(report(OFF), report(other_off), n_resamples=1_500).summary["rmse"]
     rng = np.random.default_rng(9)
     draws = [rng.integers(0, 120, 120) for _ in range(1_500)]
-    drawn = np.array([slowly("rmse", one) - slowly("rmse", one, other) for one in draws])
-    assert found.standard_error == pytest.approx(drawn.std(ddof=1), rel=0.08)
-    assert found.low == pytest.approx(np.percentile(drawn, 2.5), abs=drawn.std() / 4)
-    assert found.high == pytest.approx(np.percentile(drawn, 97.5), abs=drawn.std() / 4)
-    assert found.high < 0
+    drawn = np.array([slowly("rmse", users) - slowly("rmse", users, other_off) for users in draws])
+    assert difference.standard_error == pytest.approx(drawn.std(ddof=1), rel=0.08)
+    assert difference.low == pytest.approx(np.percentile(drawn, 2.5), abs=drawn.std() / 4)
+    assert difference.high == pytest.approx(np.percentile(drawn, 97.5), abs=drawn.std() / 4)
+    assert difference.high < 0
     alone = report(OFF).summary["rmse"]
-    assert found.high - found.low < (alone.high - alone.low) / 5
+    assert difference.high - difference.low < (alone.high - alone.low) / 5
 
 
 def test_the_other_way_round_the_sign_changes() -> None:
     first, second = report(OFF), report(1.1 * OFF)
-    there, back = compare(first, second).summary["rmse"], compare(second, first).summary["rmse"]
-    assert (there.mean, there.standard_error) == (-back.mean, back.standard_error)
-    assert there.low == pytest.approx(-back.high, abs=1e-12)
+    forth, back = compare(first, second).summary["rmse"], compare(second, first).summary["rmse"]
+    assert (forth.mean, forth.standard_error) == (-back.mean, back.standard_error)
+    assert forth.low == pytest.approx(-back.high, abs=1e-12)
 
 
 def test_a_model_does_not_differ_from_itself_in_whatever_order_its_users_stand() -> None:
@@ -263,8 +263,10 @@ def test_a_model_does_not_differ_from_itself_in_whatever_order_its_users_stand()
     order = np.random.default_rng(1).permutation(120)
     held = holdout(TRUE).select(order)
     second = evaluate(Rater(TRUE[order], OFF[order]), held, ["rmse", "ndcg@5"])
-    found = compare(first, second)
-    assert [vars(one) for one in found.summary.values()] == [{"mean": 0, "standard_error": 0, "low": 0, "high": 0}] * 2
+    comparison = compare(first, second)
+    assert [vars(numbers) for numbers in comparison.summary.values()] == [
+        {"mean": 0, "standard_error": 0, "low": 0, "high": 0}
+    ] * 2
 
 
 def test_the_text_of_a_comparison_says_which_sign_is_good() -> None:
@@ -275,8 +277,8 @@ def test_the_text_of_a_comparison_says_which_sign_is_good() -> None:
 
 
 def test_other_ratings_of_the_same_users_are_refused() -> None:
-    more = TRUE.copy()
-    more[5, np.flatnonzero(more[5] == 0)[0]] = 3
-    second = evaluate(Rater(more, OFF), holdout(more), ["rmse"])
+    more_ratings = TRUE.copy()
+    more_ratings[5, np.flatnonzero(more_ratings[5] == 0)[0]] = 3
+    second = evaluate(Rater(more_ratings, OFF), holdout(more_ratings), ["rmse"])
     with pytest.raises(DataError, match="1 of 120 users have more ratings in one report than in the other"):
         compare(report(), second)

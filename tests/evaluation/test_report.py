@@ -20,48 +20,48 @@ def table(n: int = 80, seed: int = 0) -> pd.DataFrame:
 
 def report(values: pd.DataFrame | None = None, **changes: object) -> Report:
     values = table() if values is None else values
-    known: dict[str, object] = {
+    fields: dict[str, object] = {
         "summary": estimate(values, n_resamples=200, seed=0),
         "without_targets": 0,
         "unknown_targets": 0,
         "exclude_seen": True,
         "n_resamples": 200,
     }
-    return Report(values, **(known | changes))  # type: ignore[arg-type]
+    return Report(values, **(fields | changes))  # type: ignore[arg-type]
 
 
 def test_mean_and_standard_error_are_those_of_the_users() -> None:
-    found = estimate(table(), n_resamples=100, seed=0)
+    estimates = estimate(table(), n_resamples=100, seed=0)
     for name, values in table().items():
-        assert found[str(name)].mean == pytest.approx(values.mean(), abs=1e-15)
-        assert found[str(name)].standard_error == pytest.approx(values.std(ddof=1) / math.sqrt(80), abs=1e-15)
+        assert estimates[str(name)].mean == pytest.approx(values.mean(), abs=1e-15)
+        assert estimates[str(name)].standard_error == pytest.approx(values.std(ddof=1) / math.sqrt(80), abs=1e-15)
 
 
 def test_the_interval_is_the_percentiles_of_resampled_means() -> None:
     values = table(n=30)
-    found = estimate(values, n_resamples=4_000, seed=0)["recall@20"]
+    numbers = estimate(values, n_resamples=4_000, seed=0)["recall@20"]
     rng = np.random.default_rng(1)
     means = rng.choice(values["recall@20"], (4_000, 30)).mean(axis=1)
     low, high = np.percentile(means, [2.5, 97.5])
-    assert found.low == pytest.approx(low, abs=0.01)
-    assert found.high == pytest.approx(high, abs=0.01)
+    assert numbers.low == pytest.approx(low, abs=0.01)
+    assert numbers.high == pytest.approx(high, abs=0.01)
 
 
 def test_the_interval_holds_the_truth_about_as_often_as_it_says() -> None:
     rng = np.random.default_rng(0)
     held = 0
     for seed in range(300):
-        found = estimate(pd.DataFrame({"hit@1": rng.random(60) < 0.4}), n_resamples=200, seed=seed)["hit@1"]
-        held += found.low <= 0.4 <= found.high
+        numbers = estimate(pd.DataFrame({"hit@1": rng.random(60) < 0.4}), n_resamples=200, seed=seed)["hit@1"]
+        held += numbers.low <= 0.4 <= numbers.high
     assert 0.89 <= held / 300 <= 0.985
 
 
 def test_all_metrics_share_their_resamples() -> None:
     values = table()
     values["map@5"] = 1 - values["recall@20"]
-    found = estimate(values, n_resamples=150, seed=3)
-    assert found["map@5"].low == pytest.approx(1 - found["recall@20"].high, abs=1e-12)
-    assert found["map@5"].high == pytest.approx(1 - found["recall@20"].low, abs=1e-12)
+    estimates = estimate(values, n_resamples=150, seed=3)
+    assert estimates["map@5"].low == pytest.approx(1 - estimates["recall@20"].high, abs=1e-12)
+    assert estimates["map@5"].high == pytest.approx(1 - estimates["recall@20"].low, abs=1e-12)
 
 
 def test_the_seed_decides() -> None:
@@ -78,22 +78,22 @@ def test_a_metrics_interval_does_not_depend_on_the_other_metrics() -> None:
 
 
 def test_batches_bound_the_memory_and_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    whole = estimate(table(), n_resamples=100, seed=0)
+    unbatched = estimate(table(), n_resamples=100, seed=0)
     monkeypatch.setattr(module, "BATCH", 500)
-    assert estimate(table(), n_resamples=100, seed=0) == whole
+    assert estimate(table(), n_resamples=100, seed=0) == unbatched
 
 
 def test_equal_users_have_an_interval_without_width() -> None:
-    found = estimate(pd.DataFrame({"hit@1": [1.0, 1.0, 1.0]}), n_resamples=50, seed=0)["hit@1"]
-    assert (found.mean, found.standard_error, found.low, found.high) == (1.0, 0.0, 1.0, 1.0)
+    numbers = estimate(pd.DataFrame({"hit@1": [1.0, 1.0, 1.0]}), n_resamples=50, seed=0)["hit@1"]
+    assert (numbers.mean, numbers.standard_error, numbers.low, numbers.high) == (1.0, 0.0, 1.0, 1.0)
 
 
 def test_a_single_user_has_a_mean_alone() -> None:
-    one = report(table(n=1))
-    assert one.mean["recall@20"] == table(n=1)["recall@20"].item()
-    assert math.isnan(one.summary["recall@20"].standard_error)
-    assert "one user: no standard error and no interval" in str(one)
-    assert "nan" not in str(one)
+    single = report(table(n=1))
+    assert single.mean["recall@20"] == table(n=1)["recall@20"].item()
+    assert math.isnan(single.summary["recall@20"].standard_error)
+    assert "one user: no standard error and no interval" in str(single)
+    assert "nan" not in str(single)
 
 
 @pytest.mark.parametrize(("n_resamples", "seed"), [(0, 0), (-1, 0), (10, -1)])
@@ -120,9 +120,9 @@ def test_the_table_is_aligned_and_tells_all() -> None:
 
 
 def test_the_table_says_which_recall_it_shows() -> None:
-    both = table().rename(columns={"ndcg@100": "recall_all@20"})
-    assert "recall@k = hits / min(k, number of targets)" in str(report(both))
-    assert "recall_all@k = hits / number of targets" in str(report(both))
+    two_recalls = table().rename(columns={"ndcg@100": "recall_all@20"})
+    assert "recall@k = hits / min(k, number of targets)" in str(report(two_recalls))
+    assert "recall_all@k = hits / number of targets" in str(report(two_recalls))
     assert "recall" not in str(report(table()[["ndcg@100"]]))
 
 

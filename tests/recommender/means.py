@@ -46,8 +46,8 @@ class MeansNetwork(Model):
         return History()
 
     def encode(self, x: Rows) -> Tensor:
-        known = torch.where(x.positions >= 0, self.users[x.positions.clamp_min(0)], 0.0)
-        return known.unsqueeze(1)
+        offsets = torch.where(x.positions >= 0, self.users[x.positions.clamp_min(0)], 0.0)
+        return offsets.unsqueeze(1)
 
     def decode(self, z: Tensor, items: slice = ALL) -> Tensor:
         return z + self.items[items] + self.shift

@@ -126,10 +126,10 @@ def test_one_byte_too_few_is_too_few(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_the_memory_of_the_device_that_is_fitted_on_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    asked: list[str] = []
-    monkeypatch.setattr(capacity, "free_memory", lambda device: asked.append(str(device)))
+    devices: list[str] = []
+    monkeypatch.setattr(capacity, "free_memory", lambda device: devices.append(str(device)))
     check(Hungry(), data([1] * 5), CPU)
-    assert asked == ["cpu"]
+    assert devices == ["cpu"]
 
 
 def test_a_refused_fit_leaves_what_was_fitted_before_whole() -> None:

@@ -34,7 +34,7 @@ IDS: dict[str, list[Any]] = {
 
 def frame_of(ids: list[Any], pairs: list[tuple[Any, int]] | None = None) -> pd.DataFrame:
     user, item = zip(*(pairs or PAIRS), strict=True)
-    chosen: list[Any] = [ids[place] for place in item]
+    chosen: list[Any] = [ids[position] for position in item]
     return pd.DataFrame({"user": user, "item": pd.Series(chosen, dtype=object)}).infer_objects()
 
 
@@ -53,46 +53,46 @@ def blocks() -> Recommender:
 @pytest.mark.parametrize("kind", IDS)
 def test_tables_of_raw_ids_go_in_and_come_out(kind: str) -> None:
     ids = IDS[kind]
-    found = popularity_of(ids).recommend_frame(frame_of(ids, [("new", 1), ("other", 0), ("other", 3)]), k=2)
-    assert list(found.columns) == ["user", "rank", "item", "score"]
-    assert found["user"].tolist() == ["new", "new", "other", "other"]
-    assert found["rank"].tolist() == [1, 2, 1, 2]
+    table = popularity_of(ids).recommend_frame(frame_of(ids, [("new", 1), ("other", 0), ("other", 3)]), k=2)
+    assert list(table.columns) == ["user", "rank", "item", "score"]
+    assert table["user"].tolist() == ["new", "new", "other", "other"]
+    assert table["rank"].tolist() == [1, 2, 1, 2]
     # b is in 4 histories, all others in 2: equals come in the order of the model's items.
-    order = [ids[place] for place in range(5)]
-    assert found["item"].tolist() == [order[0], order[2], order[1], order[2]]
-    assert [type(item) for item in found["item"].tolist()] == [
+    order = [ids[position] for position in range(5)]
+    assert table["item"].tolist() == [order[0], order[2], order[1], order[2]]
+    assert [type(item) for item in table["item"].tolist()] == [
         type(item) for item in (order[0], order[2], order[1], order[2])
     ]
-    assert found["score"].tolist() == [2, 2, 4, 2]
-    assert found.attrs == {"unknown": 0}
+    assert table["score"].tolist() == [2, 2, 4, 2]
+    assert table.attrs == {"unknown": 0}
 
 
 def test_one_and_the_text_of_one_are_two_items() -> None:
     model = popularity_of(IDS["mixed"])
     assert model.positions([1, "1"]).tolist() == [model.items.tolist().index(1), model.items.tolist().index("1")]
-    found = model.recommend_frame(pd.DataFrame({"user": ["u"], "item": [1]}), k=9)
-    assert 1 not in found["item"].tolist()
-    assert "1" in found["item"].tolist()
+    table = model.recommend_frame(pd.DataFrame({"user": ["u"], "item": [1]}), k=9)
+    assert 1 not in table["item"].tolist()
+    assert "1" in table["item"].tolist()
 
 
 def test_one_as_text_is_unknown_to_a_model_of_numbers() -> None:
     model = popularity_of(IDS["numbers"])
-    found = model.recommend_frame(pd.DataFrame({"user": ["u", "u"], "item": pd.Series(["10", 20], dtype=object)}), k=9)
-    assert found["item"].tolist() == [10, 30, 40, 50]
-    assert found.attrs == {"unknown": 1}
+    table = model.recommend_frame(pd.DataFrame({"user": ["u", "u"], "item": pd.Series(["10", 20], dtype=object)}), k=9)
+    assert table["item"].tolist() == [10, 30, 40, 50]
+    assert table.attrs == {"unknown": 1}
 
 
 def test_items_unknown_to_the_model_are_dropped_and_counted() -> None:
     frame = pd.DataFrame({"user": ["u", "u", "u", "v"], "item": ["z", "b", "y", "z"]})
-    found = popularity_of(IDS["text"]).recommend_frame(frame, k=2)
-    assert found.attrs == {"unknown": 3}
-    assert found[found["user"] == "u"]["item"].tolist() == ["a", "c"]
+    table = popularity_of(IDS["text"]).recommend_frame(frame, k=2)
+    assert table.attrs == {"unknown": 3}
+    assert table[table["user"] == "u"]["item"].tolist() == ["a", "c"]
 
 
 def test_a_user_of_unknown_items_gets_the_order_of_popularity(blocks: Recommender) -> None:
-    found = blocks.recommend_frame(pd.DataFrame({"user": ["u"], "item": [-5]}), k=32)
+    table = blocks.recommend_frame(pd.DataFrame({"user": ["u"], "item": [-5]}), k=32)
     counts = np.asarray(training_data().matrix.sum(axis=0)).ravel()
-    assert found["item"].tolist() == blocks.items[np.argsort(-counts, kind="stable")].tolist()
+    assert table["item"].tolist() == blocks.items[np.argsort(-counts, kind="stable")].tolist()
 
 
 def test_columns_are_named_or_counted_and_the_last_of_a_repeated_pair_counts(blocks: Recommender) -> None:
@@ -101,8 +101,8 @@ def test_columns_are_named_or_counted_and_the_last_of_a_repeated_pair_counts(blo
     expected = csr_matrix((np.array([5, 1], np.float32), ([0, 0], [0, 1])), shape=(1, 32))
     scores = blocks.recommend(expected, k=3).scores[0]
     for columns in ({"user": "who", "item": "what", "rating": "stars"}, {"user": 0, "item": 1, "rating": 2}):
-        found = blocks.recommend_frame(frame, k=3, **columns)  # type: ignore[arg-type]
-        np.testing.assert_array_equal(found["score"].to_numpy(), scores)
+        table = blocks.recommend_frame(frame, k=3, **columns)  # type: ignore[arg-type]
+        np.testing.assert_array_equal(table["score"].to_numpy(), scores)
     without = blocks.recommend_frame(frame, k=3, user="who", item="what")
     assert not np.array_equal(without["score"].to_numpy(), scores)
 
@@ -134,10 +134,10 @@ def test_an_unknown_id_in_a_list_is_an_error() -> None:
 def test_places_that_stay_empty_are_not_in_the_table(blocks: Recommender) -> None:
     items = blocks.items.tolist()
     frame = pd.DataFrame({"user": ["u"] * 30 + ["v"], "item": items[:30] + items[:1]})
-    found = blocks.recommend_frame(frame, k=3)
-    assert found["user"].tolist() == ["u", "u", "v", "v", "v"]
-    assert found["rank"].tolist() == [1, 2, 1, 2, 3]
-    assert sorted(found[found["user"] == "u"]["item"]) == sorted(items[30:])
+    table = blocks.recommend_frame(frame, k=3)
+    assert table["user"].tolist() == ["u", "u", "v", "v", "v"]
+    assert table["rank"].tolist() == [1, 2, 1, 2, 3]
+    assert sorted(table[table["user"] == "u"]["item"]) == sorted(items[30:])
 
 
 def test_a_table_that_cannot_be_read_is_an_error_of_ours(blocks: Recommender) -> None:
@@ -147,11 +147,11 @@ def test_a_table_that_cannot_be_read_is_an_error_of_ours(blocks: Recommender) ->
 
 
 def test_lists_become_a_table_under_any_heading(blocks: Recommender) -> None:
-    found = blocks.similar([4, 2], k=2)
-    table = blocks.to_frame(found, blocks.items[[4, 2]], row="like")
+    similar = blocks.similar([4, 2], k=2)
+    table = blocks.to_frame(similar, blocks.items[[4, 2]], row="like")
     assert list(table.columns) == ["like", "rank", "item", "score"]
     assert table["like"].tolist() == [blocks.items[4]] * 2 + [blocks.items[2]] * 2
-    assert table["item"].tolist() == blocks.items[found.items.ravel()].tolist()
+    assert table["item"].tolist() == blocks.items[similar.items.ravel()].tolist()
 
 
 # Positions
@@ -160,8 +160,8 @@ def test_lists_become_a_table_under_any_heading(blocks: Recommender) -> None:
 @pytest.mark.parametrize("kind", IDS)
 def test_positions_are_those_of_the_items(kind: str) -> None:
     model = popularity_of(IDS[kind])
-    asked = [model.items.tolist()[place] for place in (3, 0, 3)]
-    assert model.positions(asked).tolist() == [3, 0, 3]
+    ids = [model.items.tolist()[position] for position in (3, 0, 3)]
+    assert model.positions(ids).tolist() == [3, 0, 3]
     assert model.positions([]).tolist() == []
 
 
@@ -211,16 +211,16 @@ def test_similar_items_of_nothing_are_refused(
 @pytest.mark.parametrize("dtype", [np.float64, np.int64, bool])
 def test_histories_may_be_any_sparse_matrix(form: type, dtype: type, blocks: Recommender) -> None:
     histories = holdout(training_data()).histories
-    given = form(histories.toarray().astype(dtype))
-    np.testing.assert_array_equal(blocks.score(given), blocks.score(histories))
-    np.testing.assert_array_equal(blocks.recommend(given, k=4).items, blocks.recommend(histories, k=4).items)
+    matrix = form(histories.toarray().astype(dtype))
+    np.testing.assert_array_equal(blocks.score(matrix), blocks.score(histories))
+    np.testing.assert_array_equal(blocks.recommend(matrix, k=4).items, blocks.recommend(histories, k=4).items)
 
 
 def test_histories_with_repeated_entries_are_summed_and_left_alone(blocks: Recommender) -> None:
-    given = csr_matrix((np.ones(3, np.float32), np.array([4, 1, 4]), np.array([0, 3])), shape=(1, 32))
+    matrix = csr_matrix((np.ones(3, np.float32), np.array([4, 1, 4]), np.array([0, 3])), shape=(1, 32))
     expected = csr_matrix(([1.0, 2.0], ([0, 0], [1, 4])), shape=(1, 32))
-    np.testing.assert_array_equal(blocks.score(given), blocks.score(expected))
-    assert given.indices.tolist() == [4, 1, 4]
+    np.testing.assert_array_equal(blocks.score(matrix), blocks.score(expected))
+    assert matrix.indices.tolist() == [4, 1, 4]
 
 
 def test_a_vector_is_no_table_of_histories(blocks: Recommender) -> None:
@@ -230,24 +230,29 @@ def test_a_vector_is_no_table_of_histories(blocks: Recommender) -> None:
         blocks.recommend(coo_array(np.ones(32)))  # type: ignore[arg-type]
 
 
-def test_each_user_may_have_lists_of_his_own(blocks: Recommender) -> None:
+def test_each_user_may_have_an_item_list(blocks: Recommender) -> None:
     histories = holdout(training_data()).histories
-    own = csr_matrix(np.eye(4, 32))
-    assert blocks.recommend(histories, k=3, allow=own, exclude_seen=False).items[:, 0].tolist() == [0, 1, 2, 3]
-    assert not (blocks.recommend(histories, k=32, deny=own).items == np.arange(4)[:, None]).any()
+    item_per_user = csr_matrix(np.eye(4, 32))
+    assert blocks.recommend(histories, k=3, allow=item_per_user, exclude_seen=False).items[:, 0].tolist() == [
+        0,
+        1,
+        2,
+        3,
+    ]
+    assert not (blocks.recommend(histories, k=32, deny=item_per_user).items == np.arange(4)[:, None]).any()
 
 
 def test_further_items_of_each_row_are_left_out_but_are_no_input(blocks: Recommender) -> None:
     histories = holdout(training_data()).histories
     scores = blocks.score(histories)
-    more = csr_matrix(np.eye(4, 32))
+    excluded = csr_matrix(np.eye(4, 32))
     for exclude_seen in (True, False):
-        found = blocks.recommend(histories, k=32, exclude=more, deny=[9], exclude_seen=exclude_seen)
-        for row, items in enumerate(found.items):
+        lists = blocks.recommend(histories, k=32, exclude=excluded, deny=[9], exclude_seen=exclude_seen)
+        for row, items in enumerate(lists.items):
             listed = items[items >= 0]
             seen = set(histories[row].indices.tolist()) if exclude_seen else set()
             assert set(listed.tolist()) == set(range(32)) - seen - {row, 9}
-            np.testing.assert_allclose(found.scores[row, : len(listed)], scores[row, listed], rtol=1e-5)
+            np.testing.assert_allclose(lists.scores[row, : len(listed)], scores[row, listed], rtol=1e-5)
     with pytest.raises(DataError, match=r"exclude has the shape \(4, 31\), but the histories have \(4, 32\)"):
         blocks.recommend(histories, exclude=csr_matrix((4, 31)))
 
@@ -256,25 +261,25 @@ def test_what_is_rated_too_low_is_left_out_but_is_no_input(blocks: Recommender) 
     items = blocks.items.tolist()
     rated = [("u", items[0], 5), ("u", items[1], 4.5), ("u", items[2], 1), ("v", items[3], 2), ("u", -5, 5)]
     frame = pd.DataFrame(rated, columns=["user", "item", "stars"])
-    found = blocks.recommend_frame(frame, k=32, rating="stars", min_rating=4.5)
-    assert found.attrs == {"unknown": 1}
-    lists = dict(iter(found.groupby("user")))
+    table = blocks.recommend_frame(frame, k=32, rating="stars", min_rating=4.5)
+    assert table.attrs == {"unknown": 1}
+    lists = dict(iter(table.groupby("user")))
     assert sorted(lists["u"]["item"]) == sorted(items[3:])
     liked = blocks.recommend_frame(frame[:2], k=32)
     same = liked[liked["item"] != items[2]]
     np.testing.assert_allclose(lists["u"]["score"].to_numpy(), same["score"].to_numpy())
     counts = np.asarray(training_data().matrix.sum(axis=0)).ravel()
-    by_popularity = [items[place] for place in np.argsort(-counts, kind="stable")]
+    by_popularity = [items[position] for position in np.argsort(-counts, kind="stable")]
     assert lists["v"]["item"].tolist() == [item for item in by_popularity if item != items[3]]
-    both = blocks.recommend_frame(frame, k=32, rating="stars", min_rating=4.5, exclude_seen=False)
-    assert both.groupby("user").size().tolist() == [32, 32]
+    with_seen = blocks.recommend_frame(frame, k=32, rating="stars", min_rating=4.5, exclude_seen=False)
+    assert with_seen.groupby("user").size().tolist() == [32, 32]
 
 
 def test_a_threshold_above_all_ratings_gives_everybody_the_most_popular(blocks: Recommender) -> None:
     items = blocks.items.tolist()
     frame = pd.DataFrame({"user": ["u", "v"], "item": items[:2], "stars": [1, 2]})
-    found = blocks.recommend_frame(frame, k=31, rating="stars", min_rating=3)
-    assert found.groupby("user").size().tolist() == [31, 31]
+    table = blocks.recommend_frame(frame, k=31, rating="stars", min_rating=3)
+    assert table.groupby("user").size().tolist() == [31, 31]
 
 
 def test_a_threshold_needs_ratings(blocks: Recommender) -> None:
@@ -306,34 +311,34 @@ def pairs(*of: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
 
 
 def test_ratings_are_predicted_pair_by_pair_in_the_order_asked(means: Recommender) -> None:
-    asked = pairs((2, 0), (0, 1), (1, 2), (0, 0), (0, 0))
-    found = means.predict(NOBODY, asked, users=["bob", "cy", "ann"])
-    assert found.dtype == np.float32
-    np.testing.assert_allclose(found, [4.5, 2.0, 2.5, 1.5, 1.5], atol=1e-6)
+    cells = pairs((2, 0), (0, 1), (1, 2), (0, 0), (0, 0))
+    predicted = means.predict(NOBODY, cells, users=["bob", "cy", "ann"])
+    assert predicted.dtype == np.float32
+    np.testing.assert_allclose(predicted, [4.5, 2.0, 2.5, 1.5, 1.5], atol=1e-6)
     assert means.predict(NOBODY, pairs()).shape == (0,)
 
 
 def test_many_rows_are_predicted_as_few_are(means: Recommender) -> None:
     rng = np.random.default_rng(0)
-    n, asked = 700, (rng.integers(0, 700, 2_000), rng.integers(0, 3, 2_000))
+    n, cells = 700, (rng.integers(0, 700, 2_000), rng.integers(0, 3, 2_000))
     users = rng.choice(["ann", "bob", "cy", "new"], n)
-    found = means.predict(csr_matrix((n, 3), dtype=np.float32), asked, users=users.tolist())
-    own = {"ann": 1.5, "bob": -1.5, "cy": 0.0, "new": 0.0}
-    expected = [own[users[row]] + (3.0, 3.5, 2.5)[item] for row, item in zip(*asked, strict=True)]
-    np.testing.assert_allclose(found, expected, atol=1e-6)
+    predicted = means.predict(csr_matrix((n, 3), dtype=np.float32), cells, users=users.tolist())
+    offsets = {"ann": 1.5, "bob": -1.5, "cy": 0.0, "new": 0.0}
+    expected = [offsets[users[row]] + (3.0, 3.5, 2.5)[item] for row, item in zip(*cells, strict=True)]
+    np.testing.assert_allclose(predicted, expected, atol=1e-6)
 
 
 def test_users_named_are_known_and_all_others_are_new(means: Recommender) -> None:
-    asked = pairs((0, 0), (1, 0), (2, 0))
-    np.testing.assert_allclose(means.predict(NOBODY, asked), [3, 3, 3], atol=1e-6)
-    np.testing.assert_allclose(means.predict(NOBODY, asked, users=["zoe", "ann", 7]), [3, 4.5, 3], atol=1e-6)
+    cells = pairs((0, 0), (1, 0), (2, 0))
+    np.testing.assert_allclose(means.predict(NOBODY, cells), [3, 3, 3], atol=1e-6)
+    np.testing.assert_allclose(means.predict(NOBODY, cells, users=["zoe", "ann", 7]), [3, 4.5, 3], atol=1e-6)
 
 
 def test_scores_and_lists_know_users_as_predictions_do(means: Recommender) -> None:
     histories = csr_matrix(np.array([[1, 0, 0], [1, 0, 0]], np.float32))
-    known = means.score(histories, users=["ann", "zoe"])
-    np.testing.assert_allclose(known, [[4.5, 5, 4], [3, 3.5, 2.5]], atol=1e-6)
-    np.testing.assert_allclose(means.score(histories)[0], known[1])
+    scores = means.score(histories, users=["ann", "zoe"])
+    np.testing.assert_allclose(scores, [[4.5, 5, 4], [3, 3.5, 2.5]], atol=1e-6)
+    np.testing.assert_allclose(means.score(histories)[0], scores[1])
     lists = means.recommend(histories, 2, users=["ann", "zoe"])
     assert lists.items.tolist() == [[1, 2], [1, 2]]
     np.testing.assert_allclose(lists.scores, [[5, 4], [3.5, 2.5]], atol=1e-6)
@@ -341,16 +346,16 @@ def test_scores_and_lists_know_users_as_predictions_do(means: Recommender) -> No
 
 def test_a_table_of_histories_knows_users_by_their_ids(means: Recommender) -> None:
     frame = pd.DataFrame({"user": ["ann", "zoe"], "item": ["a", "a"], "rating": [5, 5]})
-    found = means.recommend_frame(frame, k=1, rating="rating")
-    assert dict(zip(found["user"], found["score"], strict=True)) == pytest.approx({"ann": 5, "zoe": 3.5})
+    table = means.recommend_frame(frame, k=1, rating="rating")
+    assert dict(zip(table["user"], table["score"], strict=True)) == pytest.approx({"ann": 5, "zoe": 3.5})
 
 
 def test_ids_that_are_numbers_are_known_whatever_holds_them() -> None:
     frame = STARS.assign(user=STARS["user"].map({"ann": 10, "bob": 20, "cy": 30}))
     model = Recommender(Means()).fit(Interactions.from_frame(frame, rating="rating"), run=CPU)
     for users in ([10, 20, 99], np.array([10, 20, 99]), pd.Index([10, 20, "new"], dtype=object)):
-        found = model.predict(NOBODY, pairs((0, 0), (1, 0), (2, 0)), users=users)
-        np.testing.assert_allclose(found, [4.5, 1.5, 3], atol=1e-6)
+        predicted = model.predict(NOBODY, pairs((0, 0), (1, 0), (2, 0)), users=users)
+        np.testing.assert_allclose(predicted, [4.5, 1.5, 3], atol=1e-6)
     # Text is no number: the text 10 is another user.
     np.testing.assert_allclose(model.predict(NOBODY, pairs((0, 0)), users=["10", "20", "30"]), [3], atol=1e-6)
 
@@ -411,7 +416,7 @@ def test_ratings_that_do_not_differ_are_nothing_to_predict() -> None:
         Recommender(Means()).fit(same, run=CPU)
 
 
-def test_known_users_are_validated_and_judged_as_themselves() -> None:
+def test_known_users_are_validated_and_evaluated_as_themselves() -> None:
     rng = np.random.default_rng(0)
     user, item = np.nonzero(rng.random((60, 20)) < 0.5)
     stars = np.clip(np.rint(3 + rng.normal(0, 1, 60)[user] + rng.normal(0, 0.3, len(user))), 1, 5)
@@ -421,9 +426,9 @@ def test_known_users_are_validated_and_judged_as_themselves() -> None:
     assert split.test is not None
     model = Recommender(Means()).fit(split.train, valid=split.valid, run=CPU)
     assert list(model.history[0]) == ["valid/rmse", "valid/mae"]
-    known = evaluate(model, split.test, ["rmse", "mae"]).mean
-    unknown = dataclasses.replace(split.test, users=-split.test.users)
-    assert known["rmse"] < 0.7 * evaluate(model, unknown, ["rmse"]).mean["rmse"]
+    as_known = evaluate(model, split.test, ["rmse", "mae"]).mean
+    as_unknown = dataclasses.replace(split.test, users=-split.test.users)
+    assert as_known["rmse"] < 0.7 * evaluate(model, as_unknown, ["rmse"]).mean["rmse"]
     again = evaluate(model, split.valid, ["rmse", "mae"]).mean
     assert model.history[0] == pytest.approx({f"valid/{name}": value for name, value in again.items()}, rel=1e-6)
 
@@ -472,28 +477,28 @@ def test_nothing_to_learn_from_is_refused() -> None:
 
 
 def test_validation_users_over_other_items_are_refused() -> None:
-    other = Holdout(csr_matrix((2, 7)), csr_matrix((2, 7)), pd.Index([1, 2]))
+    narrow = Holdout(csr_matrix((2, 7)), csr_matrix((2, 7)), pd.Index([1, 2]))
     with pytest.raises(DataError, match="the validation users have 7 items and the training data 32; take both from"):
-        Recommender(EASE()).fit(training_data(), valid=other, run=CPU)
+        Recommender(EASE()).fit(training_data(), valid=narrow, run=CPU)
 
 
 def test_validation_users_without_targets_are_refused() -> None:
     data = training_data()
-    found = holdout(data)
-    bare = Holdout(found.histories, csr_matrix(found.targets.shape, dtype=np.float32), found.users)
+    valid = holdout(data)
+    bare = Holdout(valid.histories, csr_matrix(valid.targets.shape, dtype=np.float32), valid.users)
     with pytest.raises(DataError, match="the validation users have no targets"):
         Recommender(EASE()).fit(data, valid=bare, run=CPU)
 
 
 @pytest.mark.parametrize("monitor", ["ndgc@100", "ndcg", "ndcg@0", ""])
 def test_a_monitor_that_is_no_metric_is_refused_before_the_training(monitor: str) -> None:
-    told: list[Progress] = []
+    reports: list[Progress] = []
     data = training_data()
     with pytest.raises(ConfigError, match="metric"):
         Recommender(small("mult_vae", monitor=monitor)).fit(
-            data, valid=holdout(data), run=Run(device="cpu", progress=told.append)
+            data, valid=holdout(data), run=Run(device="cpu", progress=reports.append)
         )
-    assert told == []
+    assert reports == []
 
 
 def test_any_metric_can_be_the_monitor() -> None:
@@ -516,9 +521,9 @@ def test_a_fit_that_is_interrupted_leaves_the_former_model_whole() -> None:
     data = training_data()
     model = Recommender(small("mult_vae", epochs=3)).fit(data, run=CPU)
     before = model.score(data.matrix), model.metadata, model.history
-    other = data.select_users(np.arange(40))
+    fewer_users = data.select_users(np.arange(40))
     with pytest.raises(KeyboardInterrupt):
-        model.fit(other, run=Run(device="cpu", progress=stop, seed=5))
+        model.fit(fewer_users, run=Run(device="cpu", progress=stop, seed=5))
     np.testing.assert_array_equal(model.score(data.matrix), before[0])
     assert (model.metadata, model.history) == before[1:]
 
@@ -536,11 +541,11 @@ def test_a_first_fit_that_is_interrupted_leaves_no_half_model() -> None:
 
 def test_threads_are_those_of_the_run_while_fitting_only() -> None:
     during: list[int] = []
-    before = torch.get_num_threads()
-    run = Run(device="cpu", threads=before + 1, progress=lambda _: during.append(torch.get_num_threads()))
+    n_threads = torch.get_num_threads()
+    run = Run(device="cpu", threads=n_threads + 1, progress=lambda _: during.append(torch.get_num_threads()))
     Recommender(small("mult_dae", epochs=1)).fit(training_data(), run=run)
-    assert set(during) == {before + 1}
-    assert torch.get_num_threads() == before
+    assert set(during) == {n_threads + 1}
+    assert torch.get_num_threads() == n_threads
 
 
 def test_a_model_says_what_it_is() -> None:

@@ -42,17 +42,17 @@ class RicherRecipe(Recipe):
 
 
 def test_describe_tells_all_that_was_declared_in_its_order() -> None:
-    found = list(describe(Recipe))
-    assert [one.name for one in found] == ["latent", "rate", "hidden", "kind", "limit", "shuffle", "monitor"]
-    assert found[0] == Hyper("latent", int, 8, "size of the code", 1, 64, ("log", 2, 32))
-    assert found[1].search is None
-    assert found[2].type == tuple[int, ...]
-    assert found[3].choices == ("plain", "fancy")
-    assert all(one.choices == () for one in found if one.name != "kind")
+    hypers = list(describe(Recipe))
+    assert [member.name for member in hypers] == ["latent", "rate", "hidden", "kind", "limit", "shuffle", "monitor"]
+    assert hypers[0] == Hyper("latent", int, 8, "size of the code", 1, 64, ("log", 2, 32))
+    assert hypers[1].search is None
+    assert hypers[2].type == tuple[int, ...]
+    assert hypers[3].choices == ("plain", "fancy")
+    assert all(member.choices == () for member in hypers if member.name != "kind")
 
 
 def test_a_child_describes_what_it_inherits_with_its_own_defaults() -> None:
-    defaults = {one.name: one.default for one in describe(RicherRecipe)}
+    defaults = {member.name: member.default for member in describe(RicherRecipe)}
     assert defaults["rate"] == 0.1
     assert defaults["extra"] == 2.0
     assert defaults["latent"] == 8
@@ -61,7 +61,7 @@ def test_a_child_describes_what_it_inherits_with_its_own_defaults() -> None:
 def test_what_belongs_to_the_class_is_no_hyper_parameter() -> None:
     assert (Recipe.reads, RicherRecipe().reads) == ("words", "numbers")
     assert "reads" not in flatten(RicherRecipe())
-    assert "reads" not in {one.name for one in describe(RicherRecipe)}
+    assert "reads" not in {member.name for member in describe(RicherRecipe)}
     with pytest.raises(ConfigError, match="RicherRecipe has no hyper-parameter 'reads'"):
         build(RicherRecipe, {"reads": "numbers"})
 
@@ -113,7 +113,7 @@ def test_a_value_out_of_bounds_is_refused_with_the_bounds(name: str, value: Any,
 
 
 def test_bounds_are_said_in_words() -> None:
-    words = {one.name: hyper.bounds(one) for one in describe(Recipe)}
+    words = {member.name: hyper.bounds(member) for member in describe(Recipe)}
     assert words["latent"] == "1 to 64"
     assert words["hidden"] == "at least 1"
     assert words["monitor"] == ""

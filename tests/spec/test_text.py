@@ -98,10 +98,10 @@ def test_what_would_be_read_differently_is_not_written(monitor: str) -> None:
 def test_every_model_can_be_written_with_any_value_changed(name: str) -> None:
     cls: Any = models.spec_class(name)
     assert hyper_text.write(cls()) == ""
-    for one in describe(cls):
-        for value in _others(one.type, one.default, one.choices):
+    for member in describe(cls):
+        for value in _others(member.type, member.default, member.choices):
             try:
-                spec = dataclasses.replace(cls(), **{one.name: value})
+                spec = dataclasses.replace(cls(), **{member.name: value})
             except ConfigError:
                 continue  # out of bounds, or not with the other defaults
             assert hyper_text.read(cls, hyper_text.write(spec)) == spec

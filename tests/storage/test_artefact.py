@@ -38,9 +38,9 @@ def fit(name: str = "mult_vae", **chosen: Any) -> Recommender:
 
 @pytest.fixture(scope="module")
 def model() -> Recommender:
-    found = fit()
-    found.notes = {"source": "blocks"}
-    return found
+    fitted = fit()
+    fitted.notes = {"source": "blocks"}
+    return fitted
 
 
 @pytest.fixture
@@ -57,8 +57,8 @@ def scores_of(model: Recommender) -> np.ndarray:
 def rewrite_config(folder: Path, **changes: Any) -> None:
     """Change a configuration and its checksum, as a person would who does it on purpose."""
     config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-    own = config["checksums"].pop("config.json")
-    assert own == _checksum(config)
+    checksum = config["checksums"].pop("config.json")
+    assert checksum == _checksum(config)
     config |= changes
     config["checksums"]["config.json"] = _checksum(config)
     (folder / "config.json").write_text(json.dumps(config), encoding="utf-8")
@@ -120,14 +120,16 @@ def test_a_fresh_process_loads_it_without_the_training_data_and_runs_no_code_fro
         "sys.stdout.buffer.write(Recommender.load('.', device='cpu').score(rows).tobytes())\n"
     )
     root = str(Path(artefact.__file__).parents[2])
-    found = subprocess.run(
+    process = subprocess.run(
         [sys.executable, "-c", script],
         cwd=folder, capture_output=True, check=True, env={**os.environ, "PYTHONPATH": root, "OMP_NUM_THREADS": "1"},
     )  # fmt: skip
     from scipy.sparse import csr_matrix
 
     expected = model.score(csr_matrix(np.eye(32, dtype=np.float32)))
-    np.testing.assert_allclose(np.frombuffer(found.stdout, np.float32).reshape(32, 32), expected, rtol=1e-6, atol=1e-7)
+    np.testing.assert_allclose(
+        np.frombuffer(process.stdout, np.float32).reshape(32, 32), expected, rtol=1e-6, atol=1e-7
+    )
     assert not (folder.parent / "sprung").exists()
     assert not (folder / "sprung").exists()
 
@@ -154,7 +156,7 @@ def test_ids_come_back_with_their_types(kind: str, tmp_path: Path) -> None:
     artefact.write(tmp_path / "model", Artefact({}, ids, {"a": torch.zeros(1)}, {}))
     again = artefact.read(tmp_path / "model", CPU).items
     assert again.tolist() == ids.tolist()
-    assert [type(one) for one in again.tolist()] == [type(one) for one in ids.tolist()]
+    assert [type(id) for id in again.tolist()] == [type(id) for id in ids.tolist()]
     assert again.dtype == ids.dtype
     assert again.get_indexer(ids).tolist() == list(range(len(ids)))
 
@@ -224,13 +226,13 @@ def _peopled(users: "pd.Index[Any]") -> Artefact:
 
 
 @pytest.mark.parametrize("kind", IDS)
-def test_ids_of_users_come_back_with_their_types_beside_those_of_items(kind: str, tmp_path: Path) -> None:
+def test_ids_of_users_and_items_come_back_with_their_types(kind: str, tmp_path: Path) -> None:
     ids = IDS[kind]
     artefact.write(tmp_path / "model", _peopled(ids))
     again = artefact.read(tmp_path / "model", CPU)
     assert again.items.tolist() == [1, 2]
     assert again.users.tolist() == ids.tolist()
-    assert [type(one) for one in again.users.tolist()] == [type(one) for one in ids.tolist()]
+    assert [type(id) for id in again.users.tolist()] == [type(id) for id in ids.tolist()]
     assert again.users.dtype == ids.dtype
     assert again.users.get_indexer(ids).tolist() == list(range(len(ids)))
 
@@ -278,12 +280,12 @@ def test_users_that_were_slipped_in_are_not_read(tmp_path: Path) -> None:
 
 
 def test_what_exists_is_not_overwritten_unless_allowed(folder: Path, model: Recommender) -> None:
-    other = fit(latent=3)
+    new_model = fit(latent=3)
     with pytest.raises(ArtefactError, match=f"{folder} exists; choose another folder, or replace it with overwrite"):
-        other.save(folder)
+        new_model.save(folder)
     assert_intact(folder, model)
-    other.save(folder, overwrite=True)
-    assert_intact(folder, other)
+    new_model.save(folder, overwrite=True)
+    assert_intact(folder, new_model)
 
 
 def test_an_empty_folder_may_be_filled(model: Recommender, tmp_path: Path) -> None:
@@ -325,7 +327,7 @@ def test_a_foreign_folder_is_never_overwritten_and_never_loaded(model: Recommend
         assert _everything(tmp_path) == before
 
 
-def test_a_model_beside_other_files_is_not_overwritten(folder: Path, model: Recommender) -> None:
+def test_a_model_next_to_other_files_is_not_overwritten(folder: Path, model: Recommender) -> None:
     (folder / "thesis.tex").write_text("years of work", encoding="utf-8")
     with pytest.raises(ArtefactError, match=r"also holds thesis.tex, which is not part of a saved model, so it"):
         model.save(folder, overwrite=True)
@@ -346,10 +348,10 @@ def test_a_file_is_never_overwritten(model: Recommender, tmp_path: Path) -> None
 def test_a_link_stays_and_what_it_points_to_is_replaced(folder: Path, model: Recommender, tmp_path: Path) -> None:
     latest = tmp_path / "latest"
     latest.symlink_to(folder)
-    other = fit(latent=3)
-    other.save(latest, overwrite=True)
+    new_model = fit(latent=3)
+    new_model.save(latest, overwrite=True)
     assert latest.is_symlink()
-    assert_intact(folder, other)
+    assert_intact(folder, new_model)
 
 
 def test_files_are_as_open_as_others_that_the_user_makes(model: Recommender, tmp_path: Path) -> None:
@@ -392,16 +394,16 @@ def test_a_failure_at_any_stage_leaves_the_old_model_and_nothing_else(
             raise failure
         return genuine(*args, **options)
 
-    other = fit(latent=3)
+    new_model = fit(latent=3)
     monkeypatch.setattr(home, stage, failing)
     expected = ArtefactError if isinstance(failure, OSError) else Sudden
     with pytest.raises(expected) as caught:
-        other.save(folder, overwrite=True)
+        new_model.save(folder, overwrite=True)
     if isinstance(failure, OSError):
         assert str(caught.value) == f"cannot save to {folder}: {failure.strerror}"
     calls.clear()
     with pytest.raises(expected):
-        other.save(folder.parent / "new")
+        new_model.save(folder.parent / "new")
     monkeypatch.undo()
     assert_intact(folder, model)
 
@@ -440,25 +442,25 @@ def test_a_process_that_is_killed_leaves_the_old_model(folder: Path, model: Reco
         "model.save(sys.argv[1], overwrite=True)\n"
     )
     root = str(Path(artefact.__file__).parents[2])
-    found = subprocess.run(
+    process = subprocess.run(
         [sys.executable, "-c", script, str(folder)],
         env={**os.environ, "PYTHONPATH": root, "OMP_NUM_THREADS": "1"}, capture_output=True, check=False,
     )  # fmt: skip
-    assert found.returncode == -signal.SIGKILL, found.stderr
-    for left in folder.parent.glob(".model.*.partial"):
-        shutil.rmtree(left)
+    assert process.returncode == -signal.SIGKILL, process.stderr
+    for partial in folder.parent.glob(".model.*.partial"):
+        shutil.rmtree(partial)
     assert_intact(folder, model)
 
 
 @pytest.mark.parametrize("limit", [0, 100, 1000])
 def test_a_disk_that_takes_no_more_is_named_and_nothing_is_left(limit: int, folder: Path, model: Recommender) -> None:
     """The operating system limits the size of files, as a quota or a full disk does."""
-    other = fit(latent=3)
+    new_model = fit(latent=3)
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (limit, hard))
     try:
         with pytest.raises(ArtefactError, match=f"^cannot save to {folder}: File too large$"):
-            other.save(folder, overwrite=True)
+            new_model.save(folder, overwrite=True)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
     assert_intact(folder, model)
@@ -566,9 +568,9 @@ def test_a_truncated_file_is_found_out(name: str, share: float, folder: Path) ->
 @pytest.mark.parametrize("bit", [0x01, 0x80])
 def test_a_flipped_bit_is_found_out(name: str, bit: int, folder: Path) -> None:
     content = (folder / name).read_bytes()
-    for place in (0, len(content) // 3, len(content) // 2, len(content) - 1):
+    for position in (0, len(content) // 3, len(content) // 2, len(content) - 1):
         damaged = bytearray(content)
-        damaged[place] ^= bit
+        damaged[position] ^= bit
         (folder / name).write_bytes(damaged)
         with pytest.raises(ArtefactError, match=f"{folder} is damaged: {name} does not match its checksum"):
             Recommender.load(folder)
@@ -580,16 +582,16 @@ def test_a_flipped_bit_is_found_out(name: str, bit: int, folder: Path) -> None:
 def test_a_flipped_bit_anywhere_in_the_configuration_is_found_out(bit: int, folder: Path) -> None:
     content = (folder / "config.json").read_bytes()
     genuine, passed = artefact.read(folder, CPU).config, 0
-    for place in range(0, len(content), 3):
+    for position in range(0, len(content), 3):
         damaged = bytearray(content)
-        damaged[place] ^= bit
+        damaged[position] ^= bit
         (folder / "config.json").write_bytes(damaged)
         try:
-            found = artefact.read(folder, CPU).config
+            config = artefact.read(folder, CPU).config
         except ArtefactError:
             continue
         # The 17th digit of a number may change without changing the number.
-        assert found == genuine
+        assert config == genuine
         passed += 1
     assert passed < 10
 

@@ -115,12 +115,12 @@ def test_nested_parameters_are_joined_by_dots(tracked: Tracked) -> None:
     assert parameters == {"lr": "0.001", "hidden": "[600, 200]", "run.seed": "7", "run.data.name": "toy"}
 
 
-def test_a_parameter_too_long_for_mlflow_is_cut_there_and_kept_in_full_beside_it(tracked: Tracked) -> None:
+def test_a_parameter_too_long_for_mlflow_is_cut_there_and_saved_in_full(tracked: Tracked) -> None:
     cut = tracked.trained.data.params["id"]
     assert (len(cut), cut[-2:]) == (6000, "x…")
-    kept = json.loads((tracked.artefacts / "parameters.json").read_text())
-    assert kept["id"] == LONG
-    assert kept["run.seed"] == 7
+    in_full = json.loads((tracked.artefacts / "parameters.json").read_text())
+    assert in_full["id"] == LONG
+    assert in_full["run.seed"] == 7
 
 
 def test_every_epoch_is_in_the_history_of_each_metric(tracked: Tracked) -> None:
@@ -133,7 +133,7 @@ def test_a_number_that_is_not_finite_becomes_a_tag(tracked: Tracked) -> None:
     assert tracked.trained.data.tags["not_finite.loss"] == "inf at step 4"
 
 
-def test_a_folder_is_kept_under_its_name_and_the_loss_curve_beside_it(tracked: Tracked) -> None:
+def test_a_folder_is_saved_under_its_name_next_to_the_loss_curve(tracked: Tracked) -> None:
     assert (tracked.artefacts / "model" / "config.json").read_text() == "{}"
     assert (tracked.artefacts / "loss_curve.png").read_bytes().startswith(b"\x89PNG")
 
@@ -313,10 +313,10 @@ def test_a_training_that_is_killed_ends_its_run_as_killed_and_never_loaded_mlflo
         "heavy = sorted({'mlflow', 'matplotlib', 'torch', 'pandas'} & set(sys.modules))\n"
         "print(heavy, tracker.run_id, flush=True); os.kill(os.getpid(), 9)"
     )
-    done = subprocess.run(
+    process = subprocess.run(
         [sys.executable, "-W", "error", "-c", program, server.uri], check=False, capture_output=True, text=True
     )
-    assert (done.returncode, done.stdout, done.stderr) == (-9, "[] r1\n", "")
+    assert (process.returncode, process.stdout, process.stderr) == (-9, "[] r1\n", "")
     assert _until(lambda: server.statuses == ["KILLED"])
     assert server.steps("loss") == [1]
 
@@ -547,8 +547,8 @@ def test_without_validation_there_is_one_panel_and_what_is_not_finite_is_left_ou
 def test_drawing_leaves_pyplot_alone() -> None:
     program = "import sys; from pathlib import Path; from recsys_ae.tracking import loss_curve\n"
     program += "loss_curve([{'loss': 1.0}], Path('x.png')); print('matplotlib.pyplot' in sys.modules)"
-    done = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True)
-    assert done.stdout == "False\n"
+    process = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True)
+    assert process.stdout == "False\n"
 
 
 def test_nothing_to_draw_is_an_error() -> None:

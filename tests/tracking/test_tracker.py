@@ -6,15 +6,15 @@ from recsys_ae.tracking import MLflowTracker, NoTracker, Tracker
 
 
 def members(kind: type) -> set[str]:
-    own = {name for one in kind.__mro__ if one is not object for name in vars(one)}
-    return {name for name in own if not name.startswith("_") or name in ("__enter__", "__exit__")}
+    names = {name for base in kind.__mro__ if base is not object for name in vars(base)}
+    return {name for name in names if not name.startswith("_") or name in ("__enter__", "__exit__")}
 
 
 def test_every_tracker_has_all_of_the_protocol(tmp_path: Path) -> None:
     expected = members(Tracker) - {"_is_protocol"}
     assert expected <= members(NoTracker)
-    made = MLflowTracker(uri=f"sqlite:///{tmp_path / 'never.db'}")
-    assert expected <= members(MLflowTracker) | set(vars(made))
+    tracker = MLflowTracker(uri=f"sqlite:///{tmp_path / 'never.db'}")
+    assert expected <= members(MLflowTracker) | set(vars(tracker))
 
 
 def test_no_tracker_takes_everything_and_keeps_nothing(tmp_path: Path) -> None:
