@@ -1,1 +1,1 @@
-"""The command line, installed as ``recsys_ae_cli``."""
+"""Command line of the package, installed as ``recsys_ae_cli``."""

@@ -1,4 +1,4 @@
-"""Options written down in a TOML file; what is typed on the command line wins."""
+"""Option values from a TOML file; options on the command line win."""
 
 import tomllib
 from collections.abc import Mapping
@@ -13,7 +13,7 @@ MODEL = "model"
 
 
 def read(path: Path, ctx: click.Context | None = None) -> dict[str, Any]:
-    """Return the names and values of a file; tables in it are headings only."""
+    """Return the names and values of all options in a file; its tables only group them."""
     try:
         with path.open("rb") as file:
             content = tomllib.load(file)
@@ -21,23 +21,23 @@ def read(path: Path, ctx: click.Context | None = None) -> dict[str, Any]:
         raise click.UsageError(f"--config {path}: {error.strerror}", ctx) from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise click.UsageError(f"--config {path} is not TOML: {error}", ctx) from error
-    found: dict[str, Any] = {}
+    values: dict[str, Any] = {}
     for name, value in content.items():
-        for key, one in (value if isinstance(value, dict) else {name: value}).items():
+        for key, setting in (value if isinstance(value, dict) else {name: value}).items():
             plain = key.replace("_", "-")
-            if plain in found:
+            if plain in values:
                 raise click.UsageError(f"--config {path} sets {key} twice", ctx)
-            found[plain] = one
-    return found
+            values[plain] = setting
+    return values
 
 
 def load(ctx: click.Context, param: click.Parameter, path: Path | None) -> Path | None:
-    """Let the file's values stand in for options that are not typed; the callback of ``--config``."""
+    """Use the values of a file as defaults of the options; the callback of ``--config``."""
     if path is None:
         return None
     values = read(path, ctx)
     values.pop(MODEL, None)
-    options = {name: one for one in ctx.command.params if one is not param for name in _names(one)}
+    options = {name: option for option in ctx.command.params if option is not param for name in _names(option)}
     defaults: dict[str, Any] = {}
     for name, value in values.items():
         if name not in options:
@@ -52,13 +52,13 @@ def _names(option: click.Parameter) -> list[str]:
 
 
 def _as_typed(option: click.Parameter, name: str, value: Any, ctx: click.Context) -> Any:
-    """Return the text that would be typed for a value, so that the same checks apply."""
+    """Return a value as the text that a user would type, so that the same checks apply."""
     flag = isinstance(option, click.Option) and option.is_flag
     if flag != isinstance(value, bool):
         expected = "true or false" if flag else "a value, not true or false"
         raise click.UsageError(f"--config: {name} = {value!r} must be {expected}", ctx)
     if flag:
-        negative = any(name == one.lstrip("-") for one in option.secondary_opts)
+        negative = any(name == flag_name.lstrip("-") for flag_name in option.secondary_opts)
         return value != negative
     if isinstance(value, Mapping):
         raise click.UsageError(f"--config: {name} is a table inside a table; only one level of tables is read", ctx)
@@ -66,5 +66,5 @@ def _as_typed(option: click.Parameter, name: str, value: Any, ctx: click.Context
     if isinstance(value, list) and not many:
         raise click.UsageError(f"--config: {name} = {value!r} must be a single value, not a list", ctx)
     if many:
-        return [str(one) for one in (value if isinstance(value, list) else [value])]
+        return [str(entry) for entry in (value if isinstance(value, list) else [value])]
     return str(value)

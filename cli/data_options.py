@@ -1,4 +1,4 @@
-"""Options of a data recipe: help and types. Names, defaults and order are those of the recipe's own table."""
+"""Command-line options of a data recipe: help and types. The recipe defines their names, defaults and order."""
 
 import dataclasses
 from collections.abc import Mapping, Sequence
@@ -32,7 +32,7 @@ WORDS = {
     "separator": "Column separator; `tab` for a tabulator.  [default: recognised]",
     "header": "Read the first line as column names, or as data.  [default: recognised]",
     "encoding": "Character encoding of a text file.",
-    "duplicates": "Treatment of repeated pairs of user and item: keep the last one, add up their ratings, or stop.",
+    "duplicates": "Treatment of repeated pairs of user and item: keep the last, add up their ratings, or stop.",
     "data": "Name of a data set (see `recsys-ae data list`), or path of a file of interactions.",
     "data_dir": "Folder of the publishers' archives; downloads are saved there.  "
     "[default: $RECSYS_AE_DATA, else your cache folder]",
@@ -50,10 +50,10 @@ WORDS = {
     "test_data": "File of the test part; --data is then the training part ({splits}).",
     "fold": "Published fold of ml-100k ({splits}).  [default: u1]",
 }
-"""The help of each option; the splits that take it are put in."""
+"""Help of each option; ``{splits}`` becomes the names of the splits that take it."""
 
 RATED = "Only `none`: this model learns from all ratings with their values.  [default: none]"
-"""The help of ``--min-rating`` for a model that learns from ratings."""
+"""Help of ``--min-rating`` for a model that learns from ratings."""
 
 
 def data() -> Option:
@@ -62,49 +62,49 @@ def data() -> Option:
 
 
 def data_dir() -> Option:
-    """Return the option that says where archives lie."""
+    """Return the option for the folder of the archives."""
     return _option(_entry("data_dir"))
 
 
 def columns() -> list[Option]:
-    """Return how a file of interactions is read."""
-    return [_option(one) for one in options(RecipeOptions, "columns")]
+    """Return the options for the format of a file of interactions."""
+    return [_option(entry) for entry in options(RecipeOptions, "columns")]
 
 
 def filters(*, rated: bool = False) -> list[Option]:
-    """Return which interactions are kept: by a model that learns from ratings, all, or by others."""
-    found = [_option(one) for one in options(RecipeOptions, "filters")]
+    """Return the options of the filters; with ``rated``, the default keeps all ratings."""
+    filter_options = [_option(entry) for entry in options(RecipeOptions, "filters")]
     if rated:
-        found[0] = _option(dataclasses.replace(_entry("min_rating"), default=NONE), RATED)
-    return found
+        filter_options[0] = _option(dataclasses.replace(_entry("min_rating"), default=NONE), RATED)
+    return filter_options
 
 
 def splits(*, rated: bool = False) -> list[Option]:
-    """Return how the data are split: for a model that learns from ratings, or for others."""
-    known = [kinds.kind(name) for name in kinds.names()]
-    shared = {one.name: one for one in options(RecipeOptions, "split")}
+    """Return the options of the splits; with ``rated``, the default splits the ratings."""
+    split_kinds = [kinds.kind(name) for name in kinds.names()]
+    shared = {entry.name: entry for entry in options(RecipeOptions, "split")}
     if rated:
         shared["split"] = dataclasses.replace(shared["split"], default="ratings")
-    own = [_own_option(name, split) for name, split in own_options(RecipeOptions).items()]
-    return [*(_option(one, _split_help(one, known)) for one in shared.values()), *own]
+    special = [_own_option(name, split) for name, split in own_options(RecipeOptions).items()]
+    return [*(_option(entry, _split_help(entry, split_kinds)) for entry in shared.values()), *special]
 
 
 def _entry(name: str) -> Entry:
-    return next(one for one in options(RecipeOptions) if one.name == name)
+    return next(entry for entry in options(RecipeOptions) if entry.name == name)
 
 
-def _option(one: Entry, help: str | None = None) -> Option:
-    word = one.name.replace("_", "-")
-    names = [f"--{word}/--no-{word}" if one.kind == "yes or no" else f"--{word}"]
-    settings: dict[str, Any] = {"help": help or WORDS[one.name], "section": HEADINGS[one.section], **_type(one)}
-    if one.default is not None or one.kind == "yes or no":
-        shown = one.default is not None and one.kind not in ("flag", "rating")
-        settings |= {"default": one.default, "show_default": shown}
+def _option(entry: Entry, help: str | None = None) -> Option:
+    word = entry.name.replace("_", "-")
+    names = [f"--{word}/--no-{word}" if entry.kind == "yes or no" else f"--{word}"]
+    settings: dict[str, Any] = {"help": help or WORDS[entry.name], "section": HEADINGS[entry.section], **_type(entry)}
+    if entry.default is not None or entry.kind == "yes or no":
+        shown = entry.default is not None and entry.kind not in ("flag", "rating")
+        settings |= {"default": entry.default, "show_default": shown}
     return Option(names, **settings)
 
 
 def _own_option(name: str, split: kinds.Kind) -> Option:
-    """Return an option that only one split has."""
+    """Return an option that only one split takes."""
     default = split.defaults.get(name)
     help = f"Setting of the split {split.name} ({split.name} only).  [default: {default}]"
     return Option(
@@ -112,45 +112,48 @@ def _own_option(name: str, split: kinds.Kind) -> Option:
     )
 
 
-def _split_help(one: Entry, known: Sequence[kinds.Kind]) -> str:
-    """Return the help of an option of splits, with those that take it."""
-    if one.kind == "split":
-        return f"Data that are held out. {'; '.join(f'{split.name}: {split.summary}' for split in known)}."
-    takers = [split.name for split in known if one.name in split.options or (split.parts and one.of_parts)]
-    return WORDS[one.name].format(splits=f"{takers[0]} only" if len(takers) == 1 else ", ".join(takers))
+def _split_help(entry: Entry, split_kinds: Sequence[kinds.Kind]) -> str:
+    """Return the help of an option of splits, with the names of the splits that take it."""
+    if entry.kind == "split":
+        return f"Data that are held out. {'; '.join(f'{split.name}: {split.summary}' for split in split_kinds)}."
+    takers = [split.name for split in split_kinds if entry.name in split.options or (split.parts and entry.of_parts)]
+    return WORDS[entry.name].format(splits=f"{takers[0]} only" if len(takers) == 1 else ", ".join(takers))
 
 
-def _type(one: Entry) -> dict[str, Any]:
-    """Return the type of an option on the command line, and what stands for its value in the help."""
-    known: dict[str, dict[str, Any]] = {
+def _type(entry: Entry) -> dict[str, Any]:
+    """Return the settings of click for the type of an option and its placeholder in the help."""
+    types: dict[str, dict[str, Any]] = {
         "data": {"metavar": "NAME|PATH"},
         "folder": {"type": FILE, "metavar": "DIR"},
         "file": {"type": FILE, "metavar": "FILE"},
         "column": {"type": Column(), "metavar": "NAME"},
         "separator": {"type": Separator()},
         "name": {"metavar": "NAME"},
-        "choice": {"type": click.Choice(one.choices)},
+        "choice": {"type": click.Choice(entry.choices)},
         "flag": {"is_flag": True},
         "yes or no": {},
         "rating": {"type": Rating()},
-        "whole": {"type": Whole(one.low or 0, one.high)},
-        "users": {"type": Users(one.low or 0)},
+        "whole": {"type": Whole(entry.low or 0, entry.high)},
+        "users": {"type": Users(entry.low or 0)},
         "share": {"type": Share()},
     }
-    return {"type": click.Choice(kinds.names())} if one.kind == "split" else known[one.kind]
+    return {"type": click.Choice(kinds.names())} if entry.kind == "split" else types[entry.kind]
 
 
 def load(recipe: "DataRecipe", *, cache: bool = True) -> "Dataset":
-    """Read the data, and download what is not there; with ``cache`` what was read is kept for the next time."""
-    if not recipe.named:
-        return recipe.load(cache=cache)
-    with counted(recipe.data) as show:
-        return recipe.load(cache=cache, progress=show, announce=note)
+    """Read the data, download them if necessary, and print remarks; ``cache`` saves a binary copy for the next time."""
+    if recipe.named:
+        with counted(recipe.data) as show:
+            return recipe.load(cache=cache, progress=show, announce=note)
+    dataset = recipe.load(cache=cache)
+    for remark in dict.fromkeys(remark for part in dataset.given or (dataset.interactions,) for remark in part.remarks):
+        note(f"Note: {remark}")
+    return dataset
 
 
 def titles(items: "pd.DataFrame | None", ids: "Ids") -> list[str | None]:
-    """Return a title for each id, None where there is none; nothing where none is known."""
+    """Return a title or None for each id; an empty list if the data have no titles."""
     if items is None or "title" not in items:
         return []
-    found = items["title"].reindex(ids)
-    return [title if isinstance(title, str) else None for title in found]
+    column = items["title"].reindex(ids)
+    return [title if isinstance(title, str) else None for title in column]

@@ -1,4 +1,4 @@
-"""What the terminal shows: tables with rich there, aligned text on a pipe; progress on standard error."""
+"""Terminal output: tables by rich on a terminal and as aligned text in a pipe; progress on standard error."""
 
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -14,7 +14,7 @@ RIGHT = ">"
 
 
 class Display:
-    """Standard output; silent where it should be."""
+    """Standard output, which ``quiet`` turns off."""
 
     def __init__(self, *, quiet: bool = False) -> None:
         self.quiet = quiet
@@ -25,7 +25,7 @@ class Display:
             click.echo(text)
 
     def table(self, headers: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
-        """Print a table; columns whose heading begins with ``>`` are set to the right."""
+        """Print a table; columns whose heading begins with ``>`` are right-aligned."""
         if self.quiet:
             return
         cells = [[_text(cell) for cell in row] for row in rows]
@@ -47,7 +47,7 @@ def note(text: str) -> None:
 
 @contextmanager
 def epochs(*, quiet: bool, monitor: str) -> Iterator["Callable[[Progress], None] | None"]:
-    """Show a bar of the training and the last value of a metric; None where nobody would see it."""
+    """Show a progress bar of the training with the latest monitor; yield None if nobody would see it."""
     if quiet or not sys.stderr.isatty():
         yield None
         return
@@ -58,31 +58,31 @@ def epochs(*, quiet: bool, monitor: str) -> Iterator["Callable[[Progress], None]
     with bar:
 
         def show(progress: "Progress") -> None:
-            # A closed form never says how far it is, and gets no bar.
+            # A closed form reports no progress, and gets no bar.
             if not bar.tasks:
                 bar.add_task("", total=None)
-            done = (progress.epoch - 1) * progress.n_rows + progress.rows
+            completed = (progress.epoch - 1) * progress.n_rows + progress.rows
             text = f"epoch {progress.epoch}/{progress.epochs}"
             if f"valid/{monitor}" in progress.metrics:
                 text += f" {monitor} {progress.metrics[f'valid/{monitor}']:.4f}"
-            bar.update(bar.task_ids[0], total=progress.epochs * progress.n_rows, completed=done, description=text)
+            bar.update(bar.task_ids[0], total=progress.epochs * progress.n_rows, completed=completed, description=text)
 
         yield show
 
 
 @contextmanager
-def counted(what: str) -> Iterator[Callable[[int, int], None]]:
-    """Show a bar; the function given takes how much is done, and of how much."""
+def counted(label: str) -> Iterator[Callable[[int, int], None]]:
+    """Show a progress bar; yield a function of the completed and the total amount."""
     bar = _bar("{task.description}") if sys.stderr.isatty() else None
     if bar is None:
         yield lambda _done, _total: None
         return
 
-    def show(done: int, total: int) -> None:
-        # What is never counted, such as a download of what is there, gets no bar.
+    def show(completed: int, total: int) -> None:
+        # Work that reports no progress, such as a download of an existing file, gets no bar.
         if not bar.tasks:
-            bar.add_task(what, total=None)
-        bar.update(bar.task_ids[0], completed=done, total=total or None)
+            bar.add_task(label, total=None)
+        bar.update(bar.task_ids[0], completed=completed, total=total or None)
 
     with bar:
         yield show

@@ -1,4 +1,4 @@
-"""What every command is made of: options in sections, groups that load their commands when asked, plain errors."""
+"""Commands with options in sections, groups that load their commands on demand, and errors in the words of options."""
 
 import difflib
 import importlib
@@ -16,7 +16,7 @@ OTHER = "Other"
 
 
 class Option(click.Option):
-    """An option that stands under a heading in the help."""
+    """An option with the heading of its section in the help."""
 
     def __init__(self, names: list[str], *, section: str = OTHER, **settings: Any) -> None:
         super().__init__(names, **settings)
@@ -44,7 +44,7 @@ class Command(click.Command):
     """A command whose help shows its options section by section."""
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Run the command; errors name its options, and wrong options of a data recipe are wrong usage."""
+        """Run the command; errors name its options, and wrong options of a data recipe are usage errors."""
         try:
             with arguments_named(lambda argument: as_option(argument, self.params)):
                 return super().invoke(ctx)
@@ -68,9 +68,9 @@ class Command(click.Command):
 
 
 class LazyGroup(click.Group):
-    """A group that imports the module of a command when that command, or the help, is asked for.
+    """A group that imports the module of a command only if that command, or the help, is requested.
 
-    ``modules`` names the module of each command; the command stands in it as ``command``.
+    ``modules`` maps the name of each command to its module, where the attribute ``command`` is the command.
     """
 
     def __init__(self, name: str | None = None, *, modules: Mapping[str, str], **settings: Any) -> None:
@@ -78,29 +78,29 @@ class LazyGroup(click.Group):
         self.modules = modules
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        """Return the names in the order given."""
+        """Return the names in the order of ``modules``."""
         return list(self.modules)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """Import the command."""
         if cmd_name not in self.modules:
             return None
-        found: click.Command = importlib.import_module(self.modules[cmd_name], __package__).command
-        return found
+        command: click.Command = importlib.import_module(self.modules[cmd_name], __package__).command
+        return command
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        """Find the command; say which one was meant by an unknown name."""
+        """Find the command; raise a usage error with the nearest name for an unknown one."""
         if not args[0].startswith("-") and args[0] not in self.modules:
-            known = self.list_commands(ctx)
-            raise click.UsageError(f"there is no command {args[0]!r}{suggestion(args[0], known)}", ctx)
+            names = self.list_commands(ctx)
+            raise click.UsageError(f"there is no command {args[0]!r}{suggestion(args[0], names)}", ctx)
         return super().resolve_command(ctx, args)
 
 
 @contextmanager
 def wrong_usage(option: str = "") -> Iterator[None]:
-    """Turn a `ConfigError` into a usage error of the running command; ``option`` is named first."""
+    """Turn a `ConfigError` into a usage error of the running command; the message begins with ``option``."""
     ctx = click.get_current_context()
     try:
         with arguments_named(lambda argument: as_option(argument, ctx.command.params)):
@@ -109,19 +109,19 @@ def wrong_usage(option: str = "") -> Iterator[None]:
         raise click.UsageError(f"{option}: {error}" if option else str(error), ctx) from error
 
 
-def suggestion(name: str, known: Iterable[str]) -> str:
-    """Return the end of a message about an unknown name: the nearest right one, or all of them."""
-    known = list(known)
-    close = difflib.get_close_matches(name, known, n=1)
-    return f"; did you mean {close[0]}?" if close else f"; known: {', '.join(known)}"
+def suggestion(name: str, names: Iterable[str]) -> str:
+    """Return the end of a message about an unknown name: the nearest valid name, or all of them."""
+    names = list(names)
+    close = difflib.get_close_matches(name, names, n=1)
+    return f"; did you mean {close[0]}?" if close else f"; known: {', '.join(names)}"
 
 
 def as_command(
     name: str, params: Iterable[click.Parameter], *, cls: type[click.Command] = Command
 ) -> Callable[[Callable[..., None]], click.Command]:
-    """Make a command of a function, whose docstring is the help."""
+    """Return a decorator that makes a command of a function, whose docstring is the help."""
 
-    def made(function: Callable[..., None]) -> click.Command:
+    def decorate(function: Callable[..., None]) -> click.Command:
         return cls(name, callback=function, params=list(params), help=function.__doc__)
 
-    return made
+    return decorate

@@ -1,4 +1,4 @@
-"""Options generated from a model's hyper-parameters: name, type, default, help and bounds stand in its file alone."""
+"""Command-line options of a model's hyper-parameters, generated from the declarations in the model's file."""
 
 import typing
 from collections.abc import Iterator, Mapping
@@ -25,9 +25,9 @@ def options(spec: type["Identity"]) -> Iterator[Option]:
         yield _option(hyper)
 
 
-def values(spec: type["Identity"], given: Mapping[str, Any]) -> dict[str, Any]:
+def values(spec: type["Identity"], settings: Mapping[str, Any]) -> dict[str, Any]:
     """Return the hyper-parameters among the values of all options."""
-    return {hyper.name: given[hyper.name] for hyper in describe(spec)}
+    return {hyper.name: settings[hyper.name] for hyper in describe(spec)}
 
 
 def _option(hyper: Hyper) -> Option:
@@ -48,9 +48,9 @@ def _option(hyper: Hyper) -> Option:
     return Option([f"--{name}"], type=TYPES[kind], **settings)
 
 
-def _joined(_ctx: click.Context, _param: click.Parameter, parts: tuple[tuple[Any, ...], ...]) -> tuple[Any, ...]:
+def _joined(_ctx: click.Context, _param: click.Parameter, groups: tuple[tuple[Any, ...], ...]) -> tuple[Any, ...]:
     """Join the values of an option that is given more than once."""
-    return tuple(one for part in parts for one in part)
+    return tuple(number for group in groups for number in group)
 
 
 def _help(hyper: Hyper) -> str:

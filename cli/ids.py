@@ -1,4 +1,4 @@
-"""Ids as people type them: matched with a model's own, which may be numbers or text; files of them."""
+"""Ids from the command line and from files, matched with the ids of a model, which are numbers or text."""
 
 import csv
 import difflib
@@ -20,54 +20,57 @@ LISTED = 5
 
 
 def positions(ids: "Ids", words: "Sequence[str] | pd.Series[str]") -> "np.ndarray":
-    """Return where each word stands among the ids, ``(n,)``; −1 where it is none of them."""
+    """Return the position of each word among the ids, ``(n,)``; −1 if it is not one of them."""
     import numpy as np  # noqa: PLC0415
     import pandas as pd  # noqa: PLC0415
 
     words = list(words)
     if ids.dtype.kind in "iu":
-        # 007 is a name, as it is when files are read.
-        whole = [int(word) if re.fullmatch(r"0|-?[1-9][0-9]{0,19}", word) else None for word in words]
+        # 007 is text and not the number 7, as in the readers of files.
+        numbers = [int(word) if re.fullmatch(r"0|-?[1-9][0-9]{0,19}", word) else None for word in words]
         kind = np.uint64 if ids.dtype.kind == "u" else np.int64
         limits = np.iinfo(kind)
-        found = np.full(len(words), -1, np.int64)
-        places = [at for at, number in enumerate(whole) if number is not None and limits.min <= number <= limits.max]
-        found[places] = ids.get_indexer(pd.Index([whole[place] for place in places], dtype=kind))
-        return found
+        indices = np.full(len(words), -1, np.int64)
+        rows = [at for at, number in enumerate(numbers) if number is not None and limits.min <= number <= limits.max]
+        indices[rows] = ids.get_indexer(pd.Index([numbers[position] for position in rows], dtype=kind))
+        return indices
     if ids.dtype.kind == "f":
         return ids.get_indexer(pd.Index(pd.to_numeric(pd.Series(words, dtype=str), errors="coerce")))
-    found = ids.get_indexer(pd.Index(words, dtype=object))
-    if ids.dtype == object and (found < 0).any():
-        # Mixed ids: what is not there as text may be there as a number.
-        plain = {str(one): place for place, one in reversed(list(enumerate(ids)))}
-        found = np.array(
-            [place if place >= 0 else plain.get(word, -1) for place, word in zip(found, words, strict=True)]
+    indices = ids.get_indexer(pd.Index(words, dtype=object))
+    if ids.dtype == object and (indices < 0).any():
+        # Mixed ids: a word that is no text among them may be a number.
+        by_text = {str(mixed_id): position for position, mixed_id in reversed(list(enumerate(ids)))}
+        indices = np.array(
+            [
+                position if position >= 0 else by_text.get(word, -1)
+                for position, word in zip(indices, words, strict=True)
+            ]
         )
-    return found
+    return indices
 
 
-def as_known(known: "Ids", given: "Ids") -> "Ids":
-    """Return ids with those that read like one of the known replaced by it: the number 7 for the text 7."""
+def as_known(known_ids: "Ids", new_ids: "Ids") -> "Ids":
+    """Return the new ids, with each that reads like a known id replaced by it: the number 7 for the text 7."""
     import pandas as pd  # noqa: PLC0415
 
-    places = positions(known, [str(one) for one in given])
-    if not (places >= 0).any():
-        return given
-    names = known.tolist()
-    named = [one if place < 0 else names[place] for one, place in zip(given, places, strict=True)]
-    found: Ids = pd.Index(named, dtype=object).infer_objects()
-    return found
+    indices = positions(known_ids, [str(new_id) for new_id in new_ids])
+    if not (indices >= 0).any():
+        return new_ids
+    names = known_ids.tolist()
+    named = [new_id if index < 0 else names[index] for new_id, index in zip(new_ids, indices, strict=True)]
+    matched: Ids = pd.Index(named, dtype=object).infer_objects()
+    return matched
 
 
 def read_column(path: Path, column: str) -> list[str]:
-    """Return the ids of a file, one in each line, or those of the column with that name."""
+    """Return the ids of a file: its lines, or the column with that name."""
     return read_columns(path, (column,))[column]
 
 
 def read_columns(path: Path, columns: Sequence[str]) -> Mapping[str, list[str]]:
-    """Return the named columns of a CSV file that has one of them in its first line; else its lines as the last one.
+    """Return the columns that a CSV file has, by its first line; without them, its lines as the last column.
 
-    ``item`` alone, or ``user`` and ``item``: only what the file has is returned.
+    ``columns`` are ``item`` alone, or ``user`` and ``item``.
     """
     try:
         text = path.read_text(encoding="utf-8-sig")
@@ -83,32 +86,32 @@ def read_columns(path: Path, columns: Sequence[str]) -> Mapping[str, list[str]]:
     table = csv.DictReader(io.StringIO(text, newline=""))
     rows = [(table.line_num, row) for row in table]
     head = table.fieldnames or ()
-    found = {name: [row[name] for _, row in rows] for name in columns if name in head}
-    for name, values in found.items():
+    content = {name: [row[name] for _, row in rows] for name in columns if name in head}
+    for name, values in content.items():
         if not all(values):
             line = next(line for (line, _), value in zip(rows, values, strict=True) if not value)
             raise DataError(f"{path}: line {line} has no {name}")
-    return found
+    return content
 
 
-def described(place: int, ids: "Ids", titles: Sequence[str | None]) -> str:
-    """Return an id with its title, where there is one."""
-    title = titles[place] if titles else None
-    return f"{ids[place]} {title}" if title else str(ids[place])
+def described(position: int, ids: "Ids", titles: Sequence[str | None]) -> str:
+    """Return an id with its title, if it has one."""
+    title = titles[position] if titles else None
+    return f"{ids[position]} {title}" if title else str(ids[position])
 
 
 def similar_to(word: str, ids: "Ids", titles: Sequence[str | None]) -> str:
-    """Return the ids and titles that a wrong id may have meant, to end a message."""
-    wanted = word.casefold()
-    names = [described(place, ids, titles) for place in range(len(ids))]
-    near = [name for name in names if wanted in name.casefold()][:LISTED]
+    """Return the end of a message about a wrong id: the ids and titles that are similar to it."""
+    lowered = word.casefold()
+    names = [described(position, ids, titles) for position in range(len(ids))]
+    near = [name for name in names if lowered in name.casefold()][:LISTED]
     if not near:
-        close = set(difflib.get_close_matches(word, [str(one) for one in ids], n=LISTED))
-        near = [name for name, one in zip(names, ids, strict=True) if str(one) in close]
+        close = set(difflib.get_close_matches(word, [str(known_id) for known_id in ids], n=LISTED))
+        near = [name for name, known_id in zip(names, ids, strict=True) if str(known_id) in close]
     return f"; similar ids: {', '.join(near)}" if near else f"; ids look like {ids[0]}"
 
 
 def named(words: Sequence[str]) -> str:
-    """Return the first of some ids for a message."""
-    more = f" and {len(words) - LISTED:,} more" if len(words) > LISTED else ""
-    return ", ".join(word if len(word) <= 60 else f"{word[:57]}..." for word in words[:LISTED]) + more
+    """Return the first few ids for a message."""
+    remaining = f" and {len(words) - LISTED:,} more" if len(words) > LISTED else ""
+    return ", ".join(word if len(word) <= 60 else f"{word[:57]}..." for word in words[:LISTED]) + remaining

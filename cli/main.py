@@ -1,4 +1,4 @@
-"""The entry point. Every failure ends in one line on standard error and an exit code."""
+"""Entry point of the command line. Every failure ends in one line on standard error and an exit code."""
 
 import errno
 import io
@@ -35,13 +35,13 @@ MODULES = {
 
 @dataclass
 class Session:
-    """What the global options say."""
+    """Values of the global options."""
 
     debug: bool = False
 
 
-def _version(ctx: click.Context, _: click.Parameter, wanted: bool) -> None:
-    if wanted:
+def _version(ctx: click.Context, _: click.Parameter, requested: bool) -> None:
+    if requested:
         from importlib.metadata import version  # noqa: PLC0415
 
         click.echo(f"recsys-ae {version('recsys-ae')}")
@@ -68,10 +68,10 @@ def main(args: Sequence[str] | None = None) -> int:
     """Run a command line and return its exit code: 0, 1 for an error, 2 for wrong usage, 130 when interrupted."""
     session = Session()
     if isinstance(sys.stdout, io.TextIOWrapper):
-        # An id that the terminal cannot show is no reason to stop.
+        # An id that the terminal cannot show must not stop the command.
         sys.stdout.reconfigure(errors="replace")
     if not sys.warnoptions:
-        # What a dependency deprecates is no business of the person who types a command.
+        # Deprecation warnings of dependencies do not help the user of a command.
         warnings.simplefilter("ignore")
     try:
         code = root.main(args, prog_name="recsys-ae", standalone_mode=False, obj=session)
@@ -84,11 +84,11 @@ def main(args: Sequence[str] | None = None) -> int:
 
 
 def _ended_by(error: BaseException) -> int:
-    """Say in one line what happened, and return the exit code."""
+    """Print the error in one line, and return the exit code."""
     if isinstance(error, SystemExit):
         return error.code if isinstance(error.code, int) else 1
     if isinstance(error, OSError) and error.errno == errno.EPIPE:
-        # Who reads our output has left; Python's own flush at exit must find an open file.
+        # The reader of the pipe has closed it; Python's own flush at exit needs an open file.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     if isinstance(error, (KeyboardInterrupt, click.Abort)):

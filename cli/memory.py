@@ -1,4 +1,4 @@
-"""Memory of a command: how much it took at most, and how it is given back to the system while the command runs."""
+"""Memory of a command: its peak, and the thresholds from which the allocator returns memory to the system."""
 
 import ctypes
 import gc
@@ -7,7 +7,7 @@ import sys
 
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3
 READING, TRAINING = 1 << 17, 1 << 25
-"""Arrays from this size on are given back when they are freed; small ones that every batch claims are better kept.
+"""Sizes in bytes from which freed arrays are returned to the system; small arrays are needed again for each batch.
 
 In training 512 KiB instead would make the peak of a Mult-VAE fit on MovieLens 1M 20 MiB lower, and each epoch take 3.5
 times the page faults: 7 to 9 % more processor time, 14 % for RecVAE.
@@ -15,11 +15,11 @@ times the page faults: 7 to 9 % more processor time, 14 % for RecVAE.
 
 
 def thrifty() -> None:
-    """Have memory given back while data are read; call before PyTorch and Arrow are imported.
+    """Make the allocators return memory while data are read; call before PyTorch and Arrow are imported.
 
-    By itself glibc moves large arrays to its heap after a while, where gaps remain that nothing else fits into, and
-    Arrow's own allocator keeps what is freed: about 100 MiB after a million ratings. PyTorch asks for large pages, for
-    which the kernel has to be called seldom.
+    By default glibc moves large arrays to its heap after a while, which leaves gaps that are too small to reuse, and
+    Arrow's own allocator keeps freed memory: about 100 MiB after a million ratings. PyTorch asks for large pages, which
+    need fewer calls of the kernel.
     """
     os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")
     os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")
@@ -27,7 +27,7 @@ def thrifty() -> None:
 
 
 def finalize() -> None:
-    """Give back what is free, and from now on only what is not needed again at once; call before the training."""
+    """Return free memory to the system, and from now on only large arrays; call before the training."""
     gc.collect()
     libc = _glibc()
     if libc is not None:
@@ -36,7 +36,7 @@ def finalize() -> None:
 
 
 def peak() -> int | None:
-    """Return the largest resident size of this process in bytes; None where the system does not say."""
+    """Return the peak resident size of this process in bytes; None if the system does not report it."""
     try:
         import resource  # noqa: PLC0415
     except ImportError:
@@ -49,7 +49,7 @@ def _give_back_from(size: int) -> None:
     libc = _glibc()
     if libc is not None:
         libc.mallopt(M_MMAP_THRESHOLD, size)
-        libc.mallopt(M_TRIM_THRESHOLD, 2 * size)  # as glibc would; else the end of the heap is given back all the time
+        libc.mallopt(M_TRIM_THRESHOLD, 2 * size)  # glibc's ratio; a lower one returns the heap's end all the time
 
 
 def _glibc() -> ctypes.CDLL | None:

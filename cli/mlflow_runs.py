@@ -1,4 +1,4 @@
-"""Runs in MLflow: a fit writes one, an evaluation adds its report to it; trouble there is a warning at the end."""
+"""MLflow runs of fits, evaluations and studies; a failure of tracking is a warning at the end."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 class Tracking:
-    """The tracker of a fit, and where its run can be found again."""
+    """The tracker of a fit, and the address of its run."""
 
     def __init__(self, tracker: "Tracker") -> None:
         self.tracker = tracker
@@ -28,7 +28,7 @@ class Tracking:
     @classmethod
     @contextmanager
     def of_fit(cls, *, on: bool, name: str) -> Iterator["Tracking"]:
-        """Start a run, unless that is off or MLflow is missing."""
+        """Start a run, unless tracking is off or MLflow is missing."""
         from recsys_ae.tracking import MLflowTracker, NoTracker  # noqa: PLC0415
 
         tracker: Tracker = NoTracker()
@@ -41,7 +41,7 @@ class Tracking:
 
     @property
     def address(self) -> dict[str, str] | None:
-        """The run's id and store, to be kept beside the model; no store whose address holds a password."""
+        """Id and store of the run, to be saved with the model; without the store if its address has a password."""
         run_id, uri = self.tracker.run_id, self.tracker.uri
         if run_id is None:
             return None
@@ -51,17 +51,17 @@ class Tracking:
         return {"run_id": run_id} if "@" in uri else {"run_id": run_id, "uri": uri}
 
     def warn(self) -> None:
-        """Say what has not reached the store."""
+        """Print a warning about everything that did not reach the store."""
         _warn(self.tracker)
 
     def finish(self, model: "Recommender | FeatureEncoder", folder: Path) -> None:
-        """Hand over the loss curve and the saved model."""
+        """Log the loss curve and the saved model."""
         best = model.history.best
         self.tracker.picture(model.history, best=None if best is None else (best.epoch, best.monitor))
         self.tracker.artefact(folder)
 
     def child(self, outcome: "Outcome") -> None:
-        """Write a fit of a study as a run within the study's."""
+        """Log a fit of a study as a run nested in the run of the study."""
         if not outcome.made:
             return
         fit = outcome.work.fit
@@ -75,16 +75,16 @@ class Tracking:
         self.tracker.child(outcome.name, parameters=chosen, history=outcome.history, metrics=numbers)
 
     def study(self, report: "StudyReport") -> None:
-        """Hand over the report of a study."""
+        """Log the report of a study."""
         self.tracker.artefact(report.html)
         self.tracker.artefact(report.json)
 
 
-def report(address: object, found: "Report", on: str, named: str | None = None) -> None:
-    """Add a report to the run of a fit; nothing where the fit was not tracked.
+def report(address: object, results: "Report", on: str, named: str | None = None) -> None:
+    """Add a report to the run of a fit, if the fit was tracked.
 
-    The address comes with the model, which anybody may have made: it is compared with the store that the user has
-    named or set, and only that one is connected to.
+    The address is saved with the model, which anybody may have made. So only the store that the user has named or set
+    is contacted, and only if it is the store of the address.
     """
     if address is None:
         return
@@ -100,15 +100,15 @@ def report(address: object, found: "Report", on: str, named: str | None = None) 
         note(f"Warning: {error}")
         return
     with tracker, TemporaryDirectory() as folder:
-        tracker.metrics(_numbers(found, on))
+        tracker.metrics(_numbers(results, on))
         path = Path(folder) / f"{on}_report.json"
-        path.write_text(found.to_json(), encoding="utf-8")
+        path.write_text(results.to_json(), encoding="utf-8")
         tracker.artefact(path)
     _warn(tracker)
 
 
 def _refusal(address: object, store: str) -> str | None:
-    """Say why a report does not go to the run that a model names; None: it does."""
+    """Return the reason why a report is not added to the run that a model names; None if it is added."""
     from recsys_ae.tracking.mlflow_stores import is_plain_id, local_path, same_store, shown  # noqa: PLC0415
 
     run_id, uri = (address.get("run_id"), address.get("uri")) if isinstance(address, Mapping) else (None, None)
@@ -125,10 +125,12 @@ def _refusal(address: object, store: str) -> str | None:
     return None
 
 
-def _numbers(found: "Report", on: str) -> dict[str, float]:
-    """Return the means by metric, and how sure they are."""
-    numbers = {f"{on}/{name}": one.mean for name, one in found.summary.items()}
-    return numbers | {f"{on}/{name}/standard_error": one.standard_error for name, one in found.summary.items()}
+def _numbers(results: "Report", on: str) -> dict[str, float]:
+    """Return the mean and the standard error of each metric."""
+    numbers = {f"{on}/{name}": summary.mean for name, summary in results.summary.items()}
+    return numbers | {
+        f"{on}/{name}/standard_error": summary.standard_error for name, summary in results.summary.items()
+    }
 
 
 def _warn(tracker: "Tracker") -> None:

@@ -1,4 +1,4 @@
-"""Commands made from the models of a package: one to fit each of them, and one that lists them."""
+"""Commands generated from the models of a package: one to fit each model, and one that lists them."""
 
 import importlib
 import inspect
@@ -24,7 +24,7 @@ def registry_of(package: str) -> "Registry[Any]":
 
 
 def typed_name(name: str) -> str:
-    """Return a model's name as it is typed."""
+    """Return the name of a model as users type it."""
     return name.replace("_", "-")
 
 
@@ -34,13 +34,13 @@ class ModelGroup(click.Group):
     Parameters
     ----------
     package
-        Where the models are; it is imported when a command, or the help, is asked for.
+        Package of the models; it is imported when a command or the help is requested.
     title
         Heading of the models in the help.
     shared
-        Gives the options that every model takes; some have other defaults for some classes of hyper-parameters.
+        Function that returns the options of every model; their defaults depend on the class of hyper-parameters.
     fit
-        What a command does, given the class of hyper-parameters and the values of all options.
+        Callback of a command; its arguments are the class of hyper-parameters and the values of all options.
     """
 
     def __init__(
@@ -61,11 +61,11 @@ class ModelGroup(click.Group):
         return [typed_name(name) for name in registry_of(self.package).names()]
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """Make the command of a model; this imports the model."""
+        """Return the command of a model; this imports the model."""
         models = registry_of(self.package)
         if cmd_name.replace("-", "_") not in models.names():
-            known = self.list_commands(ctx)
-            raise click.UsageError(f"there is no {models.what} {cmd_name!r}{suggestion(cmd_name, known)}", ctx)
+            names = self.list_commands(ctx)
+            raise click.UsageError(f"there is no {models.what} {cmd_name!r}{suggestion(cmd_name, names)}", ctx)
         memory.thrifty()
         spec = models.spec_class(cmd_name)
         for remark in models.remarks(cmd_name):
@@ -75,14 +75,14 @@ class ModelGroup(click.Group):
         return Command(cmd_name, callback=partial(self.fit, spec), params=list(params), help=help)
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """List the models with a line on each, then what all of them take."""
+        """Write the models with a line on each, then their common options."""
         with formatter.section(self.title):
             formatter.write_dl(_lines(self.package))
         Command("", params=list(self.shared(None))).format_options(ctx, formatter)
 
 
 def listing(name: str, package: str, *, help: str, hint: str) -> click.Command:
-    """Make the command that lists the models of a package; none of them is imported for it."""
+    """Return a command that lists the models of a package without importing them."""
 
     def show() -> None:
         models, display = registry_of(package), Display()

@@ -1,4 +1,4 @@
-"""The options that several commands share, each written once."""
+"""Options that several commands share."""
 
 import click
 
@@ -12,7 +12,7 @@ filters, splits = data_options.filters, data_options.splits
 
 
 def cache() -> Option:
-    """Return the option that turns the binary copies of what was read off."""
+    """Return the option that turns off the binary copies of data files."""
     help = (
         "Save a binary copy of a file of 10 MB or more, next to it or in your cache folder, so that the next start is "
         "faster."
@@ -38,7 +38,7 @@ FEATURE_SOURCES = (
 
 
 def item_features() -> Option:
-    """Return the option that names features of the items that a recommender learns from."""
+    """Return the option for the item features that a recommender learns from."""
     help = (
         f"Item features: {FEATURE_SOURCES} The item embeddings of a neural model start from them, and every model "
         f"learns to rank cold items by theirs. {REPEATABLE}"
@@ -47,12 +47,12 @@ def item_features() -> Option:
 
 
 def features(*, fitted: bool = False) -> list[Option]:
-    """Return where features come from; an encoder that was fitted reads them as it did then."""
+    """Return the options for features; with ``fitted``, the defaults are those of the encoder's fit."""
 
     def usual(value: str) -> str:
         return "[default: as in the fit]" if fitted else f"[default: {value}]"
 
-    what = f"Features: {FEATURE_SOURCES} {REPEATABLE}"
+    sources = f"Features: {FEATURE_SOURCES} {REPEATABLE}"
     id = "Column of a table with the ids of the rows.  [default: item, movieId, ... or the first]"
     texts = "Text columns of a table, separated by commas; their words are counted."
     sides = "Height and width in pixels that the images of a folder are scaled to."
@@ -60,7 +60,7 @@ def features(*, fitted: bool = False) -> list[Option]:
     return [
         Option(
             ["--features"], required=True, multiple=True, metavar="FILE|NAME[:COLUMNS]", section=FEATURES,
-            help=what,
+            help=sources,
         ),
         Option(["--id-column"], metavar="NAME", section=FEATURES, help=id),
         Option(["--text-columns"], type=Names(), metavar="NAME,...", section=FEATURES, help=texts),
@@ -71,14 +71,14 @@ def features(*, fitted: bool = False) -> list[Option]:
 
 
 def device() -> Option:
-    """Return the option that says where a model computes."""
+    """Return the option for the device."""
     help = "Device that computes: auto (a GPU if there is one), cpu, cuda, cuda:1, ..."
     return Option(["--device"], default="auto", show_default=True, metavar="NAME", section=RUN, help=help)
 
 
-def overwrite(what: str) -> Option:
-    """Return the option that allows to replace what is there."""
-    return Option(["--overwrite"], is_flag=True, section=RUN, help=f"Replace an existing {what}.")
+def overwrite(noun: str) -> Option:
+    """Return the option that allows to replace an existing file or folder."""
+    return Option(["--overwrite"], is_flag=True, section=RUN, help=f"Replace an existing {noun}.")
 
 
 def track(help: str) -> Option:
@@ -87,7 +87,7 @@ def track(help: str) -> Option:
 
 
 def tracking_uri() -> Option:
-    """Return the option that names the store of a fit's run."""
+    """Return the option for the MLflow store with the run of a fit."""
     help = (
         "Address of the MLflow store that has the run of the fit; no other store is contacted.  "
         "[default: $MLFLOW_TRACKING_URI, else mlflow.db in this folder]"
@@ -102,7 +102,7 @@ def dry_run() -> Option:
 
 
 def run() -> list[Option]:
-    """Return the circumstances of a fit."""
+    """Return the options for the run settings of a fit."""
     seed = "Random seed of the training."
     out = "Folder of the saved model.  [default: models/<data>-<model>]"
     file = "TOML file of options under the same names; options on the command line win."

@@ -1,4 +1,4 @@
-"""How the text of an option becomes a value."""
+"""Types of options, which turn text into values."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -16,7 +16,7 @@ FILE = click.Path(path_type=Path)
 
 
 class Column(Type):
-    """A column by name, or by position where it is a number."""
+    """A column by its name, or by its position if it is a number."""
 
     name = "column"
 
@@ -27,12 +27,12 @@ class Column(Type):
 
 
 class Separator(Type):
-    r"""A separator as it is typed in a shell: ``tab`` and ``\t`` stand for the tabulator."""
+    r"""A separator as typed in a shell: ``tab`` and ``\t`` stand for the tabulator."""
 
     name = "text"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        """Return the characters that are meant."""
+        """Return the characters of the separator."""
         return str(value).replace("\\t", "\t") if value != "tab" else "\t"
 
 
@@ -69,7 +69,7 @@ class Whole(Type):
 
 
 class Users(Type):
-    """A number of users, or a share of them: a number with a point, below 1."""
+    """A number of users, or a share of them: a decimal number below 1."""
 
     name = "number"
 
@@ -90,7 +90,7 @@ class Users(Type):
 
 
 class Share(Type):
-    """A share: a number from 0 on, below 1."""
+    """A share: a number from 0 to below 1."""
 
     name = "number"
 
@@ -103,7 +103,7 @@ class Share(Type):
 
 
 class Numbers(Type):
-    """Numbers with commas between them; nothing stands for none."""
+    """Numbers separated by commas; an empty text gives no numbers."""
 
     def __init__(self, of: Type) -> None:
         self.of = of
@@ -111,24 +111,24 @@ class Numbers(Type):
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[Any, ...]:
         """Return the numbers."""
-        parts = [part.strip() for part in str(value).split(",")]
-        return tuple(self.of.convert(part, param, ctx) for part in parts if part)
+        texts = [text.strip() for text in str(value).split(",")]
+        return tuple(self.of.convert(text, param, ctx) for text in texts if text)
 
 
 class OrWord(Type):
-    """A value, or a word that stands for one that depends on the data."""
+    """A value, or a word for a value that depends on the data."""
 
     def __init__(self, of: Type, words: tuple[str, ...]) -> None:
         self.of, self.words = of, words
         self.name = "|".join((of.name.upper(), *words))
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        """Return the word as it is, anything else as a value."""
+        """Return a word unchanged, and any other text as a value."""
         return value if value in self.words else self.of.convert(value, param, ctx)
 
 
 class Names(Type):
-    """Names with commas between them."""
+    """Names separated by commas."""
 
     name = "name,..."
 
@@ -136,4 +136,4 @@ class Names(Type):
         """Return the names."""
         if isinstance(value, tuple):
             return value
-        return tuple(part.strip() for part in str(value).split(",") if part.strip())
+        return tuple(name.strip() for name in str(value).split(",") if name.strip())

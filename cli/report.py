@@ -1,4 +1,4 @@
-"""What `fit` tells about the data, the split and the outcome."""
+"""Output of `fit`: tables of the data and the split, the memory, and the summary of the fit."""
 
 import shlex
 from collections.abc import Mapping, Sequence
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def show_data(display: Display, prepared: "Prepared", split: "Split") -> None:
-    """Print what each step left of the data, and the parts of the split."""
+    """Print the size of the data after each step, and the parts of the split."""
     from recsys_ae.data.prepared import has_ratings  # noqa: PLC0415
 
     data, recipe = prepared.data, prepared.recipe
@@ -26,15 +26,15 @@ def show_data(display: Display, prepared: "Prepared", split: "Split") -> None:
     rows += [(step.name, *step.after) for step in steps]
     display.table(("data", ">interactions", ">users", ">items"), rows)
     if recipe.threshold is None:
-        what = "all ratings keep their values" if has_ratings(data, recipe) else "every interaction counts as 1"
-        display.line(f"No rating threshold: {what}.")
+        effect = "all ratings keep their values" if has_ratings(data, recipe) else "every interaction counts as 1"
+        display.line(f"No rating threshold: {effect}.")
     display.line()
     rows = [("train", split.train.shape[0], split.train.nnz, "")]
-    for name, part in (("validation", split.valid), ("test (not used)", split.test)):
-        if part is not None:
-            rows.append((name, len(part.users), part.histories.nnz, part.targets.nnz))
+    for name, holdout in (("validation", split.valid), ("test (not used)", split.test)):
+        if holdout is not None:
+            rows.append((name, len(holdout.users), holdout.histories.nnz, holdout.targets.nnz))
     display.table((f"{recipe.split_kind} split", ">users", ">history", ">targets"), rows)
-    unknown = sum(part.unknown for part in (split.valid, split.test) if part is not None)
+    unknown = sum(holdout.unknown for holdout in (split.valid, split.test) if holdout is not None)
     if unknown:
         display.line(f"{unknown:,} targets are skipped, because their items have no training interactions.")
     restored = 0 if split.test is None else prepared.restored(split.test)
@@ -43,36 +43,36 @@ def show_data(display: Display, prepared: "Prepared", split: "Split") -> None:
     display.line(f"Split fingerprint {split.fingerprint}")
 
 
-def show_memory(display: Display, parts: Mapping[str, int], run: "Run", *, whole: bool) -> None:
-    """Print how much memory a fit needs at least, by what it is for if the whole is asked for, and how much is free."""
+def show_memory(display: Display, sizes: Mapping[str, int], run: "Run", *, table: bool) -> None:
+    """Print the memory that a fit needs at least and the free memory; ``table`` adds a table by purpose."""
     from recsys_ae.nn.runtime import free_memory  # noqa: PLC0415
 
     free = free_memory(run.torch_device)
     available = "" if free is None else f"; {free / 2**20:,.0f} MiB are free"
-    display.line(f"\nMemory: the fit needs {sum(parts.values()) / 2**20:,.0f} MiB{available}")
-    if whole and parts:
-        display.table(("purpose", ">MiB"), [(what, f"{size / 2**20:,.1f}") for what, size in parts.items()])
+    display.line(f"\nMemory: the fit needs {sum(sizes.values()) / 2**20:,.0f} MiB{available}")
+    if table and sizes:
+        display.table(("purpose", ">MiB"), [(purpose, f"{size / 2**20:,.1f}") for purpose, size in sizes.items()])
 
 
 def show_fit(display: Display, model: "Recommender", out: Path) -> None:
-    """Print how well, how fast and in how much memory a model was fitted, where it is, and what to do next."""
+    """Print the validation metrics, time, memory and folder of a fit, and the next commands."""
     from recsys_ae.models.blend import BlendNetwork  # noqa: PLC0415
 
     rows: list[tuple[str, Any]] = []
-    kept = _kept(model)
-    if kept is not None:
-        epoch, measured = kept
+    selected = _kept(model)
+    if selected is not None:
+        epoch, measured = selected
         numbers = [f"{name[6:]:<9} {value:.4f}" for name, value in measured.items() if name.startswith("valid/")]
-        rows += [("" if place else "validation", number) for place, number in enumerate(numbers)]
+        rows += [("" if row else "validation", number) for row, number in enumerate(numbers)]
         if "seconds" in measured:
             rows.append(("selected", f"epoch {epoch} of {len(model.history)}"))
     network = model.network
     if isinstance(network, BlendNetwork):
-        parts = zip(network.weights.tolist(), network.spec.members, strict=True)
-        rows += [("weight", f"{weight:.2f}  {member}") for weight, member in parts]
+        members = zip(network.weights.tolist(), network.spec.members, strict=True)
+        rows += [("weight", f"{weight:.2f}  {member}") for weight, member in members]
     seconds = [measured["seconds"] for measured in model.history if "seconds" in measured]
-    each = f", {sum(seconds) / len(seconds):.3f} s per epoch" if seconds else ""
-    rows.append(("time", f"{model.metadata['seconds']:.1f} s{each}"))
+    per_epoch = f", {sum(seconds) / len(seconds):.3f} s per epoch" if seconds else ""
+    rows.append(("time", f"{model.metadata['seconds']:.1f} s{per_epoch}"))
     peak = memory.peak()
     if peak is not None:
         rows.append(("memory", f"{peak / 2**20:,.0f} MiB at its peak"))
@@ -87,11 +87,11 @@ def show_fit(display: Display, model: "Recommender", out: Path) -> None:
 
 
 def shown_name(model: "Recommender") -> str:
-    """Return the model's name as it is typed."""
+    """Return the name of the model as users type it."""
     return typed_name(model.spec.name())
 
 
 def _kept(model: "Recommender") -> tuple[int, Mapping[str, float]] | None:
-    """Return the epoch whose weights were kept and what was measured in it."""
+    """Return the selected epoch and its metrics; None if there is none."""
     best = model.history.best
     return None if best is None else (best.epoch, model.history[best.epoch - 1])

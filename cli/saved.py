@@ -1,4 +1,4 @@
-"""Models that `fit` has saved, and the data and split behind them."""
+"""Data recipes and splits of saved models."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,13 +17,13 @@ if TYPE_CHECKING:
 
 
 def moved() -> Option:
-    """Return the option that says where a file of data is now."""
+    """Return the option for the new path of a data file."""
     help = "Path of the data file of the fit, if it has moved.  [default: its path in the fit]"
     return Option(["--data"], type=FILE, metavar="PATH", section=DATA, help=help)
 
 
 def recipe_of(model: "Recommender", folder: Path, data: Path | None, data_dir: Path | None) -> "DataRecipe":
-    """Return the data recipe of the fit, for the places that the data are at now."""
+    """Return the data recipe of the fit with the present paths of the data."""
     try:
         return model.recipe.at(data, data_dir)
     except RecsysError as error:
@@ -32,22 +32,22 @@ def recipe_of(model: "Recommender", folder: Path, data: Path | None, data_dir: P
 
 
 def threshold_of(model: "Recommender") -> float | None:
-    """Return the lowest rating that counted in the fit, if that is known."""
+    """Return the lowest rating that the fit kept; None if there was no threshold, or none is saved."""
     threshold = model.notes.get("source", {}).get("min_rating")
     return threshold if isinstance(threshold, (int, float)) else None
 
 
 def refuse_rankers(model: "Recommender") -> None:
-    """Let a model that predicts no ratings say so before any data are read: it is asked for a first one."""
+    """Predict one rating, so that a model that predicts none raises its error before any data are read."""
     import numpy as np  # noqa: PLC0415
     from scipy.sparse import csr_matrix  # noqa: PLC0415
 
-    first = np.zeros(1, np.int64)
-    model.predict(csr_matrix(np.zeros((1, len(model.items)), np.float32)), (first, first))
+    index = np.zeros(1, np.int64)
+    model.predict(csr_matrix(np.zeros((1, len(model.items)), np.float32)), (index, index))
 
 
 def divided(model: "Recommender", folder: Path, recipe: "DataRecipe", *, cache: bool) -> tuple["Prepared", "Split"]:
-    """Do again what `fit` did with the data, and refuse another outcome."""
+    """Read, filter and split the data as in the fit; raise an error if the split differs."""
     from .data_options import load  # noqa: PLC0415
 
     prepared = recipe.read(load(recipe, cache=cache))

@@ -1,4 +1,4 @@
-"""Tables written piece by piece: CSV, JSON lines or Parquet by the ending of the name; whole, or not there."""
+"""Atomic tables written in chunks: CSV, JSON lines or Parquet, by the ending of the name."""
 
 import os
 import sys
@@ -20,7 +20,7 @@ Write: TypeAlias = "Callable[[pd.DataFrame], None]"
 
 
 def refuse(path: Path, *, overwrite: bool) -> None:
-    """Refuse a file that cannot be written; ask before the work, not after it."""
+    """Raise an error if a file cannot be written; call this before the work."""
     if path == STANDARD_OUTPUT:
         return
     if path.suffix.lower() not in FORMATS:
@@ -35,7 +35,7 @@ def refuse(path: Path, *, overwrite: bool) -> None:
 
 @contextmanager
 def writer(path: Path, *, overwrite: bool) -> Iterator[Write]:
-    """Give a function that appends a table; the file gets its name when all of it is on the disk.
+    """Yield a function that appends a table; the file gets its name when it is complete.
 
     All tables have the same columns of the same types.
     """
@@ -66,7 +66,7 @@ def _rows(file: IO[bytes], suffix: str) -> Iterator[Write]:
 
 
 class _Text:
-    """CSV with a heading, or JSON lines; in UTF-8."""
+    """A writer of CSV with a header, or of JSON lines, in UTF-8."""
 
     def __init__(self, file: IO[bytes], suffix: str) -> None:
         self.file, self.suffix, self.started = file, suffix, False
@@ -103,18 +103,19 @@ def _parquet(file: IO[bytes]) -> Iterator[Write]:
     try:
         yield write
     finally:
-        for one in opened:
-            one.close()
+        for parquet_writer in opened:
+            parquet_writer.close()
 
 
 def _as_text(value: Any) -> str | None:
-    """Return a mixed id as text: a column of Parquet has one type."""
+    """Return a mixed id as text, because a column of Parquet has one type."""
     return value if value is None or isinstance(value, str) else str(value)
 
 
 def _schema(pa: Any, schema: Any) -> Any:
-    """Return the types as every piece has them: a piece of nothing but empty cells would be of none."""
+    """Return a schema that fits all chunks: a column of empty cells becomes text instead of null."""
     plain = [
-        pa.string() if pa.types.is_null(one.type) or pa.types.is_large_string(one.type) else one.type for one in schema
+        pa.string() if pa.types.is_null(field.type) or pa.types.is_large_string(field.type) else field.type
+        for field in schema
     ]
     return pa.schema(list(zip(schema.names, plain, strict=True)))

@@ -1,4 +1,4 @@
-"""Fitting from the command line: read, estimate the memory, learn, save, report."""
+"""Fits from the command line: read the data, estimate the memory, fit, save and report."""
 
 import dataclasses
 import shlex
@@ -24,36 +24,36 @@ if TYPE_CHECKING:
 
 
 class Interrupted(click.ClickException):
-    """The user pressed Ctrl-C; says what there is on the disk."""
+    """Ctrl-C during a fit or a study; the message says what was saved."""
 
     exit_code = 130
 
 
 class Task(ABC):
-    """One fit: the data that it reads, the model that learns from them, and what is printed about both."""
+    """A fit: its data, its model, and its printed summary."""
 
-    what: ClassVar[str]
-    """What the model is called."""
+    noun: ClassVar[str]
+    """Word for the model in messages."""
 
-    def __init__(self, spec_class: type["Identity"], given: Mapping[str, Any]) -> None:
-        self.given, self.display = given, Display(quiet=given["quiet"])
-        self.spec: Any = chosen(spec_class, given)
+    def __init__(self, spec_class: type["Identity"], settings: Mapping[str, Any]) -> None:
+        self.settings, self.display = settings, Display(quiet=settings["quiet"])
+        self.spec: Any = chosen(spec_class, settings)
 
     @property
     @abstractmethod
     def title(self) -> str:
-        """Name of the model's folder, where none is given."""
+        """Default name of the model's folder."""
 
     @abstractmethod
     def read(self, run: "Run") -> Mapping[str, int]:
-        """Read the data and print what they are; return the bytes that the fit needs, by what they are for."""
+        """Read the data and print a summary; return the bytes that the fit needs by purpose."""
 
-    def check(self, run: "Run") -> None:  # noqa: B027  what is checked while it is read needs no more
-        """Raise what the fit would raise before it begins; for a dry run."""
+    def check(self, run: "Run") -> None:  # noqa: B027  a task may check everything in read
+        """Raise the errors that the fit would raise before it begins; for a dry run."""
 
     @abstractmethod
     def model(self) -> Any:
-        """Return the untrained model with its notes, and free what it does not learn from."""
+        """Return the untrained model with its notes, and free the data that it does not learn from."""
 
     @abstractmethod
     def learn(self, model: Any, run: "Run") -> None:
@@ -61,44 +61,44 @@ class Task(ABC):
 
     @abstractmethod
     def show(self, model: Any, out: Path) -> None:
-        """Print how the fit went, and what to do next."""
+        """Print a summary of the fit, and the next commands."""
 
 
-def fit(kind: type[Task], spec_class: type["Identity"], **given: Any) -> None:
+def fit(kind: type[Task], spec_class: type["Identity"], **settings: Any) -> None:
     """Fit a model with the values of all options."""
     saved: list[Path] = []
     try:
-        _fit(kind(spec_class, given), given, saved)
+        _fit(kind(spec_class, settings), settings, saved)
     except KeyboardInterrupt:
-        what = f"the model is saved in {saved[0]}" if saved else "nothing was saved"
-        raise Interrupted(f"Interrupted: {what}") from None
+        outcome = f"the model is saved in {saved[0]}" if saved else "nothing was saved"
+        raise Interrupted(f"Interrupted: {outcome}") from None
 
 
-def _fit(task: Task, given: Mapping[str, Any], saved: list[Path]) -> None:
+def _fit(task: Task, settings: Mapping[str, Any], saved: list[Path]) -> None:
     from recsys_ae.storage.artefact import refuse_to_write  # noqa: PLC0415
 
-    display, out = task.display, given["out"] or Path("models") / task.title
-    if not given["dry_run"]:
-        refuse_to_write(out, overwrite=given["overwrite"])
-    run = run_settings(given)
-    show_memory(display, task.read(run), run, whole=given["dry_run"])
-    if given["dry_run"]:
+    display, out = task.display, settings["out"] or Path("models") / task.title
+    if not settings["dry_run"]:
+        refuse_to_write(out, overwrite=settings["overwrite"])
+    run = run_settings(settings)
+    show_memory(display, task.read(run), run, table=settings["dry_run"])
+    if settings["dry_run"]:
         task.check(run)
         display.line("Dry run: nothing was trained or saved.")
         return
     display.line(
-        f"\nFitting the {task.what} {typed_name(task.spec.name())} on {run.torch_device}, to be saved in {out}"
+        f"\nFitting the {task.noun} {typed_name(task.spec.name())} on {run.torch_device}, to be saved in {out}"
     )
     model = task.model()
     memory.finalize()
     with (
-        Tracking.of_fit(on=given["track"], name=out.name) as tracking,
-        epochs(quiet=given["quiet"], monitor=task.spec.monitor) as progress,
+        Tracking.of_fit(on=settings["track"], name=out.name) as tracking,
+        epochs(quiet=settings["quiet"], monitor=task.spec.monitor) as progress,
     ):
         task.learn(model, dataclasses.replace(run, tracker=tracking.tracker, progress=progress))
         model.notes["mlflow"] = tracking.address
-        # First the model is safe; what tracking does then cannot lose it.
-        model.save(out, overwrite=given["overwrite"])
+        # The model is saved first, so that a failure of tracking cannot lose it.
+        model.save(out, overwrite=settings["overwrite"])
         saved.append(out)
         tracking.finish(model, out)
     feature_source.say(model.metadata.get("remarks", ()))
@@ -106,22 +106,24 @@ def _fit(task: Task, given: Mapping[str, Any], saved: list[Path]) -> None:
     tracking.warn()
 
 
-def chosen(spec_class: type["Identity"], given: Mapping[str, Any]) -> "Identity":
-    """Return the hyper-parameters among the values of all options; what is out of bounds is wrong usage."""
+def chosen(spec_class: type["Identity"], settings: Mapping[str, Any]) -> "Identity":
+    """Return the hyper-parameters among the values of all options; values out of bounds are usage errors."""
     with wrong_usage():
-        return spec_class(**hyper_options.values(spec_class, given))
+        return spec_class(**hyper_options.values(spec_class, settings))
 
 
-def run_settings(given: Mapping[str, Any]) -> "Run":
-    """Return the circumstances; a device that is not there is refused now, before anything is read."""
+def run_settings(settings: Mapping[str, Any]) -> "Run":
+    """Return the run settings; a missing device is an error now, before anything is read."""
     from recsys_ae.nn.runtime import Run, resolve  # noqa: PLC0415
 
-    resolve(given["device"])
-    return Run(seed=given["seed"], device=given["device"], precision=given["precision"], threads=given["threads"])
+    resolve(settings["device"])
+    return Run(
+        seed=settings["seed"], device=settings["device"], precision=settings["precision"], threads=settings["threads"]
+    )
 
 
 def command_line() -> str:
-    """Return the command that repeats this run, with the options that are not left at their defaults."""
+    """Return the command that repeats this run, with all options that differ from their defaults."""
     ctx = click.get_current_context()
     words = ctx.command_path.split()
     for param in ctx.command.params:

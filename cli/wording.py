@@ -1,4 +1,4 @@
-"""Options as their users type them: in messages, and in the command that repeats a run."""
+"""Options as users type them: in messages, and in the command that repeats a run."""
 
 import shlex
 from collections.abc import Sequence
@@ -13,14 +13,14 @@ OTHER_NAMES = {"split_kind": "split"}
 
 
 def as_text(value: Any) -> str:
-    """Return a value as it is typed."""
+    """Return a value as users type it."""
     if isinstance(value, (list, tuple)):
         return ",".join(map(as_text, value))
     return f"{value:g}" if isinstance(value, float) and float(f"{value:g}") == value else str(value)
 
 
 def typed(param: click.Parameter, value: Any) -> list[str]:
-    """Return the words that give a parameter its value; none if the value is the absence of an option."""
+    """Return the words that set a parameter to a value; none if the option is left out."""
     if isinstance(param, click.Argument):
         return [str(word) for word in (value if isinstance(value, tuple) else (value,))]
     if isinstance(value, bool):

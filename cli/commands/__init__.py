@@ -1,1 +1,1 @@
-"""The commands of `recsys-ae`, one file each."""
+"""Commands of `recsys-ae`, one file each."""

@@ -1,4 +1,4 @@
-"""``recsys-ae autoencoders``: what can be pretrained on features."""
+"""``recsys-ae autoencoders``: a list of the autoencoders of features."""
 
 from ..model_commands import listing
 

@@ -1,4 +1,4 @@
-"""``recsys-ae blend DIR DIR...``: mix saved models into one."""
+"""``recsys-ae blend DIR DIR...``: a weighted mix of saved models."""
 
 import json
 import shlex
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from recsys_ae.errors import DataError
+from recsys_ae.errors import DataError, arguments_named, renamed
 
 from .. import options
 from ..display import Display
@@ -65,7 +65,7 @@ PARAMS = [
 
 
 @as_command("blend", PARAMS)
-def command(folders: tuple[Path, ...], metric: str, out: Path | None, **rest: Any) -> None:
+def command(folders: tuple[Path, ...], metric: str, out: Path | None, **settings: Any) -> None:
     """Mix saved models into one.
 
     A blend scores an item by the weighted sum of the models' scores; the validation users select the weights. The
@@ -79,35 +79,40 @@ def command(folders: tuple[Path, ...], metric: str, out: Path | None, **rest: An
     if len(folders) < 2:
         raise click.UsageError("a blend needs at least two models: DIR DIR...", click.get_current_context())
     names = _names(metric)
-    models = [Recommender.load(folder, device=rest["device"]) for folder in folders]
+    models = [Recommender.load(folder, device=settings["device"]) for folder in folders]
     recipes = [
-        recipe_of(model, folder, rest["data"], rest["data_dir"]) for model, folder in zip(models, folders, strict=True)
+        recipe_of(model, folder, settings["data"], settings["data_dir"])
+        for model, folder in zip(models, folders, strict=True)
     ]
     out = out or Path("models") / f"{recipes[0].title}-blend"
-    refuse_to_write(out, overwrite=rest["overwrite"])
+    refuse_to_write(out, overwrite=settings["overwrite"])
     _refuse_other_splits(models, folders)
-    prepared, split = divided(models[0], folders[0], recipes[0], cache=rest["cache"])
-    if split.valid is None and not rest["weights"]:
+    prepared, split = divided(models[0], folders[0], recipes[0], cache=settings["cache"])
+    if split.valid is None and not settings["weights"]:
         why = f"{folders[0]} was fitted with --split {prepared.recipe.split_kind}, which leaves no validation users"
         raise DataError(f"{why} to select the weights; give --weights")
-    blended = _blended(models, split.valid, rest["scale"], rest["weights"] or (), metric)
+    blended = _blended(models, split.valid, settings["scale"], settings["weights"] or (), metric)
     blended.notes = {
         **models[0].notes,
-        "options": {"folders": [str(folder) for folder in folders], **_plain({**rest, "metric": metric, "out": out})},
+        "options": {
+            "folders": [str(folder) for folder in folders],
+            **_plain({**settings, "metric": metric, "out": out}),
+        },
         "command": command_line(),
-        "mlflow": None,  # the run of the first fit is not that of the blend
+        "mlflow": None,  # a blend has no run of its own
     }
-    blended.save(out, overwrite=rest["overwrite"])
-    measured = [{} if split.valid is None else _measured(one, split.valid, names) for one in (*models, blended)]
+    blended.save(out, overwrite=settings["overwrite"])
+    measured = [{} if split.valid is None else _measured(model, split.valid, names) for model in (*models, blended)]
     weights: list[float] = blended.network.get_buffer("weights").tolist()
-    if rest["as_json"]:
+    if settings["as_json"]:
         click.echo(json.dumps(_as_dict(models, folders, out, weights, measured), indent=2, allow_nan=False))
     else:
-        _show(folders, out, weights, measured, None if split.valid is None else len(split.valid.users), rest["weights"])
+        n_users = None if split.valid is None else len(split.valid.users)
+        _show(folders, out, weights, measured, n_users, settings["weights"])
 
 
 def _names(metric: str) -> tuple[str, ...]:
-    """Return what is measured: the metric that decides, then the usual ones."""
+    """Return the metrics of the table: the one that selects the weights, then the default metrics."""
     from recsys_ae import metrics  # noqa: PLC0415
 
     with wrong_usage("--metric"):
@@ -115,11 +120,11 @@ def _names(metric: str) -> tuple[str, ...]:
 
 
 def _refuse_other_splits(models: "list[Recommender]", folders: tuple[Path, ...]) -> None:
-    first = models[0].notes["fingerprint"]
+    fingerprint = models[0].notes["fingerprint"]
     for model, folder in zip(models, folders, strict=True):
-        if model.notes["fingerprint"] != first:
+        if model.notes["fingerprint"] != fingerprint:
             raise DataError(
-                f"{folder} was fitted on the split {model.notes['fingerprint']}, but {folders[0]} on {first}; "
+                f"{folder} was fitted on the split {model.notes['fingerprint']}, but {folders[0]} on {fingerprint}; "
                 "fit both with the same data, filters and split"
             )
 
@@ -129,7 +134,7 @@ def _blended(
 ) -> "Recommender":
     from recsys_ae.recommender.blending import blend  # noqa: PLC0415
 
-    with wrong_usage():
+    with wrong_usage(), arguments_named(renamed({"monitor": "metric"})):
         return blend(models, valid, scale=scale, weights=weights, monitor=metric)
 
 
@@ -145,7 +150,7 @@ def _measured(model: "Recommender", valid: "Holdout", names: tuple[str, ...]) ->
 
 
 def _plain(values: dict[str, Any]) -> dict[str, Any]:
-    """Return options as JSON can hold them."""
+    """Return options as JSON."""
     return {name: str(value) if isinstance(value, Path) else value for name, value in sorted(values.items())}
 
 
@@ -172,7 +177,7 @@ def _show(
     weights: list[float],
     measured: list[dict[str, float]],
     n_users: int | None,
-    asked: tuple[float, ...] | None,
+    typed_weights: tuple[float, ...] | None,
 ) -> None:
     display = Display()
     rows = [(*row, *values.values()) for *row, values in zip(
@@ -181,6 +186,6 @@ def _show(
     display.table(("model", ">weight", *(f">{name}" for name in measured[0])), rows)
     if n_users is not None:
         display.line(f"\nMetrics of the {n_users:,} validation users.")
-        if not asked:
+        if not typed_weights:
             display.line("They selected the weights too, so the metrics of the blend are slightly optimistic.")
     display.line(f"\nSaved in {out}. Next:\n  recsys-ae evaluate {shlex.quote(str(out))}")

@@ -1,4 +1,4 @@
-"""``recsys-ae data``: look at data without fitting anything."""
+"""``recsys-ae data``: commands on data, without a model."""
 
 import click
 

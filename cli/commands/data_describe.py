@@ -1,4 +1,4 @@
-"""``recsys-ae data describe NAME|PATH``: what is in the data, and what the usual filters would leave."""
+"""``recsys-ae data describe NAME|PATH``: statistics of data, before and after the default filters."""
 
 import dataclasses
 from datetime import UTC, datetime
@@ -21,22 +21,22 @@ if TYPE_CHECKING:
 
 QUANTILES = (0, 25, 50, 75, 100)
 DISTINCT = 20
-"""Ratings of more different values than this are shown in that many classes."""
+"""Largest number of different ratings that are shown one by one; more are shown in this many classes."""
 
 
 @as_command("describe", [options.data_argument(), options.data_dir(), options.cache(), *options.columns()])
-def command(data: str, **given: Any) -> None:
+def command(data: str, **settings: Any) -> None:
     """Describe a data set or a file of interactions.
 
     The tables show the counts, the ratings, and what the default filters of `recsys-ae fit` keep.
     """
-    recipe = DataRecipe.from_options({"data": data, **given})
+    recipe = DataRecipe.from_options({"data": data, **settings})
     display = Display()
-    dataset = load(recipe, cache=given["cache"])
-    found = dataset.interactions
-    _counts(display, recipe, found)
-    _ratings(display, found)
-    _activity(display, found)
+    dataset = load(recipe, cache=settings["cache"])
+    interactions = dataset.interactions
+    _counts(display, recipe, interactions)
+    _ratings(display, interactions)
+    _activity(display, interactions)
     try:
         prepared = recipe.read(dataset)
     except DataError as error:
@@ -47,10 +47,10 @@ def command(data: str, **given: Any) -> None:
         display.line("\nWith the default filters of `recsys-ae fit`:")
         display.table(("step", ">interactions", ">users", ">items"), rows)
     if prepared.recipe.threshold is not None:
-        kept = dataclasses.replace(recipe, min_rating=NONE).read(dataset).data
+        ratings = dataclasses.replace(recipe, min_rating=NONE).read(dataset).data
         display.line(
-            f"Models that learn from ratings have no rating threshold: {kept.nnz:,} ratings by {kept.shape[0]:,} users "
-            f"on {kept.shape[1]:,} items."
+            f"Models that learn from ratings have no rating threshold: {ratings.nnz:,} ratings by "
+            f"{ratings.shape[0]:,} users on {ratings.shape[1]:,} items."
         )
 
 

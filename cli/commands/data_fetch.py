@@ -1,4 +1,4 @@
-"""``recsys-ae data fetch NAME``: download a data set from its publisher."""
+"""``recsys-ae data fetch NAME``: a download of a data set from its publisher."""
 
 from pathlib import Path
 
@@ -18,10 +18,10 @@ def command(name: str, data_dir: Path | None) -> None:
     from recsys_ae.data import download, named  # noqa: PLC0415
 
     display = Display()
-    there = named.find(name, data_dir)
-    if there is not None:
-        display.line(f"{name} is already downloaded: {there}")
+    existing = named.find(name, data_dir)
+    if existing is not None:
+        display.line(f"{name} is already downloaded: {existing}")
         return
     with counted(name) as show:
-        place = download.fetch(name, data_dir, progress=show, announce=display.line)
-    display.line(f"{name} is saved in {place}")
+        path = download.fetch(name, data_dir, progress=show, announce=display.line)
+    display.line(f"{name} is saved in {path}")

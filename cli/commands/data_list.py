@@ -1,4 +1,4 @@
-"""``recsys-ae data list``: the data sets known by name."""
+"""``recsys-ae data list``: a list of the named data sets."""
 
 from pathlib import Path
 
@@ -15,11 +15,11 @@ def command(data_dir: Path | None) -> None:
     folder = data_dir or named.default_data_dir()
     rows, by_hand = [], []
     for name in named.names():
-        about = named.info(name)
-        size = f"{about.size / 1e6:.1f} MB" if about.files else "by hand" if about.by_hand else "generated"
+        info = named.info(name)
+        size = f"{info.size / 1e6:.1f} MB" if info.files else "by hand" if info.by_hand else "generated"
         here = named.find(name, folder) is not None
-        rows.append((name, about.users, about.items, about.interactions, "downloaded" if here else size))
-        by_hand += [f"{name} must be downloaded by hand, from {about.page}"] if about.by_hand and not here else []
+        rows.append((name, info.users, info.items, info.interactions, "downloaded" if here else size))
+        by_hand += [f"{name} must be downloaded by hand, from {info.page}"] if info.by_hand and not here else []
     display = Display()
     display.table(("name", ">users", ">items", ">ratings", ">download"), rows)
     display.line(f"\nData folder: {folder}")

@@ -1,4 +1,4 @@
-"""``recsys-ae data split NAME|PATH --out DIR``: write a split down, for use elsewhere."""
+"""``recsys-ae data split NAME|PATH --out DIR``: a split as files, for use in other programs."""
 
 import json
 from pathlib import Path
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 DESCRIPTION = "split.json"
 CHUNK = 2**15
-"""Users written at a time."""
+"""Number of users in a chunk that is written."""
 
 PARAMS = [
     options.data_argument(),
@@ -43,7 +43,7 @@ PARAMS = [
 
 
 @as_command("split", PARAMS)
-def command(data: str, out: Path, **given: Any) -> None:
+def command(data: str, out: Path, **settings: Any) -> None:
     """Save a split of data as Parquet files.
 
     The data are filtered and split as in `recsys-ae fit`. The files have the columns user, item and value: one for
@@ -53,26 +53,26 @@ def command(data: str, out: Path, **given: Any) -> None:
 
     if out.exists():
         raise DataError(f"{out} exists; choose another folder")
-    recipe = DataRecipe.from_options({"data": data, **given})
-    prepared = recipe.read(load(recipe, cache=given["cache"]))
+    recipe = DataRecipe.from_options({"data": data, **settings})
+    prepared = recipe.read(load(recipe, cache=settings["cache"]))
     split = prepared.split()
     display = Display()
     show_data(display, prepared, split)
-    about = {"fingerprint": split.fingerprint, **prepared.recipe.as_json()}
+    description = {"fingerprint": split.fingerprint, **prepared.recipe.as_json()}
     with errors_named(f"write {out}"):
         out.absolute().parent.mkdir(parents=True, exist_ok=True)
         with whole_folder(out.absolute()) as partial:
             _write(split, partial)
-            (partial / DESCRIPTION).write_text(json.dumps(about, indent=2, ensure_ascii=False), encoding="utf-8")
+            (partial / DESCRIPTION).write_text(json.dumps(description, indent=2, ensure_ascii=False), encoding="utf-8")
     display.line(f"Saved in {out}")
 
 
 def _write(split: "Split", folder: Path) -> None:
     _write_part(folder / "train.parquet", split.train.matrix, split.train.users, split.train.items)
-    for name, part in (("valid", split.valid), ("test", split.test)):
-        if part is not None:
-            _write_part(folder / f"{name}_histories.parquet", part.histories, part.users, split.train.items)
-            _write_part(folder / f"{name}_targets.parquet", part.targets, part.users, split.train.items)
+    for name, holdout in (("valid", split.valid), ("test", split.test)):
+        if holdout is not None:
+            _write_part(folder / f"{name}_histories.parquet", holdout.histories, holdout.users, split.train.items)
+            _write_part(folder / f"{name}_targets.parquet", holdout.targets, holdout.users, split.train.items)
 
 
 def _write_part(path: Path, matrix: "csr_matrix", users: "Ids", items: "Ids") -> None:
@@ -81,6 +81,6 @@ def _write_part(path: Path, matrix: "csr_matrix", users: "Ids", items: "Ids") ->
 
     with table_writer.writer(path, overwrite=False) as write:
         for start in range(0, len(users), CHUNK):
-            part = matrix[start : start + CHUNK]
-            rows = np.repeat(np.arange(start, start + part.shape[0]), np.diff(part.indptr))
-            write(pd.DataFrame({"user": users[rows], "item": items[part.indices], "value": part.data}))
+            chunk = matrix[start : start + CHUNK]
+            rows = np.repeat(np.arange(start, start + chunk.shape[0]), np.diff(chunk.indptr))
+            write(pd.DataFrame({"user": users[rows], "item": items[chunk.indices], "value": chunk.data}))

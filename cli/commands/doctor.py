@@ -1,4 +1,4 @@
-"""``recsys-ae doctor``: what this machine has."""
+"""``recsys-ae doctor``: packages, devices, memory and data of this machine."""
 
 import os
 import platform
@@ -49,7 +49,7 @@ def _machine() -> list[tuple[str, str]]:
 
 
 def _cores() -> int:
-    """Return how many cores this process may use."""
+    """Return the number of cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
@@ -65,9 +65,10 @@ def _devices() -> list[tuple[str, str]]:
         )
         return [*rows, ("device", "cpu"), ("cuda", f"no GPU found; {built}")]
     rows.append(("device", "cuda"))
-    for place in range(torch.cuda.device_count()):
-        about = torch.cuda.get_device_properties(place)
-        rows.append((f"cuda:{place}", f"{about.name}, {about.total_memory / 2**30:.0f} GiB, CUDA {torch.version.cuda}"))
+    for index in range(torch.cuda.device_count()):
+        properties = torch.cuda.get_device_properties(index)
+        gpu = f"{properties.name}, {properties.total_memory / 2**30:.0f} GiB, CUDA {torch.version.cuda}"
+        rows.append((f"cuda:{index}", gpu))
     return rows
 
 
@@ -75,8 +76,8 @@ def _data(data_dir: Path | None) -> list[tuple[str, str]]:
     from recsys_ae.data import named  # noqa: PLC0415
 
     folder = data_dir or named.default_data_dir()
-    found = [name for name in named.names() if named.find(name, folder) is not None]
-    return [("data folder", str(folder)), ("data sets", ", ".join(["sample", *found]))]
+    downloaded = [name for name in named.names() if named.find(name, folder) is not None]
+    return [("data folder", str(folder)), ("data sets", ", ".join(["sample", *downloaded]))]
 
 
 def _tracking() -> list[tuple[str, str]]:

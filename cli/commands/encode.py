@@ -1,4 +1,4 @@
-"""``recsys-ae encode DIR``: turn rows of features into vectors."""
+"""``recsys-ae encode DIR``: vectors of rows of features."""
 
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,7 @@ PARAMS = [
 
 
 @as_command("encode", PARAMS)
-def command(folder: Path, out: Path, overwrite: bool, device: str, **given: Any) -> None:
+def command(folder: Path, out: Path, overwrite: bool, device: str, **settings: Any) -> None:
     """Write the vector of each row of features.
 
     The autoencoder in DIR scales and encodes the rows as in its fit. The table has the columns item, code 0, code 1,
@@ -31,7 +31,7 @@ def command(folder: Path, out: Path, overwrite: bool, device: str, **given: Any)
 
     table_writer.refuse(out, overwrite=overwrite)
     model = FeatureEncoder.load(folder, device=device)
-    features = feature_source.read(given, known=[str(name) for name in model.columns], before=model.notes.get("source"))
+    features = feature_source.read(settings, [str(name) for name in model.columns], model.notes.get("source"))
     vectors = model.encode(features)
     with table_writer.writer(out, overwrite=overwrite) as write:
         write(vectors.to_frame())

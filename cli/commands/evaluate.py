@@ -1,4 +1,4 @@
-"""``recsys-ae evaluate DIR``: judge a saved model on the users that its fit did not look at."""
+"""``recsys-ae evaluate DIR``: metrics of a saved model on held-out users."""
 
 import json
 from pathlib import Path
@@ -56,7 +56,7 @@ PARAMS = [
 
 
 @as_command("evaluate", PARAMS)
-def command(folder: Path, metrics: tuple[str, ...] | None, on: str, per_user: Path | None, **rest: Any) -> None:
+def command(folder: Path, metrics: tuple[str, ...] | None, on: str, per_user: Path | None, **settings: Any) -> None:
     """Evaluate a saved model on its test users.
 
     The data are read, filtered and split as in the fit; the command stops if they have changed. Only the history that
@@ -67,12 +67,12 @@ def command(folder: Path, metrics: tuple[str, ...] | None, on: str, per_user: Pa
 
     names = _metrics(metrics) if metrics else ()
     if per_user is not None:
-        table_writer.refuse(per_user, overwrite=rest["overwrite"])
-    model = Recommender.load(folder, device=rest["device"])
+        table_writer.refuse(per_user, overwrite=settings["overwrite"])
+    model = Recommender.load(folder, device=settings["device"])
     names = names or _usual(model)
     _refuse_misfits(model, names)
-    recipe = recipe_of(model, folder, rest["data"], rest["data_dir"])
-    prepared, split = divided(model, folder, recipe, cache=rest["cache"])
+    recipe = recipe_of(model, folder, settings["data"], settings["data_dir"])
+    prepared, split = divided(model, folder, recipe, cache=settings["cache"])
     holdout = split.test if on == "test" else split.valid
     if holdout is None:
         raise DataError(
@@ -81,11 +81,11 @@ def command(folder: Path, metrics: tuple[str, ...] | None, on: str, per_user: Pa
     report = evaluate(model, holdout, names)
     references = _references(prepared, split, holdout, names)
     if per_user is not None:
-        with table_writer.writer(per_user, overwrite=rest["overwrite"]) as write:
+        with table_writer.writer(per_user, overwrite=settings["overwrite"]) as write:
             write(report.values.rename_axis("user").reset_index())
-    _show(report, references, model, as_json=rest["as_json"])
-    if rest["track"]:
-        mlflow_runs.report(model.notes.get("mlflow"), report, on, rest["tracking_uri"])
+    _show(report, references, model, as_json=settings["as_json"])
+    if settings["track"]:
+        mlflow_runs.report(model.notes.get("mlflow"), report, on, settings["tracking_uri"])
 
 
 def _metrics(names: tuple[str, ...]) -> tuple[str, ...]:
@@ -96,7 +96,7 @@ def _metrics(names: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def _usual(model: "Recommender") -> tuple[str, ...]:
-    """Return the metrics that are usual for what the model learns from."""
+    """Return the default metrics for the feedback that the model learns from."""
     from recsys_ae import metrics  # noqa: PLC0415
 
     return metrics.ERRORS if model.spec.feedback == "explicit" else metrics.DEFAULT
@@ -112,7 +112,7 @@ def _refuse_misfits(model: "Recommender", names: tuple[str, ...]) -> None:
 def _references(
     prepared: "Prepared", split: "Split", holdout: "Holdout", names: tuple[str, ...]
 ) -> dict[str, dict[str, float]]:
-    """Return what lists can attain, where the truth behind the data is known, and what those of popularity reach."""
+    """Return the metrics of the ideal top-N lists and of popularity, for generated data with known preferences."""
     from recsys_ae.data.synthetic.generate import Synthetic  # noqa: PLC0415
     from recsys_ae.metrics import smaller_is_better  # noqa: PLC0415
 
@@ -130,8 +130,8 @@ def _references(
 
 def _show(report: "Report", references: dict[str, dict[str, float]], model: "Recommender", *, as_json: bool) -> None:
     if as_json:
-        found: dict[str, Any] = {"model": shown_name(model), **report.as_dict(), **references}
-        click.echo(json.dumps(found, indent=2, allow_nan=False))
+        content: dict[str, Any] = {"model": shown_name(model), **report.as_dict(), **references}
+        click.echo(json.dumps(content, indent=2, allow_nan=False))
         return
     display = Display()
     display.line(str(report))

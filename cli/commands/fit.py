@@ -1,4 +1,4 @@
-"""``recsys-ae fit MODEL``: a command for each model, made from the model's file."""
+"""``recsys-ae fit MODEL``: a command for each model, generated from the model's file."""
 
 import dataclasses
 from collections.abc import Mapping
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 def shared(spec: "type[Spec] | None" = None) -> list[Option]:
-    """Return the options that every model takes; some defaults are others for a model that learns from ratings."""
+    """Return the options of every model; models that learn from ratings have some other defaults."""
     rated = spec is not None and spec.feedback == "explicit"
     return [
         options.data(),
@@ -39,19 +39,20 @@ def shared(spec: "type[Spec] | None" = None) -> list[Option]:
 
 
 class FitRecommender(Task):
-    """A fit to the training part of a split; the test users are not looked at."""
+    """A fit to the training part of a split, without the test users."""
 
-    what = "model"
+    noun = "model"
 
-    def __init__(self, spec_class: "type[Spec]", given: Mapping[str, Any]) -> None:
+    def __init__(self, spec_class: "type[Spec]", settings: Mapping[str, Any]) -> None:
         from recsys_ae.data.recipe import DataRecipe  # noqa: PLC0415
 
-        super().__init__(spec_class, given)
-        self.recipe = DataRecipe.from_options({**given, "min_rating": _threshold(spec_class, given["min_rating"])})
+        super().__init__(spec_class, settings)
+        threshold = _threshold(spec_class, settings["min_rating"])
+        self.recipe = DataRecipe.from_options({**settings, "min_rating": threshold})
 
     @property
     def title(self) -> str:
-        """The data and the model."""
+        """Names of the data and the model."""
         return f"{self.recipe.title}-{typed_name(self.spec.name())}"
 
     def read(self, run: "Run") -> Mapping[str, int]:
@@ -59,18 +60,18 @@ class FitRecommender(Task):
         from recsys_ae.nn.footprint import memory  # noqa: PLC0415
         from recsys_ae.nn.model import Shape, Stats  # noqa: PLC0415
 
-        given = self.given
-        prepared = self.recipe.read(load(self.recipe, cache=given["cache"]))
+        settings = self.settings
+        prepared = self.recipe.read(load(self.recipe, cache=settings["cache"]))
         split = prepared.split()
         show_data(self.display, prepared, split)
-        names, folder = given["item_features"], given["data_dir"]
+        names, folder = settings["item_features"], settings["data_dir"]
         self.features = feature_source.read_all(names, folder) if names else None
         self.prepared, self.split = prepared, split
         self.shape = Shape(*split.train.shape, 0 if self.features is None else self.features.width)
         return memory(self.spec.resolved(Stats(split.train.matrix)), self.shape, split.train.nnz)
 
     def check(self, run: "Run") -> None:
-        """Raise if the data or the machine do not suffice."""
+        """Raise an error if the data or the memory do not suffice."""
         from recsys_ae.nn.model import Stats  # noqa: PLC0415
         from recsys_ae.recommender import preflight  # noqa: PLC0415
 
@@ -78,64 +79,64 @@ class FitRecommender(Task):
         preflight.check(self.spec.resolved(Stats(train.matrix)), train, run, self.shape.features)
 
     def model(self) -> "Recommender":
-        """Return the model, and keep of the data what it learns from."""
+        """Return the model, and keep only the data that it learns from."""
         from recsys_ae.recommender.recommender import Recommender  # noqa: PLC0415
 
         model, prepared, split = Recommender(self.spec), self.prepared, self.split
         model.notes = {
             "source": prepared.recipe.as_json(),
             "fingerprint": split.fingerprint,
-            "options": _resolved(self.given, prepared.recipe.as_json()),
+            "options": _resolved(self.settings, prepared.recipe.as_json()),
             "command": command_line(),
             "titles": titles(prepared.items, split.train.items),
         }
-        # What no model learns from makes room for the training.
+        # Data that no model learns from are freed before the training.
         self.train, self.valid = dataclasses.replace(split.train, timestamps=None), split.valid
         del self.prepared, self.split
         return model
 
     def learn(self, model: "Recommender", run: "Run") -> None:
-        """Fit the model, and tell the tracker what it learns from."""
-        said = {name: value for name, value in model.notes["source"].items() if value is not None}
-        run.tracker.parameters({"data": said, "split_fingerprint": model.notes["fingerprint"]})
+        """Fit the model, and log its data recipe."""
+        recipe = {name: value for name, value in model.notes["source"].items() if value is not None}
+        run.tracker.parameters({"data": recipe, "split_fingerprint": model.notes["fingerprint"]})
         model.fit(self.train, valid=self.valid, item_features=self.features, run=run)
 
     def show(self, model: "Recommender", out: Path) -> None:
-        """Print how well the model does on the validation users."""
+        """Print the metrics of the validation users."""
         show_fit(self.display, model, out)
 
 
-def _threshold(spec_class: "type[Spec]", given: float | str) -> float | str:
-    """Return the rating threshold, which a model that learns from ratings cannot have."""
+def _threshold(spec_class: "type[Spec]", min_rating: float | str) -> float | str:
+    """Return the rating threshold; a model that learns from ratings cannot have one."""
     if spec_class.feedback != "explicit":
-        return given
-    if not isinstance(given, str):
+        return min_rating
+    if not isinstance(min_rating, str):
         name = typed_name(spec_class.name())
         raise click.UsageError(
-            f"--min-rating {given:g}: {name} learns from all ratings with their values; leave the option out",
+            f"--min-rating {min_rating:g}: {name} learns from all ratings with their values; leave the option out",
             click.get_current_context(),
         )
     return NONE
 
 
-def _resolved(given: Mapping[str, Any], recipe: Mapping[str, Any]) -> dict[str, Any]:
-    """Return every option with the value that it had in the end, JSON."""
-    values = {**given, **recipe}
+def _resolved(settings: Mapping[str, Any], recipe: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the final value of every option, as JSON."""
+    values = {**settings, **recipe}
     return {name: str(value) if isinstance(value, Path) else value for name, value in sorted(values.items())}
 
 
 class Fit(ModelGroup):
-    """A group that finds the name of the model anywhere among the options, or in the configuration file."""
+    """A group that finds the name of the model among the options, or in the configuration file."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Put the model first."""
+        """Parse the arguments with the model first."""
         if args and not args[0].startswith("-"):
             return super().parse_args(ctx, args)
         valued = {name for option in shared() if not option.is_flag for name in option.opts}
-        known = self.list_commands(ctx)
-        for place, (before, word) in enumerate(zip(["", *args], args, strict=False)):
-            if before not in valued and typed_name(word) in known:
-                return super().parse_args(ctx, [word, *args[:place], *args[place + 1 :]])
+        names = self.list_commands(ctx)
+        for position, (previous, word) in enumerate(zip(["", *args], args, strict=False)):
+            if previous not in valued and typed_name(word) in names:
+                return super().parse_args(ctx, [word, *args[:position], *args[position + 1 :]])
         if "--help" in args:
             return super().parse_args(ctx, ["--help"])
         return super().parse_args(ctx, [_configured(ctx, args), *args])
@@ -143,10 +144,10 @@ class Fit(ModelGroup):
 
 def _configured(ctx: click.Context, args: list[str]) -> str:
     """Return the model that a configuration file names."""
-    for place, word in enumerate(args):
+    for position, word in enumerate(args):
         name, _, value = word.partition("=")
         if name == "--config":
-            path = value or "".join(args[place + 1 : place + 2])
+            path = value or "".join(args[position + 1 : position + 2])
             model: Any = config.read(Path(path), ctx).get(config.MODEL)
             if isinstance(model, str):
                 return model

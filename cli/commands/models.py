@@ -1,4 +1,4 @@
-"""``recsys-ae models``: what can be fitted."""
+"""``recsys-ae models``: a list of the models."""
 
 from ..model_commands import listing
 

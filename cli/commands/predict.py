@@ -1,4 +1,4 @@
-"""``recsys-ae predict DIR --pairs FILE``: the ratings that a saved model predicts for pairs of user and item."""
+"""``recsys-ae predict DIR --pairs FILE``: predicted ratings of pairs of user and item."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from recsys_ae.recommender.recommender import Recommender
 
 CHUNK = 2**17
-"""Ratings written at a time."""
+"""Number of ratings in a chunk that is written."""
 
 RATINGS = "Ratings"
 PARAMS = [
@@ -39,7 +39,7 @@ PARAMS = [
 
 
 @as_command("predict", PARAMS)
-def command(folder: Path, pairs: Path, out: Path, histories: Path | None, **rest: Any) -> None:
+def command(folder: Path, pairs: Path, out: Path, histories: Path | None, **settings: Any) -> None:
     """Predict ratings with a saved model.
 
     The table has the columns user, item and rating, in the order of the pairs. Pairs with an unknown user or item are
@@ -50,40 +50,40 @@ def command(folder: Path, pairs: Path, out: Path, histories: Path | None, **rest
 
     from recsys_ae.recommender.recommender import Recommender  # noqa: PLC0415
 
-    table_writer.refuse(out, overwrite=rest["overwrite"])
-    model = Recommender.load(folder, device=rest["device"])
+    table_writer.refuse(out, overwrite=settings["overwrite"])
+    model = Recommender.load(folder, device=settings["device"])
     refuse_rankers(model)
-    asked = ids.read_columns(pairs, ("user", "item"))
-    if set(asked) != {"user", "item"}:
+    columns = ids.read_columns(pairs, ("user", "item"))
+    if set(columns) != {"user", "item"}:
         raise DataError(f"{pairs} has no columns user and item; its first line must name them")
-    known = _audience(model, folder, histories, asked["user"], rest)
-    rows, items = ids.positions(known.users, asked["user"]), ids.positions(model.items, asked["item"])
-    for what, places in (("users", rows), ("items", items)):
-        if (places < 0).any():
-            note(f"{pairs}: skipped {int((places < 0).sum()):,} pairs with unknown {what}")
-    both = (rows >= 0) & (items >= 0)
-    users, local = np.unique(rows[both], return_inverse=True)
-    items = items[both]
-    ratings = model.predict(known.histories[users], (local, items), users=known.users[users])
-    found = pd.DataFrame({"user": known.users[users][local], "item": model.items[items], "rating": ratings})
-    with table_writer.writer(out, overwrite=rest["overwrite"]) as write:
-        for start in range(0, max(1, len(found)), CHUNK):
-            write(found[start : start + CHUNK])
-    note(f"{len(found):,} ratings" + (f" in {out}" if str(out) != "-" else ""))
+    audience = _audience(model, folder, histories, columns["user"], settings)
+    rows, items = ids.positions(audience.users, columns["user"]), ids.positions(model.items, columns["item"])
+    for kind, positions in (("users", rows), ("items", items)):
+        if (positions < 0).any():
+            note(f"{pairs}: skipped {int((positions < 0).sum()):,} pairs with unknown {kind}")
+    is_known = (rows >= 0) & (items >= 0)
+    users, local = np.unique(rows[is_known], return_inverse=True)
+    items = items[is_known]
+    ratings = model.predict(audience.histories[users], (local, items), users=audience.users[users])
+    table = pd.DataFrame({"user": audience.users[users][local], "item": model.items[items], "rating": ratings})
+    with table_writer.writer(out, overwrite=settings["overwrite"]) as write:
+        for start in range(0, max(1, len(table)), CHUNK):
+            write(table[start : start + CHUNK])
+    note(f"{len(table):,} ratings" + (f" in {out}" if str(out) != "-" else ""))
 
 
 def _audience(
-    model: "Recommender", folder: Path, histories: Path | None, users: Sequence[str], rest: Mapping[str, Any]
+    model: "Recommender", folder: Path, histories: Path | None, users: Sequence[str], settings: Mapping[str, Any]
 ) -> Audience:
-    """Return whom the pairs may name; the data of the fit are read only where they are needed."""
+    """Return the users that the pairs may name; the data of the fit are read only if necessary."""
     from recsys_ae.data.reading import Reading  # noqa: PLC0415
 
     new = None
     if histories is not None:
-        reading = Reading.from_options(rest)
-        new = user_rows.new(histories, reading, threshold_of(model), model, cache=rest["cache"])
+        reading = Reading.from_options(settings)
+        new = user_rows.new(histories, reading, threshold_of(model), model, cache=settings["cache"])
         if (ids.positions(new.users, users) >= 0).all():
             return new
-    recipe = recipe_of(model, folder, rest["data"], rest["data_dir"])
-    of_fit = user_rows.known(recipe, model.items, cache=rest["cache"], everybody=False)
+    recipe = recipe_of(model, folder, settings["data"], settings["data_dir"])
+    of_fit = user_rows.known(recipe, model.items, cache=settings["cache"], everybody=False)
     return of_fit if new is None else of_fit.joined(new)

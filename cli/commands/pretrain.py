@@ -1,4 +1,4 @@
-"""``recsys-ae pretrain NAME``: fit an autoencoder to features; a command for each, made from its file."""
+"""``recsys-ae pretrain NAME``: a command for each autoencoder of features, generated from its file."""
 
 import shlex
 from collections.abc import Mapping
@@ -32,22 +32,22 @@ def shared(_spec: Any = None) -> list[Option]:
 
 
 class FitEncoder(Task):
-    """A fit to a part of the rows of features; the rest chooses the best epoch."""
+    """A fit to rows of features; the validation rows select the best epoch."""
 
-    what = "autoencoder"
+    noun = "autoencoder"
 
     @property
     def title(self) -> str:
-        """The autoencoder."""
+        """Name of the autoencoder."""
         return f"features-{typed_name(self.spec.name())}"
 
     def read(self, run: "Run") -> Mapping[str, int]:
-        """Read the features and put the validation rows aside; refuse what cannot be fitted."""
+        """Read the features and split off the validation rows; raise an error if they cannot be fitted."""
         from recsys_ae.features import preflight  # noqa: PLC0415
         from recsys_ae.features.nn.footprint import memory  # noqa: PLC0415
 
-        features = feature_source.read(self.given)
-        self.train, self.valid = _divided(features, self.given["valid_share"], run.seed)
+        features = feature_source.read(self.settings)
+        self.train, self.valid = _divided(features, self.settings["valid_share"], run.seed)
         aside = len(features) - len(self.train)
         self.display.line(
             f"{len(self.train):,} rows of {features.width:,} columns for training, {aside:,} for validation"
@@ -60,7 +60,7 @@ class FitEncoder(Task):
         from recsys_ae.features.encoder import FeatureEncoder  # noqa: PLC0415
 
         model = FeatureEncoder(self.spec)
-        model.notes = {"source": feature_source.written(self.given), "command": command_line()}
+        model.notes = {"source": feature_source.written(self.settings), "command": command_line()}
         return model
 
     def learn(self, model: "FeatureEncoder", run: "Run") -> None:
@@ -84,7 +84,7 @@ class FitEncoder(Task):
 
 
 def _divided(features: "Features", share: float, seed: int) -> tuple["Features", "Features | None"]:
-    """Put a share of the rows aside, at least one where any is wanted and two are there."""
+    """Split off a share of the rows for validation; at least one row, if the share is not 0 and there are two rows."""
     import numpy as np  # noqa: PLC0415
 
     n = min(max(1, round(share * len(features))), len(features) - 1) if share else 0
@@ -96,7 +96,7 @@ def _divided(features: "Features", share: float, seed: int) -> tuple["Features",
 
 def _words(source: Mapping[str, Any]) -> list[str]:
     """Return the options that name the features of a fit."""
-    words = [word for one in source["features"] for word in ("--features", one)]
+    words = [word for name in source["features"] for word in ("--features", name)]
     words += ["--text-columns", ",".join(source["text_columns"])] if source["text_columns"] else []
     return words + (["--id-column", source["id_column"]] if source["id_column"] else [])
 

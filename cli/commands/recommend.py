@@ -1,4 +1,4 @@
-"""``recsys-ae recommend DIR``: top-N lists for known and new users, streamed into a file."""
+"""``recsys-ae recommend DIR``: top-N lists for users, written in chunks."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from recsys_ae.recommender.recommender import Recommender
 
 CHUNK = 4096
-"""Users ranked and written at a time."""
+"""Number of users in a chunk that is ranked and written."""
 
 LISTS, USERS = "Lists", "Users"
 PARAMS = [
@@ -57,7 +57,7 @@ PARAMS = [
 
 
 @as_command("recommend", PARAMS)
-def command(folder: Path, out: Path, k: int, users: str | None, histories: Path | None, **rest: Any) -> None:
+def command(folder: Path, out: Path, k: int, users: str | None, histories: Path | None, **settings: Any) -> None:
     """Write top-N lists with a saved model.
 
     Items that a user has interacted with are not recommended, even if the filters of the fit removed these
@@ -66,52 +66,53 @@ def command(folder: Path, out: Path, k: int, users: str | None, histories: Path 
     """
     from recsys_ae.recommender.recommender import Recommender  # noqa: PLC0415
 
-    table_writer.refuse(out, overwrite=rest["overwrite"])
-    model = Recommender.load(folder, device=rest["device"])
-    asked = _audience(model, folder, users, histories, rest)
+    table_writer.refuse(out, overwrite=settings["overwrite"])
+    model = Recommender.load(folder, device=settings["device"])
+    audience = _audience(model, folder, users, histories, settings)
     allow, deny = (
-        None if rest[name] is None else user_rows.of_items(rest[name], asked, model.items) for name in ("allow", "deny")
+        None if settings[name] is None else user_rows.of_items(settings[name], audience, model.items)
+        for name in ("allow", "deny")
     )
-    cold = _cold(model, rest)
+    cold = _cold(model, settings)
     titles, written, unserved = _titles(model), 0, []
-    with table_writer.writer(out, overwrite=rest["overwrite"]) as write, counted("users") as show:
-        for start in range(0, max(1, len(asked.users)), CHUNK):
+    with table_writer.writer(out, overwrite=settings["overwrite"]) as write, counted("users") as show:
+        for start in range(0, max(1, len(audience.users)), CHUNK):
             rows = slice(start, start + CHUNK)
-            part = asked.part(rows)
-            found = model.recommend(
-                part.histories,
+            batch = audience.part(rows)
+            top = model.recommend(
+                batch.histories,
                 k,
-                users=part.users,
-                exclude_seen=not rest["include_seen"],
-                exclude=None if rest["include_seen"] else part.seen,
+                users=batch.users,
+                exclude_seen=not settings["include_seen"],
+                exclude=None if settings["include_seen"] else batch.seen,
                 allow=_rows(allow, rows),
                 deny=_rows(deny, rows),
                 cold_items=cold,
-                only_cold=rest["only_cold"],
+                only_cold=settings["only_cold"],
             )
-            frame = model.to_frame(found, part.users, cold=None if cold is None else cold.ids)
+            frame = model.to_frame(top, batch.users, cold=None if cold is None else cold.ids)
             write(frame if titles is None else frame.assign(title=titles.reindex(frame["item"]).to_numpy()))
             written += len(frame)
-            unserved += part.users[found.items[:, 0] < 0].tolist()
-            show(min(start + CHUNK, len(asked.users)), len(asked.users))
-    _say_exceptions(asked, unserved)
-    note(f"{written:,} recommendations for {len(asked.users):,} users" + (f" in {out}" if str(out) != "-" else ""))
+            unserved += batch.users[top.items[:, 0] < 0].tolist()
+            show(min(start + CHUNK, len(audience.users)), len(audience.users))
+    _say_exceptions(audience, unserved)
+    note(f"{written:,} recommendations for {len(audience.users):,} users" + (f" in {out}" if str(out) != "-" else ""))
 
 
 def _audience(
-    model: "Recommender", folder: Path, users: str | None, histories: Path | None, rest: Mapping[str, Any]
+    model: "Recommender", folder: Path, users: str | None, histories: Path | None, settings: Mapping[str, Any]
 ) -> Audience:
-    """Return the users asked for; the data of the fit are read only where they are needed."""
+    """Return the users of the options; the data of the fit are read only if necessary."""
     from recsys_ae.data.reading import Reading  # noqa: PLC0415
 
     def of_fit() -> Audience:
-        recipe = recipe_of(model, folder, rest["data"], rest["data_dir"])
-        return user_rows.known(recipe, model.items, cache=rest["cache"])
+        recipe = recipe_of(model, folder, settings["data"], settings["data_dir"])
+        return user_rows.known(recipe, model.items, cache=settings["cache"])
 
     if histories is None:
         return of_fit() if users in (None, ALL) else of_fit().pick(Path(users))
-    reading = Reading.from_options(rest)
-    new = user_rows.new(histories, reading, threshold_of(model), model, cache=rest["cache"])
+    reading = Reading.from_options(settings)
+    new = user_rows.new(histories, reading, threshold_of(model), model, cache=settings["cache"])
     if users is None:
         return new
     if users == ALL:
@@ -120,26 +121,26 @@ def _audience(
     return new.pick(listed) if new.has(listed) else of_fit().joined(new).pick(listed)
 
 
-def _say_exceptions(asked: Audience, unserved: list[Any]) -> None:
-    """Say how many users have no history for the model, and which users have no list."""
-    popular = int((asked.histories.getnnz(axis=1) == 0).sum())
+def _say_exceptions(audience: Audience, unserved: list[Any]) -> None:
+    """Print the number of users without a history for the model, and the users without recommendations."""
+    popular = int((audience.histories.getnnz(axis=1) == 0).sum())
     if popular:
         note(
-            f"{popular:,} of {len(asked.users):,} users get the most popular items, because the filters of the fit or "
-            "unknown items remove their whole history"
+            f"{popular:,} of {len(audience.users):,} users get the most popular items, because the filters of the fit "
+            "or unknown items remove their whole history"
         )
     if unserved:
         names = ids.named([str(user) for user in unserved])
         note(f"No recommendations for {len(unserved):,} users, because no item is left for them: {names}")
 
 
-def _cold(model: "Recommender", rest: Mapping[str, Any]) -> "Features | None":
-    """Return the features of the new items, if any are asked for."""
-    if not rest["cold_items"]:
-        if rest["only_cold"]:
+def _cold(model: "Recommender", settings: Mapping[str, Any]) -> "Features | None":
+    """Return the features of the cold items, or None without ``--cold-items``."""
+    if not settings["cold_items"]:
+        if settings["only_cold"]:
             raise click.UsageError("--only-cold needs the features of cold items; give --cold-items")
         return None
-    features = feature_source.read_all(rest["cold_items"], rest["data_dir"], model.feature_columns)
+    features = feature_source.read_all(settings["cold_items"], settings["data_dir"], model.feature_columns)
     new = features.without(model.items)
     if len(new) == 0:
         raise click.UsageError(f"--cold-items: the model knows all {len(features):,} items, so none is cold")
@@ -149,13 +150,13 @@ def _cold(model: "Recommender", rest: Mapping[str, Any]) -> "Features | None":
     return new
 
 
-def _rows(filter: "np.ndarray | csr_matrix | None", part: slice) -> "np.ndarray | csr_matrix | None":
-    """Return what a filter says of a part of the users: its rows, or the list for everybody."""
-    return filter[part] if filter is not None and filter.ndim == 2 else filter
+def _rows(filter: "np.ndarray | csr_matrix | None", rows: slice) -> "np.ndarray | csr_matrix | None":
+    """Return the rows of a filter for some of the users; a list for all users stays as it is."""
+    return filter[rows] if filter is not None and filter.ndim == 2 else filter
 
 
 def _titles(model: "Recommender") -> "pd.Series[Any] | None":
-    """Return the titles by item id, where they are known."""
+    """Return the titles by item id, or None if the data have no titles."""
     import pandas as pd  # noqa: PLC0415
 
     titles = model.notes.get("titles")

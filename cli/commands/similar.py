@@ -1,4 +1,4 @@
-"""``recsys-ae similar DIR ITEM...``: items that a model finds alike."""
+"""``recsys-ae similar DIR ITEM...``: the most similar items of a model."""
 
 from pathlib import Path
 
@@ -27,17 +27,18 @@ def command(folder: Path, items: tuple[str, ...], k: int, device: str) -> None:
 
     model = Recommender.load(folder, device=device)
     titles = model.notes.get("titles") or []
-    places = ids.positions(model.items, items)
-    for word, place in zip(items, places, strict=True):
-        if place < 0:
+    positions = ids.positions(model.items, items)
+    for word, position in zip(items, positions, strict=True):
+        if position < 0:
             near = ids.similar_to(word, model.items, titles)
             raise DataError(f"the model does not know the item {ids.named([word])}{near}")
-    found = model.similar(places, k)
+    neighbours = model.similar(positions, k)
     display = Display()
-    for row, place in enumerate(places):
-        display.line(f"{chr(10) if row else ''}Similar to {ids.described(place, model.items, titles)}:")
+    for row, position in enumerate(positions):
+        display.line(f"{chr(10) if row else ''}Similar to {ids.described(position, model.items, titles)}:")
         headers = (">rank", "item", *(["title"] if titles else []), ">cosine")
+        pairs = zip(neighbours.items[row], neighbours.scores[row], strict=True)
         display.table(headers, [
-            (rank, str(model.items[one]), *([titles[one]] if titles else []), float(score))
-            for rank, (one, score) in enumerate(zip(found.items[row], found.scores[row], strict=True), start=1)
+            (rank, str(model.items[neighbour]), *([titles[neighbour]] if titles else []), float(score))
+            for rank, (neighbour, score) in enumerate(pairs, start=1)
         ])  # fmt: skip

@@ -1,4 +1,4 @@
-"""``recsys-ae study``: compare autoencoders on features of your own, and write one report."""
+"""``recsys-ae study``: a comparison of autoencoders on features, with a report."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -63,7 +63,7 @@ def _options() -> list[click.Parameter]:
 
 
 @as_command("study", _options())
-def command(**given: Any) -> None:
+def command(**settings: Any) -> None:
     """Compare autoencoders on features, and write a report.
 
     The steps are 1 models, 2 architecture, 3 latent, 4 reconstruction, 5 structure, 6 unlike, 7 generation, 8 summary;
@@ -71,69 +71,69 @@ def command(**given: Any) -> None:
     same command continues a study that was stopped.
     """
     memory.thrifty()
-    plan, source = _plan(given), _source(given)
-    out = given["out"] or Path("studies") / Path(plan.data.partition(":")[0]).stem
+    plan, source = _plan(settings), _source(settings)
+    out = settings["out"] or Path("studies") / Path(plan.data.partition(":")[0]).stem
     try:
-        _study(plan, source, out, given)
+        _study(plan, source, out, settings)
     except KeyboardInterrupt:
-        said = f"Interrupted: the finished fits are saved in {out}; the same command continues the study"
-        raise Interrupted(said) from None
+        message = f"Interrupted: the finished fits are saved in {out}; the same command continues the study"
+        raise Interrupted(message) from None
 
 
-def _plan(given: Mapping[str, Any]) -> "Plan":
+def _plan(settings: Mapping[str, Any]) -> "Plan":
     import dataclasses  # noqa: PLC0415
 
     from recsys_ae.features.study.plan import Plan  # noqa: PLC0415
 
-    if given["config"] is not None and given["preset"] is not None:
+    if settings["config"] is not None and settings["preset"] is not None:
         raise click.UsageError("give CONFIG.toml or --preset, not both", click.get_current_context())
-    plan = Plan.preset(given["preset"] or "quick") if given["config"] is None else Plan.read(given["config"])
-    if given["data"] is not None and given["data"] != plan.data:
-        # What belongs to the plan's own data says nothing of others.
-        plan = dataclasses.replace(plan, data=given["data"], labels=None, unlike=())
-    if given["labels"] is not None:
-        plan = dataclasses.replace(plan, labels=given["labels"])
-    if given["unlike"]:
-        plan = dataclasses.replace(plan, unlike=given["unlike"])
+    plan = Plan.preset(settings["preset"] or "quick") if settings["config"] is None else Plan.read(settings["config"])
+    if settings["data"] is not None and settings["data"] != plan.data:
+        # Labels and unlike features of the plan belong to the plan's own data only.
+        plan = dataclasses.replace(plan, data=settings["data"], labels=None, unlike=())
+    if settings["labels"] is not None:
+        plan = dataclasses.replace(plan, labels=settings["labels"])
+    if settings["unlike"]:
+        plan = dataclasses.replace(plan, unlike=settings["unlike"])
     return plan.narrowed(
-        steps=given["steps"] or (),
-        models=given["models"] or (),
-        latents=given["latents"] or (),
-        seeds=given["seeds"] or (),
+        steps=settings["steps"] or (),
+        models=settings["models"] or (),
+        latents=settings["latents"] or (),
+        seeds=settings["seeds"] or (),
     )
 
 
-def _source(given: Mapping[str, Any]) -> dict[str, Any]:
-    return {"data_dir": given["data_dir"], "id": given["id_column"], "texts": given["text_columns"] or ()}
+def _source(settings: Mapping[str, Any]) -> dict[str, Any]:
+    return {"data_dir": settings["data_dir"], "id": settings["id_column"], "texts": settings["text_columns"] or ()}
 
 
-def _study(plan: "Plan", source: Mapping[str, Any], out: Path, given: Mapping[str, Any]) -> None:
+def _study(plan: "Plan", source: Mapping[str, Any], out: Path, settings: Mapping[str, Any]) -> None:
     from recsys_ae.features.study import folder  # noqa: PLC0415
     from recsys_ae.features.study.data import StudyData  # noqa: PLC0415
     from recsys_ae.features.study.report import write_report  # noqa: PLC0415
     from recsys_ae.features.study.runner import run_study  # noqa: PLC0415
     from recsys_ae.nn.runtime import Run, resolve  # noqa: PLC0415
 
-    display = Display(quiet=given["quiet"])
-    resolve(given["device"])
+    display = Display(quiet=settings["quiet"])
+    resolve(settings["device"])
     folder.refuse_foreign(out)
     data = StudyData.read(
         plan.data, labels=plan.labels, unlike=plan.unlike, sizes=plan.sizes,
         data_dir=source["data_dir"], id=source["id"], texts=source["texts"],
     )  # fmt: skip
     _show_data(display, plan, data)
-    if given["dry_run"]:
+    if settings["dry_run"]:
         _show_fits(display, plan, data)
         return
-    run = Run(device=given["device"], precision=given["precision"], threads=given["threads"])
+    run = Run(device=settings["device"], precision=settings["precision"], threads=settings["threads"])
     left_out: list[str] = list(data.remarks)
     command = command_line()
-    if not given["report_only"]:
+    if not settings["report_only"]:
         folder.begin(out, plan, command)
-        with Tracking.of_fit(on=given["track"], name=f"study of {plan.data}") as tracking:
+        with Tracking.of_fit(on=settings["track"], name=f"study of {plan.data}") as tracking:
             tracking.tracker.parameters({"study": plan.title, "data": plan.data, "steps": list(plan.steps)})
             left_out += run_study(
-                plan, data, out, run=run, jobs=given["jobs"], tell=lambda advance: _tell(display, tracking, advance)
+                plan, data, out, run=run, jobs=settings["jobs"], tell=lambda advance: _tell(display, tracking, advance)
             )
             report = write_report(plan, data, out, command=command, left_out=left_out)
             tracking.study(report)
@@ -189,7 +189,7 @@ def _tell(display: Display, tracking: Tracking, advance: "Advance") -> None:
 
 
 def _span(seconds: float | None) -> str:
-    """Say how long in words that fit the length."""
+    """Return a duration as text."""
     if seconds is None:
         return "unknown"
     minutes = round(seconds / 60)

@@ -1,4 +1,4 @@
-"""A small file of ratings with awkward ids, and ways to run a command on it."""
+"""A small file of ratings with awkward ids, models fitted to it, and functions that run a command."""
 
 import csv
 import os
@@ -22,7 +22,7 @@ RATED = ("--latent", "4", "--epochs", "30", "--l2", "0.1", "--lr", "0.02")
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a command ended."""
+    """Exit code and output of a command."""
 
     code: int
     out: str
@@ -119,6 +119,6 @@ def sample_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def not_root() -> None:
-    """Skip where permissions do not bind."""
+    """Skip the test for the superuser, who may write everywhere."""
     if hasattr(os, "geteuid") and os.geteuid() == 0:
         pytest.skip("the superuser may write everywhere")

@@ -1,4 +1,4 @@
-"""Whatever is wrong with the input ends in one line that says what, and an exit code."""
+"""Wrong input: one line that names the problem, and an exit code."""
 
 import json
 import shutil

@@ -1,4 +1,4 @@
-"""Commands keep what they read from large files, unless they are told not to."""
+"""Binary copies of large files, and ``--no-cache``."""
 
 import json
 from pathlib import Path
@@ -33,7 +33,7 @@ def test_a_model_is_fitted_and_judged_on_the_same_data_with_and_without_a_cache(
         assert len(kept(here)) == bool(number)
     models = [Recommender.load(here / f"model{number}") for number in range(3)]
     assert len({model.notes["fingerprint"] for model in models}) == 1
-    # How a model came by its data is no part of what it is.
+    # The data recipe of a model does not depend on the cache.
     assert "cache" not in models[0].notes["source"]
     reports = {cli("evaluate", f"model{number}", "--json", "--no-track").out for number in range(3)}
     assert len(reports) == 1
@@ -58,7 +58,7 @@ def test_no_command_keeps_anything_where_it_is_told_not_to(
     for command in commands:
         outcome = cli(*command)
         assert (outcome.code, kept(here)) == (0, []), outcome.err
-        # The same with it keeps what it read.
+        # The same command with the cache saves a copy.
         again = [word for word in command if word != "--no-cache"]
         again = [
             f"again-{word}" if before == "--out" else word for before, word in zip(["", *again], again, strict=False)

@@ -1,4 +1,4 @@
-"""Options from a file."""
+"""Options from a TOML file."""
 
 import json
 from pathlib import Path

@@ -13,13 +13,13 @@ QUICK = ("--latent", 2, "--epochs", 2, "--no-track", "--device", "cpu")
 
 
 @pytest.fixture
-def films(here: Path) -> Path:
+def movies(here: Path) -> Path:
     rng = np.random.default_rng(0)
     frame = pd.DataFrame(rng.normal(size=(40, 3)), columns=["length", "budget", "score"])
     frame.insert(0, "movieId", range(100, 140))
     frame["plot"] = [("toy cowboy story" if place % 2 else "war in space") for place in range(40)]
-    frame.to_csv(here / "films.csv", index=False)
-    return here / "films.csv"
+    frame.to_csv(here / "movies.csv", index=False)
+    return here / "movies.csv"
 
 
 def test_the_autoencoders_are_listed(cli: Run) -> None:
@@ -37,8 +37,8 @@ def test_each_has_a_command_with_its_own_options(cli: Run) -> None:
     assert "variational" in cli("pretrain", "--help").out
 
 
-def test_vectors_with_the_ids_of_the_items_come_out(cli: Run, here: Path, films: Path) -> None:
-    source = ("--features", f"{films}:length,budget,score")
+def test_vectors_with_the_ids_of_the_items_come_out(cli: Run, here: Path, movies: Path) -> None:
+    source = ("--features", f"{movies}:length,budget,score")
     outcome = cli("pretrain", "denoising", *source, *QUICK, "--out", "encoder")
     assert outcome.code == 0
     assert "36 rows of 3 columns" in outcome.out
@@ -49,12 +49,14 @@ def test_vectors_with_the_ids_of_the_items_come_out(cli: Run, here: Path, films:
     assert vectors["item"].tolist() == list(range(100, 140))
     model = FeatureEncoder.load(here / "encoder", device="cpu")
     assert model.spec.name() == "denoising"
-    assert model.notes["source"]["features"] == [f"{films}:length,budget,score"]
+    assert model.notes["source"]["features"] == [f"{movies}:length,budget,score"]
 
 
-def test_new_texts_are_counted_with_the_old_words(cli: Run, here: Path, films: Path) -> None:
+def test_new_texts_are_counted_with_the_old_words(cli: Run, here: Path, movies: Path) -> None:
     source = ("--text-columns", "plot", "--features")
-    assert cli("pretrain", "pca", *source, f"{films}:length", "--latent", 2, "--no-track", "--out", "encoder").code == 0
+    assert (
+        cli("pretrain", "pca", *source, f"{movies}:length", "--latent", 2, "--no-track", "--out", "encoder").code == 0
+    )
     (here / "new.csv").write_text("movieId,length,plot\n7,0.5,a cowboy and a dinosaur in space\n8,0.1,\n")
     outcome = cli("encode", "encoder", *source, "new.csv:length", "--out", "-")
     assert outcome.code == 0
@@ -76,32 +78,32 @@ def test_what_was_noticed_is_said(cli: Run, here: Path) -> None:
 @pytest.mark.parametrize(
     ("features", "options", "said"),
     [
-        ("films.csv:day", (), "there is no column 'day'"),
-        ("films.csv:plot", (), "is not a number: 'war in space'"),
+        ("movies.csv:day", (), "there is no column 'day'"),
+        ("movies.csv:plot", (), "is not a number: 'war in space'"),
         ("none.csv", (), "there is no such file"),
         ("mnits", (), "did you mean 'mnist'"),
-        ("films.csv:length", ("--likelihood", "bernoulli", "--scale", "none"), "values from 0 to 1"),
+        ("movies.csv:length", ("--likelihood", "bernoulli", "--scale", "none"), "values from 0 to 1"),
     ],
 )
 def test_features_that_cannot_be_used(
-    cli: Run, films: Path, features: str, options: tuple[str, ...], said: str
+    cli: Run, movies: Path, features: str, options: tuple[str, ...], said: str
 ) -> None:
     outcome = cli("pretrain", "deep", "--features", features, *QUICK, *options)
     assert outcome.code == 1
     assert said in outcome.error
 
 
-def test_models_of_the_other_kind_are_refused(cli: Run, films: Path, model: Path) -> None:
-    source = ("--features", f"{films}:length,budget")
+def test_models_of_the_other_kind_are_refused(cli: Run, movies: Path, model: Path) -> None:
+    source = ("--features", f"{movies}:length,budget")
     refused = cli("encode", model, *source, "--out", "v.csv").error
     assert "is not a saved FeatureEncoder; load it with Recommender" in refused
     assert cli("pretrain", "pca", *source, "--latent", 1, "--no-track", "--quiet", "--out", "encoder").code == 0
     assert "is not a saved Recommender; load it with FeatureEncoder" in cli("evaluate", "encoder").error
-    assert "columns are missing" in cli("encode", "encoder", "--features", f"{films}:score", "--out", "v.csv").error
+    assert "columns are missing" in cli("encode", "encoder", "--features", f"{movies}:score", "--out", "v.csv").error
 
 
-def test_out_of_bounds_is_wrong_usage(cli: Run, films: Path) -> None:
-    outcome = cli("pretrain", "sparse", "--features", films, "--activation", "relu")
+def test_out_of_bounds_is_wrong_usage(cli: Run, movies: Path) -> None:
+    outcome = cli("pretrain", "sparse", "--features", movies, "--activation", "relu")
     assert outcome.code == 2
     assert "use --activation sigmoid" in outcome.error
     assert cli("pretrain", "sparse", "--no-track").code == 2
@@ -137,8 +139,8 @@ def test_histories_are_encoded_with_as_many_steps_as_in_the_fit(cli: Run, here: 
     assert "--history-steps 6 is for NAME:histories" in outcome.error
 
 
-def test_a_dry_run_tells_the_memory_and_saves_nothing(cli: Run, here: Path, films: Path) -> None:
-    source = ("--features", f"{films}:length,budget,score")
+def test_a_dry_run_tells_the_memory_and_saves_nothing(cli: Run, here: Path, movies: Path) -> None:
+    source = ("--features", f"{movies}:length,budget,score")
     outcome = cli("pretrain", "deep", *source, *QUICK, "--out", "m", "--dry-run")
     assert outcome.code == 0
     for said in ("Memory: the fit needs", "moments of adam", "activations of a batch", "Dry run"):
@@ -148,8 +150,8 @@ def test_a_dry_run_tells_the_memory_and_saves_nothing(cli: Run, here: Path, film
     assert cli("pretrain", "deep", *source, *QUICK, "--out", "m", "--dry-run").code == 0
 
 
-def test_what_cannot_fit_is_refused_before_it_is_built(cli: Run, here: Path, films: Path) -> None:
-    source = ("--features", f"{films}:length,budget,score")
+def test_what_cannot_fit_is_refused_before_it_is_built(cli: Run, here: Path, movies: Path) -> None:
+    source = ("--features", f"{movies}:length,budget,score")
     for more in (("--dry-run",), ()):
         outcome = cli("pretrain", "deep", *source, "--hidden", "3000000,3000000", "--no-track", "--out", "m", *more)
         assert outcome.code == 1

@@ -52,14 +52,14 @@ def test_a_filter_that_is_asked_for_leaves_test_users_their_histories(cli: Run, 
     shown = cli(*FIT, "--min-user-items", 3, "--out", "model")
     assert shown.code == 0
     assert "1 test users keep their histories, although the filters remove them from training." in shown.out
-    judged = json.loads(cli("evaluate", "model", "--json").out)
+    evaluated = json.loads(cli("evaluate", "model", "--json").out)
     base, test = (MinRating(4)(read_interactions(parts / f"{name}.csv")) for name in ("base", "test"))
     split = split_given(MinInteractions(user=3)(base), test, seed=98765, read=base)
-    assert judged["fingerprint"] == notes(parts / "model")["fingerprint"] == split.fingerprint
+    assert evaluated["fingerprint"] == notes(parts / "model")["fingerprint"] == split.fingerprint
     assert split.test is not None
     lengths = dict(zip(split.test.users, split.test.histories.getnnz(axis=1), strict=True))
     assert "few" not in split.train.users
-    # The rating threshold still says what counts: nothing of the user called none.
+    # The rating threshold still applies: no interaction of the user called none is left.
     assert (lengths["few"], lengths["none"], lengths["unknown"]) == (2, 0, 0)
 
 

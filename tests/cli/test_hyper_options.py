@@ -1,4 +1,4 @@
-"""Options made from hyper-parameters."""
+"""Command-line options of hyper-parameters."""
 
 from dataclasses import dataclass
 from typing import Any, Literal

@@ -1,4 +1,4 @@
-"""Ids as people type them, matched with those of a model."""
+"""Ids from the command line, matched with the ids of a model."""
 
 import numpy as np
 import pandas as pd

@@ -1,4 +1,4 @@
-"""Item features on the command line: a fit with features, and lists with new items."""
+"""Item features on the command line: a fit with features, and recommendations of cold items."""
 
 from pathlib import Path
 
@@ -12,7 +12,7 @@ NEW = ("new a", "new b", "new c")
 
 @pytest.fixture
 def vectors(here: Path) -> Path:
-    """Return a table of features of most items, and of three that nobody has touched."""
+    """Return a table of features of most items, and of three cold items."""
     known = list(ITEMS)[2:]
     table = pd.DataFrame({"item": [*known, *NEW]})
     table["one"] = [place % 3 for place in range(len(table))]

@@ -1,4 +1,4 @@
-"""The program as a whole: its help, its exit codes and its manners."""
+"""The program as a whole: its help, its exit codes, and interrupts."""
 
 import os
 import re
@@ -37,7 +37,7 @@ def test_help_lists_every_command(cli: Run) -> None:
 
 
 def loaded_by_the_help_of(*commands: str) -> dict[str, set[str]]:
-    """Return for each command which heavy packages are loaded after its help and those before it."""
+    """Return the heavy packages that are loaded after the help of each command and of those before it."""
     ended = subprocess.run([sys.executable, "-c", HELP, *commands], capture_output=True, text=True, check=False)
     lines = [line.split(":") for line in ended.stderr.splitlines()]
     assert [name for name, *_ in lines] == list(commands), ended.stderr
@@ -45,7 +45,7 @@ def loaded_by_the_help_of(*commands: str) -> dict[str, set[str]]:
 
 
 def test_the_help_of_no_command_loads_a_heavy_package() -> None:
-    # Imports are what a help takes its time for: 0.1 s without these packages, more than 1 s with PyTorch.
+    # Imports take most of the time of a help: 0.1 s without these packages, more than 1 s with PyTorch.
     loaded = loaded_by_the_help_of("", *COMMANDS, "pretrain", "encode", "blend", "study", "data list")
     assert {name: packages for name, packages in loaded.items() if packages} == {}
 

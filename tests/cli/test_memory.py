@@ -1,4 +1,4 @@
-"""What a fit claims: no package that it does not use, and no memory that it has freed."""
+"""Memory of a fit: no package that it does not use, and no memory that it has freed."""
 
 import subprocess
 import sys
@@ -53,7 +53,7 @@ print(resident() - before)
 
 
 def output(*command: object) -> str:
-    """Return what a program in a process of its own printed."""
+    """Return the output of a program in a process of its own."""
     ended = subprocess.run([sys.executable, "-c", *map(str, command)], capture_output=True, text=True, check=False)
     assert ended.returncode == 0, ended.stderr
     return ended.stdout.strip()

@@ -1,4 +1,4 @@
-"""A new file in the folder of data sets or of splits is known to the command line."""
+"""New files in the folders of data sets and of splits, on the command line."""
 
 import json
 from pathlib import Path
@@ -26,8 +26,8 @@ def test_a_model_learns_from_new_data_in_a_new_split(cli: Run, here: Path, membe
     assert cli(*FIT, "--every", 2, "--data-dir", members).code == 0
     notes = json.loads((here / "model/notes.json").read_text(encoding="utf-8"))
     assert [notes["source"][name] for name in ("data", "split", "every")] == ["club", "every-third", 2]
-    judged = cli("evaluate", "model", "--json")
-    assert json.loads(judged.out)["fingerprint"] == notes["fingerprint"]
+    evaluated = cli("evaluate", "model", "--json")
+    assert json.loads(evaluated.out)["fingerprint"] == notes["fingerprint"]
     assert Recommender.load(here / "model").recipe.split().fingerprint == notes["fingerprint"]
     assert "club" in cli("data", "list").out
 

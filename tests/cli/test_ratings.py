@@ -1,4 +1,4 @@
-"""Models that learn from ratings, and users that a model knows apart, on the command line."""
+"""Models that learn from ratings, and users of the training data, on the command line."""
 
 import csv
 import dataclasses
@@ -168,7 +168,7 @@ def test_errors_of_a_model_that_ranks_are_refused_before_the_data_are_read(
 def test_an_error_has_no_cut_off(cli: Run, rated_model: Path) -> None:
     outcome = cli("evaluate", rated_model, "--metrics", "rmse@10")
     assert outcome.code == 2
-    assert "it is called 'rmse'" in outcome.error
+    assert "write 'rmse'" in outcome.error
 
 
 def test_on_the_sample_only_lists_have_a_reference(cli: Run, here: Path) -> None:
@@ -203,10 +203,10 @@ def test_a_fold_is_read_for_the_fit_and_again_for_the_evaluation(
     reports = []
     for fold in ("u1", "u2"):
         fitted = cli(*fit, "--fold", fold, "--out", fold)
-        judged = cli("evaluate", fold)
-        assert (fitted.code, judged.code) == (0, 0)
+        evaluated = cli("evaluate", fold)
+        assert (fitted.code, evaluated.code) == (0, 0)
         assert source(here / fold)["fold"] == fold
-        reports.append(judged.out)
+        reports.append(evaluated.out)
     assert asked == ["u1", "u1", "u2", "u2"]
     assert reports[0] != reports[1]
 
@@ -239,10 +239,10 @@ def test_users_of_the_fit_are_recommended_to_as_themselves(
     found = rows(cli("recommend", rated_model, "--users", "users.txt", "--out", "-", "--k", 3).out)
     places = data.users.get_indexer(pd.Index(users))
     known = model.to_frame(model.recommend(data.matrix[places], 3, users=data.users[places]), data.users[places])
-    strangers = model.recommend(data.matrix[places], 3)
+    unknown = model.recommend(data.matrix[places], 3)
     assert [float(row["score"]) for row in found] == pytest.approx(known["score"].tolist(), rel=1e-5)
     assert [row["item"] for row in found] == known["item"].tolist()
-    assert not np.allclose(known["score"], strangers.scores.ravel())
+    assert not np.allclose(known["score"], unknown.scores.ravel())
 
 
 def test_an_id_in_a_file_of_histories_means_the_user_of_the_training(cli: Run, here: Path, rated_model: Path) -> None:
@@ -253,13 +253,13 @@ def test_an_id_in_a_file_of_histories_means_the_user_of_the_training(cli: Run, h
     assert scores["u3"] != scores["new"]
 
 
-def test_ids_that_are_numbers_stay_known_beside_ids_that_are_text(cli: Run, here: Path) -> None:
+def test_ids_that_are_numbers_stay_known_next_to_ids_that_are_text(cli: Run, here: Path) -> None:
     rng = np.random.default_rng(0)
     lines = [f"{10 * u},{i},{rng.integers(1, 6)}" for u in range(30) for i in range(20) if (u + i) % 3]
     (here / "numbers.csv").write_text("\n".join(["user,item,rating", *lines]))
     assert cli("fit", "autorec", "--data", "numbers.csv", *FAST, *RATED, "--out", "model").code == 0
     tables = {}
-    for name, other in (("alone", None), ("beside", "new"), ("zeros", "007")):
+    for name, other in (("alone", None), ("both", "new"), ("zeros", "007")):
         users = ["70"] if other is None else ["70", other]
         (here / f"{name}.csv").write_text(
             "\n".join(["user,item,rating", *(f"{user},{item},4" for user in users for item in (1, 2, 5))])
@@ -267,9 +267,9 @@ def test_ids_that_are_numbers_stay_known_beside_ids_that_are_text(cli: Run, here
         shown = cli("recommend", "model", "--histories", f"{name}.csv", "--out", "-", "--k", 4)
         assert shown.code == 0
         tables[name] = pd.DataFrame(rows(shown.out)).set_index("user")["score"].astype(float)
-    own, other = tables["alone"]["70"].tolist(), tables["beside"]["new"].tolist()
+    own, other = tables["alone"]["70"].tolist(), tables["both"]["new"].tolist()
     assert other != pytest.approx(own, rel=1e-3)
-    assert tables["beside"]["70"].tolist() == pytest.approx(own, rel=1e-5)
+    assert tables["both"]["70"].tolist() == pytest.approx(own, rel=1e-5)
     assert tables["zeros"]["70"].tolist() == pytest.approx(own, rel=1e-5)
     assert tables["zeros"]["007"].tolist() == pytest.approx(other, rel=1e-5)
 

@@ -1,4 +1,4 @@
-"""What must hold on real data, from the command line: numbers of EASE on MovieLens 1M, lists on latest-small."""
+"""Published data on the command line: metrics of EASE on MovieLens 1M, recommendations on latest-small."""
 
 import json
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Which MLflow store an evaluation connects to: the user's own, never one that only the model names."""
+"""MLflow stores of an evaluation: the user's own store, never one that only the model names."""
 
 import sqlite3
 import threading
@@ -38,7 +38,7 @@ class Server:
                 self.wfile.write(body)
 
             def log_message(self, format: str, *args: Any) -> None:
-                """Say nothing."""
+                """Log nothing."""
 
         self.http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self.uri = f"http://127.0.0.1:{self.http.server_address[1]}"
@@ -58,7 +58,7 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
 
 @pytest.fixture
 def evaluate(cli: Run, here: Path, model: Path) -> Run:
-    """Evaluate a model whose notes say something else of its run."""
+    """Evaluate a model with another address of its run."""
 
     def run(address: object, *args: object) -> Outcome:
         told = Recommender.load(model)

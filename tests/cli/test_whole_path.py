@@ -22,9 +22,9 @@ def test_fit_evaluate_recommend_and_similar_work_one_after_the_other(program: Ru
     assert "MiB at its peak" in fitted.out
     assert "recsys-ae evaluate model" in fitted.out
 
-    judged = program("evaluate", "model", "--json", "--metrics", "recall@5,ndcg@10")
-    assert judged.code == 0, judged.err
-    report = json.loads(judged.out)
+    evaluated = program("evaluate", "model", "--json", "--metrics", "recall@5,ndcg@10")
+    assert evaluated.code == 0, evaluated.err
+    report = json.loads(evaluated.out)
     assert set(report["metrics"]) == {"recall@5", "ndcg@10"}
     assert report["fingerprint"] in fitted.out
 
@@ -48,16 +48,16 @@ def test_a_tracked_run_holds_the_fit_and_the_evaluation(program: Run, here: Path
     arguments = ("fit", "mult-dae", "--data", ratings, "--min-user-items", 3, "--epochs", 2, "--latent", 4)
     fitted = program(*arguments, "--out", "model")
     assert (fitted.code, fitted.err) == (0, "")
-    judged = program("evaluate", "model", "--metrics", "ndcg@10")
-    assert (judged.code, judged.err) == (0, "")
+    evaluated = program("evaluate", "model", "--metrics", "ndcg@10")
+    assert (evaluated.code, evaluated.err) == (0, "")
 
-    # The store itself is asked: MLflow would take seconds to load.
+    # The store is read without MLflow, which takes seconds to load.
     with closing(sqlite3.connect(here / "mlflow.db")) as store:
         params = dict(store.execute("SELECT key, value FROM params"))
         metrics = store.execute("SELECT key, value FROM metrics").fetchall()
         ((folder,),) = store.execute("SELECT artifact_uri FROM runs").fetchall()
     assert (params["epochs"], params["data.split"]) == ("2", "strong")
     assert [name for name, _ in metrics].count("valid/ndcg_at_100") == 2
-    assert f"ndcg@10  {dict(metrics)['test/ndcg_at_10']:.4f}" in judged.out
+    assert f"ndcg@10  {dict(metrics)['test/ndcg_at_10']:.4f}" in evaluated.out
     kept = {path.relative_to(folder).as_posix() for path in Path(folder).rglob("*")}
     assert {"model/config.json", "loss_curve.png", "test_report.json"} <= kept

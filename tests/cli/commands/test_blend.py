@@ -159,7 +159,11 @@ def test_a_blend_can_be_fitted_at_once_too(cli: Run, here: Path, ratings: Path, 
 
 @pytest.mark.parametrize(
     ("members", "said"),
-    [("ease,mult-dea", "did you mean 'mult_dae'"), ("ease", "at least two"), ("ease,mult-dae hidden=6-5", "several by /")],
+    [
+        ("ease,mult-dea", "did you mean 'mult_dae'"),
+        ("ease", "at least two"),
+        ("ease,mult-dae hidden=6-5", "several by /"),
+    ],
 )
 def test_wrong_members_are_wrong_usage(cli: Run, members: str, said: str) -> None:
     outcome = cli("fit", "blend", "--members", members)

@@ -1,4 +1,4 @@
-"""``recsys-ae evaluate``: the split of the fit, or nothing."""
+"""``recsys-ae evaluate``: metrics on the split of the fit, or an error."""
 
 import json
 from pathlib import Path
@@ -11,7 +11,7 @@ from tests.cli.conftest import FAST, Run
 
 @pytest.fixture
 def own(cli: Run, here: Path, ratings: Path) -> Path:
-    """Return a model of a file that may be changed."""
+    """Return the folder of a model of a file that a test may change."""
     (here / "mine.csv").write_bytes(ratings.read_bytes())
     assert cli("fit", "ease", "--data", "mine.csv", *FAST, "--out", "model").code == 0
     return here / "model"

@@ -1,4 +1,4 @@
-"""``recsys-ae fit``: what it says, what it saves, and what it refuses."""
+"""``recsys-ae fit``: its output, its saved files and its errors."""
 
 import json
 import shlex
@@ -80,12 +80,12 @@ def test_repeated_pairs_are_counted_in_the_report(cli: Run, here: Path, ratings:
 )
 def test_every_split_can_be_fitted_and_evaluated(cli: Run, ratings: Path, how: list[str]) -> None:
     assert cli("fit", "ease", "--data", ratings, *FAST, *how, "--out", "model").code == 0
-    judged = cli("evaluate", "model", "--metrics", "ndcg@5")
+    evaluated = cli("evaluate", "model", "--metrics", "ndcg@5")
     if how[1] == "none":
-        assert judged.code == 1
-        assert "--split none" in judged.error
+        assert evaluated.code == 1
+        assert "--split none" in evaluated.error
     else:
-        assert "ndcg@5" in judged.out
+        assert "ndcg@5" in evaluated.out
 
 
 def test_given_parts_are_taken_as_they_are(cli: Run, here: Path, ratings: Path) -> None:

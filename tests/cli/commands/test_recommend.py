@@ -1,4 +1,4 @@
-"""``recsys-ae recommend``: lists for known and new users."""
+"""``recsys-ae recommend``: top-N lists for known and unknown users."""
 
 import csv
 import json
@@ -82,7 +82,7 @@ def test_new_users_are_served_from_a_file(cli: Run, here: Path, model: Path) -> 
     assert "Skipped 1 of 4 interactions" in outcome.err
     found = rows(outcome.out)
     assert {row["user"] for row in found} == {"new", "other"}
-    # What was rated 1 was not liked, so it is no input of the model; but it is not recommended as new either.
+    # An item rated 1 was not liked, so it is not an input of the model; but it is not recommended either.
     seen = cli("recommend", model, "--histories", "new.csv", "--out", "-", "--k", 24)
     listed = {row["item"] for row in rows(seen.out) if row["user"] == "new"}
     assert listed == set(ITEMS) - {"film 1", "film 2", "film 4"}
@@ -187,7 +187,7 @@ def test_only_the_allowed_and_never_the_denied(cli: Run, here: Path, model: Path
 
 def test_lists_can_differ_from_user_to_user(cli: Run, here: Path, model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(recommend, "CHUNK", 3)
-    pairs = [("u3", "film 3"), ("u3", AWKWARD[0]), ("user, one", "film 7"), ("stranger", "film 1")]
+    pairs = [("u3", "film 3"), ("u3", AWKWARD[0]), ("user, one", "film 7"), ("unknown", "film 1")]
     write(here / "pairs.csv", ("user", "item"), pairs)
     allowed = cli("recommend", model, "--allow", "pairs.csv", "--include-seen", "--out", "-")
     assert {(row["user"], row["item"]) for row in rows(allowed.out)} == set(pairs[:3])
@@ -204,12 +204,12 @@ def test_awkward_ids_survive_the_way_through_a_file_and_back(cli: Run, here: Pat
     with (here / "top.csv").open(encoding="utf-8", newline="") as file:
         listed = {row["item"] for row in csv.DictReader(file)}
     assert set(AWKWARD) <= listed <= set(ITEMS)
-    # What was recommended is denied in the second round, read from the first one's output.
+    # The second run denies the recommendations of the first run, read from its output file.
     again = cli("recommend", model, "--out", "-", "--k", 24, "--deny", "top.csv")
     assert rows(again.out) == []
 
 
-def test_titles_stand_beside_the_ids(cli: Run, sample_model: Path) -> None:
+def test_titles_stand_next_to_the_ids(cli: Run, sample_model: Path) -> None:
     found = rows(cli("recommend", sample_model, "--out", "-", "--k", 2).out)
     assert list(found[0]) == ["user", "rank", "item", "score", "title"]
     assert all(row["title"].endswith(")") for row in found)

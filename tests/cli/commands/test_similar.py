@@ -1,4 +1,4 @@
-"""``recsys-ae similar``."""
+"""``recsys-ae similar``: the most similar items."""
 
 import re
 from pathlib import Path
@@ -15,7 +15,7 @@ def test_items_of_the_same_taste_are_alike(cli: Run, model: Path) -> None:
     assert all(number % 2 == 0 for number in found)
 
 
-def test_titles_stand_beside_the_ids(cli: Run, sample_model: Path) -> None:
+def test_titles_stand_next_to_the_ids(cli: Run, sample_model: Path) -> None:
     outcome = cli("similar", sample_model, 1, 2, "--k", 2)
     assert re.match(r"Similar to 1 .*\(\d{4}\):\nrank +item +title +cosine\n", outcome.out)
     assert len(re.findall(r"^ +\d+ +\d+ +.*\(\d{4}\) +-?\d\.\d{4}$", outcome.out, re.MULTILINE)) == 4

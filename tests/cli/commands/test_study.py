@@ -1,4 +1,4 @@
-"""``study``: from features of one's own to a report."""
+"""``recsys-ae study``: a report on features from a file."""
 
 import json
 from pathlib import Path
