@@ -50,6 +50,8 @@ class Interactions:
     origin
         Recipe and split of a training part that a data recipe made. `take`, `select_users` and
         `onto` return data without an origin.
+    remarks
+        What a reader noticed in the file: unused columns, skipped rows, the unit of the times. One sentence each.
     """
 
     matrix: csr_matrix
@@ -59,6 +61,7 @@ class Interactions:
     order: np.ndarray = field(default_factory=lambda: np.empty(0, np.int64))
     steps: tuple[Step, ...] = ()
     origin: Origin | None = None
+    remarks: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         shape = (len(self.users), len(self.items))

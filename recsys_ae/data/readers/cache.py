@@ -23,7 +23,7 @@ from recsys_ae.data.interactions import Interactions
 from recsys_ae.data.readers import cache_file
 from recsys_ae.storage.atomic import PARTIAL, whole_file
 
-FORMAT = 2  # increase it if the same file is read differently, or stored differently
+FORMAT = 3  # increase it if the same file is read differently, or stored differently
 LEAST = 10_000_000  # bytes of data; smaller files are read within a second
 SETTLED = 2_000_000_000  # nanoseconds
 ABANDONED = 3600  # seconds after which an unfinished file is deleted

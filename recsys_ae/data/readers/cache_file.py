@@ -63,6 +63,7 @@ def _write_arrays(file: IO[bytes], data: Interactions, key: str) -> None:
         "shape": data.shape,
         "timestamps": data.timestamps is not None,
         "steps": [[step.name, step.before, step.after] for step in data.steps],
+        "remarks": data.remarks,
         **{name: _described(ids) for name, ids in (("users", data.users), ("items", data.items))},
     }
     numbers = [ids.to_numpy() for ids in (data.users, data.items) if _described(ids) is None]
@@ -85,7 +86,7 @@ def _interactions(arrays: "_Arrays", key: str) -> Interactions | None:
         return None
     users, items = (_index(description[name], arrays) for name in ("users", "items"))
     steps = tuple(Step(name, tuple(before), tuple(after)) for name, before, after in description["steps"])
-    return Interactions(matrix, users, items, times, order, steps)
+    return Interactions(matrix, users, items, times, order, steps, remarks=tuple(description["remarks"]))
 
 
 class _Arrays:
