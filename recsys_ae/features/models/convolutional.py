@@ -68,7 +68,8 @@ class Convolutional(TrainableFeatureSpec):
             if min(current) < 2:
                 size = " × ".join(map(str, sides))
                 raise DataError(
-                    f"{size} cannot be halved {len(self.channels)} times: after {times} times a side is 1; give ",
+                    f"rows of size {size} cannot be halved {len(self.channels)} times: after {times} times a side is "
+                    "1; give ",
                     Argument("channels"),
                     f" at most {times} numbers",
                 )

@@ -122,16 +122,16 @@ def test_it_learns_and_comes_back_from_its_folder(made: Any, tmp_path: Path) -> 
     features: Features = made(80)
     spec = Masked(**{**SMALL, "patch": 3, "latent": 4}, epochs=60, batch_size=20, lr=0.01, lr_schedule="cosine")
     model = FeatureEncoder(spec).fit(features, run=CPU)
-    strangers: Features = made(40, 2)
-    rows = np.asarray(strangers.matrix)
-    assert model.error(strangers) < 0.5 * np.sqrt(np.square(rows - rows.mean(axis=0)).mean())
-    middle = model.interpolate(strangers.take(np.arange(2)), 3)
+    unseen: Features = made(40, 2)
+    rows = np.asarray(unseen.matrix)
+    assert model.error(unseen) < 0.5 * np.sqrt(np.square(rows - rows.mean(axis=0)).mean())
+    middle = model.interpolate(unseen.take(np.arange(2)), 3)
     np.testing.assert_allclose(
-        np.asarray(middle.matrix)[[0, 2]], np.asarray(model.reconstruct(strangers).matrix)[:2], rtol=1e-4, atol=1e-5
+        np.asarray(middle.matrix)[[0, 2]], np.asarray(model.reconstruct(unseen).matrix)[:2], rtol=1e-4, atol=1e-5
     )
     model.save(tmp_path / "model")
     again = FeatureEncoder.load(tmp_path / "model", device="cpu")
-    np.testing.assert_array_equal(again.encode(strangers).matrix, model.encode(strangers).matrix)
+    np.testing.assert_array_equal(again.encode(unseen).matrix, model.encode(unseen).matrix)
 
 
 def test_what_a_code_cannot_do_is_refused() -> None:
