@@ -96,7 +96,7 @@ def test_a_report_is_written_on_what_is_there(cli: Run, here: Path, flowers: Pat
         (("--latents", "0"), 1, "out of bounds"),
         (("--out", "."), 1, "holds no study"),
         (("--out", "flowers.csv"), 1, "is not a folder"),
-        (("--device", "tpu"), 1, "is not a device"),
+        (("--device", "tpu"), 1, "--device tpu is not supported"),
         (("--report-only",), 2, "there is no study in studies/sample"),
     ],
 )
