@@ -78,7 +78,7 @@ def _exports(module: str) -> dict[str, str]:
     }
 
 
-def _beside(module: str, name: str) -> str:
+def _next_to(module: str, name: str) -> str:
     """Return the full name of a file of the experiments; a script imports files of its folder and of the one above."""
     if not module.startswith("experiments."):
         return name
@@ -91,9 +91,9 @@ def names_imported(module: str, *, run_on_import: bool = False) -> set[str]:
     names: set[str] = set()
     for statement in _statements(tree_of(MODULES[module]), run_on_import=run_on_import):
         if isinstance(statement, ast.Import):
-            names |= {_beside(module, alias.name) for alias in statement.names}
+            names |= {_next_to(module, alias.name) for alias in statement.names}
             continue
-        base = _beside(module, _base(module, statement))
+        base = _next_to(module, _base(module, statement))
         for alias in statement.names:
             full = f"{base}.{alias.name}"
             # `from recsys_ae.nn import rows` imports the module `rows`; every other name comes with its module.
