@@ -11,9 +11,9 @@ from recsys_ae.data.parsing import Ids, Series, listing, refuse, shown
 from recsys_ae.data.readers.read import read_table
 from recsys_ae.errors import ConfigError, DataError
 from recsys_ae.features.data import images, movies
+from recsys_ae.features.data.idx import idx_length, read_idx_array
 from recsys_ae.features.data.read import divided, id_column
 
-HEADER = 8
 IMAGES, LABELS = "images-idx3", "labels-idx1"
 
 
@@ -57,13 +57,7 @@ def read_labels(source: str, ids: Ids, *, data_dir: Path | None = None, column: 
 
 def read_idx_labels(path: Path) -> np.ndarray:
     """Read an idx file of labels, plain or gzipped, ``(n,)`` int64."""
-    content = images.unpacked(path)
-    if len(content) < HEADER or content[:4] != bytes([0, 0, images.UNSIGNED, 1]):
-        raise DataError(f"{path} is no idx file of labels: expected one dimension of unsigned bytes")
-    n = int.from_bytes(content[4:HEADER], "big")
-    if len(content) != HEADER + n:
-        raise DataError(f"{path} is damaged: {n:,} labels are not {len(content) - HEADER:,} bytes")
-    return np.frombuffer(content, np.uint8, offset=HEADER).astype(np.int64)
+    return read_idx_array(path, "labels", 1).astype(np.int64)
 
 
 def _of_idx(path: Path, ids: Ids) -> np.ndarray:
@@ -75,7 +69,7 @@ def _of_idx(path: Path, ids: Ids) -> np.ndarray:
     if labels_path is None:
         raise DataError(f"{path} has no file of labels next to it; expected {name}, plain or gzipped")
     labels = read_idx_labels(labels_path)
-    n_images = int.from_bytes(images.unpacked(path)[4:HEADER], "big")
+    n_images = idx_length(path, "images", 3)
     if len(labels) != n_images:
         raise DataError(f"{labels_path} holds {len(labels):,} labels, but {path.name} {n_images:,} images")
     row_labels: np.ndarray = labels[_positions(pd.RangeIndex(n_images), ids, str(path))]

@@ -1,0 +1,65 @@
+"""Idx files: arrays of unsigned bytes, such as the images and labels of MNIST, plain or gzipped."""
+
+import gzip
+import math
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, cast
+
+import numpy as np
+
+from recsys_ae.errors import DataError
+
+UNSIGNED = 0x08
+"""Code of the type of the values."""
+RATIO = 1100
+"""Bound of the ratio at which gzip can compress, 1,032, by which a damaged size is noticed before memory is taken."""
+
+
+def read_idx_array(path: Path, noun: str, dimensions: int) -> np.ndarray:
+    """Return the array of a file, uint8 with this number of dimensions; the noun says in messages what it holds."""
+    with _opened(path) as (stream, most):
+        shape = _shape(stream, path, noun, dimensions)
+        expected = math.prod(shape)
+        content = stream.read(expected + 1) if expected <= most else b""
+        if len(content) != expected:
+            size = " × ".join(f"{side:,}" for side in shape[1:])
+            named = f"{shape[0]:,} {noun} of {size}" if size else f"{shape[0]:,} {noun}"
+            held = "more" if len(content) > expected else f"{len(content):,}" if expected <= most else f"{most:,}"
+            raise DataError(f"{path} is damaged: {named} are not {held} bytes; fetch or write the file again")
+    if not expected:
+        raise DataError(f"{path} holds no {noun}: its size is {' × '.join(map(str, shape))}")
+    return np.frombuffer(content, np.uint8).reshape(shape)
+
+
+def idx_length(path: Path, noun: str, dimensions: int) -> int:
+    """Return the length of the first dimension, from the first bytes of the file."""
+    with _opened(path) as (stream, _):
+        return _shape(stream, path, noun, dimensions)[0]
+
+
+def _shape(stream: IO[bytes], path: Path, noun: str, dimensions: int) -> tuple[int, ...]:
+    names = {1: "one dimension", 3: "three dimensions"}
+    header = stream.read(4 + 4 * dimensions)
+    if len(header) < 4 + 4 * dimensions or header[:4] != bytes([0, 0, UNSIGNED, dimensions]):
+        raise DataError(f"{path} is no idx file of {noun}: expected {names[dimensions]} of unsigned bytes")
+    return tuple(int.from_bytes(header[start : start + 4], "big") for start in range(4, len(header), 4))
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[tuple[IO[bytes], int]]:
+    """Open the content of a file, plain or gzipped; also return an upper bound of its length."""
+    try:
+        with path.open("rb") as file:
+            packed = file.read(2) == b"\x1f\x8b"
+            file.seek(0)
+            size = path.stat().st_size
+            if packed:
+                with gzip.GzipFile(fileobj=file) as stream:
+                    yield cast(IO[bytes], stream), RATIO * size
+            else:
+                yield file, size
+    except (OSError, EOFError, zlib.error) as error:
+        raise DataError(f"{path}: the file is truncated or damaged ({error})") from error
