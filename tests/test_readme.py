@@ -8,6 +8,9 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
+
+from recsys_ae import Recommender
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -61,6 +64,20 @@ def test_a_snippet_runs(block: str, desk: Path) -> None:
     (desk / "snippet.py").write_text(block)
     run("rm -rf models/mult_vae", desk)
     assert "ndcg@100" in run(f"{sys.executable} -W error snippet.py", desk)
+
+
+@pytest.mark.slow
+def test_the_command_line_and_python_give_the_same_model(desk: Path) -> None:
+    command = next(block for block in blocks("bash") if "--out models/mine" in block).splitlines()[0]
+    (desk / "snippet.py").write_text(blocks("python")[0])
+    run(f"rm -rf models/mult_vae; {command} --overwrite; {sys.executable} snippet.py", desk)
+    typed, imported = (Recommender.load(desk / "models" / name) for name in ("mine", "mult_vae"))
+    assert typed.spec == imported.spec
+    assert typed.recipe == imported.recipe
+    assert typed.recipe.expected == imported.recipe.expected
+    weights = imported.network.state_dict()
+    for name, tensor in typed.network.state_dict().items():
+        assert torch.equal(tensor, weights[name]), name
 
 
 @pytest.mark.slow
