@@ -19,7 +19,7 @@ from tests.import_graph import ROOT
 MOST_FILES = 20
 REGISTRIES = ["recsys_ae/models", "recsys_ae/features/models", "recsys_ae/data/catalog", "cli/commands"]
 # Models without a paper, so there is nothing to compare them with: their tests are in tests/models.
-WITHOUT_A_PAPER = {"popularity", "content_knn"}
+WITHOUT_A_PAPER = {"popularity"}
 WITHOUT_A_MIRROR = {"fidelity", "compatibility"}
 TESTS = sorted(path.relative_to(ROOT / "tests") for path in (ROOT / "tests").rglob("test_*.py"))
 ABOUT_THE_WHOLE = {"architecture", "layout", "packaging", "public_surface", "readme"}
