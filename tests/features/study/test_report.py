@@ -1,4 +1,4 @@
-"""What the report says is what was kept."""
+"""Tests of the report: its page, its JSON file, its figures and its tables."""
 
 import dataclasses
 import json
@@ -20,7 +20,7 @@ from tests.features.study.small import data, plan
 
 
 class Elements(HTMLParser):
-    """Collects the elements of a page and their attributes, and sees that what is opened is closed."""
+    """The elements of a page and their attributes; all elements must be closed."""
 
     VOID = ("meta", "link", "img", "circle")
 
@@ -61,20 +61,20 @@ def test_the_page_needs_nothing_else(done: Done, page: Elements) -> None:
 
 
 def test_every_step_has_a_part_of_the_page(page: Elements) -> None:
-    parts = [attributes.get("id") for attributes in page.of("section")]
-    assert [part for part in parts if part] == [*STEPS, "recommendation", "facts"]
+    sections = [attributes.get("id") for attributes in page.of("section")]
+    assert [section for section in sections if section] == [*STEPS, "recommendation", "facts"]
 
 
 def test_pictures_have_words_and_no_two_elements_one_name(page: Elements) -> None:
-    images = [one for one in page.of("img") if "hidden" not in one]
+    images = [image for image in page.of("img") if "hidden" not in image]
     assert len(images) > 20
-    assert all(len(one["alt"] or "") > 20 for one in images)
+    assert all(len(image["alt"] or "") > 20 for image in images)
     names = [attributes["id"] for _, attributes in page.found if "id" in attributes]
     assert len(names) == len(set(names))
 
 
 def test_figures_are_files_too(done: Done, page: Elements) -> None:
-    shown = {one["id"].removeprefix("figure-") for one in page.of("figure") if one.get("id")}  # type: ignore[union-attr]
+    shown = {figure["id"].removeprefix("figure-") for figure in page.of("figure") if figure.get("id")}  # type: ignore[union-attr]
     for ending, start in (("svg", b"<svg"), ("png", b"\x89PNG")):
         files = {path.stem: path for path in done.report.figures.glob(f"*.{ending}")}
         assert set(files) == shown
@@ -85,8 +85,8 @@ def test_the_numbers_are_those_that_were_kept(done: Done) -> None:
     written = json.loads(done.report.json.read_text(encoding="utf-8"))
     results = Results.collect(done.plan, data(), done.out)
     assert len(written["fits"]) == len(results.all) == results.n_fits
-    for one, kept in zip(written["fits"], results.all, strict=True):
-        assert one["measures"] == {name: measured.numbers for name, measured in kept.measures.items()}
+    for fit, result in zip(written["fits"], results.all, strict=True):
+        assert fit["measures"] == {name: measured.numbers for name, measured in result.measures.items()}
     shown = written["tables"]["summary"]
     rmse = shown["columns"].index("RMSE")
     for row in shown["rows"]:
@@ -120,12 +120,13 @@ def test_nothing_at_all_has_a_report(tmp_path: Path, done: Done) -> None:
 
 def test_without_labels_and_other_rows_their_steps_are_left_out(tmp_path: Path) -> None:
     bare = data(unlike={})
-    parts = {name: dataclasses.replace(getattr(bare, name), labels=None) for name in ("train", "valid", "test", "pool")}
-    bare = dataclasses.replace(bare, **parts)
+    names = ("train", "valid", "test", "pool")
+    unlabelled = {name: dataclasses.replace(getattr(bare, name), labels=None) for name in names}
+    bare = dataclasses.replace(bare, **unlabelled)
     small = plan({"steps": ["structure", "unlike", "retrieval", "tasks"], "models": ["pca", "deep"], "latents": [2]})
     run_study(small, bare, tmp_path, run=Run(device="cpu", threads=1))
     report = write_report(small, bare, tmp_path, command="bare")
-    sections = [one.get("id") for one in Elements(report.html.read_text()).of("section")]
+    sections = [section.get("id") for section in Elements(report.html.read_text()).of("section")]
     assert "structure" in sections
     assert not {"unlike", "retrieval", "pretraining", "augmentation", "anomaly"} & set(sections)
 
@@ -142,17 +143,17 @@ def test_figures_of_an_earlier_report_go(tmp_path: Path) -> None:
 
 def test_the_best_cell_of_a_column_is_marked() -> None:
     columns = [Column("model"), Column("error", better="low"), Column("hit", better="high"), Column("z")]
-    made = table(
+    errors = table(
         "t",
         "c",
         columns,
-        [("a", [0.3, Mean(0.5, 0.1, 3), 2]), ("b", [0.2, Mean(0.4, None, 1), None]), ("c", [None] * 3)],
+        [("a", [0.3, Mean(0.5, 0.1, 3), 2]), ("b", [-0.2, Mean(0.4, None, 1), None]), ("c", [None] * 3)],
     )
-    assert made is not None
-    assert [[cell.best for cell in row] for row in made.rows] == [
+    assert errors is not None
+    assert [[cell.best for cell in row] for row in errors.rows] == [
         [False, False, True, False],
         [False, True, False, False],
     ]
-    assert [cell.text for cell in made.rows[0]] == ["a", "0.3000", "0.5000 ± 0.1000", "2"]
-    assert made.rows[1][3].text == "–"
+    assert [cell.text for cell in errors.rows[0]] == ["a", "0.3000", "0.5000 ± 0.1000", "2"]
+    assert [cell.text for cell in errors.rows[1]] == ["b", "−0.2000", "0.4000", "–"]
     assert table("t", "c", columns, [("a", [None] * 3)]) is None

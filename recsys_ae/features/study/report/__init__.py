@@ -1,4 +1,4 @@
-"""The report of a study: tables and figures made of what is kept, on one page that needs nothing else."""
+"""Report of a study: one self-contained HTML page with tables and figures of the saved measures."""
 
 from recsys_ae.features.study.report.page import StudyReport, write_report
 

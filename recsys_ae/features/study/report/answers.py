@@ -1,4 +1,4 @@
-"""The first screen: which model, which size of the code, how much better."""
+"""Answers at the top of the report: the best model and size of the code for each question."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from recsys_ae.features.study.results import Mean, Results
 
 @dataclass(frozen=True)
 class Answer:
-    """A question, who answers it best, with what number, and beside what."""
+    """A question with the best model, its number, and a sentence that compares it with a baseline."""
 
     question: str
     answer: str
@@ -24,9 +24,9 @@ class Answer:
 
 @dataclass(frozen=True)
 class Question:
-    """What is asked, of which number, in which unit, and beside which model the best one is put.
+    """A question that a measure answers, and the baseline that the best model is compared with.
 
-    With ``equal`` codes of one size are compared, the summary's: what is asked is easier for a larger one.
+    With ``equal``, only codes of the summary's size are compared, because larger codes are better at it.
     """
 
     text: str
@@ -40,101 +40,111 @@ class Question:
 
 
 QUESTIONS = (
-    Question("Which gives rows back best?", ERROR, "RMSE", "low", 4, "latent", "pca", equal=True),
+    Question("Which model reconstructs rows best?", ERROR, "RMSE", "low", 4, "latent", "pca", equal=True),
     Question(
-        "Whose code sorts rows by label best?", "neighbours/accuracy", "5-NN accuracy", "high", 4, "structure", RAW
+        "Which code separates the labels best?", "neighbours/accuracy", "5-NN accuracy", "high", 4, "structure", RAW
     ),
     Question(
-        "Whose code keeps neighbours best?", "structure/trustworthiness", "trustworthiness", "high", 3, "structure",
-        "pca", equal=True,
+        "Which code preserves neighbours best?", "structure/trustworthiness", "trustworthiness", "high", 3,
+        "structure", "pca", equal=True,
     ),
-    Question("By whose code are rows found best?", "found/map", "mAP", "high", 3, "retrieval", RAW),
+    Question("Which code retrieves rows of the same label best?", "found/map", "mAP", "high", 3, "retrieval", RAW),
 )  # fmt: skip
 
 
 def answers(results: Results) -> list[Answer]:
-    """Return what the study answers."""
+    """Return the questions that the study can answer, with their answers."""
     best = _best(results)
     return [*best[:1], *_enough(results), *best[1:], *_few_labels(results), *_unlike(results)]
 
 
 def _best(results: Results) -> list[Answer]:
-    made = []
-    for asked in QUESTIONS:
-        found = [
+    best = []
+    for question in QUESTIONS:
+        means = [
             (model, z, mean)
             for model in results.models()
             if model != RAW
             for z in results.latents(model=model)
-            if (mean := results.mean(asked.path, model=model, latent=z)) is not None
+            if (mean := results.mean(question.path, model=model, latent=z)) is not None
         ]
-        alike = [one for one in found if one[1] == results.plan.summary] if asked.equal else []
-        question = asked.text
-        if len(alike) > 1:
-            found, question = alike, f"{question[:-1]} with z = {results.plan.summary}?"
-        if not found:
+        equal_means = [triple for triple in means if triple[1] == results.plan.summary] if question.equal else []
+        text = question.text
+        if len(equal_means) > 1:
+            means, text = equal_means, f"{text[:-1]} with z = {results.plan.summary}?"
+        if not means:
             continue
-        sign = 1 if asked.better == "low" else -1
-        model, z, mean = min(found, key=lambda one: sign * one[2].mean)
-        other = results.mean(asked.path, model=asked.base, latent=z)
-        told = "" if other is None or asked.base == model else _beside(mean, other, asked.base, z, asked.digits)
-        number = f"{asked.unit} {with_interval(mean, asked.digits)}"
-        made.append(Answer(question, f"{model}, z = {z}", number, told, asked.anchor))
-    return made
+        sign = 1 if question.better == "low" else -1
+        model, z, mean = min(means, key=lambda triple: sign * triple[2].mean)
+        base_mean = results.mean(question.path, model=question.base, latent=z)
+        comparison = (
+            ""
+            if base_mean is None or question.base == model
+            else _comparison(question.unit, mean, base_mean, question.base, z, question.digits)
+        )
+        number = f"{question.unit} {with_interval(mean, question.digits)}"
+        best.append(Answer(text, f"{model}, z = {z}", number, comparison, question.anchor))
+    return best
 
 
 def _enough(results: Results) -> Iterator[Answer]:
-    """Say from which size of the code on a larger one gains little, of the model that gives rows back best."""
+    """Yield the size of the code above which little is gained, for the model with the smallest error."""
     curves = {model: dict(results.curve(ERROR, model, "latent")) for model in results.models("latent")}
     curves = {model: curve for model, curve in curves.items() if len(curve) > 2}
     if not curves:
         return
     z = results.plan.summary
-    alike = [model for model, curve in curves.items() if z in curve]
-    if len(alike) > 1:
-        model = min(alike, key=lambda one: curves[one][z].mean)
+    models = [model for model, curve in curves.items() if z in curve]
+    if len(models) > 1:
+        best = min(models, key=lambda model: curves[model][z].mean)
     else:
-        model = min(curves, key=lambda one: min(mean.mean for mean in curves[one].values()))
-    z, last = knee(curves[model]), max(curves[model])
-    told = f"nine tenths of the gain from z = {min(curves[model])} to {last}, {with_interval(curves[model][last])}"
-    yield Answer(
-        "How large need the code be?", f"{model}, z = {z}", f"RMSE {with_interval(curves[model][z])}", told, "latent"
+        best = min(curves, key=lambda model: min(mean.mean for mean in curves[model].values()))
+    curve = curves[best]
+    z, smallest, largest = knee(curve), min(curve), max(curve)
+    comparison = (
+        f"z = {z} reaches nine tenths of the improvement that is possible from z = {smallest} to z = {largest}, where "
+        f"the RMSE is {with_interval(curve[largest])}."
     )
+    yield Answer(
+        "How large does the code need to be?", f"{best}, z = {z}", f"RMSE {with_interval(curve[z])}", comparison,
+        "latent",
+    )  # fmt: skip
 
 
-def _beside(mean: Mean, other: Mean, base: str, z: int, digits: int) -> str:
+def _comparison(unit: str, mean: Mean, base_mean: Mean, base: str, z: int, digits: int) -> str:
     name = "the features themselves" if base == RAW else f"{base} with z = {z}"
-    change = f"{signed(100 * (mean.mean / other.mean - 1))} % " if other.mean else ""
-    return f"{change}beside {name}, {with_interval(other, digits)}"
+    difference = f"; the difference is {signed(100 * (mean.mean / base_mean.mean - 1))} %" if base_mean.mean else ""
+    return f"The {unit} of {name} is {with_interval(base_mean, digits)}{difference}."
 
 
 def signed(value: float) -> str:
-    """Write a difference with its sign."""
+    """Format a difference with its sign."""
     return f"{value:+.1f}".replace("-", "−")
 
 
 def _few_labels(results: Results) -> Iterator[Answer]:
-    share = min(results.plan.sizes.labelled, key=lambda one: abs(one - 0.01))
-    found = [
+    share = min(results.plan.sizes.labelled, key=lambda share: abs(share - 0.01))
+    accuracies = [
         (called(case) + (", fine-tuned" if key == "tuned" else ""), mean)
         for case in cases(results, "pretraining")
         for key in ("codes", "tuned")
         if case[0] != RAW and (mean := learnt(results, case, key, share)) is not None
     ]
-    if not found:
+    if not accuracies:
         return
-    name, mean = max(found, key=lambda one: one[1].mean)
+    name, mean = max(accuracies, key=lambda pair: pair[1].mean)
     base = learnt(results, (RAW, 0), "codes", share)
-    told = (
+    comparison = (
         ""
         if base is None
-        else f"{signed(100 * (mean.mean - base.mean))} points beside the features, {with_interval(base)}"
+        else f"The accuracy of the features themselves is {with_interval(base)}; the difference is "
+        f"{signed(100 * (mean.mean - base.mean))} percentage points."
     )
     yield Answer(
-        f"Which learns from {100 * share:g} % of the labels?",
+        f"Which model learns best from {100 * share:g} % of the labels?",
         name,
         f"accuracy {with_interval(mean)}",
-        told,
+        comparison,
         "pretraining",
     )
 
@@ -142,14 +152,15 @@ def _few_labels(results: Results) -> Iterator[Answer]:
 def _unlike(results: Results) -> Iterator[Answer]:
     names = results.unlike()
     for name in names:
-        found = [
+        means = [
             (model, z, mean)
             for model in results.models()
             for z in results.latents(model=model)
             if (mean := results.mean(f"unlike/{name}/auc", model=model, latent=z)) is not None
         ]
-        if found:
-            model, z, mean = max(found, key=lambda one: one[2].mean)
+        if means:
+            model, z, mean = max(means, key=lambda triple: triple[2].mean)
             base = results.mean(f"unlike/{name}/auc", model="pca", latent=z)
-            told = "" if base is None or model == "pca" else _beside(mean, base, "pca", z, 4)
-            yield Answer(f"Which notices {name}?", f"{model}, z = {z}", f"AUC {with_interval(mean)}", told, "anomaly")
+            comparison = "" if base is None or model == "pca" else _comparison("AUC", mean, base, "pca", z, 4)
+            question = f"Which model detects rows of {name} best?"
+            yield Answer(question, f"{model}, z = {z}", f"AUC {with_interval(mean)}", comparison, "anomaly")

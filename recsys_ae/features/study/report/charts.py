@@ -1,4 +1,4 @@
-"""Charts by matplotlib, as SVG whose text stays text, and as PNG: labelled axes, intervals, colours for all eyes."""
+"""Line charts by matplotlib, as SVG and PNG, with intervals and colours for colour-blind readers."""
 
 import io
 import math
@@ -13,9 +13,9 @@ from recsys_ae.features.study.report.parts import Picture
 from recsys_ae.features.study.results import Mean
 
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#555555", "#8c510a", "#5e3c99", "#000000")
-"""Okabe and Ito's, without the yellow that is hard to see on white; then further ones."""
+"""Okabe and Ito's colours, without the yellow that is hard to see on white, and four more."""
 MARKERS = "os^Dv<>PXdp*h"
-"""More than there are colours, so that the eleventh line shares its colour but not its marker with the first."""
+"""More markers than colours, so that the eleventh line has the first one's colour but another marker."""
 DASHES = ("-", "--", "-.", ":")
 GREY = "#595959"
 PLAIN: dict[Any, Any] = {
@@ -26,15 +26,15 @@ PLAIN: dict[Any, Any] = {
 }  # fmt: skip
 WIDTH, HEIGHT = 4.6, 3.3
 LONG = 16
-"""Letters from which on names stand two in a row beneath a chart."""
+"""Length of a name, in letters, from which on the legend has two columns instead of three."""
 USUAL, ROW = 4, 0.17
-"""Rows of names that there is room for, and inches that each further one makes a chart higher."""
+"""Rows of the legend that fit into a chart, and inches that each further row adds to its height."""
 METADATA = {"Date": None, "Creator": "recsys_ae"}
 
 
 @dataclass(frozen=True)
 class Line:
-    """Values over x, and half the width of an interval where there is one."""
+    """Values over x, and half the width of their intervals; None where a value has no interval."""
 
     name: str
     x: Sequence[float]
@@ -44,7 +44,7 @@ class Line:
 
     @classmethod
     def of(cls, name: str, curve: Iterable[tuple[float, Mean]], style: int) -> "Line":
-        """Take a curve of means."""
+        """Return the line of a curve of means."""
         points = list(curve)
         return cls(name, [x for x, _ in points], [m.mean for _, m in points], [m.half for _, m in points], style)
 
@@ -61,24 +61,24 @@ def chart(
     flat: Mapping[str, float] | None = None,
     note: str = "",
 ) -> Picture | None:
-    """Draw lines over x; ``flat`` are values that do not depend on it. None where there is nothing to draw.
+    """Draw lines over x, and horizontal lines of the values of ``flat``; return None if there is nothing to draw.
 
-    ``log`` and ``log_y`` make the axes logarithmic, the second one only where all values are above 0.
+    ``log`` and ``log_y`` make the axes logarithmic, the second one only if all values are above 0.
     """
     lines = [line for line in lines if len(line.x)]
     if not lines:
         return None
     names = [line.name for line in lines] + list(flat or {})
     columns = min(len(names), 3 if max(map(len, names)) < LONG else 2)
-    more = max(0, math.ceil(len(names) / columns) - USUAL)
-    with drawing(height=HEIGHT + more * ROW) as (figure, save):
+    extra_rows = max(0, math.ceil(len(names) / columns) - USUAL)
+    with drawing(height=HEIGHT + extra_rows * ROW) as (figure, save):
         from matplotlib.ticker import NullFormatter, NullLocator  # noqa: PLC0415
 
         axes = figure.subplots()
         for line in lines:
             _draw(axes, line)
-        for place, (label, value) in enumerate((flat or {}).items()):
-            axes.axhline(value, color=GREY, linestyle=DASHES[1 + place % 3], linewidth=1.2, label=label)
+        for index, (label, value) in enumerate((flat or {}).items()):
+            axes.axhline(value, color=GREY, linestyle=DASHES[1 + index % 3], linewidth=1.2, label=label)
         if log:
             axes.set_xscale("log")
             ends = [end for line in lines for end in (min(line.x), max(line.x))]
@@ -95,20 +95,20 @@ def chart(
             axes.set_ylim(*_limits(lines, list((flat or {}).values())))
         figure.legend(loc="outside lower center", ncols=columns)
         svg, png = save()
-    alt = f"{y} over {x}. {told(lines)}{note}"
+    alt = f"{y} by {x}. {told(lines)}{note}"
     return Picture(name, caption, alt, svg, png)
 
 
 def _ticks(low: float, high: float) -> list[float]:
-    """Return 1, 2 and 5 times powers of ten between two numbers; at least the two themselves."""
+    """Return 1, 2 and 5 times powers of ten between two numbers, or the two numbers if there are fewer than two."""
     powers = range(math.floor(math.log10(low)), math.floor(math.log10(high)) + 1)
-    found = [step * 10.0**power for power in powers for step in (1, 2, 5)]
-    inside = [tick for tick in found if low * 0.999 <= tick <= high * 1.001]
+    ticks = [step * 10.0**power for power in powers for step in (1, 2, 5)]
+    inside = [tick for tick in ticks if low * 0.999 <= tick <= high * 1.001]
     return inside if len(inside) > 1 else sorted({low, high})
 
 
 def _limits(lines: Sequence[Line], flat: Sequence[float]) -> tuple[float, float]:
-    """Return the ends of the axis: all values, and as much of the intervals as leaves the values a third of it."""
+    """Return the ends of the y axis: all values, and intervals as far as the values keep a third of the axis."""
     values = [value for line in lines for value in line.y] + list(flat)
     wide = [
         value + sign * half
@@ -124,29 +124,29 @@ def _limits(lines: Sequence[Line], flat: Sequence[float]) -> tuple[float, float]
 
 
 def told(lines: Sequence[Line]) -> str:
-    """Say what lines show, for who does not see them."""
-    said = []
+    """Describe lines by their ends, for readers who do not see them."""
+    descriptions = []
     for line in lines:
         ends = f"{line.y[0]:.3g} at {line.x[0]:g}"
         if len(line.x) > 1:
             ends += f" to {line.y[-1]:.3g} at {line.x[-1]:g}"
-        said.append(f"{line.name}: {ends}.")
-    return " ".join(said)
+        descriptions.append(f"{line.name}: {ends}.")
+    return " ".join(descriptions)
 
 
 def _draw(axes: Any, line: Line) -> None:
     colour, marker = COLOURS[line.style % len(COLOURS)], MARKERS[line.style % len(MARKERS)]
     dash = DASHES[(line.style // len(COLOURS)) % len(DASHES)]
     axes.plot(line.x, line.y, color=colour, marker=marker, linestyle=dash, label=line.name)
-    has = [place for place, half in enumerate(line.half) if half is not None]
-    if has:
-        x, y = np.take(line.x, has), np.take(line.y, has)
-        half = np.array([line.half[place] for place in has], float)
+    positions = [position for position, half in enumerate(line.half) if half is not None]
+    if positions:
+        x, y = np.take(line.x, positions), np.take(line.y, positions)
+        half = np.array([line.half[position] for position in positions], float)
         axes.errorbar(x, y, half, fmt="none", ecolor=colour, elinewidth=1, capsize=2)
 
 
 class drawing:  # noqa: N801  used like a function
-    """A context with a figure in the house style, and what turns it into SVG and PNG."""
+    """Context of a figure in the report's style, and of the function that returns it as SVG and PNG."""
 
     def __init__(self, width: float = WIDTH, height: float = HEIGHT) -> None:
         try:
@@ -164,12 +164,12 @@ class drawing:  # noqa: N801  used like a function
         self._style = mpl.rc_context(PLAIN)
 
     def __enter__(self) -> tuple[Any, Any]:
-        """Give the figure, and the function that saves it."""
+        """Return the figure, and the function that saves it."""
         self._style.__enter__()
         return self.figure, self._saved
 
     def __exit__(self, *error: Any) -> None:
-        """Give matplotlib's settings back."""
+        """Restore matplotlib's settings."""
         self._style.__exit__(*error)
 
     def _saved(self) -> tuple[str, bytes]:

@@ -1,4 +1,4 @@
-"""The report: one HTML page that needs nothing else, one JSON of every number, and the figures as files."""
+"""Files of a report: one self-contained HTML page, one JSON file with every number, and the figures."""
 
 import base64
 import json
@@ -52,7 +52,7 @@ MADE = {
 
 @dataclass(frozen=True)
 class StudyReport:
-    """Where a report lies."""
+    """Paths of a report: its page, its JSON file and the folder of its figures."""
 
     html: Path
     json: Path
@@ -60,7 +60,7 @@ class StudyReport:
 
 
 def write_report(plan: Plan, data: StudyData, out: Path, *, command: str, left_out: Sequence[str] = ()) -> StudyReport:
-    """Write the report on what a folder of fits holds; a study that is not finished has one, too."""
+    """Write the report on the fits in a folder; an unfinished study has a report on the fits that are done."""
     results = Results.collect(plan, data, out)
     sections = list(_sections(plan, results))
     context = {
@@ -68,17 +68,17 @@ def write_report(plan: Plan, data: StudyData, out: Path, *, command: str, left_o
         "answers": answers(results),
         "sections": sections,
         "facts": _facts(plan, data, results, command),
-        "sprites": {address: f"sprite-{place}" for place, address in enumerate(_sprites(sections))},
+        "sprites": {address: f"sprite-{index}" for index, address in enumerate(_sprites(sections))},
         "left_out": list(dict.fromkeys(left_out)),
         "done": len(results.all),
         "total": results.n_fits,
         "colours": COLOURS,
     }
-    found = StudyReport(out / HTML, out / JSON, out / FIGURES)
-    _write_figures(found.figures, [picture for section in sections for picture in section.pictures])
-    write_text(found.json, json.dumps(_numbers(plan, results, context), indent=1, allow_nan=False) + "\n")
-    write_text(found.html, _page(context))
-    return found
+    report = StudyReport(out / HTML, out / JSON, out / FIGURES)
+    _write_figures(report.figures, [picture for section in sections for picture in section.pictures])
+    write_text(report.json, json.dumps(_numbers(plan, results, context), indent=1, allow_nan=False) + "\n")
+    write_text(report.html, _page(context))
+    return report
 
 
 def _sections(plan: Plan, results: Results) -> Iterator[Section]:
@@ -109,48 +109,50 @@ def _page(context: dict[str, Any]) -> str:
 
 
 def _sprites(sections: Sequence[Section]) -> Sequence[str]:
-    """Return the pictures of rows that maps show, each once."""
-    return list(dict.fromkeys(one.sprite for section in sections for one in section.maps if one.sprite))
+    """Return the pictures of rows that the maps show, without duplicates."""
+    return list(dict.fromkeys(chart.sprite for section in sections for chart in section.maps if chart.sprite))
 
 
 def _address(picture: Picture) -> str:
-    """Return a figure as an address within the page, where its ids meet those of no other."""
+    """Return a figure as a data URL, so that its ids cannot clash with those of other figures."""
     return "data:image/svg+xml;base64," + base64.b64encode(picture.svg.encode()).decode()
 
 
-def _write_figures(place: Path, pictures: Sequence[Picture]) -> None:
+def _write_figures(figures: Path, pictures: Sequence[Picture]) -> None:
     try:
-        place.mkdir(exist_ok=True)
-        wanted = {f"{picture.name}.{ending}" for picture in pictures for ending in ("svg", "png")}
-        for path in place.iterdir():  # of an earlier report on other steps
-            if path.suffix in (".svg", ".png") and path.name not in wanted:
-                path.unlink()
+        figures.mkdir(exist_ok=True)
+        names = {f"{picture.name}.{ending}" for picture in pictures for ending in ("svg", "png")}
+        for path in figures.iterdir():
+            if path.suffix in (".svg", ".png") and path.name not in names:
+                path.unlink()  # it belongs to an earlier report on other steps
     except OSError as error:
-        raise ArtefactError(f"cannot write {place}: {error.strerror or error}") from error
+        raise ArtefactError(f"cannot write {figures}: {error.strerror or error}") from error
     for picture in pictures:
-        write_text(place / f"{picture.name}.svg", picture.svg)
-        write_bytes(place / f"{picture.name}.png", picture.png)
+        write_text(figures / f"{picture.name}.svg", picture.svg)
+        write_bytes(figures / f"{picture.name}.png", picture.png)
 
 
 def _facts(plan: Plan, data: StudyData, results: Results, command: str) -> dict[str, str]:
-    """Return under which circumstances it was measured."""
-    trained = [one.measures["fit"].numbers for one in results.all if "cpu_seconds" in one.measures["fit"].numbers]
-    seeds = sorted({one.fit.seed for one in results.all})
+    """Return the run settings of the study: its command, data, seeds, versions and machine."""
+    trained = [
+        result.measures["fit"].numbers for result in results.all if "cpu_seconds" in result.measures["fit"].numbers
+    ]
+    seeds = sorted({result.fit.seed for result in results.all})
     labels = f"{len(data.labels):,} labels" if data.labels else "no labels"
     rows = (
-        f"{plan.data}: {len(data.train):,} rows of {data.train.features.width:,} columns to learn from, "
-        f"{len(data.valid):,} to follow the training on, {len(data.test):,} to measure on; {labels}"
+        f"{plan.data}: {len(data.train):,} rows of {data.train.features.width:,} columns for training, "
+        f"{len(data.valid):,} for validation, {len(data.test):,} for testing; {labels}"
     )
     return {
         "command": command,
         "data": rows,
         "fingerprints": ", ".join(
-            f"{name} {one}" for name, one in zip(("train", "valid", "test"), data.prints, strict=False)
+            f"{name} {fingerprint}" for name, fingerprint in zip(("train", "valid", "test"), data.prints, strict=False)
         ),
-        "rows from elsewhere": ", ".join(f"{name}, {len(part):,}" for name, part in data.unlike.items()) or "none",
+        "rows from elsewhere": ", ".join(f"{name}, {len(odd):,} rows" for name, odd in data.unlike.items()) or "none",
         "seeds": ", ".join(map(str, seeds)) or "none",
-        "devices": ", ".join(sorted({one["device"] for one in trained})) or "none",
-        "training": f"{sum(one['cpu_seconds'] for one in trained) / 60:,.1f} CPU minutes in {len(trained):,} fits",
+        "devices": ", ".join(sorted({fit["device"] for fit in trained})) or "none",
+        "training": f"{sum(fit['cpu_seconds'] for fit in trained) / 60:,.1f} CPU minutes for {len(trained):,} fits",
         "versions": ", ".join(_versions()),
         "machine": _machine(),
     }
@@ -171,31 +173,31 @@ def _machine() -> str:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
         name = next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), name)
     except OSError:
-        pass  # only Linux says so
+        pass  # only Linux has this file
     return f"{name}, {os.cpu_count()} cores, {platform.system()} {platform.release()}"
 
 
 def _numbers(plan: Plan, results: Results, context: dict[str, Any]) -> dict[str, Any]:
-    """Return every number: of each fit, and of each table as it is shown."""
+    """Return the content of the JSON file: every number of each fit, and each table as it is shown."""
     return {
         "title": plan.title,
         "facts": context["facts"],
         "left_out": context["left_out"],
         "plan": folder.as_json(plan),
-        "answers": [vars(one) for one in context["answers"]],
+        "answers": [vars(answer) for answer in context["answers"]],
         "fits": [
             {
-                "folder": one.name,
-                **one.fit.identity,
-                "spec": one.fit.settings,
-                "latent": one.fit.latent,
-                "layers": one.fit.layers,
-                "steps": sorted(one.steps),
-                "measures": {name: measured.numbers for name, measured in one.measures.items()},
+                "folder": result.name,
+                **result.fit.identity,
+                "spec": result.fit.settings,
+                "latent": result.fit.latent,
+                "layers": result.fit.layers,
+                "steps": sorted(result.steps),
+                "measures": {name: measured.numbers for name, measured in result.measures.items()},
             }
-            for one in results.all
+            for result in results.all
         ],
-        "tables": {made.name: _as_rows(made) for section in context["sections"] for made in _tables(section)},
+        "tables": {table.name: _as_rows(table) for section in context["sections"] for table in _tables(section)},
     }
 
 
@@ -203,10 +205,10 @@ def _tables(section: Section) -> Sequence[Any]:
     return section.tables
 
 
-def _as_rows(made: Any) -> dict[str, Any]:
+def _as_rows(table: Any) -> dict[str, Any]:
     return {
-        "caption": made.caption,
-        "columns": [column.title for column in made.columns],
-        "rows": [[cell.value if cell.value is not None else None for cell in row] for row in made.rows],
-        "shown": [[cell.text for cell in row] for row in made.rows],
+        "caption": table.caption,
+        "columns": [column.title for column in table.columns],
+        "rows": [[cell.value if cell.value is not None else None for cell in row] for row in table.rows],
+        "shown": [[cell.text for cell in row] for row in table.rows],
     }

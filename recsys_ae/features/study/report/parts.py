@@ -1,4 +1,4 @@
-"""What a page is made of: sections with sentences, tables, figures and maps."""
+"""Elements of the report page: sections with sentences, tables, figures and maps."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -11,7 +11,7 @@ Better = Literal["low", "high", ""]
 
 @dataclass(frozen=True)
 class Cell:
-    """A cell of a table: what is shown, what it is sorted by, and whether it is the best of its column."""
+    """A cell of a table: its text, the value that it is sorted by, and whether it is the best of its column."""
 
     text: str
     value: float | str | None = None
@@ -20,7 +20,7 @@ class Cell:
 
 @dataclass(frozen=True)
 class Column:
-    """A column: its heading, its unit or explanation, and which values are the better ones."""
+    """A column of a table: its heading, its unit or explanation, and whether low or high values are better."""
 
     title: str
     help: str = ""
@@ -30,7 +30,7 @@ class Column:
 
 @dataclass(frozen=True)
 class Table:
-    """A table with a caption; the first column names the rows."""
+    """A table with a caption. Its leftmost column names the rows."""
 
     name: str
     caption: str
@@ -40,7 +40,7 @@ class Table:
 
 @dataclass(frozen=True)
 class Picture:
-    """A figure: its files' name, its caption, the text for who does not see it, and the SVG and PNG themselves."""
+    """A figure: the name of its files, its caption, its text for readers who do not see it, and its SVG and PNG."""
 
     name: str
     caption: str
@@ -52,7 +52,7 @@ class Picture:
 
 @dataclass(frozen=True)
 class Map:
-    """Codes in the plane, to be hovered over: places from 0 to 1, labels and, where there are any, pictures."""
+    """An interactive map of codes: their coordinates from 0 to 1, labels and, if there are any, pictures."""
 
     name: str
     caption: str
@@ -69,7 +69,7 @@ class Map:
 
 @dataclass(frozen=True)
 class Section:
-    """A part of the page."""
+    """A section of the page."""
 
     anchor: str
     title: str
@@ -78,28 +78,28 @@ class Section:
     pictures: tuple[Picture, ...] = ()
     maps: tuple[Map, ...] = field(default=())
     number: int | None = None
-    """Of the step; tasks have none."""
+    """Number of the step; tasks have none."""
     paired: bool = False
-    """Whether every two pictures belong together, and stand side by side where there is room."""
+    """True if pictures belong together in pairs, which are shown side by side if the page is wide enough."""
 
     @property
     def empty(self) -> bool:
-        """Whether there is nothing to show."""
+        """True if there is nothing to show."""
         return not (self.sentences or self.tables or self.pictures or self.maps)
 
 
 def table(
     name: str, caption: str, columns: Sequence[Column], rows: Sequence[tuple[str, Sequence[Any]]]
 ) -> Table | None:
-    """Make a table of row names and values: numbers, means, texts or nothing; None where no row has any."""
+    """Return a table of row names and values (numbers, means, texts or None); None if all values are None."""
     rows = [(title, values) for title, values in rows if any(value is not None for value in values)]
     if not rows:
         return None
-    best = [_best(column, [values[place] for _, values in rows]) for place, column in enumerate(columns[1:])]
+    bests = [_best(column, [values[index] for _, values in rows]) for index, column in enumerate(columns[1:])]
     cells = tuple(
         (
             Cell(title, title),
-            *(_cell(value, column, top) for value, column, top in zip(values, columns[1:], best, strict=True)),
+            *(_cell(value, column, best) for value, column, best in zip(values, columns[1:], bests, strict=True)),
         )
         for title, values in rows
     )
@@ -107,18 +107,18 @@ def table(
 
 
 def number(value: float, digits: int = 4) -> str:
-    """Write a number."""
-    return f"{value:,.{digits}f}"
+    """Format a number, with a minus sign instead of a hyphen."""
+    return f"{value:,.{digits}f}".replace("-", "−")
 
 
 def with_interval(mean: Mean, digits: int = 4) -> str:
-    """Write a mean, with its interval where there is one; what is the same each time has none."""
+    """Format a mean with its interval, if it has one; equal values have none."""
     return number(mean.mean, digits) + (f" ± {number(mean.half, digits)}" if mean.half else "")
 
 
-def there(*parts: Any) -> tuple[Any, ...]:
-    """Return those that are there."""
-    return tuple(part for part in parts if part is not None)
+def there(*elements: Any) -> tuple[Any, ...]:
+    """Return the elements that are not None."""
+    return tuple(element for element in elements if element is not None)
 
 
 def _worth(value: Any) -> float | None:

@@ -1,4 +1,4 @@
-"""Steps 1 to 4: the models, their depth, the size of the code, and what comes back."""
+"""Steps 1 to 4 of a study: the models, their depth, the size of the code, and reconstructions."""
 
 from collections.abc import Mapping, Sequence
 
@@ -13,6 +13,7 @@ from recsys_ae.spec.text import write
 
 RMSE = "RMSE on the test rows"
 Z = "size of the code z"
+PERTURBATION = "perturbation, % of each dimension's range"
 ERROR = "error/test_rmse"
 
 
@@ -22,61 +23,63 @@ def style(model: str) -> int:
 
 
 def models(results: Results) -> Section:
-    """Show what was compared, with which settings, and what it cost."""
+    """Show the compared models with their settings and training times."""
     rows = []
     for model in results.models():
         if model == RAW:
             continue
         fits = list(results.of(model=model))
-        example = min(fits, key=lambda one: abs(one.fit.latent - results.plan.summary))
+        example = min(fits, key=lambda result: abs(result.fit.latent - results.plan.summary))
         numbers = example.measures["fit"].numbers
         cls = autoencoders.spec_class(model)
         settings = write(build(cls, {**numbers["spec"], "latent": cls.latent}))
         per_epoch = numbers["cpu_seconds"] / max(numbers["epochs"], 1)
-        first = autoencoders.summary(model).splitlines()[0].partition(":")[2].strip().rstrip(".")
-        rows.append((model, [first, len(fits), numbers["latent"], numbers["parameters"], per_epoch, settings]))
+        summary = autoencoders.summary(model).splitlines()[0].partition(":")[2].strip().rstrip(".")
+        rows.append((model, [summary, len(fits), numbers["latent"], numbers["parameters"], per_epoch, settings]))
     columns = [
         Column("model"),
-        Column("what it is"),
-        Column("fits", "fits of its usual depth, of all sizes of the code and seeds"),
-        Column("z shown", "the size of the code that the numbers beside it are of"),
-        Column("parameters", "numbers that are learnt"),
+        Column("description"),
+        Column("fits", "number of fits with the model's own depth, over all sizes of the code and seeds"),
+        Column("z", "size of the code of the fit that the columns to the right describe"),
+        Column("parameters", "number of learnt parameters"),
         Column(
-            "CPU s per epoch",
-            "processor seconds of one pass over the training rows; of a closed form, of all",
+            "CPU seconds per epoch",
+            "CPU seconds of one pass over the training rows; of the whole fit for a closed form",
             "low",
             2,
         ),
-        Column("settings", "hyper-parameters that are not at their defaults, z apart"),
+        Column("settings", "hyper-parameters that differ from their defaults, except z"),
     ]
-    made = table("models", "The models that were compared, one example each.", columns, rows)
-    return Section("models", "Models", (), there(made))
+    caption = "Compared models. From column z on, a row describes one fit of the model as an example."
+    return Section("models", "Models", (), there(table("models", caption, columns, rows)))
 
 
 def architecture(results: Results) -> Section:
     """Show the error by depth and size of the code."""
-    deep = [one for one in results.of("architecture") if one.fit.layers is not None]
+    deep = [result for result in results.of("architecture") if result.fit.layers is not None]
     if not deep:
         return Section("architecture", "Depth")
-    found = by(deep, lambda one: (one.fit.layers, one.fit.latent), ERROR)
-    depths, latents = sorted({depth for depth, _ in found}), sorted({latent for _, latent in found})
+    errors = by(deep, lambda result: (result.fit.layers, result.fit.latent), ERROR)
+    depths, latents = sorted({depth for depth, _ in errors}), sorted({latent for _, latent in errors})
     linear = {latent: results.mean(ERROR, model="pca", latent=latent, step="architecture") for latent in latents}
-    rows = [(f"{depth} hidden", [found.get((depth, latent)) for latent in latents]) for depth in depths] + [
+    names = {depth: f"{depth} hidden layer{'' if depth == 1 else 's'}" for depth in depths}
+    rows = [(names[depth], [errors.get((depth, latent)) for latent in latents]) for depth in depths] + [
         ("pca", [linear[latent] for latent in latents])
     ]
-    columns = [Column("layers"), *(Column(f"z = {latent}", RMSE, "low") for latent in latents)]
-    made = table("depth", f"{RMSE} by the number of hidden layers on the way to the code.", columns, rows)
+    columns = [Column("encoder"), *(Column(f"z = {latent}", RMSE, "low") for latent in latents)]
+    caption = f"{RMSE} by the number of hidden layers of the encoder and the size of the code z, compared with PCA."
+    depth_table = table("depth", caption, columns, rows)
     lines = [
-        Line.of(f"{depth} hidden", [(z, found[depth, z]) for z in latents if (depth, z) in found], place)
-        for place, depth in enumerate(depths)
+        Line.of(names[depth], [(z, errors[depth, z]) for z in latents if (depth, z) in errors], index)
+        for index, depth in enumerate(depths)
     ]
     lines.append(Line.of("pca", [(z, mean) for z, mean in linear.items() if mean is not None], 9))
-    picture = chart("depth", lines, x=Z, y=RMSE, log=True, caption=f"{RMSE} by depth and size of the code.")
-    best = {z: min((d for d in depths if (d, z) in found), key=lambda d, z=z: found[d, z].mean) for z in latents}  # type: ignore[misc]
-    said = ", ".join(f"{best[z]} at z = {z}" for z in latents)
-    return Section(
-        "architecture", "Depth", (f"Hidden layers with the smallest error: {said}.",), there(made), there(picture)
-    )
+    caption = f"{RMSE} by the {Z} (logarithmic axis), a line for each number of hidden layers, compared with PCA."
+    picture = chart("depth", lines, x=Z, y=RMSE, log=True, caption=caption)
+    best = {z: min((d for d in depths if (d, z) in errors), key=lambda d, z=z: errors[d, z].mean) for z in latents}  # type: ignore[misc]
+    depths_by_z = ", ".join(f"{best[z]} at z = {z}" for z in latents)
+    sentence = f"The number of hidden layers with the smallest RMSE is {depths_by_z}."
+    return Section("architecture", "Depth", (sentence,), there(depth_table), there(picture))
 
 
 def latent(results: Results) -> Section:
@@ -91,31 +94,33 @@ def latent(results: Results) -> Section:
         x=Z,
         y=RMSE,
         log=True,
-        caption=f"{RMSE} by the size of the code, which is on a logarithmic axis.",
+        caption=f"{RMSE} by the {Z} (logarithmic axis), a line for each model.",
     )
     means = {model: dict(curve) for model, curve in curves.items()}
     rows = [(str(z), [means[model].get(z) for model in names]) for z in results.latents(step)]
-    made = table("latent", f"{RMSE} by the size of the code.", [Column("z"), *(Column(m, RMSE) for m in names)], rows)
-    return Section("latent", "Size of the code", _knees(means), there(made), there(picture))
+    columns = [Column("z"), *(Column(model, RMSE) for model in names)]
+    errors = table("latent", f"{RMSE} by the {Z} and the model.", columns, rows)
+    return Section("latent", "Size of the code", _knees(means), there(errors), there(picture))
 
 
 def _knees(means: dict[str, dict[int, Mean]]) -> tuple[str, ...]:
-    said = []
+    sentences = []
     for model, curve in means.items():
         if len(curve) > 2:
             z = knee(curve)
-            said.append(f"{model}: nine tenths of the gain are had at z = {z} ({number(curve[z].mean)}).")
-    return tuple(said)
+            rmse = number(curve[z].mean)
+            sentences.append(f"{model} reaches nine tenths of its improvement at z = {z}, with an RMSE of {rmse}.")
+    return tuple(sentences)
 
 
 def knee(curve: Mapping[int, Mean]) -> int:
-    """Return the size of the code from which on a larger one gains less than a tenth of what the whole range does."""
+    """Return the smallest size of the code whose error is above the least by a tenth of the curve's range at most."""
     least, most = (end(mean.mean for mean in curve.values()) for end in (min, max))
     return next(z for z in sorted(curve) if curve[z].mean <= least + 0.1 * (most - least))
 
 
 def reconstruction(results: Results) -> Section:
-    """Show originals beside what comes back, and the easiest and hardest rows."""
+    """Show test rows next to their reconstructions, and the rows with the smallest and the largest errors."""
     step = "reconstruction"
     pictures: list[Picture] = []
     tables: list[Table] = []
@@ -123,17 +128,19 @@ def reconstruction(results: Results) -> Section:
         shown = _by_latent(results, model)
         if not shown:
             continue
-        first = shown[0][1].measures["examples"]
-        if "examples" in first.arrays:
-            rows = [("original", first.arrays["examples"])]
-            rows += [(f"z = {z}", one.measures["examples"].arrays["examples_back"]) for z, one in shown]
-            told = ", ".join(f"z = {z}: {number(one.number(ERROR) or 0)}" for z, one in shown)
-            made = mosaic(
+        arrays = shown[0][1].measures["examples"].arrays
+        if "examples" in arrays:
+            originals = arrays["examples"]
+            rows = [("original", originals)]
+            rows += [(f"z = {z}", result.measures["examples"].arrays["examples_back"]) for z, result in shown]
+            errors = ", ".join(f"{number(result.number(ERROR) or 0)} with z = {z}" for z, result in shown)
+            reconstructions = mosaic(
                 f"reconstructions_{model}", rows, results.form,
-                caption=f"{model}: what comes back by the size of the code. RMSE {told}.",
-                alt=f"Ten test rows and what {model} makes of them with {len(shown)} sizes of the code; RMSE {told}.",
+                caption=f"{model}: {len(originals)} test rows and their reconstructions by the {Z}. {RMSE}: {errors}.",
+                alt=f"{len(originals)} test rows and their reconstructions by {model} with {len(shown)} sizes of the "
+                f"code. {RMSE}: {errors}.",
             )  # fmt: skip
-            pictures += there(made)
+            pictures += there(reconstructions)
         pictures += there(_extremes(results, model, *shown[-1]))
         if "hardest" not in shown[-1][1].measures["examples"].arrays:
             tables += there(_hardest(model, *shown[-1]))
@@ -141,25 +148,27 @@ def reconstruction(results: Results) -> Section:
 
 
 def _by_latent(results: Results, model: str) -> list[tuple[int, Result]]:
-    found = ((z, results.first("examples", model=model, latent=z)) for z in results.latents(model=model))
-    return [(z, one) for z, one in found if one is not None]
+    by_latent = ((z, results.first("examples", model=model, latent=z)) for z in results.latents(model=model))
+    return [(z, result) for z, result in by_latent if result is not None]
 
 
 def _extremes(results: Results, model: str, z: int, result: Result) -> Picture | None:
-    kept = result.measures["examples"]
-    if "hardest" not in kept.arrays:
+    examples = result.measures["examples"]
+    if "hardest" not in examples.arrays:
         return None
-    numbers = kept.numbers
+    numbers = examples.numbers
     rows = [
-        (f"{name}{end}", kept.arrays[f"{name}{key}"])
+        (title or name, examples.arrays[f"{name}{key}"])
         for name in ("hardest", "easiest")
-        for end, key in (("", ""), (" back", "_back"))
+        for title, key in (("", ""), ("decoded", "_back"))
     ]
-    told = f"errors {_few(numbers['hardest']['errors'])} and {_few(numbers['easiest']['errors'])}"
+    hardest, easiest = _few(numbers["hardest"]["errors"]), _few(numbers["easiest"]["errors"])
     return mosaic(
         f"extremes_{model}", rows, results.form,
-        caption=f"{model}, z = {z}: the hardest and the easiest test rows, and what comes back.",
-        alt=f"The test rows that {model} with z = {z} gives back worst and best, {told}.",
+        caption=f"{model}, z = {z}: the test rows with the largest errors (hardest, RMSE {hardest}) and the smallest "
+        f"errors (easiest, RMSE {easiest}), each above its reconstruction.",
+        alt=f"The test rows that {model} with z = {z} reconstructs worst, with RMSE {hardest}, and best, with RMSE "
+        f"{easiest}.",
     )  # fmt: skip
 
 
@@ -171,11 +180,12 @@ def _hardest(model: str, z: int, result: Result) -> Table | None:
     numbers = result.measures["examples"].numbers
     rows = []
     for name in ("hardest", "easiest"):
-        part = numbers[name]
-        labels = part["labels"] or [""] * len(part["ids"])
+        extremes = numbers[name]
+        labels = extremes["labels"] or [""] * len(extremes["ids"])
         rows += [
             (str(id), [name, str(label) or None, error])
-            for id, label, error in zip(part["ids"], labels, part["errors"], strict=True)
+            for id, label, error in zip(extremes["ids"], labels, extremes["errors"], strict=True)
         ]
-    columns = [Column("row"), Column("which"), Column("label"), Column("error", "root mean squared error of the row")]
-    return table(f"extremes_{model}", f"{model}, z = {z}: the hardest and the easiest test rows.", columns, rows)
+    columns = [Column("row"), Column("group"), Column("label"), Column("RMSE", "root mean squared error of the row")]
+    caption = f"{model}, z = {z}: the test rows with the largest and the smallest errors."
+    return table(f"extremes_{model}", caption, columns, rows)

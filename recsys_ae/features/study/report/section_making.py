@@ -1,101 +1,106 @@
-"""Steps 6 and 7: rows unlike those of the training, and rows that are made."""
+"""Steps 6 and 7 of a study: out-of-distribution rows and generated rows."""
 
 import numpy as np
 
 from recsys_ae.features.study.report.charts import Line, chart
 from recsys_ae.features.study.report.mosaics import mosaic
 from recsys_ae.features.study.report.parts import Column, Picture, Section, Table, table, there
-from recsys_ae.features.study.report.section_fits import ERROR, Z, style
+from recsys_ae.features.study.report.section_fits import ERROR, PERTURBATION, Z, style
 from recsys_ae.features.study.results import Mean, Result, Results, mean_of
 
 
 def unlike(results: Results) -> Section:
-    """Show the error on rows from elsewhere, by the size of the code."""
-    kept = [one for one in results.of() if "unlike" in one.measures]
+    """Show the error on other data sets by the size of the code."""
+    measured = {result.fit.model for result in results.of() if "unlike" in result.measures}
     names = results.unlike()
-    models = [model for model in results.models() if any(one.fit.model == model for one in kept)]
+    models = [model for model in results.models() if model in measured]
     pictures: list[Picture] = []
     tables: list[Table] = []
     for name in names:
         lines = [Line.of(model, results.curve(f"unlike/{name}/rmse", model), style(model)) for model in models]
         pictures += there(chart(
             f"unlike_{name}", lines, x=Z, y=f"RMSE on {name}", log=True,
-            caption=f"RMSE on {name}, of which no model has seen a row, by the size of the code.",
+            caption=f"RMSE on {name}, which no model was trained on, by the {Z} (logarithmic axis).",
         ))  # fmt: skip
         rows = []
         for model in models:
             for z in results.latents(model=model):
-                there_, here = (results.mean(p, model=model, latent=z) for p in (f"unlike/{name}/rmse", ERROR))
-                if there_ is not None:
-                    ratio = None if here is None else there_.mean / here.mean
-                    rows.append((model, [z, here, there_, ratio]))
+                odd_rmse, rmse = (results.mean(p, model=model, latent=z) for p in (f"unlike/{name}/rmse", ERROR))
+                if odd_rmse is not None:
+                    ratio = None if rmse is None else odd_rmse.mean / rmse.mean
+                    rows.append((model, [z, rmse, odd_rmse, ratio]))
         columns = [
             Column("model"), Column("z", digits=0), Column("RMSE, test rows", "", "low"),
-            Column(f"RMSE, {name}", "", "low"), Column("ratio", "how many times as large the error is", "low", 2),
+            Column(f"RMSE, {name}", "", "low"),
+            Column("ratio", f"RMSE on {name} divided by RMSE on the test rows", "low", 2),
         ]  # fmt: skip
-        tables += there(table(f"unlike_{name}", f"The error on the test rows and on {name}.", columns, rows))
+        caption = f"RMSE on the test rows and on {name}, which no model was trained on."
+        tables += there(table(f"unlike_{name}", caption, columns, rows))
         for model in models:
             pictures += there(_given_back(results, model, name))
-    return Section("unlike", "Rows unlike those of the training", (), tuple(tables), tuple(pictures))
+    return Section("unlike", "Out-of-distribution rows", (), tuple(tables), tuple(pictures))
 
 
 def _given_back(results: Results, model: str, name: str) -> Picture | None:
-    wanted = results.plan.sizes.picture_latents
-    shown = [(z, found) for z in wanted if (found := results.first("unlike", model=model, latent=z)) is not None]
+    latents = results.plan.sizes.picture_latents
+    shown = [(z, result) for z in latents if (result := results.first("unlike", model=model, latent=z)) is not None]
     if not shown or name not in shown[0][1].measures["unlike"].arrays:
         return None
-    rows = [("original", shown[0][1].measures["unlike"].arrays[name])]
-    rows += [(f"z = {z}", one.measures["unlike"].arrays[f"{name}_back"]) for z, one in shown]
+    originals = shown[0][1].measures["unlike"].arrays[name]
+    rows = [("original", originals)]
+    rows += [(f"z = {z}", result.measures["unlike"].arrays[f"{name}_back"]) for z, result in shown]
     return mosaic(
-        f"unlike_{name}_{model}", rows, results.form, caption=f"{model}: what comes back of rows of {name}.",
-        alt=f"Ten rows of {name} and what {model} makes of them with {len(shown)} sizes of the code.",
+        f"unlike_{name}_{model}", rows, results.form,
+        caption=f"{model}: {len(originals)} rows of {name} and their reconstructions by the {Z}.",
+        alt=f"{len(originals)} rows of {name}, and their reconstructions by {model} with {len(shown)} sizes of the "
+        "code.",
     )  # fmt: skip
 
 
 def generation(results: Results) -> Section:
-    """Show rows from perturbed codes, samples, and rows between rows."""
-    kept = [one for one in results.of("generation") if "made" in one.measures]
-    if not kept:
-        return Section("generation", "Rows that are made")
-    cases = sorted({(one.fit.model, one.fit.latent) for one in kept}, key=lambda c: (style(c[0]), c[1]))
+    """Show rows that are decoded from perturbed codes, from interpolated codes and from codes of the prior."""
+    fits = [result.fit for result in results.of("generation") if "made" in result.measures]
+    if not fits:
+        return Section("generation", "Generated rows")
+    cases = sorted({(fit.model, fit.latent) for fit in fits}, key=lambda case: (style(case[0]), case[1]))
     pictures = list(_charts(results, cases))
     for model, z in cases:
-        found = results.first("made", model=model, latent=z)
-        if found is not None and "perturbed" in found.measures["made"].arrays:
-            pictures += _shown(results, model, z, found)
-    return Section("generation", "Rows that are made", (), there(_quality(results, cases)), tuple(pictures))
+        result = results.first("made", model=model, latent=z)
+        if result is not None and "perturbed" in result.measures["made"].arrays:
+            pictures += _shown(results, model, z, result)
+    return Section("generation", "Generated rows", (), there(_quality(results, cases)), tuple(pictures))
 
 
 QUALITY = {
-    "precision": "share of made rows that lie among real ones",
-    "recall": "share of real rows that lie among made ones",
-    "confidence": "mean confidence of a classifier of real rows",
+    "precision": "share of generated rows that lie among real rows",
+    "recall": "share of real rows that lie among generated rows",
+    "confidence": "mean confidence of a classifier that was trained on real rows",
 }
 
 
 def _charts(results: Results, cases: list[tuple[str, int]]) -> tuple[Picture, ...]:
     shares = results.plan.sizes.shares
-    x = "perturbation, % of each number's range"
-    drawn: list[Picture] = []
-    lines = [_line(results, model, z, "rmse", shares, place) for place, (model, z) in enumerate(cases)]
-    caption = "How far rows from perturbed codes are from the rows themselves."
-    drawn += there(chart("perturbation_rmse", lines, x=x, y="RMSE to the original rows", caption=caption))
+    pictures: list[Picture] = []
+    lines = [_line(results, model, z, "rmse", shares, index) for index, (model, z) in enumerate(cases)]
+    caption = "RMSE between test rows and the rows decoded from their perturbed codes, by the perturbation."
+    y = "RMSE to the original rows"
+    pictures += there(chart("perturbation_rmse", lines, x=PERTURBATION, y=y, caption=caption))
     for key, help in QUALITY.items():
-        lines = [_line(results, model, z, key, shares, place) for place, (model, z) in enumerate(cases)]
-        caption = f"{key[:1].upper()}{key[1:]} of rows from perturbed codes: {help}."
-        drawn += there(chart(f"perturbation_{key}", lines, x=x, y=key, caption=caption))
-    return tuple(drawn)
+        lines = [_line(results, model, z, key, shares, index) for index, (model, z) in enumerate(cases)]
+        caption = f"{key[:1].upper()}{key[1:]} of rows decoded from perturbed codes, by the perturbation: {help}."
+        pictures += there(chart(f"perturbation_{key}", lines, x=PERTURBATION, y=key, caption=caption))
+    return tuple(pictures)
 
 
-def _line(results: Results, model: str, z: int, key: str, shares: tuple[float, ...], place: int) -> Line:
+def _line(results: Results, model: str, z: int, key: str, shares: tuple[float, ...], index: int) -> Line:
     points = [(100 * share, _at(results, model, z, key, share)) for share in shares]
-    return Line.of(f"{model}, z = {z}", [(x, mean) for x, mean in points if mean is not None], place)
+    return Line.of(f"{model}, z = {z}", [(x, mean) for x, mean in points if mean is not None], index)
 
 
 def _at(results: Results, model: str, z: int, key: str, share: float) -> Mean | None:
-    """Return what was measured at a perturbation, over the seeds."""
+    """Return the mean over the seeds of a measure at a perturbation."""
 
-    def one(result: Result) -> float | None:
+    def number(result: Result) -> float | None:
         if "made" not in result.measures:
             return None
         numbers = result.measures["made"].numbers
@@ -104,7 +109,7 @@ def _at(results: Results, model: str, z: int, key: str, share: float) -> Mean | 
             return value
         return next((row["rmse"] for row in numbers["shares"] if abs(row["share"] - share) < 1e-9), None)
 
-    return mean_of(one(result) for result in results.of("generation", model=model, latent=z))
+    return mean_of(number(result) for result in results.of("generation", model=model, latent=z))
 
 
 def _quality(results: Results, cases: list[tuple[str, int]]) -> Table | None:
@@ -113,36 +118,40 @@ def _quality(results: Results, cases: list[tuple[str, int]]) -> Table | None:
         for share in results.plan.sizes.shares:
             values = [_at(results, model, z, key, share) for key in ("rmse", *QUALITY)]
             rows.append((model, [z, f"codes perturbed by {100 * share:g} %", *values]))
-        drawn = [results.mean(f"made/samples/{key}", model=model, latent=z, step="generation") for key in QUALITY]
-        if any(value is not None for value in drawn):
-            rows.append((model, [z, "drawn from the prior", None, *drawn]))
+        samples = [results.mean(f"made/samples/{key}", model=model, latent=z, step="generation") for key in QUALITY]
+        if any(value is not None for value in samples):
+            rows.append((model, [z, "codes drawn from the prior", None, *samples]))
     columns = [
-        Column("model"), Column("z", digits=0), Column("made from"), Column("RMSE", "to the original rows", "", 3),
+        Column("model"), Column("z", digits=0), Column("decoded from"), Column("RMSE", "to the original rows", "", 3),
         *(Column(key, help, "high", 3) for key, help in QUALITY.items()),
     ]  # fmt: skip
-    return table("made", "How good rows are that were made.", columns, rows)
+    n = results.plan.sizes.made
+    caption = f"Quality of generated rows: at most {n:,} generated rows are compared with at most {n:,} real rows."
+    return table("made", caption, columns, rows)
 
 
 def _shown(results: Results, model: str, z: int, result: Result) -> list[Picture]:
     arrays, shares = result.measures["made"].arrays, results.plan.sizes.shares
     rows = [(f"{100 * share:g} %", row) for share, row in zip(shares, arrays["perturbed"], strict=True)]
     title = f"{model}, z = {z}"
-    found = there(
+    pictures = there(
         mosaic(
             f"perturbed_{model}_{z}", rows, results.form,
-            caption=f"{title}: rows from codes perturbed by a share of their range.",
-            alt=f"Ten rows decoded by {model} from codes with more and more noise, 0 to 100 % of their range.",
+            caption=f"{title}: test rows decoded from codes with growing perturbations, % of each dimension's range.",
+            alt=f"Test rows that {model} with z = {z} decodes from their codes with growing perturbations.",
         ),
         mosaic(
             f"between_{model}_{z}", [(f"pair {n}", row) for n, row in enumerate(arrays["between"], 1)], results.form,
-            caption=f"{title}: from one test row to another by equal steps of the code.",
-            alt=f"Rows that {model} decodes from codes between those of two test rows.",
+            caption=f"{title}: interpolation between two test rows, in equal steps of the code.",
+            alt=f"Rows that {model} with z = {z} decodes from codes between those of two test rows.",
         ),
     )  # fmt: skip
     if "samples" in arrays:
-        lines = [("samples" if n == 0 else "", part) for n, part in enumerate(np.array_split(arrays["samples"], 4))]
-        found += there(mosaic(
-            f"samples_{model}_{z}", lines, results.form, caption=f"{title}: rows drawn from the prior.",
-            alt=f"{len(arrays['samples'])} rows that {model} has drawn.",
+        samples = arrays["samples"]
+        lines = [("samples" if n == 0 else "", line) for n, line in enumerate(np.array_split(samples, 4))]
+        pictures += there(mosaic(
+            f"samples_{model}_{z}", lines, results.form,
+            caption=f"{title}: {len(samples)} rows decoded from codes drawn from the prior.",
+            alt=f"{len(samples)} rows that {model} with z = {z} decodes from codes drawn from the prior.",
         ))  # fmt: skip
-    return list(found)
+    return list(pictures)
