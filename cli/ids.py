@@ -3,7 +3,6 @@
 import csv
 import difflib
 import io
-import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,43 +20,29 @@ LISTED = 5
 
 def positions(ids: "Ids", words: "Sequence[str] | pd.Series[str]") -> "np.ndarray":
     """Return the position of each word among the ids, ``(n,)``; −1 if it is not one of them."""
-    import numpy as np  # noqa: PLC0415
-    import pandas as pd  # noqa: PLC0415
+    from recsys_ae.data.id_matching import match  # noqa: PLC0415
 
-    words = list(words)
-    if ids.dtype.kind in "iu":
-        # 007 is text and not the number 7, as in the readers of files.
-        numbers = [int(word) if re.fullmatch(r"0|-?[1-9][0-9]{0,19}", word) else None for word in words]
-        kind = np.uint64 if ids.dtype.kind == "u" else np.int64
-        limits = np.iinfo(kind)
-        indices = np.full(len(words), -1, np.int64)
-        rows = [at for at, number in enumerate(numbers) if number is not None and limits.min <= number <= limits.max]
-        indices[rows] = ids.get_indexer(pd.Index([numbers[position] for position in rows], dtype=kind))
-        return indices
-    if ids.dtype.kind == "f":
-        return ids.get_indexer(pd.Index(pd.to_numeric(pd.Series(words, dtype=str), errors="coerce")))
-    indices = ids.get_indexer(pd.Index(words, dtype=object))
-    if ids.dtype == object and (indices < 0).any():
-        # Mixed ids: a word that is no text among them may be a number.
-        by_text = {str(mixed_id): position for position, mixed_id in reversed(list(enumerate(ids)))}
-        indices = np.array(
-            [
-                position if position >= 0 else by_text.get(word, -1)
-                for position, word in zip(indices, words, strict=True)
-            ]
-        )
-    return indices
+    return match(ids, list(words))
 
 
 def as_known(known_ids: "Ids", new_ids: "Ids") -> "Ids":
-    """Return the new ids, with each that reads like a known id replaced by it: the number 7 for the text 7."""
+    """Return the new ids, with each that matches a known id replaced by it: the number 7 for the text 7.
+
+    Several ids that match the same known id, such as ``7`` and ``007``, stay as they are.
+    """
+    import numpy as np  # noqa: PLC0415
     import pandas as pd  # noqa: PLC0415
 
-    indices = positions(known_ids, [str(new_id) for new_id in new_ids])
-    if not (indices >= 0).any():
+    from recsys_ae.data.id_matching import match  # noqa: PLC0415
+
+    indices = match(known_ids, new_ids)
+    is_only_one = np.bincount(indices + 1, minlength=len(known_ids) + 1)[indices + 1] == 1
+    replaced = (indices >= 0) & is_only_one
+    if not replaced.any():
         return new_ids
     names = known_ids.tolist()
-    named = [new_id if index < 0 else names[index] for new_id, index in zip(new_ids, indices, strict=True)]
+    pairs = zip(new_ids, np.where(replaced, indices, -1), strict=True)
+    named = [new_id if index < 0 else names[index] for new_id, index in pairs]
     matched: Ids = pd.Index(named, dtype=object).infer_objects()
     return matched
 

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from recsys_ae.data.id_matching import match, normal_text, unmatched, without_leading_zeros
+from recsys_ae.data.id_forms import normal_text, without_leading_zeros
+from recsys_ae.data.id_matching import match, mismatch, unmatched
 
 IDS = st.one_of(
     st.integers(-(2**63), 2**63 - 1),
@@ -42,8 +43,13 @@ def slow(known: list[object], value: object) -> int:
     st.lists(st.one_of(IDS, st.none(), st.just(float("nan"))), max_size=12),
 )
 def test_ids_match_as_one_by_one(known: list[object], values: list[object]) -> None:
-    index = pd.Index(known, dtype=object)
-    assert match(index, values).tolist() == [slow(known, value) for value in values]
+    expected = [slow(known, value) for value in values]
+    assert match(pd.Index(known, dtype=object), values).tolist() == expected
+    if len({type(value) for value in known}) == 1:
+        assert match(pd.Index(known), values).tolist() == expected
+        assert match(pd.Index(known), pd.Index(values)).tolist() == [
+            slow(known, value) for value in pd.Index(values).tolist()
+        ]
 
 
 @pytest.mark.parametrize(
@@ -70,6 +76,24 @@ def test_integers_are_compared_at_once() -> None:
     known = pd.Index(np.arange(0, 1_000_000, 2))
     assert match(known, np.arange(4)).tolist() == [0, -1, 1, -1]
     assert match(known, pd.Index(np.array([2**64 - 1], np.uint64))).tolist() == [-1]
+
+
+def test_a_number_of_any_length_is_compared() -> None:
+    assert match(pd.Index([1, 2]), ["0" * 5000 + "2", "9" * 5000]).tolist() == [1, -1]
+    assert match(pd.Index(["1", "x"]), ["0" * 5000 + "1", "9" * 5000]).tolist() == [0, -1]
+
+
+def test_the_forms_of_known_ids_are_those_of_their_own_index() -> None:
+    for number in range(50):
+        # A new index may have the address of one that is gone.
+        assert match(pd.Index(["x", f"0{number}"]), [number]).tolist() == [1]
+        assert match(pd.Index([f"0{number}", "x"]), [number]).tolist() == [0]
+
+
+def test_few_matches_are_worth_a_remark() -> None:
+    known = pd.Index(["a", "b"])
+    for values, n in ((["a", "b"], 0), (["a", "x"], 0), (["a", "x", "y"], 1), (["x"], 1), ([], 0)):
+        assert len(mismatch(known, values, match(known, values), "items")) == n
 
 
 def test_no_ids_at_all() -> None:
