@@ -1,1 +1,1 @@
-"""A comparative study of autoencoders: a plan, its fits and measures kept on the disk, and one report."""
+"""Comparative studies of autoencoders: a plan, its saved fits and measures, and one report."""

@@ -1,4 +1,4 @@
-"""The rows that a study learns from and looks at, with their labels and rows unlike them."""
+"""Rows of a study: training, validation and test rows, their labels, and rows of other data sets."""
 
 import dataclasses
 import hashlib
@@ -25,26 +25,26 @@ from recsys_ae.features.study.rows import SEED, Part
 SAMPLE = "sample:genres"
 LEAST = 30
 CLASS = 10
-"""Rows of a label that a classifier is taught; of thousands of rare labels it would learn little, in hours."""
+"""Rows that a label needs to be classified; with thousands of rare labels, classifiers learn little in hours."""
 
 
 @dataclass(frozen=True, eq=False)
 class StudyData:
-    """What a study reads.
+    """The data of a study.
 
     Attributes
     ----------
     train, valid, test
-        Rows to learn from, to follow the training on, and to measure on.
+        Training, validation and test rows.
     pool
-        The training rows, and those that were not drawn to be learnt from: what neighbours are looked for among, and
-        what labels are given to.
+        The training rows, and those that were not drawn for the training: candidates for neighbours, and rows whose
+        labels classifiers learn from.
     unlike
-        Rows of other data with the same columns, by name.
+        Rows of other data sets with the same columns, by name.
     remarks
-        What was left out while reading, and why: sentences.
+        Sentences on what was omitted while reading, and why.
     titles
-        What the rows of some ids are called, beside their ids.
+        Titles of rows by their ids, where the data have titles.
     """
 
     train: Part
@@ -57,7 +57,7 @@ class StudyData:
 
     @property
     def labels(self) -> tuple[str, ...]:
-        """The labels of the training rows, the most frequent first; none where there are none."""
+        """The labels of the training rows, the most frequent first; empty if the rows have no labels."""
         if self.train.labels is None:
             return ()
         names, counts = np.unique(self.train.labelled().told, return_counts=True)
@@ -65,40 +65,40 @@ class StudyData:
 
     @cached_property
     def classes(self) -> np.ndarray:
-        """The labels that a classifier is taught: those that enough rows of the pool have, as text."""
+        """The labels that classifiers learn: those of at least `CLASS` rows of the pool, as text."""
         if self.pool.labels is None:
             return np.empty(0, str)
         names, counts = np.unique(self.pool.labelled().told, return_counts=True)
         return names[counts >= CLASS]
 
     def called(self, ids: Iterable[Any]) -> list[str]:
-        """Return what rows are called: their titles, or their ids where there are none."""
-        return [str(self.titles.get(one, one)) for one in ids]
+        """Return the titles of rows, or their ids where they have no title."""
+        return [str(self.titles.get(id, id)) for id in ids]
 
     @cached_property
     def prints(self) -> tuple[str, str, str, str]:
         """The fingerprints of the training, validation and test rows and of the pool, with their labels."""
-        return tuple(_print(part) for part in (self.train, self.valid, self.test, self.pool))  # type: ignore[return-value]
+        return tuple(_print(rows) for rows in (self.train, self.valid, self.test, self.pool))  # type: ignore[return-value]
 
     @property
     def pictures(self) -> bool:
-        """Whether a row can be shown as a picture."""
+        """True if a row can be shown as a picture."""
         return len(self.test.features.form) == IMAGE and self.test.features.form[0] in (1, 3)
 
     def seen_by(self, reads: Sequence[int]) -> "StudyData":
-        """Return the data as a model reads them: grey images as sequences of rows for one of sequences only.
+        """Return the data in a form that a model reads: grey images become sequences for a model of sequences.
 
         Raises
         ------
         DataError
-            Where a model reads no such rows.
+            The model reads no rows of this form.
         """
         form = self.train.features.form
         if len(form) in reads:
             return self
         if len(form) == IMAGE and form[0] == 1 and SEQUENCE in reads:
             train, valid, test, pool = map(_as_sequences, (self.train, self.valid, self.test, self.pool))
-            unlike = {name: _as_sequences(part) for name, part in self.unlike.items()}
+            unlike = {name: _as_sequences(rows) for name, rows in self.unlike.items()}
             return StudyData(train, valid, test, pool, unlike, self.remarks, self.titles)
         readable = " or ".join(FORMS[n_axes] for n_axes in reads)
         raise DataError(f"the model reads {readable}, but these rows are {FORMS[len(form)]}")
@@ -115,14 +115,14 @@ class StudyData:
         id: str | None = None,
         texts: Sequence[str] = (),
     ) -> Self:
-        """Read features, divide them and read their labels.
+        """Read features and their labels, and split the rows.
 
-        Data with a published test part keep it; of others a fifth of the rows, drawn once, is the test part.
+        Data with published test rows keep them. Otherwise a fifth of the rows, drawn once, are the test rows.
         """
         source = SAMPLE if source == "sample" else source
         remarks: list[str] = []
         if source in images.NAMED:
-            whole = _labelled(f"{source}:train", labels, data_dir, remarks)
+            training = _labelled(f"{source}:train", labels, data_dir, remarks)
             test = _labelled(f"{source}:test", labels, data_dir, remarks)
         else:
             every = _labelled(_without(source, labels, id), labels, data_dir, remarks, id=id, texts=texts)
@@ -130,13 +130,13 @@ class StudyData:
             if len(every) < LEAST:
                 raise DataError(f"{source} has {len(every):,} rows; a study needs at least {LEAST}")
             n = max(len(every) // 5, 1)
-            test, whole = every.take(np.sort(order[:n])), every.take(np.sort(order[n:]))
-        order = np.random.default_rng(SEED).permutation(len(whole))
-        n_valid = min(sizes.valid, max(len(whole) // 10, 1))
-        valid, train = whole.take(np.sort(order[:n_valid])), whole.take(np.sort(order[n_valid:]))
-        others = _unlike(unlike, data_dir or default_data_dir(), whole.features, sizes.test, remarks)
+            test, training = every.take(np.sort(order[:n])), every.take(np.sort(order[n:]))
+        order = np.random.default_rng(SEED).permutation(len(training))
+        n_valid = min(sizes.valid, max(len(training) // 10, 1))
+        valid, train = training.take(np.sort(order[:n_valid])), training.take(np.sort(order[n_valid:]))
+        unlike_rows = _unlike(unlike, data_dir or default_data_dir(), training.features, sizes.test, remarks)
         titles = _titles(source.partition(":")[0], data_dir)
-        return cls(train.drawn(sizes.train), valid, test.drawn(sizes.test), train, others, tuple(remarks), titles)
+        return cls(train.drawn(sizes.train), valid, test.drawn(sizes.test), train, unlike_rows, tuple(remarks), titles)
 
 
 def _labelled(
@@ -161,11 +161,11 @@ def _labelled(
 
 
 def _without(source: str, labels: str | None, id: str | None) -> str:
-    """Name the columns of a table, if none are named: all but the one with the labels."""
+    """Return a table's source with all columns named but the ids and the labels; other sources are unchanged."""
     path = Path(source)
-    place = source.partition(":")[0]
-    table = path.suffix.lower() in (".csv", ".tsv", ".parquet") and path.is_file()
-    if labels is None or not table or place in named.names():
+    name = source.partition(":")[0]
+    is_table = path.suffix.lower() in (".csv", ".tsv", ".parquet") and path.is_file()
+    if labels is None or not is_table or name in named.names():
         return source
     names = [str(name) for name in read_table(path, header=True).columns]
     if labels not in names:
@@ -175,13 +175,13 @@ def _without(source: str, labels: str | None, id: str | None) -> str:
 
 
 def _titles(name: str, data_dir: Path | None) -> dict[Any, str]:
-    """Return the titles of the items of a named data set that has any."""
+    """Return the titles of the items of a named data set, if it has titles."""
     items = named.load(name, data_dir=data_dir).items if name in named.names() else None
     return {} if items is None or "title" not in items else items["title"].dropna().astype(str).to_dict()
 
 
 def _unlike(sources: Sequence[str], folder: Path, like: Features, most: int, remarks: list[str]) -> dict[str, Part]:
-    found: dict[str, Part] = {}
+    rows_by_name: dict[str, Part] = {}
     for source in sources:
         name = source.partition(":")[0]
         if name in images.NAMED and not (folder / name).is_dir():
@@ -195,21 +195,25 @@ def _unlike(sources: Sequence[str], folder: Path, like: Features, most: int, rem
         if features.form != like.form or features.width != like.width:
             raise DataError(
                 Argument("unlike", source),
-                f" has rows of {features.width:,} columns ({FORMS[len(features.form)]}, shape {features.form}); "
-                f"expected the study's {like.width:,} columns ({FORMS[len(like.form)]}, shape {like.form})",
+                f" has rows of {_described(features)}; expected the study's {_described(like)}",
             )
-        found[name] = Part(dataclasses.replace(features, columns=like.columns)).drawn(most)
-    return found
+        rows_by_name[name] = Part(dataclasses.replace(features, columns=like.columns)).drawn(most)
+    return rows_by_name
 
 
-def _print(part: Part) -> str:
-    labels = "" if part.labels is None else "/".join(part.labels.astype(str).tolist())
-    return hashlib.sha256(f"{part.features.fingerprint} {labels}".encode()).hexdigest()[:16]
+def _described(features: Features) -> str:
+    shape = f" of shape {features.form}" if features.form else ""
+    return f"{features.width:,} columns ({FORMS[len(features.form)]}{shape})"
 
 
-def _as_sequences(part: Part) -> Part:
-    """Read grey images from their first row to the last."""
-    features = part.features
+def _print(rows: Part) -> str:
+    labels = "" if rows.labels is None else "/".join(rows.labels.astype(str).tolist())
+    return hashlib.sha256(f"{rows.features.fingerprint} {labels}".encode()).hexdigest()[:16]
+
+
+def _as_sequences(rows: Part) -> Part:
+    """Return grey images as sequences of their pixel rows, from top to bottom."""
+    features = rows.features
     _, height, width = features.form
     lengths = np.full(len(features), height)
-    return Part(dataclasses.replace(features, form=(height, width), lengths=lengths), part.labels)
+    return Part(dataclasses.replace(features, form=(height, width), lengths=lengths), rows.labels)

@@ -1,4 +1,4 @@
-"""A fitted encoder beside the rows that it is measured on."""
+"""Input of the measures of a study: a fitted encoder and the rows that it is measured on."""
 
 import math
 from dataclasses import dataclass
@@ -17,14 +17,14 @@ from recsys_ae.features.study.rows import Part
 
 @dataclass(frozen=True, eq=False)
 class Case:
-    """What a measure is told.
+    """The input of a measure.
 
     Attributes
     ----------
     encoder
-        The fitted model; None where the features stand for themselves.
+        The fitted model; None for the features themselves.
     data
-        The rows as the model reads them.
+        The rows in the form that the model reads.
     """
 
     fit: Fit
@@ -34,19 +34,19 @@ class Case:
 
     @property
     def model(self) -> FeatureEncoder:
-        """The encoder of a case that has one."""
+        """The encoder; a TypeError if the case has none."""
         if self.encoder is None:
             raise TypeError("the features as they are have no encoder")
         return self.encoder
 
-    def codes(self, part: Part) -> np.ndarray:
-        """Return the codes of rows, ``(n, latent)``; of the features as they are, the rows."""
-        features = part.features if self.encoder is None else self.encoder.encode(part.features)
+    def codes(self, rows: Part) -> np.ndarray:
+        """Return the codes of rows, ``(n, latent)``; without an encoder, the rows themselves."""
+        features = rows.features if self.encoder is None else self.encoder.encode(rows.features)
         return dense(features)
 
     @cached_property
     def pool(self) -> Part:
-        """Labelled rows that are not among those measured on."""
+        """Labelled rows that are not test rows."""
         return self.data.pool.labelled().drawn(self.sizes.pool)
 
     @cached_property
@@ -66,40 +66,40 @@ class Case:
 
     @cached_property
     def examples(self) -> Part:
-        """Ten test rows to show: one of each label as far as there are labels, else drawn."""
+        """Ten test rows to show: one of each label, then further rows; without labels they are drawn."""
         test = self.data.test
         if test.labels is None:
             return test.drawn(10)
-        _, first = np.unique(test.told, return_index=True)
-        rest = np.setdiff1d(np.arange(len(test)), first)
-        chosen = np.concatenate([first, rest])[:10] if len(first) < 10 else first[:10]
-        return test.take(chosen)
+        _, one_per_label = np.unique(test.told, return_index=True)
+        further = np.setdiff1d(np.arange(len(test)), one_per_label)
+        positions = np.concatenate([one_per_label, further])[:10] if len(one_per_label) < 10 else one_per_label[:10]
+        return test.take(positions)
 
 
 def dense(features: Features) -> np.ndarray:
-    """Return the values as a table without holes: what is missing is the mean of its column."""
+    """Return the values as a dense float32 table ``(n, width)``, with the column's mean for missing values."""
     values = features.matrix
     table: np.ndarray = values if isinstance(values, np.ndarray) else values.toarray()
-    holes = np.isnan(table)
-    if not holes.any():
+    missing = np.isnan(table)
+    if not missing.any():
         return np.asarray(table, np.float32)
-    known = np.maximum((~holes).sum(axis=0), 1)
-    means = np.where(holes, 0, table).sum(axis=0) / known
-    return np.asarray(np.where(holes, means, table), np.float32)
+    n_values = np.maximum((~missing).sum(axis=0), 1)
+    means = np.where(missing, 0, table).sum(axis=0) / n_values
+    return np.asarray(np.where(missing, means, table), np.float32)
 
 
 def as_bytes(features: Features) -> np.ndarray:
-    """Return pixels from 0 to 1 as bytes, to be kept and shown."""
+    """Return pixels from 0 to 1 as bytes from 0 to 255."""
     pixels: np.ndarray = np.round(np.clip(dense(features), 0, 1) * 255)
     return pixels.astype(np.uint8)
 
 
 def plain(value: Any) -> Any:
-    """Return numbers, lists and mappings as JSON can hold them; what is not finite is None."""
+    """Return numbers, lists and mappings as JSON values; numbers that are not finite become None."""
     if isinstance(value, dict):
-        return {str(name): plain(one) for name, one in value.items()}
+        return {str(name): plain(entry) for name, entry in value.items()}
     if isinstance(value, (list, tuple, np.ndarray)):
-        return [plain(one) for one in value]
+        return [plain(entry) for entry in value]
     if isinstance(value, np.generic):
         return plain(value.item())
     if isinstance(value, float):

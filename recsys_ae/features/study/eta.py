@@ -1,4 +1,4 @@
-"""How long a study will take yet, judged by what the fits before took."""
+"""Remaining time of a study, estimated from the finished fits."""
 
 from collections.abc import Sequence
 
@@ -6,7 +6,10 @@ from recsys_ae.features.study.fits import Work
 
 
 class TimeLeft:
-    """Predicts each fit's time: that of the same model and steps, else of the same model, else of any."""
+    """Estimator of the remaining time.
+
+    A fit is expected to take as long as finished fits of the same model and steps, else of the same model, else of any.
+    """
 
     def __init__(self, waiting: Sequence[Work], jobs: int) -> None:
         self._waiting = list(waiting)
@@ -15,17 +18,17 @@ class TimeLeft:
 
     @property
     def n_left(self) -> int:
-        """The number of fits that are not done."""
+        """The number of unfinished fits."""
         return len(self._waiting)
 
     def done(self, work: Work, seconds: float) -> None:
-        """Take note of a fit that is done."""
+        """Record the time of a finished fit."""
         self._waiting.remove(work)
         for kind in _kinds(work):
             self._took.setdefault(kind, []).append(seconds)
 
     def seconds_left(self) -> float | None:
-        """Return the seconds until all is done; None where nothing is known."""
+        """Return the seconds until all fits are done; None before the first one is done."""
         if not self._took:
             return None
         return sum(self._guess(work) for work in self._waiting) / self._jobs

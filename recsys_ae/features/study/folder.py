@@ -1,4 +1,4 @@
-"""The folder of a study: what it was asked, the fits, and the report."""
+"""Folder of a study: its command and plan, its fits and its report."""
 
 import dataclasses
 import json
@@ -13,7 +13,7 @@ STUDY = "study.json"
 
 
 def refuse_foreign(out: Path) -> None:
-    """Raise if a folder holds something else than a study; ask before the work."""
+    """Raise if a folder holds other files than a study; to be called before the work begins."""
     if not out.exists():
         return
     if not out.is_dir():
@@ -23,7 +23,7 @@ def refuse_foreign(out: Path) -> None:
 
 
 def begin(out: Path, plan: Plan, command: str) -> None:
-    """Write down what the study is asked to do."""
+    """Make the folder of a study, and write its command and plan."""
     try:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -33,7 +33,7 @@ def begin(out: Path, plan: Plan, command: str) -> None:
 
 
 def asked(out: Path) -> str | None:
-    """Return the command that a study was made by; None where there is none."""
+    """Return the command of the study in a folder; None if there is no study."""
     path = out / STUDY
     if not path.is_file():
         return None
@@ -44,6 +44,6 @@ def asked(out: Path) -> str | None:
 
 
 def as_json(plan: Plan) -> dict[str, Any]:
-    """Return a plan as JSON can hold it."""
-    found: dict[str, Any] = json.loads(json.dumps(dataclasses.asdict(plan), default=dict))
-    return found
+    """Return a plan as JSON values."""
+    values: dict[str, Any] = json.loads(json.dumps(dataclasses.asdict(plan), default=dict))
+    return values

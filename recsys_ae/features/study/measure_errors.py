@@ -1,4 +1,4 @@
-"""Measures of how well rows are given back: those of the study, the hardest of them, damaged ones, and others."""
+"""Measures of reconstruction: errors, examples, noisy rows, and rows of other data or withheld labels."""
 
 import dataclasses
 from typing import Any
@@ -15,51 +15,51 @@ SHOWN = 8
 
 
 def error(case: Case) -> Measured:
-    """Measure the root mean squared error on the test, validation and (some) training rows."""
+    """Measure the root mean squared error on test, validation and training rows, at most as many as test rows."""
     model, data = case.model, case.data
-    parts = {"test": data.test, "valid": data.valid, "train": data.train.drawn(len(data.test))}
-    return Measured({f"{name}_rmse": model.error(part.features) for name, part in parts.items()})
+    rows_by_name = {"test": data.test, "valid": data.valid, "train": data.train.drawn(len(data.test))}
+    return Measured({f"{name}_rmse": model.error(rows.features) for name, rows in rows_by_name.items()})
 
 
 def examples(case: Case) -> Measured:
-    """Give rows back to look at: ten of them, the hardest and the easiest."""
+    """Reconstruct test rows to show: ten examples, and the rows with the largest and the smallest errors."""
     model, test = case.model, case.data.test
     errors = reconstruction.errors(model, test.features)
-    places = dict(zip(("easiest", "hardest"), reconstruction.extremes(errors, min(SHOWN, len(test))), strict=True))
-    chosen = {name: test.take(where) for name, where in places.items()}
+    positions = dict(zip(("easiest", "hardest"), reconstruction.extremes(errors, min(SHOWN, len(test))), strict=True))
+    extremes = {name: test.take(rows) for name, rows in positions.items()}
     numbers: dict[str, Any] = {
         name: {
-            "ids": case.data.called(part.features.ids),
-            "labels": None if part.labels is None else part.labels.tolist(),
-            "errors": errors[places[name]],
+            "ids": case.data.called(rows.features.ids),
+            "labels": None if rows.labels is None else rows.labels.tolist(),
+            "errors": errors[positions[name]],
         }
-        for name, part in chosen.items()
+        for name, rows in extremes.items()
     }
     numbers["quantiles"] = dict(zip(("0.05", "0.5", "0.95"), np.nanquantile(errors, (0.05, 0.5, 0.95)), strict=True))
     arrays = {}
     if case.data.pictures or len(test.features.form) == 2:
-        for name, part in {"examples": case.examples, **chosen}.items():
-            arrays[name] = as_bytes(part.features)
-            arrays[f"{name}_back"] = as_bytes(model.reconstruct(part.features))
+        for name, rows in {"examples": case.examples, **extremes}.items():
+            arrays[name] = as_bytes(rows.features)
+            arrays[f"{name}_back"] = as_bytes(model.reconstruct(rows.features))
     return Measured(plain(numbers), arrays)
 
 
 def unlike(case: Case) -> Measured:
-    """Give rows back that are unlike those of the training; how much worse, and how to tell them apart."""
+    """Measure the error on rows of other data, and its AUC as their detector among the test rows."""
     model, test = case.model, case.data.test
     usual = reconstruction.errors(model, test.features)
     numbers: dict[str, dict[str, float]] = {}
     arrays = {}
-    for name, part in case.data.unlike.items():
-        odd = reconstruction.errors(model, part.features)
-        numbers[name] = {"rmse": model.error(part.features), "auc": anomaly(usual, odd)}
-        some = part.drawn(10)
-        arrays[name], arrays[f"{name}_back"] = as_bytes(some.features), as_bytes(model.reconstruct(some.features))
+    for name, rows in case.data.unlike.items():
+        odd = reconstruction.errors(model, rows.features)
+        numbers[name] = {"rmse": model.error(rows.features), "auc": anomaly(usual, odd)}
+        shown = rows.drawn(10).features
+        arrays[name], arrays[f"{name}_back"] = as_bytes(shown), as_bytes(model.reconstruct(shown))
     return Measured(plain(numbers), arrays)
 
 
 def withheld(case: Case) -> Measured:
-    """Tell the rows of a label that the training has never seen from the others by their error."""
+    """Measure the AUC of the error as a detector of the label that was withheld from the training."""
     test = case.data.test.labelled()
     odd = test.told == case.fit.withheld
     errors = reconstruction.errors(case.model, test.features)
@@ -67,7 +67,7 @@ def withheld(case: Case) -> Measured:
 
 
 def damaged(case: Case) -> Measured:
-    """Give whole rows back from damaged ones."""
-    part = case.data.test.drawn(case.sizes.queries)
-    whole = dataclasses.replace(part.features, matrix=dense(part.features))
-    return Measured(plain({"levels": denoising(case.model, whole, case.sizes.noise, seed=0)}))
+    """Measure the reconstructions of noisy rows."""
+    features = case.data.test.drawn(case.sizes.queries).features
+    clean = dataclasses.replace(features, matrix=dense(features))
+    return Measured(plain({"levels": denoising(case.model, clean, case.sizes.noise, seed=0)}))

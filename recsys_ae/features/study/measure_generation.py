@@ -1,4 +1,4 @@
-"""Measures of what can be made: rows from perturbed codes, samples, and rows between two rows."""
+"""Measures of generated rows: from perturbed codes, from samples of the prior, and between two rows."""
 
 from functools import lru_cache
 from typing import Any
@@ -16,19 +16,19 @@ NEAREST = 3
 BETWEEN = 9
 PAIRS = 4
 TAUGHT = 5000
-"""Rows that the classifier learns from."""
+"""Training rows of the classifier that rates generated rows."""
 
 
 def made(case: Case) -> Measured:
-    """Perturb codes, draw samples and go from row to row: how far off it is, how good, and what it looks like."""
+    """Perturb codes, draw samples and interpolate between rows; measure the quality of the decoded rows."""
     model, sizes = case.model, case.sizes
-    part = case.data.test.drawn(sizes.queries)
-    numbers: dict[str, Any] = {"shares": generation.perturbation(model, part.features, sizes.shares, seed=0)}
-    judge = _Judge(case)
-    ranges = _ranges(case.codes(part))
+    queries = case.data.test.drawn(sizes.queries)
+    numbers: dict[str, Any] = {"shares": generation.perturbation(model, queries.features, sizes.shares, seed=0)}
+    quality = _Quality(case)
+    ranges = _ranges(case.codes(queries))
     codes = case.codes(case.data.test.drawn(sizes.made))
     numbers["quality"] = {
-        f"{share:g}": judge(model.decode(generation.perturbed(codes, share, ranges=ranges, seed=0)))
+        f"{share:g}": quality(model.decode(generation.perturbed(codes, share, ranges=ranges, seed=0)))
         for share in sizes.shares
     }
     arrays = {}
@@ -40,7 +40,7 @@ def made(case: Case) -> Measured:
         arrays["between"] = np.stack([as_bytes(model.interpolate(pair.features, BETWEEN)) for pair in ends])
     if _can_sample(case):
         drawn = model.sample(sizes.made, seed=0)
-        numbers["samples"] = judge(drawn)
+        numbers["samples"] = quality(drawn)
         if case.data.pictures:
             arrays["samples"] = as_bytes(drawn.take(np.arange(min(40, len(drawn)))))
     return Measured(plain(numbers), arrays)
@@ -52,13 +52,13 @@ def _can_sample(case: Case) -> bool:
 
 
 def _ranges(codes: np.ndarray) -> np.ndarray:
-    """Return the range of each number of the codes, ``(latent,)``."""
+    """Return the range of each dimension of the codes, ``(latent,)``."""
     spread: np.ndarray = codes.max(axis=0) - codes.min(axis=0)
     return spread
 
 
-class _Judge:
-    """Says how good rows are that were made: how sure a classifier is of them, and whose neighbours they are."""
+class _Quality:
+    """Quality of generated rows: their precision and recall, and the confidence of a classifier."""
 
     def __init__(self, case: Case) -> None:
         real = case.data.pool.drawn(case.sizes.made)
@@ -66,16 +66,16 @@ class _Judge:
         self.classifier = classifier(case.data) if len(case.data.classes) > 1 else None
 
     def __call__(self, rows: Features) -> dict[str, float]:
-        """Measure rows."""
+        """Return the quality of rows."""
         table = dense(rows)
-        found: dict[str, float] = generation.precision_recall(self.real, table, k=NEAREST)._asdict()
+        quality: dict[str, float] = generation.precision_recall(self.real, table, k=NEAREST)._asdict()
         if self.classifier is not None:
-            found["confidence"] = float(np.mean(generation.confidence(self.classifier, table)))
-        return found
+            quality["confidence"] = float(np.mean(generation.confidence(self.classifier, table)))
+        return quality
 
 
 @lru_cache(maxsize=2)
 def classifier(data: StudyData) -> Linear:
-    """Return a classifier of some of the labelled rows, the same for all encoders."""
-    part = data.pool.labelled().of_labels(data.classes).drawn(TAUGHT)
-    return Linear(dense(part.features), part.told)
+    """Return a classifier that is fitted to `TAUGHT` labelled rows, the same for all encoders."""
+    rows = data.pool.labelled().of_labels(data.classes).drawn(TAUGHT)
+    return Linear(dense(rows.features), rows.told)

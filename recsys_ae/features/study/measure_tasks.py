@@ -1,4 +1,4 @@
-"""The applications of a code beside finding: learning from few labels, and members made for rare classes."""
+"""Measures of tasks with labels: learning from few labels, and augmentation of rare classes."""
 
 from typing import Any
 
@@ -13,12 +13,12 @@ from recsys_ae.features.study.rows import Part
 from recsys_ae.features.study.store import Measured
 
 FALL = 0.6
-"""Members of a class of the verifier beside those of the next larger one."""
+"""Size of a class of the verifier as a share of the next larger one."""
 LEAST = 4
 
 
 def pretraining(case: Case) -> Measured:
-    """Classify by few labels: from the codes, and with the encoder trained on."""
+    """Measure classifiers that learn from few labels: one of the codes, and one with a fine-tuned encoder."""
     pool, test, seeds = _taught(case)
     numbers: dict[str, Any] = {
         "codes": few_labels(case.codes(pool), pool.told, case.codes(test), test.told, case.sizes.labelled, seeds=seeds)
@@ -31,14 +31,14 @@ def pretraining(case: Case) -> Measured:
 
 
 def untrained(case: Case) -> Measured:
-    """Classify by few labels with the same network from random weights: what training without labels adds to that."""
+    """Measure the fine-tuned classifier from random weights, to show the gain of pretraining without labels."""
     if not _trained(case):
         return Measured({})
     pool, test, seeds = _taught(case)
-    found = fine_tuned(
+    accuracies = fine_tuned(
         case.model.untrained(), pool.features, pool.told, test.features, test.told, case.sizes.labelled, seeds=seeds
     )
-    return Measured(plain({"tuned": found}))
+    return Measured(plain({"tuned": accuracies}))
 
 
 def _trained(case: Case) -> bool:
@@ -46,16 +46,16 @@ def _trained(case: Case) -> bool:
 
 
 def _taught(case: Case) -> tuple[Part, Part, tuple[int, ...]]:
-    """Return the rows that a classifier learns from and is measured on, and the seeds that labels are drawn with."""
+    """Return the training and test rows of a classifier, and the random seeds of the draws of labels."""
     classes = case.data.classes
     if len(classes) < 2:
         raise DataError(f"{len(classes)} labels have at least {CLASS} rows; a classifier needs two such labels")
-    pool, test = (part.of_labels(classes) for part in (case.pool, case.data.test.labelled()))
+    pool, test = (rows.of_labels(classes) for rows in (case.pool, case.data.test.labelled()))
     return pool, test, tuple(range(case.sizes.repeats))
 
 
 def augmentation(case: Case) -> Measured:
-    """Verify whether two rows share a label, with members of rare classes made by perturbed codes, and without."""
+    """Measure a verifier of whether two rows share a label, with and without generated rows of rare classes."""
     sizes, test = case.sizes, case.queries
     train = rare(case.pool, sizes.rare)
 
@@ -80,14 +80,14 @@ def augmentation(case: Case) -> Measured:
     return Measured(plain(numbers))
 
 
-def rare(part: Part, largest: int) -> Part:
-    """Return rows whose classes have fewer and fewer members, from the largest of so many; all rows where it is 0."""
-    if not largest or part.labels is None:
-        return part
-    labels = part.told
+def rare(rows: Part, largest: int) -> Part:
+    """Return rows whose classes get smaller by the factor `FALL`, from ``largest`` on; all rows if it is 0."""
+    if not largest or rows.labels is None:
+        return rows
+    labels = rows.told
     names, counts = np.unique(labels, return_counts=True)
-    kept = []
-    for place, name in enumerate(names[np.lexsort((names, -counts))]):
-        n = max(round(largest * FALL**place), LEAST)
-        kept.append(np.flatnonzero(labels == name)[:n])
-    return part.take(np.sort(np.concatenate(kept)))
+    positions = []
+    for rank, name in enumerate(names[np.lexsort((names, -counts))]):
+        n = max(round(largest * FALL**rank), LEAST)
+        positions.append(np.flatnonzero(labels == name)[:n])
+    return rows.take(np.sort(np.concatenate(positions)))

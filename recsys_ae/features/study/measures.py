@@ -1,4 +1,4 @@
-"""Which measures each step wants, and what they depend on."""
+"""Measures of each step of a study, and the sizes and data that they depend on."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -27,7 +27,7 @@ from recsys_ae.features.study.tasks import STEPS
 
 @dataclass(frozen=True)
 class Measure:
-    """One measure: how it is made, for which steps, by which of the plan's sizes, and of what it says something."""
+    """A measure: its function, its steps, the sizes of the plan that it reads, and the fits that it is for."""
 
     make: Callable[[Case], Measured]
     steps: tuple[str, ...]
@@ -37,10 +37,10 @@ class Measure:
     unlike: bool = False
     latents: str = ""
     version: int = 1
-    """Of how it is made: another one has it measured again, and nothing trained again."""
+    """Version of the function; a new one repeats the measure, but no training."""
 
     def wanted(self, work: Work, data: StudyData, sizes: Sizes) -> bool:
-        """Whether a fit is measured so."""
+        """Return True if a fit needs this measure."""
         fit = work.fit
         return (
             not fit.withheld
@@ -82,27 +82,27 @@ WITHHELD = Measure(measures_rows.withheld, ("anomaly",))
 
 
 def missing(work: Work, data: StudyData, sizes: Sizes, shelf: Shelf) -> Iterator[tuple[str, Measure, dict[str, Any]]]:
-    """Yield the measures of a fit that are wanted and not kept: name, measure and what it is of."""
-    wanted = {name: one for name, one in MEASURES.items() if one.wanted(work, data, sizes)}
+    """Yield the measures that a fit needs and does not have: name, measure and what it depends on."""
+    measures = {name: measure for name, measure in MEASURES.items() if measure.wanted(work, data, sizes)}
     if work.fit.withheld:
-        wanted = {"withheld": WITHHELD}
-    for name, measure in wanted.items():
+        measures = {"withheld": WITHHELD}
+    for name, measure in measures.items():
         of = of_what(measure, data, sizes)
         if not shelf.has(name, of):
             yield name, measure, of
 
 
 def of_what(measure: Measure, data: StudyData, sizes: Sizes) -> dict[str, Any]:
-    """Return what a measure depends on beside the fit."""
+    """Return what a measure depends on besides the fit: its version, the rows, and sizes of the plan."""
     of: dict[str, Any] = {"version": measure.version, "test": data.prints[2], "pool": data.prints[3]}
     of |= {name: getattr(sizes, name) for name in measure.sizes}
     if measure.unlike:
-        of["unlike"] = {name: part.features.fingerprint for name, part in data.unlike.items()}
+        of["unlike"] = {name: rows.features.fingerprint for name, rows in data.unlike.items()}
     return of
 
 
 def case_of(fit: Fit, data: StudyData, sizes: Sizes, shelf: Shelf, device: str) -> Case:
-    """Load a fit's encoder, and the data as it reads them."""
+    """Load a fit's encoder, and return it with the data in the form that it reads."""
     if fit.spec is None:
         return Case(fit, None, data, sizes)
     return Case(fit, FeatureEncoder.load(shelf.encoder, device=device), data.seen_by(type(fit.spec).reads), sizes)

@@ -1,4 +1,4 @@
-"""What a study compares: read from a TOML file, or one of the presets that come with the package."""
+"""Plan of a study, from a TOML file or a preset of the package."""
 
 import dataclasses
 import tomllib
@@ -15,13 +15,13 @@ from recsys_ae.spec import hyper
 from recsys_ae.spec.hyper import hp, nearest
 
 RAW = "raw"
-"""The features as they are, in the place of a model's code."""
+"""Name of the features themselves, which take the place of a model's code."""
 PRESETS = ("quick", "paper")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Checked:
-    """Values whose types and bounds are checked."""
+    """Base class of values whose types and bounds are checked."""
 
     def __post_init__(self) -> None:
         hyper.validate(self)
@@ -29,7 +29,7 @@ class Checked:
 
 @dataclass(frozen=True, kw_only=True)
 class Sizes(Checked):
-    """How much of the data is used for what, and what is measured."""
+    """Numbers of rows of a study, and settings of its measures."""
 
     train: int = hp(0, "number of training rows, drawn once; 0 takes all", low=0)
     valid: int = hp(2000, "number of validation rows, at most a tenth of the rows for training", low=1)
@@ -58,7 +58,7 @@ class Sizes(Checked):
 
 @dataclass(frozen=True, kw_only=True)
 class Group(Checked):
-    """Fits that are made for the same steps: each model with each size of the code and each seed."""
+    """Fits for the same steps: each model with each size of the code and each seed."""
 
     steps: tuple[str, ...] = hp((), "steps of the study that use the fits")
     models: tuple[str, ...] = hp((), "names of autoencoders; raw stands for the features themselves")
@@ -77,20 +77,20 @@ class Group(Checked):
 
 @dataclass(frozen=True)
 class Plan:
-    """A study.
+    """The plan of a study.
 
     Attributes
     ----------
     title, data, labels, unlike
-        What it is called; the features; the column with the labels; features unlike them.
+        Title of the report; source of the features; column of the labels; sources of other data sets.
     steps
-        What is done.
+        Names of the steps, in their order.
     settings, models
-        Hyper-parameters of every model that has them, and those of each model.
+        Hyper-parameters shared by all models that have them, and hyper-parameters of each model.
     groups
-        The fits, the most valuable first.
+        The fits, the most informative first.
     summary
-        The size of the code that the summary compares models at.
+        Size of the code at which the summary compares models.
     """
 
     title: str
@@ -106,7 +106,7 @@ class Plan:
 
     @classmethod
     def read(cls, path: Path) -> Self:
-        """Read a TOML file."""
+        """Read a plan from a TOML file."""
         try:
             text = path.read_text(encoding="utf-8")
         except OSError as error:
@@ -134,10 +134,10 @@ class Plan:
 
     @classmethod
     def _of(cls, content: Mapping[str, Any]) -> Self:
-        known = ("title", "data", "labels", "unlike", "steps", "summary", "sizes", "settings", "models", "fits")
+        keys = ("title", "data", "labels", "unlike", "steps", "summary", "sizes", "settings", "models", "fits")
         for name in content:
-            if name not in known:
-                raise ConfigError(f"there is no key {name!r}{nearest(name, known)}")
+            if name not in keys:
+                raise ConfigError(f"there is no key {name!r}{nearest(name, keys)}")
         if not content.get("fits"):
             raise ConfigError("there are no fits; add at least one table [[fits]] with models, latents and steps")
         models = content.get("models", {})
@@ -166,19 +166,20 @@ class Plan:
         latents: Sequence[int] = (),
         seeds: Sequence[int] = (),
     ) -> Self:
-        """Return the plan with only these steps and models, and these sizes of the code and seeds in all fits.
+        """Return the plan restricted to some steps and models, with other sizes of the code and seeds in all fits.
 
-        A model that no group has joins the first group that is not about the depth or withheld labels.
+        An empty argument changes nothing. A model that is in no group joins the leading group that is not about the
+        depth or withheld labels.
         """
-        wanted = named(steps) or self.steps
-        groups = [dataclasses.replace(g, steps=tuple(s for s in g.steps if s in wanted)) for g in self.groups]
+        chosen_steps = named(steps) or self.steps
+        groups = [dataclasses.replace(g, steps=tuple(s for s in g.steps if s in chosen_steps)) for g in self.groups]
         if latents:
             groups = [dataclasses.replace(group, latents=tuple(latents)) for group in groups]
         if seeds:
             groups = [dataclasses.replace(group, seeds=tuple(seeds)) for group in groups]
         if models:
-            there = {model for group in groups for model in group.models}
-            new = tuple(model for model in models if model not in there)
+            planned = {model for group in groups for model in group.models}
+            new = tuple(model for model in models if model not in planned)
             home = next((i for i, g in enumerate(groups) if not g.layers and not g.withhold), 0)
             groups = [
                 dataclasses.replace(
@@ -189,17 +190,17 @@ class Plan:
         groups = [group for group in groups if group.steps and group.models]
         if not groups:
             raise ConfigError(
-                f"no fit of the plan is for {', '.join(wanted)} with these models; change ", Argument("steps"), " or ",
-                Argument("models"),
+                f"no fit of the plan is for {', '.join(chosen_steps)} with these models; change ", Argument("steps"),
+                " or ", Argument("models"),
             )  # fmt: skip
         summary = self.summary if not latents or self.summary in latents else max(latents)
-        return dataclasses.replace(self, steps=wanted, groups=tuple(groups), summary=summary)
+        return dataclasses.replace(self, steps=chosen_steps, groups=tuple(groups), summary=summary)
 
 
 def _refuse_unknown(model: str, settings: Mapping[str, Any]) -> None:
-    """Refuse a setting that a model does not have; ``layers`` stands for widths in equal steps."""
+    """Raise if a model does not have a setting; ``layers`` stands for hidden widths in equal steps."""
     spec = autoencoders.spec_class(model)
-    known = {one.name for one in hyper.describe(spec)} | {"layers"}
+    names = {option.name for option in hyper.describe(spec)} | {"layers"}
     for name in settings:
-        if name not in known:
-            raise ConfigError(f"{model} has no hyper-parameter {name!r}{nearest(name, sorted(known))}")
+        if name not in names:
+            raise ConfigError(f"{model} has no hyper-parameter {name!r}{nearest(name, sorted(names))}")

@@ -1,4 +1,4 @@
-"""What a study has found: the kept measures of its fits, and their means over seeds."""
+"""Results of a study: the saved measures of its fits, and their means over seeds."""
 
 import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -21,7 +21,7 @@ LEVEL = 0.95
 
 @dataclass(frozen=True)
 class Mean:
-    """A mean over seeds, and the half width of its 95 % interval by Student's t; no interval of one seed."""
+    """A mean over seeds, and half the width of its 95 % interval by Student's t; one seed has no interval."""
 
     mean: float
     half: float | None
@@ -29,7 +29,7 @@ class Mean:
 
     @classmethod
     def of(cls, values: Sequence[float]) -> "Mean":
-        """Take the mean of at least one value."""
+        """Return the mean of at least one value."""
         n = len(values)
         mean = float(np.mean(values))
         if n < 2:
@@ -40,7 +40,7 @@ class Mean:
 
 @dataclass(frozen=True, eq=False)
 class Result:
-    """A fit that is kept: the steps it was made for, and its measures by name."""
+    """A finished fit: the steps that it is for, and its measures by name."""
 
     name: str
     fit: Fit
@@ -48,7 +48,7 @@ class Result:
     measures: dict[str, Measured]
 
     def number(self, path: str) -> float | None:
-        """Return a number by its measure and names: ``structure/trustworthiness``."""
+        """Return a number by its measure and names, such as ``structure/trustworthiness``; None if it is missing."""
         measure, *names = path.split("/")
         if measure not in self.measures:
             return None
@@ -60,89 +60,89 @@ class Result:
 
 @dataclass(frozen=True, eq=False)
 class Results:
-    """All that is kept of a plan."""
+    """The results of all finished fits of a plan."""
 
     plan: Plan
     all: tuple[Result, ...]
     n_fits: int
     form: tuple[int, ...] = ()
-    """What a row is, as of `Features`."""
+    """Form of a row, as in `Features`."""
 
     @classmethod
     def collect(cls, plan: Plan, data: StudyData, out: Path) -> "Results":
-        """Read what is on the disk; fits that are not finished are left out."""
+        """Read the results of a plan from a folder, without unfinished fits."""
         steps: dict[str, set[str]] = {}
         fits: dict[str, Fit] = {}
         for work in works(plan, data)[0]:
             name = work.fit.name(data)
             fits[name] = work.fit
             steps.setdefault(name, set()).update(work.steps)
-        found = []
+        finished = []
         for name, fit in fits.items():
             shelf = shelf_of(fit, data, out)
             if not shelf.has(FIT, fit.identity):
                 continue
             kinds = {**MEASURES, "withheld": WITHHELD}
-            current = [one for one, kind in kinds.items() if shelf.has(one, of_what(kind, data, plan.sizes))]
-            measures = {one: measured for one in (FIT, *current) if (measured := shelf.measured(one)) is not None}
-            found.append(Result(name, fit, frozenset(steps[name]), measures))
-        return cls(plan, tuple(found), len(fits), data.test.features.form)
+            current = [key for key, kind in kinds.items() if shelf.has(key, of_what(kind, data, plan.sizes))]
+            measures = {key: measured for key in (FIT, *current) if (measured := shelf.measured(key)) is not None}
+            finished.append(Result(name, fit, frozenset(steps[name]), measures))
+        return cls(plan, tuple(finished), len(fits), data.test.features.form)
 
     def of(self, step: str | None = None, *, model: str | None = None, latent: int | None = None) -> Iterator[Result]:
-        """Yield results that have no label withheld: of a step, a model and a size of the code; any where it is None.
+        """Yield results without a withheld label, of a step, a model and a size of the code; None stands for any.
 
-        Fits of other depths than the model's own are those of the step ``architecture`` alone.
+        Fits that are only for the step ``architecture``, which have other depths, need that step to be named.
         """
-        for one in self.all:
-            fit = one.fit
+        for result in self.all:
+            fit = result.fit
             if fit.withheld or (model is not None and fit.model != model):
                 continue
             if latent is not None and fit.latent != latent and fit.spec is not None:
                 continue
-            if step in one.steps or (step is None and one.steps != {"architecture"}):
-                yield one
+            if step in result.steps or (step is None and result.steps != {"architecture"}):
+                yield result
 
     def models(self, step: str | None = None) -> list[str]:
         """Return the models in the order of the plan."""
         order = list(dict.fromkeys(model for group in self.plan.groups for model in group.models))
-        there = {one.fit.model for one in self.of(step)}
-        return [model for model in order if model in there]
+        finished = {result.fit.model for result in self.of(step)}
+        return [model for model in order if model in finished]
 
     def latents(self, step: str | None = None, model: str | None = None) -> list[int]:
-        """Return the sizes of the code, in order."""
-        return sorted({one.fit.latent for one in self.of(step, model=model) if one.fit.spec is not None})
+        """Return the sizes of the code in ascending order."""
+        return sorted({result.fit.latent for result in self.of(step, model=model) if result.fit.spec is not None})
 
     def unlike(self) -> list[str]:
-        """Return the names of the other data that were looked at."""
-        kept = (one.measures["unlike"].numbers for one in self.of() if "unlike" in one.measures)
-        return sorted({name for numbers in kept for name in numbers})
+        """Return the names of the other data sets that were measured."""
+        measured = (result.measures["unlike"].numbers for result in self.of() if "unlike" in result.measures)
+        return sorted({name for numbers in measured for name in numbers})
 
     def mean(self, path: str, *, model: str, latent: int | None = None, step: str | None = None) -> Mean | None:
-        """Return the mean of a number over the seeds of a model; None where it was not measured."""
-        return mean_of(one.number(path) for one in self.of(step, model=model, latent=latent))
+        """Return the mean of a number over the seeds of a model; None if it was not measured."""
+        return mean_of(result.number(path) for result in self.of(step, model=model, latent=latent))
 
     def curve(self, path: str, model: str, step: str | None = None) -> list[tuple[int, Mean]]:
-        """Return a number by the size of the code."""
-        found = ((latent, self.mean(path, model=model, latent=latent, step=step)) for latent in self.latents())
-        return [(latent, mean) for latent, mean in found if mean is not None]
+        """Return the means of a number by the size of the code."""
+        means = ((latent, self.mean(path, model=model, latent=latent, step=step)) for latent in self.latents())
+        return [(latent, mean) for latent, mean in means if mean is not None]
 
     def first(self, measure: str, *, model: str, latent: int) -> Result | None:
-        """Return the result of the lowest seed that has a measure."""
-        has = [one for one in self.of(model=model, latent=latent) if measure in one.measures]
-        return min(has, key=lambda one: one.fit.seed, default=None)
+        """Return the result with the lowest seed that has a measure; None if there is none."""
+        measured = [result for result in self.of(model=model, latent=latent) if measure in result.measures]
+        return min(measured, key=lambda result: result.fit.seed, default=None)
 
 
 def mean_of(values: Iterable[float | None]) -> Mean | None:
-    """Return the mean of those that are there; None where none is."""
-    there = [value for value in values if value is not None]
-    return Mean.of(there) if there else None
+    """Return the mean of the values that are not None; None if there are none."""
+    numbers = [value for value in values if value is not None]
+    return Mean.of(numbers) if numbers else None
 
 
 def by(results: Iterable[Result], key: Callable[[Result], Any], path: str) -> dict[Any, Mean]:
-    """Return the mean of a number of the results that have the same key."""
+    """Return the means of a number over the results with the same key, by key."""
     groups: dict[Any, list[float]] = {}
-    for one in results:
-        value = one.number(path)
+    for result in results:
+        value = result.number(path)
         if value is not None:
-            groups.setdefault(key(one), []).append(value)
+            groups.setdefault(key(result), []).append(value)
     return {name: Mean.of(values) for name, values in sorted(groups.items())}

@@ -1,4 +1,4 @@
-"""Make the fits of a plan, measure them and keep both; what is kept already is not made again."""
+"""Runner of a study, which makes and measures the fits of a plan that are not in its folder yet."""
 
 import dataclasses
 import signal
@@ -32,7 +32,7 @@ FITS = "fits"
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of a fit: its numbers, which parts were made now, what was left out and why."""
+    """The outcome of a fit: its new numbers, the names of the new measures, and remarks on omitted ones."""
 
     work: Work
     name: str
@@ -45,7 +45,7 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Advance:
-    """How far a study is: the fit that has just been done, how many are, and the seconds that are left."""
+    """The progress of a study: the latest outcome, the number of finished fits, and the estimated seconds left."""
 
     outcome: Outcome
     done: int
@@ -62,18 +62,18 @@ def run_study(
     jobs: int = 1,
     tell: Callable[[Advance], None] | None = None,
 ) -> list[str]:
-    """Make what is missing in a folder; return what was left out, and why: sentences.
+    """Make the fits and measures that a folder lacks; return a sentence on each omission.
 
-    An interruption loses the fit or measure in progress; everything before it is on the disk.
+    An interruption loses the fit or measure in progress; all earlier ones are saved.
 
     Parameters
     ----------
     run
-        Device, precision and threads of each fit; the plan says the seeds.
+        Device, precision and threads of each fit; the seeds are those of the plan.
     jobs
-        How many fits are made side by side, each in a process of its own.
+        Number of fits that run at the same time, each in a process of its own.
     tell
-        Told of every fit that is done.
+        Function that is called after each fit.
     """
     run = run or Run()
     todo, left_out = works(plan, data)
@@ -81,27 +81,27 @@ def run_study(
     clock = TimeLeft(waiting, jobs)
     for outcome in _outcomes(waiting, data, plan.sizes, out, run, jobs):
         clock.done(outcome.work, outcome.seconds)
-        left_out += [f"{outcome.name.rpartition('-')[0]}: {one}" for one in outcome.remarks]
+        left_out += [f"{outcome.name.rpartition('-')[0]}: {remark}" for remark in outcome.remarks]
         if tell is not None:
             tell(Advance(outcome, len(todo) - clock.n_left, len(todo), clock.seconds_left()))
     return list(dict.fromkeys(left_out))
 
 
 def shelf_of(fit: Fit, data: StudyData, out: Path) -> Shelf:
-    """Return where a fit is kept."""
+    """Return the shelf of a fit: its folder in the folder of the study."""
     return Shelf(out / FITS / fit.name(data))
 
 
 def do(work: Work, data: StudyData, sizes: Sizes, out: Path, run: Run) -> Outcome:
-    """Train a fit unless it is kept, and make the measures that are missing."""
+    """Train a fit unless it is saved, and make the measures that are missing."""
     started = time.perf_counter()
     fit, shelf = work.fit, shelf_of(work.fit, data, out)
-    made, remarks = [], []
+    new_measures, remarks = [], []
     history: list[dict[str, float]] = []
     try:
         if not shelf.has(FIT, fit.identity):
             history = _train(fit, data, shelf, run)
-            made.append(FIT)
+            new_measures.append(FIT)
         todo = list(missing(work, data, sizes, shelf))
         if todo:
             with cpu_threads(run.threads):
@@ -109,18 +109,18 @@ def do(work: Work, data: StudyData, sizes: Sizes, out: Path, run: Run) -> Outcom
                 for name, measure, of in todo:
                     try:
                         shelf.keep(name, of, measure.make(case))
-                        made.append(name)
+                        new_measures.append(name)
                     except ArtefactError:
                         raise
                     except RecsysError as error:
                         remarks.append(f"{name}: {error}")
     except ArtefactError:
-        raise  # what cannot be kept, or is damaged, stops the study
+        raise  # a file that cannot be written, or is damaged, stops the study
     except RecsysError as error:
         remarks.append(str(error))
-    numbers = {name: one.numbers for name in made if (one := shelf.measured(name)) is not None}
+    numbers = {name: measured.numbers for name in new_measures if (measured := shelf.measured(name)) is not None}
     seconds = time.perf_counter() - started
-    return Outcome(work, shelf.folder.name, numbers, history, tuple(made), tuple(remarks), seconds)
+    return Outcome(work, shelf.folder.name, numbers, history, tuple(new_measures), tuple(remarks), seconds)
 
 
 def _unfinished(work: Work, data: StudyData, sizes: Sizes, out: Path) -> bool:
@@ -129,12 +129,12 @@ def _unfinished(work: Work, data: StudyData, sizes: Sizes, out: Path) -> bool:
 
 
 def _train(fit: Fit, data: StudyData, shelf: Shelf, run: Run) -> list[dict[str, float]]:
-    """Fit and save an encoder; return the course of the training."""
+    """Fit and save an encoder; return the history of the training."""
     if fit.spec is None:
         shelf.keep(FIT, fit.identity, Measured({"model": fit.model, "latent": fit.latent}))
         return []
     rows = data.seen_by(type(fit.spec).reads)
-    train, valid = (_without(part, fit.withheld) for part in (rows.train, rows.valid))
+    train, valid = (_without(subset, fit.withheld) for subset in (rows.train, rows.valid))
     clock = time.process_time()
     encoder = FeatureEncoder(fit.spec)
     encoder.fit(train.features, valid=valid.features, run=dataclasses.replace(run, seed=fit.seed))
@@ -158,15 +158,15 @@ def _train(fit: Fit, data: StudyData, shelf: Shelf, run: Run) -> list[dict[str, 
 
 
 def _learnt(encoder: FeatureEncoder) -> int:
-    """Return how many numbers were learnt; a closed form keeps them as buffers."""
+    """Return the number of learnt parameters; a closed form has them in buffers."""
     network = encoder.network
-    return sum(one.numel() for one in list(network.parameters()) or network.buffers())
+    return sum(tensor.numel() for tensor in list(network.parameters()) or network.buffers())
 
 
-def _without(part: Part, label: str) -> Part:
-    if not label or part.labels is None:
-        return part
-    return part.take(np.flatnonzero(part.told != label))
+def _without(rows: Part, label: str) -> Part:
+    if not label or rows.labels is None:
+        return rows
+    return rows.take(np.flatnonzero(rows.told != label))
 
 
 def _outcomes(
@@ -176,7 +176,7 @@ def _outcomes(
         for work in waiting:
             yield do(work, data, sizes, out, run)
         return
-    # A forked process could inherit a lock of PyTorch's threads that nobody will open.
+    # A forked process could inherit a lock of PyTorch's threads that is never released.
     with ProcessPoolExecutor(
         min(jobs, len(waiting)), get_context("spawn"), _prepare, (data, sizes, out, run)
     ) as workers:
@@ -184,7 +184,7 @@ def _outcomes(
         running: dict[Future[Outcome], Work] = {}
         try:
             while todo or running:
-                # One at a time, so that what is not begun can be left.
+                # Only running fits are submitted, so that an interruption leaves the others undone.
                 while len(running) < jobs and (following := _startable(todo, running.values())) is not None:
                     todo.remove(following)
                     running[workers.submit(_do_next, following)] = following
@@ -197,16 +197,17 @@ def _outcomes(
 
 
 def _startable(todo: Sequence[Work], running: Iterable[Work]) -> Work | None:
-    """Return the first fit that no worker is busy with for another step."""
+    """Return the next fit that no worker is making for another step; None if there is none."""
     busy = [work.fit for work in running]
     return next((work for work in todo if work.fit not in busy), None)
 
 
 _own: dict[str, Any] = {}
+"""Arguments of `do` that are the same for all fits of a worker process."""
 
 
 def _prepare(data: StudyData, sizes: Sizes, out: Path, run: Run) -> None:
-    """Give a worker what all fits need; Ctrl-C ends it without a word, since the first process has the last one."""
+    """Prepare a worker process. Ctrl-C ends it silently, because the main process reports the interruption."""
     signal.signal(signal.SIGINT, lambda *_: sys.exit(130))
     _own.update(data=data, sizes=sizes, out=out, run=run)
 

@@ -1,7 +1,6 @@
-"""What a study keeps on the disk: a folder for each fit, with its encoder and a file for each measure.
+"""Saved fits of a study: a folder for each fit, with its encoder and a file for each measure.
 
-A file is whole or not there. What its values were measured of is written beside them: where that differs, it is
-measured again.
+Files are written atomically. A file also holds what its values depend on; if that differs, the measure is repeated.
 """
 
 import json
@@ -23,7 +22,7 @@ ENCODER = "encoder"
 
 @dataclass(frozen=True, eq=False)
 class Measured:
-    """Numbers, as JSON, and arrays by name."""
+    """The values of a measure: numbers, which are JSON values, and arrays by name."""
 
     numbers: Numbers
     arrays: Mapping[str, np.ndarray] = field(default_factory=dict)
@@ -37,16 +36,16 @@ class Shelf:
 
     @property
     def encoder(self) -> Path:
-        """Where the saved model is."""
+        """The folder of the saved model."""
         return self.folder / ENCODER
 
     def has(self, name: str, of: Mapping[str, Any]) -> bool:
-        """Whether a measure is kept that was made of the same."""
-        found = self._json(name)
-        return found is not None and found["of"] == json.loads(json.dumps(dict(of)))
+        """Return True if a measure is saved that depends on the same values."""
+        content = self._json(name)
+        return content is not None and content["of"] == json.loads(json.dumps(dict(of)))
 
     def keep(self, name: str, of: Mapping[str, Any], measured: Measured) -> None:
-        """Write a measure; its arrays first, so that a file of numbers has all of them."""
+        """Write a measure, the arrays before the numbers, so that saved numbers always have their arrays."""
         with errors_named(f"write {self.folder}"):
             self.folder.mkdir(parents=True, exist_ok=True)
             if measured.arrays:
@@ -57,9 +56,9 @@ class Shelf:
             write_text(self.folder / f"{name}.json", text)
 
     def measured(self, name: str) -> Measured | None:
-        """Return a measure; None where there is none."""
-        found = self._json(name)
-        if found is None:
+        """Return a saved measure; None if there is none."""
+        content = self._json(name)
+        if content is None:
             return None
         arrays: dict[str, np.ndarray] = {}
         path = self.folder / f"{name}.npz"
@@ -71,14 +70,14 @@ class Shelf:
                 raise ArtefactError(
                     f"{path} is damaged: {error}; delete {self.folder} and run the study again"
                 ) from error
-        return Measured(found["numbers"], arrays)
+        return Measured(content["numbers"], arrays)
 
     def _json(self, name: str) -> dict[str, Any] | None:
         path = self.folder / f"{name}.json"
         if not path.is_file():
             return None
         try:
-            found = json.loads(path.read_text(encoding="utf-8"))
-            return {"of": found["of"], "numbers": found["numbers"]}
+            content = json.loads(path.read_text(encoding="utf-8"))
+            return {"of": content["of"], "numbers": content["numbers"]}
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise ArtefactError(f"{path} is damaged: {error}; delete {self.folder} and run the study again") from error

@@ -1,4 +1,4 @@
-"""The parts of a study, by name; and the names that a number stands for."""
+"""Names and numbers of the steps of a study."""
 
 from collections.abc import Iterable
 
@@ -18,16 +18,18 @@ NUMBERED = {
 TASKS = ("reduction", "denoising", "retrieval", "pretraining", "anomaly", "augmentation")
 STEPS = (*NUMBERED.values(), *TASKS)
 LABELLED = frozenset({"retrieval", "pretraining", "augmentation"})
-"""Those that say nothing without labels."""
+"""Tasks that need labels."""
 
 
 def named(words: Iterable[str]) -> tuple[str, ...]:
-    """Return the steps that words mean, in their order: names, numbers from 1 to 8, ``tasks`` for all tasks.
+    """Return the steps that words stand for, in the order of the study.
+
+    A word is a name, a number from 1 to 8, or ``tasks`` for all tasks.
 
     Raises
     ------
     ConfigError
-        For a word that names no step.
+        A word stands for no step.
     """
     meant: set[str] = set()
     for word in words:

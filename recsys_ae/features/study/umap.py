@@ -1,4 +1,4 @@
-"""Codes laid out in a plane by UMAP (McInnes, Healy, Melville 2018)."""
+"""Maps of codes by UMAP (McInnes, Healy, Melville 2018)."""
 
 import warnings
 
@@ -8,16 +8,16 @@ from recsys_ae.errors import MissingPackageError
 
 
 def umap_map(codes: np.ndarray, *, neighbours: int = 15, seed: int = 0) -> np.ndarray:
-    """Return a place in the plane for each code, ``(n, 2)``; the same for the same seed.
+    """Return a point in the plane for each code, ``(n, 2)`` float32; the same for the same seed.
 
     Raises
     ------
     MissingPackageError
-        Where umap-learn is not installed.
+        The package umap-learn is not installed.
     """
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # it warns that its variant for TensorFlow is not there
+            warnings.simplefilter("ignore")  # it warns that its variant for TensorFlow is missing
             from umap import UMAP  # noqa: PLC0415
     except ImportError as error:
         raise MissingPackageError(
@@ -25,6 +25,6 @@ def umap_map(codes: np.ndarray, *, neighbours: int = 15, seed: int = 0) -> np.nd
         ) from error
     near = min(neighbours, len(codes) - 1)
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # that a seed costs the use of several threads, and what numba deprecates
-        places = UMAP(n_neighbors=near, min_dist=0.1, random_state=seed, n_jobs=1).fit_transform(codes)
-    return np.asarray(places, np.float32)
+        warnings.simplefilter("ignore")  # it warns that a seed prevents several threads, and of numba's deprecations
+        points = UMAP(n_neighbors=near, min_dist=0.1, random_state=seed, n_jobs=1).fit_transform(codes)
+    return np.asarray(points, np.float32)

@@ -1,4 +1,4 @@
-"""A headless Chromium, spoken to by its DevTools protocol."""
+"""A headless Chromium, controlled by its DevTools protocol."""
 
 import base64
 import itertools
@@ -17,12 +17,12 @@ SECONDS = 60
 
 
 def found() -> str | None:
-    """Return the program: what CHROMIUM names, else one on the PATH; None where there is none."""
+    """Return the program that CHROMIUM names, else one on the PATH; None if there is none."""
     return os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, NAMES)), None)
 
 
 class Browser:
-    """One page; what it logs and throws is kept in ``complaints``."""
+    """A browser with one page; its warnings and errors are in ``complaints``, its addresses in ``requests``."""
 
     def __init__(self, program: str, folder: Path) -> None:
         import websocket
@@ -59,13 +59,13 @@ class Browser:
     def _address(self) -> str:
         until = time.monotonic() + SECONDS
         while time.monotonic() < until and self.process.poll() is None:
-            if said := re.search(r"DevTools listening on (ws://\S+)", self.log.read_text(errors="replace")):
-                return said[1]
+            if match := re.search(r"DevTools listening on (ws://\S+)", self.log.read_text(errors="replace")):
+                return match[1]
             time.sleep(0.05)
         raise RuntimeError(f"Chromium does not answer: {self.log.read_text(errors='replace')[-500:]}")
 
     def ask(self, method: str, **values: Any) -> dict[str, Any]:
-        """Ask for something and wait for the answer."""
+        """Send a request and wait for its answer."""
         number = next(self.numbers)
         request = {"id": number, "method": method, "params": values}
         self.line.send(json.dumps(request | ({"sessionId": self.session} if self.session else {})))
@@ -77,18 +77,18 @@ class Browser:
             self._note(answer)
 
     def _note(self, event: dict[str, Any]) -> None:
-        method, said = event.get("method"), event.get("params", {})
+        method, params = event.get("method"), event.get("params", {})
         if method == "Runtime.exceptionThrown":
-            self.complaints.append(str(said["exceptionDetails"]))
-        elif method == "Runtime.consoleAPICalled" and said["type"] in ("error", "warning", "assert"):
-            self.complaints.append(str(said["args"]))
-        elif method == "Log.entryAdded" and said["entry"]["level"] in ("error", "warning"):
-            self.complaints.append(said["entry"]["text"])
+            self.complaints.append(str(params["exceptionDetails"]))
+        elif method == "Runtime.consoleAPICalled" and params["type"] in ("error", "warning", "assert"):
+            self.complaints.append(str(params["args"]))
+        elif method == "Log.entryAdded" and params["entry"]["level"] in ("error", "warning"):
+            self.complaints.append(params["entry"]["text"])
         elif method == "Network.requestWillBeSent":
-            self.requests.append(said["request"]["url"])
+            self.requests.append(params["request"]["url"])
 
     def open(self, path: Path, width: int, height: int = 900) -> None:
-        """Open a file in a window of this size and wait until all of it is there."""
+        """Open a file in a window of this size and wait until it is loaded."""
         self.ask("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=False)
         self.ask("Page.navigate", url=path.resolve().as_uri())
         until = time.monotonic() + SECONDS
@@ -97,13 +97,13 @@ class Browser:
             time.sleep(0.05)
 
     def value(self, script: str) -> Any:
-        """Return what an expression is worth on the page, waiting for a promise."""
+        """Return the value of an expression on the page, after waiting for a promise."""
         answer = self.ask("Runtime.evaluate", expression=script, returnByValue=True, awaitPromise=True)
         assert "exceptionDetails" not in answer, answer["exceptionDetails"]
         return answer["result"].get("value")
 
     def key(self, name: str) -> None:
-        """Press a key where the focus is."""
+        """Press a key in the focused element."""
         codes = {"Enter": (13, "\r"), "ArrowRight": (39, ""), "Tab": (9, "")}
         code, text = codes[name]
         down = {"text": text} if text else {}
@@ -115,6 +115,6 @@ class Browser:
         self.ask("Input.dispatchMouseEvent", type="mouseMoved", x=x, y=y)
 
     def picture(self, path: Path, *, whole: bool = True) -> None:
-        """Write what is seen into a PNG: the whole page, or the window."""
+        """Write a screenshot of the page, or of the window only, as PNG."""
         answer = self.ask("Page.captureScreenshot", format="png", captureBeyondViewport=whole)
         path.write_bytes(base64.b64decode(answer["data"]))

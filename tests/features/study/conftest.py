@@ -1,4 +1,4 @@
-"""A small study that is done, and one that is not."""
+"""Fixtures of a small finished study and of a browser."""
 
 import dataclasses
 from collections.abc import Iterator
@@ -29,7 +29,7 @@ COMMAND = "recsys-ae study small.toml --data 'a < b'"
 
 @dataclasses.dataclass(frozen=True)
 class Done:
-    """A study that is done: its plan, its folder and its report."""
+    """A finished study: its plan, its folder and its report."""
 
     plan: Plan
     out: Path
@@ -38,7 +38,7 @@ class Done:
 
 @pytest.fixture(scope="session")
 def done(tmp_path_factory: pytest.TempPathFactory) -> Done:
-    """Return a small study with all its steps; not to be changed."""
+    """Return a small study with all its steps; tests must not change it."""
     out, small = tmp_path_factory.mktemp("study"), plan(*ALL)
     folder.begin(out, small, COMMAND)
     left_out = run_study(small, data(), out, run=Run(device="cpu", threads=1))
@@ -47,13 +47,13 @@ def done(tmp_path_factory: pytest.TempPathFactory) -> Done:
 
 @pytest.fixture(scope="module")
 def chromium(tmp_path_factory: pytest.TempPathFactory) -> Iterator[browser.Browser]:
-    """Return a browser, or skip where there is none."""
+    """Return a browser, or skip if there is none."""
     program = browser.found()
     if program is None:
         pytest.skip("there is no Chromium: set CHROMIUM to one, or install chromium")
     pytest.importorskip("websocket", reason="speaking to Chromium needs the package websocket-client")
-    with browser.Browser(program, tmp_path_factory.mktemp("chromium")) as found:
-        yield found
+    with browser.Browser(program, tmp_path_factory.mktemp("chromium")) as page:
+        yield page
 
 
 @pytest.fixture(autouse=True)

@@ -1,4 +1,4 @@
-"""A study that takes seconds: little pictures of two kinds, and a plan with a few fits."""
+"""Data and plan of a study that takes seconds: small pictures with four labels, and a few fits."""
 
 import dataclasses
 from typing import Any
@@ -21,16 +21,16 @@ FAST = {"epochs": 2, "batch_size": 32, "likelihood": "bernoulli", "layers": 1}
 
 
 def pictures(n: int, seed: int, *, first: int = 0) -> Part:
-    """Return pictures with a bright row or column at one of two places: four labels."""
+    """Return pictures with a bright row or column at one of two positions: four labels."""
     rng = np.random.default_rng(seed)
     labels = np.arange(n) % 4
     images = rng.uniform(0, 0.2, (n, 1, SIDE, SIDE))
     for image, label in zip(images, labels, strict=True):
-        place = 1 + 3 * (label % 2)
+        position = 1 + 3 * (label % 2)
         if label < 2:
-            image[0, place] += 0.7
+            image[0, position] += 0.7
         else:
-            image[0, :, place] += 0.7
+            image[0, :, position] += 0.7
     rows = images.reshape(n, -1)
     return Part(Features(rows, pd.RangeIndex(first, first + n), pd.RangeIndex(SIDE**2), (1, SIDE, SIDE)), labels)
 
@@ -40,13 +40,12 @@ def data(**change: Any) -> StudyData:
     train = pictures(80, 0)
     noise = np.random.default_rng(9).uniform(size=(40, SIDE**2))
     odd = Part(Features(noise, pd.RangeIndex(40), pd.RangeIndex(SIDE**2), (1, SIDE, SIDE)))
-    made = StudyData(train, pictures(10, 1, first=80), pictures(60, 2, first=100), train, {"noise": odd})
-    return dataclasses.replace(made, **change)
+    small = StudyData(train, pictures(10, 1, first=80), pictures(60, 2, first=100), train, {"noise": odd})
+    return dataclasses.replace(small, **change)
 
 
 def plan(*groups: dict[str, Any], **change: Any) -> Plan:
     """Return a plan of these groups."""
-    found = Plan.preset("quick")
-    wanted = tuple(build(Group, group) for group in groups)
-    known = {"title": "Small", "data": "small", "groups": wanted, "sizes": SIZES, "settings": FAST, "models": {}}
-    return dataclasses.replace(found, **{**known, "summary": 3, **change})
+    fits = tuple(build(Group, group) for group in groups)
+    small = {"title": "Small", "data": "small", "groups": fits, "sizes": SIZES, "settings": FAST, "models": {}}
+    return dataclasses.replace(Plan.preset("quick"), **{**small, "summary": 3, **change})

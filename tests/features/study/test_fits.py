@@ -1,4 +1,4 @@
-"""Which fits a plan makes."""
+"""Tests of the fits of a plan."""
 
 import dataclasses
 
@@ -13,9 +13,9 @@ from tests.features.study.small import data, pictures, plan
 
 
 def test_fits_come_in_the_order_of_the_plan_and_each_once() -> None:
-    first = {"steps": ["latent"], "models": ["pca", "deep"], "latents": [3, 2]}
+    latent = {"steps": ["latent"], "models": ["pca", "deep"], "latents": [3, 2]}
     again = {"steps": ["latent", "structure"], "models": ["deep"], "latents": [2, 1]}
-    todo, left_out = works(plan(first, again), data())
+    todo, left_out = works(plan(latent, again), data())
     assert [(work.fit.model, work.fit.latent, work.steps) for work in todo] == [
         ("pca", 3, ("latent",)), ("deep", 3, ("latent",)), ("pca", 2, ("latent",)), ("deep", 2, ("latent",)),
         ("deep", 2, ("structure",)), ("deep", 1, ("latent", "structure")),
@@ -27,12 +27,12 @@ def test_a_name_changes_with_whatever_defines_the_fit() -> None:
     (work,), _ = works(plan({"steps": ["latent"], "models": ["deep"], "latents": [2]}), data())
     fit, rows = work.fit, data()
     assert fit.spec is not None
-    others = [
+    variants = [
         dataclasses.replace(fit, seed=1),
         dataclasses.replace(fit, withheld="3"),
         dataclasses.replace(fit, spec=dataclasses.replace(fit.spec, latent=3), latent=3),
     ]
-    named = {fit.name(rows), *(other.name(rows) for other in others)}
+    named = {fit.name(rows), *(variant.name(rows) for variant in variants)}
     named |= {fit.name(data(train=pictures(80, 5))), fit.name(data(valid=pictures(10, 6)))}
     assert len(named) == 6
     assert fit.name(data(test=pictures(60, 7))) == fit.name(rows)
@@ -79,13 +79,13 @@ def test_grey_pictures_are_sequences_of_their_rows_to_a_model_of_sequences() -> 
 
 def test_only_pictures_have_the_bernoulli_likelihood() -> None:
     rng = np.random.default_rng(0)
-    parts = {
-        name: Part(Features(rng.normal(size=(30, 5)), part.features.ids[:30], part.features.columns[:5]))
+    tables = {
+        name: Part(Features(rng.normal(size=(30, 5)), images.features.ids[:30], images.features.columns[:5]))
         for name in ("train", "valid", "test", "pool")
-        for part in [pictures(30, 0)]
+        for images in [pictures(30, 0)]
     }
     group = {"steps": ["latent"], "models": ["deep"], "latents": [2]}
-    table, images = (works(plan(group), rows)[0][0].fit for rows in (data(unlike={}, **parts), data()))
+    table, images = (works(plan(group), rows)[0][0].fit for rows in (data(unlike={}, **tables), data()))
     assert table.spec.likelihood == "gaussian"  # type: ignore[union-attr]
     assert images.spec.likelihood == "bernoulli"  # type: ignore[union-attr]
 

@@ -1,4 +1,4 @@
-"""The report in a real browser."""
+"""Tests of the report page in a browser."""
 
 from pathlib import Path
 
@@ -25,7 +25,7 @@ def test_nothing_is_complained_of_and_nothing_fetched(page: Browser, done: Done)
     assert len(widths) > 20
     assert all(width > 0 for width in widths)
     assert page.complaints == []
-    assert [one for one in page.requests if not one.startswith(("data:", done.report.html.as_uri()))] == []
+    assert [url for url in page.requests if not url.startswith(("data:", done.report.html.as_uri()))] == []
 
 
 def test_every_figure_is_seen(page: Browser, done: Done) -> None:
@@ -44,7 +44,7 @@ HEAD = "document.querySelectorAll('#table-summary thead th')[2]"
 
 def test_a_table_is_sorted_by_click_and_by_key(page: Browser) -> None:
     def values() -> list[float]:
-        return [float(one) for one in page.value(COLUMN) if one is not None]
+        return [float(number) for number in page.value(COLUMN) if number is not None]
 
     before = values()
     assert len(before) == 3
@@ -61,19 +61,19 @@ def test_a_table_is_sorted_by_click_and_by_key(page: Browser) -> None:
 
 
 def test_a_map_tells_of_the_point_under_the_pointer(page: Browser) -> None:
-    place = page.value(
+    point = page.value(
         "(() => { const m = document.querySelector('.map'); m.scrollIntoView({block: 'center', behavior: 'instant'});"
         "const c = m.querySelector('circle'), b = c.getBoundingClientRect();"
         "return [b.x + b.width / 2, b.y + b.height / 2]; })()"
     )
     assert page.value("document.querySelector('.tip').hidden")
-    page.move(*place)
-    told = page.value("document.querySelector('.tip').textContent")
+    page.move(*point)
+    tip = page.value("document.querySelector('.tip').textContent")
     near = page.value("[...document.querySelectorAll('.map')][0].querySelector('circle').dataset.name")
     labels = page.value("[...new Set([...document.querySelectorAll('.map circle')].map(c => c.dataset.label))]")
     assert not page.value("document.querySelector('.tip').hidden")
-    assert told.split(": ")[0].isdecimal()
-    assert told.split(": ")[1] in labels
+    assert tip.split(": ")[0].isdecimal()
+    assert tip.split(": ")[1] in labels
     assert near.isdecimal()
     assert page.value("document.querySelector('.tip i').style.backgroundImage").startswith('url("data:image/png')
     page.move(2, 2)
@@ -82,11 +82,11 @@ def test_a_map_tells_of_the_point_under_the_pointer(page: Browser) -> None:
 
 def test_a_map_is_walked_by_keys(page: Browser) -> None:
     page.value("document.querySelector('.map svg').focus()")
-    told = set()
+    tips = set()
     for _ in range(3):
         page.key("ArrowRight")
-        told.add(page.value("document.querySelector('.tip').textContent"))
-    assert len(told) == 3
+        tips.add(page.value("document.querySelector('.tip').textContent"))
+    assert len(tips) == 3
 
 
 @pytest.mark.parametrize("width", [400, 1600])
@@ -95,7 +95,7 @@ def test_nothing_is_wider_than_the_window(page: Browser, done: Done, width: int,
     page.value(LOADED)
     assert page.value("document.documentElement.scrollWidth") <= width
     assert float(page.value("parseFloat(getComputedStyle(document.body).fontSize)")) >= 15
-    # Only tables may be wider than their place, in which they are then scrolled.
+    # Only tables may be wider than the window; they are scrolled.
     wide = page.value(
         "[...document.querySelectorAll('main *')].filter(e => !e.closest('.scroll') && !e.closest('svg') &&"
         " e.getBoundingClientRect().right > innerWidth + 1).map(e => e.outerHTML.slice(0, 80))"

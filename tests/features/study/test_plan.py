@@ -1,4 +1,4 @@
-"""What a plan says, and what is refused in it."""
+"""Tests of plans, presets and steps, and of errors in plan files."""
 
 from pathlib import Path
 
@@ -22,8 +22,8 @@ def test_steps_have_numbers_and_names() -> None:
 @pytest.mark.parametrize("name", PRESETS)
 def test_a_preset_does_every_step(name: str) -> None:
     plan = Plan.preset(name)
-    asked = {step for group in plan.groups for step in group.steps}
-    assert asked >= set(STEPS) - {"models"}
+    steps = {step for group in plan.groups for step in group.steps}
+    assert steps >= set(STEPS) - {"models"}
     assert plan.summary in {latent for group in plan.groups for latent in group.latents}
 
 
@@ -36,7 +36,7 @@ def test_the_paper_sweeps_depth_and_size_as_the_study_plan_says() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "message"),
     [
         ("title = 3 = 4", "is not TOML"),
         ("titel = 'x'\n[[fits]]", "did you mean 'title'"),
@@ -49,10 +49,10 @@ def test_the_paper_sweeps_depth_and_size_as_the_study_plan_says() -> None:
         ("[sizes]\nks = 3\n[[fits]]\nmodels = ['deep']", "did you mean 'k'"),
     ],
 )  # fmt: skip
-def test_what_is_wrong_in_a_file_is_said(tmp_path: Path, text: str, said: str) -> None:
+def test_what_is_wrong_in_a_file_is_said(tmp_path: Path, text: str, message: str) -> None:
     path = tmp_path / "plan.toml"
     path.write_text(text)
-    with pytest.raises(ConfigError, match=said) as error:
+    with pytest.raises(ConfigError, match=message) as error:
         Plan.read(path)
     assert str(path) in str(error.value)
     assert "\n" not in str(error.value)

@@ -1,4 +1,4 @@
-"""What is made once is kept; what was stopped goes on."""
+"""Tests of the runner: saved fits and measures are not repeated, and interrupted studies continue."""
 
 import dataclasses
 import json
@@ -25,25 +25,25 @@ def stamps(out: Path) -> dict[str, int]:
 
 
 def test_a_second_run_does_nothing(tmp_path: Path) -> None:
-    told: list[Advance] = []
-    run_study(plan(GROUP), data(), tmp_path, run=RUN, tell=told.append)
-    assert [(one.done, one.total) for one in told] == [(1, 4), (2, 4), (3, 4), (4, 4)]
-    assert told[0].left is not None
-    assert told[-1].left == 0
+    advances: list[Advance] = []
+    run_study(plan(GROUP), data(), tmp_path, run=RUN, tell=advances.append)
+    assert [(advance.done, advance.total) for advance in advances] == [(1, 4), (2, 4), (3, 4), (4, 4)]
+    assert advances[0].left is not None
+    assert advances[-1].left == 0
     before = stamps(tmp_path)
-    told.clear()
-    run_study(plan(GROUP), data(), tmp_path, run=RUN, tell=told.append)
-    assert told == []
+    advances.clear()
+    run_study(plan(GROUP), data(), tmp_path, run=RUN, tell=advances.append)
+    assert advances == []
     assert stamps(tmp_path) == before
 
 
 def test_another_size_has_its_measure_made_again_and_nothing_trained(tmp_path: Path) -> None:
     run_study(plan(GROUP), data(), tmp_path, run=RUN)
     before = stamps(tmp_path)
-    told: list[Advance] = []
+    advances: list[Advance] = []
     changed = plan(GROUP, sizes=dataclasses.replace(SIZES, noise=(0.1,)))
-    run_study(changed, data(), tmp_path, run=RUN, tell=told.append)
-    assert {one.outcome.made for one in told} == {("damaged",)}
+    run_study(changed, data(), tmp_path, run=RUN, tell=advances.append)
+    assert {advance.outcome.made for advance in advances} == {("damaged",)}
     assert {name.rpartition("/")[2] for name, when in stamps(tmp_path).items() if before.get(name) != when} == {
         "damaged.json"
     }
@@ -53,17 +53,17 @@ def test_labels_that_hardly_any_row_has_are_not_classified_and_it_is_said(tmp_pa
     group = {"steps": ["pretraining", "generation", "retrieval"], "models": ["pca"], "latents": [2]}
     few = data()
     rare = {
-        name: dataclasses.replace(part, labels=np.arange(len(part)) // 2)
+        name: dataclasses.replace(rows, labels=np.arange(len(rows)) // 2)
         for name in ("train", "valid", "test", "pool")
-        if (part := getattr(few, name))
+        if (rows := getattr(few, name))
     }
     few = dataclasses.replace(few, **rare)
     left_out = run_study(plan(group), few, tmp_path, run=RUN)
-    assert any("0 labels have at least 10 rows; a classifier needs two such labels" in one for one in left_out)
-    kept = Results.collect(plan(group), few, tmp_path).all[0].measures
-    assert "pretraining" not in kept
-    assert set(kept["made"].numbers["quality"]["0"]) == {"precision", "recall"}
-    assert "found" in kept
+    assert any("0 labels have at least 10 rows; a classifier needs two such labels" in remark for remark in left_out)
+    measures = Results.collect(plan(group), few, tmp_path).all[0].measures
+    assert "pretraining" not in measures
+    assert set(measures["made"].numbers["quality"]["0"]) == {"precision", "recall"}
+    assert "found" in measures
 
 
 def test_an_interruption_loses_the_fit_in_progress_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -79,9 +79,9 @@ def test_an_interruption_loses_the_fit_in_progress_alone(tmp_path: Path, monkeyp
     assert len(Results.collect(plan(GROUP), data(), tmp_path).all) == 2
     assert not list(tmp_path.rglob("*.partial"))
     monkeypatch.undo()
-    told: list[Advance] = []
-    run_study(plan(GROUP), data(), tmp_path, run=RUN, tell=told.append)
-    assert [one.done for one in told] == [3, 4]
+    advances: list[Advance] = []
+    run_study(plan(GROUP), data(), tmp_path, run=RUN, tell=advances.append)
+    assert [advance.done for advance in advances] == [3, 4]
 
 
 def test_side_by_side_gives_the_same_numbers(tmp_path: Path) -> None:
@@ -90,9 +90,9 @@ def test_side_by_side_gives_the_same_numbers(tmp_path: Path) -> None:
         run_study(plan(GROUP, twice), data(), tmp_path / str(jobs), run=RUN, jobs=jobs)
     numbers = [
         {
-            (one.name, name): measured.numbers
-            for one in Results.collect(plan(GROUP, twice), data(), tmp_path / str(jobs)).all
-            for name, measured in one.measures.items()
+            (result.name, name): measured.numbers
+            for result in Results.collect(plan(GROUP, twice), data(), tmp_path / str(jobs)).all
+            for name, measured in result.measures.items()
             if name not in ("fit", "map")
         }
         for jobs in (1, 2)
@@ -127,7 +127,7 @@ def test_what_a_model_cannot_do_is_said_and_the_others_go_on(tmp_path: Path) -> 
     left_out = run_study(plan(group, models={"masked": {"patch": 4}}), data(), tmp_path, run=RUN)
     assert len(left_out) == 1
     assert "masked" in left_out[0]
-    assert [one.fit.model for one in Results.collect(plan(group), data(), tmp_path).all] == ["pca"]
+    assert [result.fit.model for result in Results.collect(plan(group), data(), tmp_path).all] == ["pca"]
 
 
 def test_a_damaged_file_is_named(tmp_path: Path) -> None:
@@ -144,16 +144,16 @@ def test_a_shelf_gives_back_what_it_was_given(tmp_path: Path) -> None:
     shelf.keep("a", {"k": (1, 2)}, Measured({"x": 1.5}, {"y": np.arange(3, dtype=np.uint8)}))
     assert shelf.has("a", {"k": (1, 2)})
     assert not shelf.has("a", {"k": (1, 3)})
-    found = shelf.measured("a")
-    assert found is not None
-    assert found.numbers == {"x": 1.5}
-    assert found.arrays["y"].tolist() == [0, 1, 2]
+    measured = shelf.measured("a")
+    assert measured is not None
+    assert measured.numbers == {"x": 1.5}
+    assert measured.arrays["y"].tolist() == [0, 1, 2]
     assert json.loads((shelf.folder / "a.json").read_text())["of"] == {"k": [1, 2]}
 
 
 def test_an_interval_is_students() -> None:
-    found = Mean.of([1.0, 2.0, 4.0])
+    mean = Mean.of([1.0, 2.0, 4.0])
     # t of 2 degrees of freedom at 97.5 %: 4.302653; deviation 1.527525.
-    assert found.mean == pytest.approx(7 / 3)
-    assert found.half == pytest.approx(4.302653 * 1.527525 / np.sqrt(3), rel=1e-6)
+    assert mean.mean == pytest.approx(7 / 3)
+    assert mean.half == pytest.approx(4.302653 * 1.527525 / np.sqrt(3), rel=1e-6)
     assert Mean.of([3.0]).half is None
