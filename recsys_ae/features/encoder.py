@@ -107,7 +107,7 @@ class FeatureEncoder:
             history = network.learn(rows, run, measure)
             if measure is not None and not history:
                 history.append({f"{VALIDATION}{name}": value for name, value in measure().items()})
-                history.judge(self.spec.monitor)
+                history.update_best(self.spec.monitor)
                 run.tracker.metrics(history[0], step=1)
         metadata |= {"remarks": list(remarks), "seconds": round(time.perf_counter() - started, 3)}
         # Only now, so that a fit that fails leaves an earlier fit unchanged.

@@ -151,7 +151,7 @@ class LowRankNetwork(LinearHead):
             history.append({"diagonal_gap": gap})
             if validate is not None:
                 history[-1] |= {f"{VALIDATION}{name}": value for name, value in validate().items()}
-            if validate is None or history.judge(self.spec.monitor):
+            if validate is None or history.update_best(self.spec.monitor):
                 best = self.inputs, self.outputs
             run.tracker.metrics(history[-1], step=iteration)
         self.inputs, self.outputs = best

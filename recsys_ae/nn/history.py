@@ -40,10 +40,10 @@ class History(list[dict[str, float]]):
         for epoch in epochs:
             history.append(dict(epoch))
             if f"{VALIDATION}{monitor}" in epoch:
-                history.judge(monitor)
+                history.update_best(monitor)
         return history
 
-    def judge(self, monitor: str) -> bool:
+    def update_best(self, monitor: str) -> bool:
         """Compare the last epoch with the best earlier one; return True if it is now the best.
 
         Raises

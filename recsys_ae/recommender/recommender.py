@@ -198,7 +198,7 @@ class Recommender:
             cold_ranking = None if start is None else ColdStart.learn(network, rows, start, run.generator())
             if measure is not None and not history:
                 history.append({f"{VALIDATION}{name}": value for name, value in measure().items()})
-                history.judge(spec.monitor)
+                history.update_best(spec.monitor)
                 run.tracker.metrics(history[0], step=1)
         metadata |= {"seconds": round(time.perf_counter() - started, 3), **({} if start is None else start.metadata)}
         # Assigned last, so that a fit that fails leaves the former model intact.

@@ -34,10 +34,10 @@ def test_each_verdict_is_about_the_last_epoch() -> None:
     verdicts = []
     for value in (0.2, 0.1, 0.3):
         history.append({"valid/recall@20": value})
-        verdicts.append(history.judge("recall@20"))
+        verdicts.append(history.update_best("recall@20"))
     assert verdicts == [True, False, True]
 
 
 def test_a_monitor_that_was_not_measured_is_named() -> None:
     with pytest.raises(ConfigError, match=r"monitor = 'ndcg@5' is not a validation metric of this fit; use rmse"):
-        History([{"valid/rmse": 1.0}]).judge("ndcg@5")
+        History([{"valid/rmse": 1.0}]).update_best("ndcg@5")

@@ -43,7 +43,7 @@ def train(
             with updates.average.applied():
                 _finalize(network, rows)
                 measured |= {f"{VALIDATION}{name}": value for name, value in validate().items()}
-                if history.judge(spec.monitor):
+                if history.update_best(spec.monitor):
                     best_weights.update()
         run.tracker.metrics(measured, step=epoch)
         kept_epoch = 0 if history.best is None else history.best.epoch
