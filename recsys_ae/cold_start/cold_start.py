@@ -12,11 +12,12 @@ from recsys_ae.cold_start import warm_start
 from recsys_ae.cold_start.feature_map import ItemMap
 from recsys_ae.cold_start.item_features import ItemFeatures, dense
 from recsys_ae.data.interactions import Ids
+from recsys_ae.data.matrices import canonical
 from recsys_ae.features.data.features import Features, Form
 from recsys_ae.features.nn.rows import FeatureRows
 from recsys_ae.features.nn.scaling import Columns, Scaling
 from recsys_ae.nn.model import Model
-from recsys_ae.nn.rows import Rows, canonical
+from recsys_ae.nn.rows import Rows
 from recsys_ae.nn.runtime import Run
 
 SCALING, MAP = "scaling.", "map."

@@ -3,13 +3,16 @@
 import dataclasses
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import torch
 from scipy.sparse import csr_matrix
 from torch import Tensor
 from torch.nn import functional
+
+from recsys_ae.data.matrices import canonical
+
+__all__ = ["Rows", "canonical"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -164,12 +167,3 @@ class Rows:
 def _tensor(values: np.ndarray, dtype: type, device: torch.device) -> Tensor:
     # PyTorch shares writable memory and warns of read-only memory, so read-only arrays are copied.
     return torch.from_numpy(np.require(values, dtype, "W")).to(device)
-
-
-def canonical(matrix: Any) -> csr_matrix:
-    """Return a float32 CSR matrix with sorted columns and no duplicates; the argument is not changed."""
-    result = csr_matrix(matrix, dtype=np.float32)
-    if not result.has_canonical_format:
-        result = result.copy()
-        result.sum_duplicates()
-    return result

@@ -8,8 +8,8 @@ from typing import Any, TypeAlias
 import numpy as np
 from scipy.sparse import csr_matrix, issparse
 
+from recsys_ae.data.matrices import canonical
 from recsys_ae.errors import Argument, DataError
-from recsys_ae.nn.rows import canonical
 
 Filter: TypeAlias = csr_matrix | Sequence[int] | np.ndarray
 

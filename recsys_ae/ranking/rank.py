@@ -13,10 +13,11 @@ from scipy.sparse import csr_matrix
 from torch import Tensor
 
 from recsys_ae import metrics
+from recsys_ae.data.matrices import canonical
 from recsys_ae.data.splits.split import Holdout
 from recsys_ae.errors import DataError
 from recsys_ae.nn.model import Model
-from recsys_ae.nn.rows import Rows, canonical
+from recsys_ae.nn.rows import Rows
 from recsys_ae.ranking.candidates import Candidates
 from recsys_ae.ranking.chunks import cells_on, in_chunks, rows_of
 from recsys_ae.ranking.top_k import best_keys, top_k, unpack

@@ -16,6 +16,7 @@ from recsys_ae.cold_start.cold_start import ColdStart
 from recsys_ae.cold_start.extended import Extended
 from recsys_ae.data.filters import MinRating
 from recsys_ae.data.interactions import Column, Ids, Interactions
+from recsys_ae.data.matrices import canonical
 from recsys_ae.data.origin import with_origin
 from recsys_ae.data.parsing import shown
 from recsys_ae.data.recipe import DataRecipe
@@ -33,7 +34,7 @@ from recsys_ae.errors import (
 from recsys_ae.features.data.features import Features
 from recsys_ae.nn.history import VALIDATION, History
 from recsys_ae.nn.model import Model, Shape, Spec, Stats
-from recsys_ae.nn.rows import Rows, canonical
+from recsys_ae.nn.rows import Rows
 from recsys_ae.nn.runtime import Run
 from recsys_ae.ranking import rank as ranking
 from recsys_ae.ranking import recommendations

@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 import torch
 
+from recsys_ae.data.matrices import canonical
 from recsys_ae.errors import ConfigError, DataError
-from recsys_ae.nn.rows import Rows, canonical
+from recsys_ae.nn.rows import Rows
 from recsys_ae.testing.blocks import no_histories, unknown_users
 from recsys_ae.testing.fits import Fits
 

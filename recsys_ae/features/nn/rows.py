@@ -10,9 +10,10 @@ import torch
 from scipy.sparse import csr_matrix
 from torch import Tensor
 
+from recsys_ae.data.matrices import canonical
 from recsys_ae.features.data.features import Features
 from recsys_ae.features.nn.scaling import Scaling
-from recsys_ae.nn.rows import Rows, canonical
+from recsys_ae.nn.rows import Rows
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,7 +45,7 @@ class FeatureRows:
         """Put features on a device."""
         values = features.matrix
         if isinstance(values, csr_matrix):
-            source: Tensor | Rows = Rows.from_matrix(canonical(values), device)
+            source: Tensor | Rows = Rows.from_matrix(canonical(values, "features", missing=True), device)
         else:
             source = torch.from_numpy(np.require(values, np.float32, "W")).to(device)
         holes = bool(np.isnan(values.data if isinstance(values, csr_matrix) else values).any())
