@@ -1,7 +1,6 @@
 """``recsys-ae data describe NAME|PATH``: statistics of data, before and after the default filters."""
 
 import dataclasses
-from datetime import UTC, datetime
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
@@ -55,6 +54,8 @@ def command(data: str, **settings: Any) -> None:
 
 
 def _counts(display: Display, recipe: DataRecipe, data: "Interactions") -> None:
+    from recsys_ae.data.times import day  # noqa: PLC0415
+
     n_users, n_items = data.shape
     rows: list[tuple[str, Any]] = [
         ("data", recipe.title),
@@ -70,7 +71,7 @@ def _counts(display: Display, recipe: DataRecipe, data: "Interactions") -> None:
     else:
         times = data.timestamps[data.timestamps > 0]
         if len(times):
-            rows.append(("timestamps", f"{_day(times.min())} to {_day(times.max())}"))
+            rows.append(("timestamps", f"{day(times.min())} to {day(times.max())}"))
         if len(times) < data.nnz:
             rows.append(("without time", data.nnz - len(times)))
     display.pairs(rows)
@@ -107,7 +108,3 @@ def _quantiles(counts: "np.ndarray") -> list[str]:
     import numpy as np  # noqa: PLC0415
 
     return [*(f"{value:,.0f}" for value in np.percentile(counts, QUANTILES)), f"{counts.mean():,.1f}"]
-
-
-def _day(seconds: int) -> str:
-    return datetime.fromtimestamp(int(seconds), UTC).date().isoformat()

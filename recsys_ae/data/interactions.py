@@ -9,7 +9,8 @@ import pandas as pd
 from scipy.sparse import csr_matrix
 
 from recsys_ae.data.origin import Origin
-from recsys_ae.data.parsing import Column, Ids, Series, column_of, ids, ratings, seconds, shown
+from recsys_ae.data.parsing import NONE, Column, Ids, Series, column_of, ids, ratings, shown
+from recsys_ae.data.times import seconds
 from recsys_ae.errors import Argument, ConfigError, DataError
 
 __all__ = ["Column", "Duplicates", "Ids", "Interactions", "Series", "Step"]
@@ -109,8 +110,10 @@ class Interactions:
         Parameters
         ----------
         user, item, rating, timestamp
-            Names, or positions from 0, of the columns. Without ``rating`` every interaction is 1.0. Timestamps are
-            seconds since 1970, or datetimes.
+            Names, or positions from 0, of the columns. Without ``rating`` every interaction is 1.0; ``"none"`` means
+            the same, unless a column has that name. Timestamps are datetimes, ISO 8601 text, or numbers that
+            count seconds, milliseconds, microseconds or nanoseconds since 1970, or are written dates such as
+            20201231; the unit is detected and stated in ``remarks``. Times before 1970 are refused.
         duplicates
             Treatment of repeated pairs of user and item: raise an error, keep the last row, or sum the ratings (with
             the last row's timestamp).
@@ -124,11 +127,15 @@ class Interactions:
             raise DataError("the table has no rows")
         rows, users = ids(column_of(frame, user, "user"), "user")
         columns, items = ids(column_of(frame, item, "item"), "item")
+        rating, timestamp = (None if _left_out(frame, column) else column for column in (rating, timestamp))
         values = np.ones(len(frame), np.float32)
         if rating is not None:
             values = ratings(column_of(frame, rating, "rating"))
-        times = None if timestamp is None else seconds(column_of(frame, timestamp, "timestamp"))
-        return cls.from_arrays(rows, columns, values, users, items, times, duplicates=duplicates)
+        times, remark = None, ""
+        if timestamp is not None:
+            times, remark = seconds(column_of(frame, timestamp, "timestamp"))
+        data = cls.from_arrays(rows, columns, values, users, items, times, duplicates=duplicates)
+        return dataclasses.replace(data, remarks=(remark,)) if remark else data
 
     @classmethod
     def from_arrays(
@@ -209,6 +216,10 @@ class Interactions:
         unknown = Step("items unknown to the model", self.counts, (moved.nnz, self.shape[0], int((target >= 0).sum())))
         steps = (*self.steps, unknown) if moved.nnz < self.nnz else self.steps
         return dataclasses.replace(moved, order=order[moved.order], steps=steps)
+
+
+def _left_out(frame: pd.DataFrame, column: Column | None) -> bool:
+    return column is None or (column == NONE and NONE not in frame.columns)
 
 
 def _summed(values: np.ndarray, starts: np.ndarray) -> np.ndarray:

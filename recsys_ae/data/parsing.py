@@ -1,4 +1,4 @@
-"""Parsing of table columns into ids, ratings and seconds, with errors that name the row."""
+"""Parsing of table columns into ids and ratings, with errors that name the row."""
 
 from collections.abc import Callable
 from decimal import Decimal
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 else:  # the classes of pandas take no parameters at run time
     Ids, Series = pd.Index, pd.Series
 Column: TypeAlias = str | int
+NONE = "none"
+"""Word that leaves out an optional column."""
 
 
 def shown(value: object, width: int = 60) -> str:
@@ -44,13 +46,18 @@ def listing(names: Any, most: int = 30) -> str:
     return ", ".join(texts[:most]) + suffix
 
 
+def titled(column: Series, role: str) -> str:
+    """Return the role of a column with its name, if that is another word."""
+    return f"{role} (column {column.name})" if isinstance(column.name, str) and column.name != role else role
+
+
 def refuse(bad: np.ndarray, column: Series, role: str, why: str) -> None:
     """Raise an error that names the first row, counted from 1, under the mask ``bad``; return if it is empty."""
     if bad.any():
         row = int(np.argmax(bad))
         n_bad = int(bad.sum())
         count = f" ({n_bad:,} such rows)" if n_bad > 1 else ""
-        raise DataError(f"{role} in row {row + 1} {why}: {shown(column.iloc[row])}{count}")
+        raise DataError(f"{titled(column, role)} in row {row + 1} {why}: {shown(column.iloc[row])}{count}")
 
 
 def ids(column: Series, role: str) -> tuple[np.ndarray, Ids]:
@@ -85,7 +92,7 @@ def numbers(column: Series, role: str) -> np.ndarray:
     if types.is_numeric_dtype(column) and not types.is_complex_dtype(column):
         values = column.to_numpy(dtype=np.float64)
     elif column.dtype == object or types.is_string_dtype(column):
-        values = np.fromiter(map(_number, column), np.float64, len(column))
+        values = np.fromiter(map(number, column), np.float64, len(column))
     else:
         raise DataError(f"the {role} column holds {column.dtype}, not numbers")
     refuse(np.isnan(values), column, role, "is not a number")
@@ -98,30 +105,6 @@ def ratings(column: Series, role: str = "rating") -> np.ndarray:
     values = numbers(column, role)
     refuse(np.abs(values) > np.finfo(np.float32).max, column, role, "is too large for a 32-bit number")
     return values.astype(np.float32)
-
-
-def seconds(column: Series, role: str = "timestamp") -> np.ndarray:
-    """Return numbers, datetimes or ISO 8601 text as seconds since 1970, ``(n,)`` int64, none negative."""
-    _refuse_missing(column, role)
-    if isinstance(column.dtype, pd.CategoricalDtype):
-        return _of_distinct(seconds, column, role)
-    column = decimals.numbers_of(column)
-    if types.is_datetime64_any_dtype(column):
-        datetimes = pd.to_datetime(column, utc=True).dt.tz_localize(None)
-        moments = datetimes.astype("datetime64[s]").astype("int64").to_numpy()
-    else:
-        try:
-            values = numbers(column, role)
-        except DataError:
-            dates = _dates(column)
-            if dates is None:
-                raise
-            return seconds(dates, role)
-        refuse(np.abs(values) > 2**62, column, role, "is out of range")
-        # Integers beyond 2**53 stay exact this way.
-        moments = column.to_numpy(dtype=np.int64) if types.is_integer_dtype(column) else values.astype(np.int64)
-    refuse(moments < 0, column, role, "is negative")
-    return moments
 
 
 def _refuse_missing(column: Series, role: str) -> None:
@@ -151,14 +134,6 @@ def _category_ids(column: Series, role: str) -> tuple[np.ndarray, Ids]:
     return target[codes], unique_ids
 
 
-def _dates(column: Series) -> Series | None:
-    """Return the datetimes of a column of ISO 8601 text; None if a row holds anything else."""
-    if types.infer_dtype(column, skipna=False) != "string":
-        return None
-    dates = pd.to_datetime(column, format="ISO8601", utc=True, errors="coerce")
-    return None if dates.isna().any() else dates
-
-
 def _is_id(value: object) -> bool:
     if isinstance(value, (float, np.floating)):
         return bool(np.isfinite(value))
@@ -173,7 +148,8 @@ def _is_unicode(value: object) -> bool:
     return True
 
 
-def _number(value: object) -> float:
+def number(value: object) -> float:
+    """Return a number or its text as a float, which is infinite beyond the range of floats; NaN for anything else."""
     if not isinstance(value, (str, int, float, Decimal, np.integer, np.floating)):
         return np.nan
     try:

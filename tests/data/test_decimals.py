@@ -107,13 +107,13 @@ class TestIdsOfParquet:
 
 class TestNumbersOfParquet:
     def test_are_ratings_and_seconds(self, path):
-        seconds = decimal([2**60 + 1, 5])
+        nanoseconds = decimal([1_599_999_999_999_999_999, 1_500_000_000_000_000_000])
         ratings = decimal(["4.5", "0.1"], pa.decimal128(38, 18))
-        columns = {"user": [1, 2], "item": [1, 1], "rating": ratings, "timestamp": seconds}
+        columns = {"user": [1, 2], "item": [1, 1], "rating": ratings, "timestamp": nanoseconds}
         data = read_interactions(written(path, **columns))
         np.testing.assert_array_equal(data.matrix.data, np.float32([4.5, 0.1]))
         assert data.timestamps is not None
-        assert data.timestamps.tolist() == [2**60 + 1, 5]
+        assert data.timestamps.tolist() == [1_599_999_999, 1_500_000_000]
 
     def test_seconds_lose_their_fractions(self, path):
         seconds = decimal(["1700000000.75", "5"], pa.decimal128(20, 6))
@@ -186,11 +186,13 @@ class TestFrames:
         assert data.users.tolist() == ["5", str(2**63)]
 
     def test_interactions_have_ratings_and_exact_seconds(self, form):
-        frame = pd.DataFrame({"user": [1, 2], "item": [1, 2], "r": form([4, 2]), "t": form([2**60 + 1, 7])})
+        frame = pd.DataFrame(
+            {"user": [1, 2], "item": [1, 2], "r": form([4, 2]), "t": form([1_599_999_999_999_999_999, 15 * 10**17])}
+        )
         data = Interactions.from_frame(frame, rating="r", timestamp="t")
         assert data.matrix.data.tolist() == [4, 2]
         assert data.timestamps is not None
-        assert data.timestamps.tolist() == [2**60 + 1, 7]
+        assert data.timestamps.tolist() == [1_599_999_999, 1_500_000_000]
 
     def test_features_have_exact_ids_and_numbers(self, form):
         frame = pd.DataFrame({"item": form(LARGE), "value": form(range(8))})

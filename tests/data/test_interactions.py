@@ -128,10 +128,17 @@ class TestFromFrame:
             assert data.timestamps is not None
             assert data.timestamps.tolist() == [60, 1_000_000_000]
 
-    def test_large_timestamps_stay_exact(self):
-        data = Interactions.from_frame(frame(user=[1], item=[1], t=[2**60 + 1]), timestamp="t")
+    def test_numbers_of_another_unit_become_seconds_and_are_remarked(self):
+        data = Interactions.from_frame(frame(user=[1], item=[1], t=[1_600_000_000_123]), timestamp="t")
         assert data.timestamps is not None
-        assert data.timestamps.tolist() == [2**60 + 1]
+        assert data.timestamps.tolist() == [1_600_000_000]
+        assert data.remarks == ("timestamps (column t) read as milliseconds since 1970: 2020-09-13 to 2020-09-13",)
+
+    def test_none_leaves_a_column_out_unless_it_has_that_name(self):
+        table = frame(user=[1], item=[1], rating=[5])
+        assert Interactions.from_frame(table, rating="none", timestamp="none").matrix.data.tolist() == [1]
+        data = Interactions.from_frame(table.rename(columns={"rating": "none"}), rating="none")
+        assert data.matrix.data.tolist() == [5]
 
     def test_reads_decimal_and_textual_ratings(self):
         ratings = pd.Series([Decimal("4.5"), "3.5", True, np.float32(2)], dtype=object)
@@ -170,8 +177,11 @@ class TestRefuses:
             ({"rating": [1, [2]]}, "rating in row 2 is not a number: [2]"),
             ({"rating": pd.Series(["1", "x", "1"], dtype="category")[:2]}, "rating in row 2 is not a number: 'x'"),
             ({"timestamp": [1, -5]}, "timestamp in row 2 is negative: -5"),
-            ({"timestamp": ["2001-01-01", "1950-01-01"]}, "timestamp in row 2 is negative"),
-            ({"timestamp": ["2001-01-01", "soon"]}, "timestamp in row 1 is not a number: '2001-01-01'"),
+            ({"timestamp": ["2001-01-01", "1950-01-01"]}, "timestamp in row 2 is before 1970: '1950-01-01'"),
+            (
+                {"timestamp": ["2001-01-01", "soon"]},
+                "timestamp in row 2 is neither a number nor a date such as 2020-12-31T",
+            ),
             ({"timestamp": [1, 1e30]}, "timestamp in row 2 is out of range: 1e+30"),
             ({"timestamp": [pd.NaT, pd.Timestamp("2001-01-01")]}, "timestamp in row 1 is missing: NaT"),
         ],

@@ -128,7 +128,10 @@ class TestRefusesInOneLine:
 
     def test_a_timestamp_that_is_none(self, tmp_path):
         path = written(tmp_path / "a.csv", lines().replace("80", "yesterday"))
-        assert refusal(path) == "timestamp in row 3 is not a number: 'yesterday'"
+        assert refusal(path) == (
+            "timestamp in row 3 is neither a number nor a date such as 2020-12-31T23:59:59Z: 'yesterday'; "
+            "to leave the column out, set timestamp = 'none'"
+        )
 
     @pytest.mark.parametrize("empty", ["", '""'])
     def test_an_empty_id(self, tmp_path, empty):
