@@ -19,12 +19,13 @@ from implicit.cpu.als import AlternatingLeastSquares
 from scipy.sparse import csr_matrix
 
 from recsys_ae import metrics
+from recsys_ae.data.inputs.matrices import canonical
 from recsys_ae.evaluation.estimate import estimate
 from recsys_ae.models._implicit import one_blas_thread
 from recsys_ae.models.ease import EASE
 from recsys_ae.models.mult_vae import MultVAE
 from recsys_ae.nn.model import Model, Shape
-from recsys_ae.nn.rows import Rows, canonical
+from recsys_ae.nn.rows import Rows
 from recsys_ae.ranking.candidates import Candidates
 from recsys_ae.ranking.rank import rank
 from recsys_ae.storage.atomic import write_text

@@ -35,12 +35,13 @@ from recsys_ae import (
     models,
 )
 from recsys_ae.data.filters import MinInteractions, MinRating, apply
+from recsys_ae.data.inputs.matrices import canonical
 from recsys_ae.data.splits.holdout import Split
 from recsys_ae.data.splits.split import split_users
 from recsys_ae.features.data.read import read_features
 from recsys_ae.features.models import spec_class
 from recsys_ae.nn.linear.singular import right_singular
-from recsys_ae.nn.rows import Rows, canonical
+from recsys_ae.nn.rows import Rows
 from recsys_ae.spec.hyper import build
 from recsys_ae.storage.atomic import whole_file
 

@@ -11,8 +11,8 @@ from torch import Tensor
 from recsys_ae.cold_start import warm_start
 from recsys_ae.cold_start.feature_map import ItemMap
 from recsys_ae.cold_start.item_features import ItemFeatures, dense
+from recsys_ae.data.inputs.matrices import canonical
 from recsys_ae.data.interactions import Ids
-from recsys_ae.data.matrices import canonical
 from recsys_ae.features.data.features import Features, Form
 from recsys_ae.features.nn.rows import FeatureRows
 from recsys_ae.features.nn.scaling import Columns, Scaling

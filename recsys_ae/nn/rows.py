@@ -10,10 +10,6 @@ from scipy.sparse import csr_matrix
 from torch import Tensor
 from torch.nn import functional
 
-from recsys_ae.data.matrices import canonical
-
-__all__ = ["Rows", "canonical"]
-
 
 @dataclass(frozen=True, eq=False)
 class Rows:

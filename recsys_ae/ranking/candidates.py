@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from scipy.sparse import csr_matrix, issparse
 
-from recsys_ae.data.matrices import canonical
+from recsys_ae.data.inputs.matrices import canonical
 from recsys_ae.errors import Argument, DataError
 
 Filter: TypeAlias = csr_matrix | Sequence[int] | np.ndarray

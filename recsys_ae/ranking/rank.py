@@ -13,7 +13,7 @@ from scipy.sparse import csr_matrix
 from torch import Tensor
 
 from recsys_ae import metrics
-from recsys_ae.data.matrices import canonical
+from recsys_ae.data.inputs.matrices import canonical
 from recsys_ae.data.splits.split import Holdout
 from recsys_ae.errors import DataError
 from recsys_ae.nn.model import Model

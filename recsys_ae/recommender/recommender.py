@@ -15,8 +15,8 @@ from recsys_ae.cold_start import cold_start
 from recsys_ae.cold_start.cold_start import ColdStart
 from recsys_ae.cold_start.extended import Extended
 from recsys_ae.data.filters import MinRating
+from recsys_ae.data.inputs.matrices import canonical
 from recsys_ae.data.interactions import Column, Ids, Interactions
-from recsys_ae.data.matrices import canonical
 from recsys_ae.data.origin import with_origin
 from recsys_ae.data.parsing import shown
 from recsys_ae.data.recipe import DataRecipe

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from recsys_ae.data.matrices import canonical
+from recsys_ae.data.inputs.matrices import canonical
 from recsys_ae.errors import ConfigError, DataError
 from recsys_ae.nn.rows import Rows
 from recsys_ae.testing.blocks import no_histories, unknown_users

@@ -82,7 +82,8 @@ from scipy.sparse import random as sparse
 from recsys_ae import models
 from recsys_ae.spec.hyper import build
 from recsys_ae.nn.model import Shape
-from recsys_ae.nn.rows import Rows, canonical
+from recsys_ae.data.inputs.matrices import canonical
+from recsys_ae.nn.rows import Rows
 from recsys_ae.nn.runtime import Run
 
 def kib(name):

@@ -9,9 +9,10 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 from torch import Tensor
 
+from recsys_ae.data.inputs.matrices import canonical
 from recsys_ae.nn.layers import SparseLinear, linear
 from recsys_ae.nn.model import ALL, Shape
-from recsys_ae.nn.rows import Rows, canonical
+from recsys_ae.nn.rows import Rows
 from recsys_ae.nn.training.model import TrainableModel, TrainableSpec
 from recsys_ae.nn.training.steps import Loss, Step
 from recsys_ae.spec.hyper import hp

@@ -5,7 +5,8 @@ import pytest
 import torch
 from scipy.sparse import coo_matrix, csc_matrix, csr_array, csr_matrix
 
-from recsys_ae.nn.rows import Rows, canonical
+from recsys_ae.data.inputs.matrices import canonical
+from recsys_ae.nn.rows import Rows
 from tests.nn.small import CPU, dense_of, matrix, rows_of
 
 GIVEN = matrix()

@@ -10,7 +10,7 @@ import torch
 from scipy.sparse import csr_matrix
 from torch import Tensor
 
-from recsys_ae.data.matrices import canonical
+from recsys_ae.data.inputs.matrices import canonical
 from recsys_ae.features.data.features import Features
 from recsys_ae.features.nn.scaling import Scaling
 from recsys_ae.nn.rows import Rows

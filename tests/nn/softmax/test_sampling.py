@@ -6,8 +6,10 @@ import torch
 from scipy import stats
 from scipy.sparse import csr_matrix, vstack
 
+from recsys_ae.data.inputs.matrices import canonical
 from recsys_ae.nn.linear.sampled_products import products
-from recsys_ae.nn.rows import Rows, canonical
+from recsys_ae.nn.rows import Rows
+from recsys_ae.nn.softmax import sampling
 from recsys_ae.nn.softmax.sampling import Sampler, negatives
 from tests.nn.small import CPU, dense_of, matrix, rows_of
 
@@ -170,3 +172,38 @@ def test_the_same_seed_draws_the_same_columns() -> None:
     counts = torch.arange(50)
     actual = [Sampler(counts, 10).draw(torch.Generator().manual_seed(5))[0] for _ in range(2)]
     assert torch.equal(*actual)
+
+
+def test_columns_of_a_huge_catalog_are_all_within_reach() -> None:
+    """Ranks of single precision would be multiples of 64, for 2³⁰ columns."""
+    rows = rows_of(csr_matrix(([1.0], ([0], [0])), shape=(1, 2**30), dtype=np.float32))
+    ranks = negatives(rows, 400, _generator()).indices - 1
+    assert ranks.min() >= 0
+    assert len((ranks % 64).unique()) == 64
+
+
+def test_tensors_are_made_on_the_device_of_the_rows_and_not_on_the_default_one() -> None:
+    rows, counts = rows_of(matrix(30, 40)), torch.arange(40)
+    expected, sampler = negatives(rows, 2, _generator()), Sampler(counts, 7)
+    drawn = sampler.draw(_generator())
+    with torch.device("meta"):
+        actual = negatives(rows, 2, _generator())
+        again = sampler.draw(_generator())
+        chances = sampling._chances(counts.double() + 1, 7)
+    assert torch.equal(actual.indices, expected.indices)
+    assert all(torch.equal(*pair) for pair in zip(drawn, again, strict=True))
+    assert torch.equal(chances.float(), sampler.chances)
+
+
+@pytest.mark.parametrize("start", [0.0, np.nextafter(1.0, 0.0)])
+@pytest.mark.parametrize("size", [1, 10, 37, 50])
+def test_the_least_and_the_largest_start_draw_columns_that_exist(
+    start: float, size: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The sum of all chances may be rounded to a number below the last point."""
+    sampler = Sampler(torch.arange(50), size)
+    monkeypatch.setattr(torch, "rand", lambda *shape, **options: torch.full(shape, start, dtype=torch.float64))
+    drawn, _ = sampler.draw(_generator())
+    assert drawn.min() >= 0
+    assert drawn.max() < 50
+    assert start > 0 or drawn.tolist() == sorted(set(drawn.tolist()))

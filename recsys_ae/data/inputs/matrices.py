@@ -6,7 +6,6 @@ from typing import Any, NamedTuple, TypeAlias
 import numpy as np
 from scipy.sparse import csr_matrix, issparse
 
-from recsys_ae.data.parsing import shown
 from recsys_ae.errors import DataError
 
 NUMBERS = "biuf"
@@ -107,7 +106,7 @@ def refuse_not_finite(matrix: csr_matrix, name: str, place: Place | None = None,
         if np.isnan(value)
         else "values must fit 32-bit numbers"
     )
-    raise DataError(f"{name}: the value of {where} is {shown(value)}{count}; {way_out}")
+    raise DataError(f"{name}: the value of {where} is {value:g}{count}; {way_out}")
 
 
 def _float32(numbers: Any) -> Any:

@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 from scipy.sparse import csr_matrix
 
-from recsys_ae.data.frames import as_frame
+from recsys_ae.data.inputs.frames import as_frame
 from recsys_ae.errors import DataError, MissingPackageError
 
 COLUMNS: dict[str, Any] = {"user": ["b", "a", "b"], "item": [3, 1, 2]}

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import sparse
 
-from recsys_ae.data.matrices import canonical, entries
+from recsys_ae.data.inputs.matrices import canonical, entries
 from recsys_ae.errors import DataError
 
 FORMATS = ("csr", "csc", "coo", "bsr", "dia", "lil", "dok")

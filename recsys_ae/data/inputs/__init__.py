@@ -1,0 +1,1 @@
+"""Checks and conversion of what callers pass: matrices and tables of other libraries."""
