@@ -1,5 +1,6 @@
 """Reading of interaction files: CSV, TSV, ``::``, Parquet or JSON lines; plain, gzipped or in a zip archive."""
 
+import dataclasses
 import gzip
 import lzma
 import re
@@ -13,14 +14,15 @@ from pathlib import Path
 import pandas as pd
 
 from recsys_ae.data.interactions import Duplicates, Interactions
-from recsys_ae.data.parsing import Column, Series
+from recsys_ae.data.parsing import NONE, Column, Series
 from recsys_ae.data.readers.archives import Source, locate
 from recsys_ae.data.readers.cache import cached
-from recsys_ae.data.readers.column_roles import assign, has_header, position_of
+from recsys_ae.data.readers.column_roles import assign, has_header, left_out, position_of, remarks
 from recsys_ae.data.readers.json_lines import JsonLines
 from recsys_ae.data.readers.parquet_table import ParquetTable
 from recsys_ae.data.readers.table import Kind, Table
-from recsys_ae.data.readers.text_layout import check_options, not_text
+from recsys_ae.data.readers.text_format import Quote, TextFormat
+from recsys_ae.data.readers.text_layout import not_text
 from recsys_ae.data.readers.text_table import TextTable
 from recsys_ae.errors import DataError
 
@@ -28,7 +30,7 @@ DAMAGED = (EOFError, gzip.BadGzipFile, zlib.error, lzma.LZMAError, zipfile.BadZi
 KINDS: dict[str, Kind] = {"user": "text", "item": "text", "rating": "float", "timestamp": "int"}
 
 
-def read_interactions(
+def read_interactions(  # noqa: PLR0913  one argument for each option of a file
     path: str | Path,
     *,
     user: Column | None = None,
@@ -38,6 +40,10 @@ def read_interactions(
     separator: str | None = None,
     header: bool | None = None,
     encoding: str = "utf-8",
+    quote: Quote = "auto",
+    decimal: str = ".",
+    comment: str | None = None,
+    skip_lines: int = 0,
     duplicates: Duplicates = "error",
     cache: bool = False,
 ) -> Interactions:
@@ -50,8 +56,9 @@ def read_interactions(
         archive: ``ml-1m.zip/ml-1m/ratings.dat``.
     user, item, rating, timestamp
         Names, or positions from 0, of the columns. With None they are recognised by usual names (``userId``,
-        ``movie_id``, ``stars``, …), or without a header by order; rating and timestamp are optional. Without ratings
-        every interaction is 1.0.
+        ``movie_id``, ``stars``, …), or without a header by order; rating and timestamp are optional, and ``"none"``
+        leaves them out, unless a column has that name. Without ratings every interaction is 1.0. Timestamps are read
+        as by ``Interactions.from_frame``. ``remarks`` name the columns that are not used.
     separator
         Any text. With None the one of ``::``, tab, comma, ``;``, ``|`` and spaces that splits the first rows evenly.
         Fields may be quoted if the separator is one character other than a space. A space means one or more spaces.
@@ -78,17 +85,19 @@ def read_interactions(
     DataError
         If the file cannot be read; the message is one line that begins with the path.
     """
-    check_options(separator, encoding)
+    form = TextFormat(
+        separator=separator, encoding=encoding, quote=quote, decimal=decimal, comment=comment, skip_lines=skip_lines
+    )
     requested = {"user": user, "item": item, "rating": rating, "timestamp": timestamp}
     with _errors_of(path, encoding):
         source = locate(Path(path))
 
         def read() -> Interactions:
-            return _interactions(_open(source, separator, encoding), requested, header, duplicates)
+            return _interactions(_open(source, form), requested, header, duplicates)
 
         if not cache:
             return read()
-        how = {"member": source.member, "separator": separator, "header": header, "encoding": encoding}
+        how = {"member": source.member, "header": header, **dataclasses.asdict(form)}
         return cached([source.path], {"columns": requested, "duplicates": duplicates, **how}, read)
 
 
@@ -105,9 +114,9 @@ def read_table(
     The columns of the returned table are named as they were requested. Empty fields are missing values. Decimals of
     Parquet are exact: integers if all of a column are integers of 64 bits, else plain text.
     """
-    check_options(separator, encoding)
+    form = TextFormat(separator=separator, encoding=encoding)
     with _errors_of(path, encoding):
-        table = _open(locate(Path(path)), separator, encoding)
+        table = _open(locate(Path(path)), form)
         first_row = table.first
         requested = dict(enumerate([] if columns is None else columns))
         names = table.names is not None or has_header(first_row, requested, header)
@@ -126,19 +135,25 @@ def _interactions(
 ) -> Interactions:
     if table.names is None and len(table.first) < 2:
         raise DataError("two columns are needed; ", *table.described)
+    without = left_out(table.first, requested, header if table.names is None else True)
+    requested = {role: None if role in without else column for role, column in requested.items()}
     names = table.names is not None or has_header(table.first, requested, header)
-    roles = assign(table.first, requested, header=names, described=table.described)
+    roles = assign(table.first, requested, header=names, described=table.described, without=without)
     # A column with two roles is read as text, which can be converted for both.
     shared = [position for position in roles.values() if [*roles.values()].count(position) > 1]
     kinds = {position: "text" if position in shared else KINDS[role] for role, position in roles.items()}
     columns = table.read(kinds, header=names)
     frame = pd.DataFrame({role: columns[position] for role, position in roles.items()}, copy=False)
     del columns
-    optional = {role: role for role in ("rating", "timestamp") if role in roles}
-    return Interactions.from_frame(frame, duplicates=duplicates, **optional)
+    # Errors name a column as the file does; names may occur twice, so the columns are given by position.
+    if names:
+        frame.columns = pd.Index([table.first[position] for position in roles.values()], dtype=object)
+    data = Interactions.from_frame(frame, duplicates=duplicates, **{role: at for at, role in enumerate(roles)})
+    said = remarks(table.first, roles, {**requested, **dict.fromkeys(without, NONE)}, header=names)
+    return dataclasses.replace(data, remarks=(*said, *data.remarks))
 
 
-def _open(source: Source, separator: str | None, encoding: str) -> Table:
+def _open(source: Source, form: TextFormat) -> Table:
     with source.open() as stream:
         start = stream.read(16)
     if not start:
@@ -146,8 +161,8 @@ def _open(source: Source, separator: str | None, encoding: str) -> Table:
     if source.suffix in (".parquet", ".pq") or start.startswith(b"PAR1"):
         return ParquetTable.of(source)
     if source.suffix in (".jsonl", ".ndjson", ".json") or re.match(rb'\s*\{\s*"', start):
-        return JsonLines.of(source, encoding)
-    return TextTable.of(source, separator, encoding)
+        return JsonLines.of(source, form.encoding)
+    return TextTable.of(source, form)
 
 
 def _plain(column: Series) -> Series:

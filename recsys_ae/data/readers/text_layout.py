@@ -1,41 +1,51 @@
-"""Layout of text tables: encoding, separator and first row."""
+"""Layout of text tables: separator, quotation marks and first row."""
 
 import codecs
-import csv
-import io
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import IO
+from itertools import islice
+from typing import Literal, TypeAlias
 
 from recsys_ae.data.parsing import shown
-from recsys_ae.errors import Argument, ConfigError, DataError, Message
+from recsys_ae.data.readers import text_blocks
+from recsys_ae.data.readers.quotes import Record, closed_in_line, records
+from recsys_ae.data.readers.text_format import Quote, TextFormat
+from recsys_ae.errors import Argument, DataError, Message
 
 # Separators in the order of detection; within a group, the one that makes the most columns is chosen.
 CANDIDATES = (("::",), ("\t",), (",", ";", "|"), (" ",))
-BLOCK = 1 << 21
+QUOTING = (",", ";", "|")
 HEAD = 1 << 20
-# ASCII's unit separator replaces separators that the CSV parser does not support.
-UNIT = b"\x1f"
+LINE = rb"[^\r\n]*(?:\r\n|\r|\n|\Z)"
+
+Quotes: TypeAlias = Literal["none", "in line", "across lines"]
+"""Meaning of quotation marks: none, fields that close in their line, or fields that may span lines."""
 
 
 @dataclass(frozen=True)
 class Layout:
-    """Layout of a text table: its separator, and the fields, begin and end of its first row.
+    """Layout of a text table: its separator, quotation marks, and the fields, begin and end of its first row.
 
-    ``begin`` and ``end`` are positions in the bytes of the text in UTF-8.
+    ``begin`` and ``end`` are positions in the bytes of the text in UTF-8. ``all_quoted`` is True if all fields of the
+    first row are in quotation marks, and ``names`` if they are the only such row of the first two, so names.
     """
 
     separator: str
     detected: bool
+    quotes: Quotes
     first: tuple[str, ...]
     begin: int
     end: int
+    all_quoted: bool = False
+    names: bool = False
+    comment: str | None = None
+    skipped: tuple[str, ...] = ()
 
     @property
-    def quoted(self) -> bool:
-        """True if fields in quotation marks may hold separators and line ends."""
-        return _quoted(self.separator)
+    def single(self) -> bool:
+        """True if the separator is one byte, as the parser needs it."""
+        return _single(self.separator)
 
     @property
     def described(self) -> Message:
@@ -47,96 +57,137 @@ class Layout:
 
     def rows(self, blocks: Iterable[bytes], *, header: bool) -> Iterator[bytes]:
         """Yield the text of ``blocks``, from the first row of data, with a separator of one byte."""
-        blocks = _from(blocks, self.end if header else self.begin)
-        return blocks if self.quoted else _with_unit(blocks, self.separator)
+        blocks = text_blocks.after(blocks, self.end if header else self.begin)
+        if self.comment is not None:
+            blocks = text_blocks.without_comments(text_blocks.complete_lines(blocks), self.comment)
+        if self.quotes == "in line":
+            blocks = text_blocks.in_quotes(text_blocks.complete_lines(blocks), self.separator)
+        if not self.single:
+            lines = text_blocks.complete_lines(blocks)
+            blocks = text_blocks.with_unit(lines, self.separator, quoted=self.quotes == "in line")
+        return iter(blocks)
 
 
-def layout(head: bytes, separator: str | None, encoding: str) -> Layout:
+def layout(head: bytes, form: TextFormat) -> Layout:
     """Return the layout of a table, from the first block of its text in UTF-8."""
-    text = head.removeprefix(codecs.BOM_UTF8).lstrip(b"\r\n")
-    begin = len(head) - len(text)
+    text = head.removeprefix(codecs.BOM_UTF8)
     if head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-        raise DataError(f"the file is not {encoding} text but looks like UTF-16; use ", Argument("encoding", "utf-16"))
+        raise DataError(
+            f"the file is not {form.encoding} text but looks like UTF-16; use ", Argument("encoding", "utf-16")
+        )
     if b"\0" in text[:HEAD]:
         raise DataError("this is not a text file: it holds zero bytes")
+    if text.startswith(b"%%MatrixMarket"):
+        raise DataError(
+            "this is a matrix in Matrix Market format; read it with scipy.io.mmread and save its rows, columns and "
+            "values as a table"
+        )
+    text, skipped = _without_lead(text, form)
+    begin = len(head) - len(text)
     if not text.strip():
         raise DataError("the file is empty")
-    used = separator or _detect(text)
-    records = _records(text, used or ",", 1)
-    if not records:
+    if form.comment is not None:
+        # Lines of comments after the first row do not change where it ends.
+        text = b"".join(text_blocks.without_comments([text], form.comment))
+    separator = form.separator or _detect(text, form.quote) or ","
+    quotes = _quotes(text, separator, form.quote)
+    rows = _records(text, separator, quotes, 2) or _records(text, separator, quotes, 1)
+    if not rows:
         raise DataError(f"the first line does not end within {HEAD:,} bytes; is this a table?")
-    fields, end = records[0]
     try:
-        first_row = tuple(field.encode("latin-1").decode("utf-8") for field in fields)
+        first_row = tuple(field.decode() for field in rows[0].fields)
     except UnicodeDecodeError as error:
-        raise not_text(encoding) from error
-    return Layout(used or ",", separator is None, first_row, begin, begin + end)
+        raise not_text(form.encoding, row="the first line") from error
+    return Layout(
+        separator,
+        form.separator is None,
+        quotes,
+        first_row,
+        begin,
+        begin + rows[0].end,
+        rows[0].all_quoted,
+        rows[0].all_quoted and len(rows) > 1 and not rows[1].all_quoted,
+        form.comment,
+        skipped,
+    )
 
 
-def not_text(encoding: str) -> DataError:
-    """Return the error for bytes that are invalid in this encoding."""
-    return DataError(f"the file is not {encoding} text; give its encoding, such as ", Argument("encoding", "latin-1"))
+def not_text(encoding: str, row: str | None = None) -> DataError:
+    """Return the error for bytes that are invalid in this encoding, first seen in ``row``."""
+    where = "" if row is None else f" (see {row})"
+    return DataError(
+        f"the file is not {encoding} text; give its encoding, such as ", Argument("encoding", "latin-1"), where
+    )
 
 
-def check_options(separator: str | None, encoding: str) -> None:
-    """Raise a `ConfigError` for a separator or encoding that is not valid."""
-    if separator is not None and (not separator or any(c in separator for c in '\r\n"\0')):
-        expected = ": expected text without quotes, line ends or zero bytes"
-        raise ConfigError(Argument("separator", separator), expected)
-    try:
-        "".encode(encoding)
-    except (LookupError, ValueError) as error:
-        reason = " is unknown; expected a name such as utf-8 or latin-1"
-        raise ConfigError(Argument("encoding", encoding), reason) from error
-
-
-def utf8_blocks(stream: IO[bytes], encoding: str, errors: str = "strict") -> Iterator[bytes]:
-    """Yield the text of a file as UTF-8, block by block; ``errors`` is that of ``codecs``."""
-    blocks = iter(lambda: stream.read(BLOCK), b"")
-    if codecs.lookup(encoding).name == "utf-8" and errors == "strict":
-        # The parser checks the columns that it reads; other columns need not be valid.
-        yield from blocks
-        return
-    decoder = codecs.getincrementaldecoder(encoding)(errors)
-    for block in blocks:
-        yield decoder.decode(block).encode()
-    yield decoder.decode(b"", final=True).encode()
-
-
-class Stream:
-    """File object from which a parser reads blocks of text."""
-
-    closed = False
-
-    def __init__(self, blocks: Iterator[bytes]) -> None:
-        self.blocks = blocks
-        self.buffer = b""
-
-    def read(self, size: int) -> bytes:
-        """Return the next ``size`` bytes; fewer only at the end."""
-        while len(self.buffer) < size:
-            block = next(self.blocks, None)
-            if block is None:
-                break
-            self.buffer = self.buffer + block if self.buffer else block
-        text, self.buffer = self.buffer[:size], self.buffer[size:]
-        return text
-
-    def close(self) -> None:
-        """Do nothing: the file is closed by the code that opened it."""
-
-
-def _quoted(separator: str) -> bool:
+def _single(separator: str) -> bool:
     return len(separator.encode()) == 1 and separator != " "
 
 
-def _detect(text: bytes) -> str | None:
+def _without_lead(text: bytes, form: TextFormat) -> tuple[bytes, tuple[str, ...]]:
+    """Return the text from its first row, and the lines of comments before it that were recognised as such.
+
+    Without an option for comments, lines that begin with ``#`` or ``%`` are comments until one has as many fields as
+    the first line without such a mark.
+    """
+    for _ in range(form.skip_lines):
+        text = text[re.match(LINE, text).end() :]  # type: ignore[union-attr]
+    text = text.lstrip(b"\r\n")
+    if form.comment is not None:
+        lead = rb"(?:" + re.escape(form.comment.encode()) + LINE + rb"|[\r\n]+)*+"
+        return text[re.match(lead, text).end() :], ()  # type: ignore[union-attr]
+    marked = re.match(rb"(?:[#%]" + LINE + rb"|[\r\n]+)++", text)
+    if marked is None or not (rest := text[marked.end() : HEAD]):
+        return text, ()
+    separator = form.separator or _detect(rest, form.quote) or ","
+    n_fields = [len(row.fields) for row in _records(rest, separator, _quotes(rest, separator, form.quote), 1)]
+    skipped: list[str] = []
+    while text.startswith((b"#", b"%")):
+        line = re.match(LINE, text)[0]  # type: ignore[index]
+        if [len(row.fields) for row in _records(line, separator, "none", 1)] == n_fields:
+            break
+        skipped.append(line.decode(errors="replace").strip())
+        text = text[len(line) :].lstrip(b"\r\n")
+    return text, tuple(skipped)
+
+
+def _quotes(text: bytes, separator: str, quote: Quote) -> Quotes:
+    """Return the meaning of quotation marks.
+
+    With a comma, ``;`` or ``|`` fields in quotation marks may span lines, as in RFC 4180. With other separators they
+    may if all fields of the first line are in quotation marks; if not, quotation marks are ordinary characters unless
+    each field that begins with one ends with one in its line.
+    """
+    if quote == "none":
+        return "none"
+    if _single(separator):
+        if quote == "double" or separator in QUOTING:
+            return "across lines"
+        row = next(records(text[:HEAD], separator, quoted=True, in_line=False), None)
+        if row is not None and row.all_quoted:
+            return "across lines"
+    if quote == "double":
+        return "in line"
+    head = text[:HEAD]
+    complete = head if len(text) <= HEAD else head[: max(head.rfind(b"\n"), head.rfind(b"\r")) + 1]
+    return "in line" if b'"' in complete and closed_in_line(complete, separator) else "none"
+
+
+def _detect(text: bytes, quote: Quote) -> str | None:
     """Return the separator that splits the first rows into equally many fields, else one that splits the first row."""
+    first = re.match(rb"[\r\n]*[^\r\n]*", text)
+    quotes = {
+        candidate: _quotes(text, candidate, quote)
+        for group in CANDIDATES
+        for candidate in group
+        if first is not None and candidate.encode() in first[0]
+    }
     for most in (10, 1):
         for group in CANDIDATES:
             widths = {}
             for candidate in group:
-                sizes = {len(fields) for fields, _ in _records(text, candidate, most)}
+                rows = _records(text, candidate, quotes[candidate], most) if candidate in quotes else []
+                sizes = {len(row.fields) for row in rows}
                 widths[candidate] = sizes.pop() if len(sizes) == 1 else 0
             best = max(group, key=lambda candidate: widths[candidate])
             if widths[best] > 1:
@@ -144,64 +195,10 @@ def _detect(text: bytes) -> str | None:
     return None
 
 
-def _records(text: bytes, separator: str, most: int) -> list[tuple[list[str], int]]:
-    """Return the fields and the end of at most ``most`` rows; one character is one byte."""
-    # newline="" keeps line ends, and latin-1 makes one character of each byte.
-    lines = io.StringIO(text[:HEAD].decode("latin-1"), newline="")
+def _records(text: bytes, separator: str, quotes: Quotes, most: int) -> list[Record]:
+    """Return at most ``most`` rows of the head of a text, without one that may be incomplete."""
     complete = len(text) <= HEAD
-    rows = _parser(lines, separator)
-    records: list[tuple[list[str], int]] = []
-    try:
-        for fields in rows:
-            if fields:
-                records.append((fields, lines.tell()))
-            # One more row than needed shows that the last row is complete.
-            if len(records) > most:
-                break
-    except csv.Error:
-        return []
-    return records[:most] if complete or len(records) > most else records[:-1]
-
-
-def _parser(lines: Iterable[str], separator: str) -> Iterator[list[str]]:
-    if _quoted(separator):
-        return csv.reader(lines, delimiter=separator)
-    if separator == " ":
-        return (re.split(" +", line.strip(" \r\n")) for line in lines if line.strip(" \r\n"))
-    mark = separator.encode().decode("latin-1")
-    return (line.rstrip("\r\n").split(mark) for line in lines if line.strip("\r\n"))
-
-
-def _from(blocks: Iterable[bytes], start: int) -> Iterator[bytes]:
-    """Yield blocks without their first ``start`` bytes."""
-    for block in blocks:
-        yield block[start:]
-        start = max(0, start - len(block))
-
-
-def _with_unit(blocks: Iterable[bytes], separator: str) -> Iterator[bytes]:
-    """Yield blocks of complete lines in which ASCII's unit separator replaces the separator."""
-    replace = _spaces if separator == " " else _literal(separator.encode())
-    unfinished = b""
-    for block in blocks:
-        if UNIT in block:
-            raise DataError(
-                f"the text holds the control character {UNIT!r}, which must not occur in a table with the separator "
-                f"{separator!r}; remove it"
-            )
-        end = block.rfind(b"\n") + 1
-        if end:
-            yield replace(unfinished + block[:end])
-            unfinished = block[end:]
-        else:
-            unfinished += block
-    yield replace(unfinished)
-
-
-def _literal(separator: bytes) -> Callable[[bytes], bytes]:
-    return lambda text: text.replace(separator, UNIT)
-
-
-def _spaces(text: bytes) -> bytes:
-    """Replace each run of spaces by one separator, and remove spaces around a line."""
-    return re.sub(rb" +", UNIT, re.sub(rb"(?m)^ +| +(?=\r?$)", b"", text))
+    rows = records(text[:HEAD], separator, quoted=quotes != "none", in_line=quotes != "across lines")
+    # One more row than needed shows that the last row is complete.
+    found = list(islice(rows, most + 1))
+    return found[:most] if complete or len(found) > most else found[:-1]

@@ -1,15 +1,28 @@
 """Text tables: rows of fields with a separator, parsed by Arrow."""
 
-from collections.abc import Callable, Mapping
-from contextlib import suppress
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field, replace
 from typing import Any
+
+import numpy as np
+import pandas as pd
 
 from recsys_ae.data.parsing import Series, shown
 from recsys_ae.data.readers.archives import Source
+from recsys_ae.data.readers.quotes import Span, spans
 from recsys_ae.data.readers.table import Kind, arrow, series
-from recsys_ae.data.readers.text_layout import BLOCK, UNIT, Layout, Stream, layout, not_text, utf8_blocks
-from recsys_ae.errors import DataError, Message
+from recsys_ae.data.readers.text_blocks import BLOCK, UNIT, NotClosedError, Stream, complete_lines, utf8_blocks
+from recsys_ae.data.readers.text_format import TextFormat
+from recsys_ae.data.readers.text_layout import Layout, layout, not_text
+from recsys_ae.errors import Argument, DataError, Message
+
+ORDINARY: Message = ("; if quotation marks are ordinary characters here, set ", Argument("quote", "none"))
+NOT_CLOSED = "; is a quotation mark not closed?"
+
+
+class UnevenRowsError(DataError):
+    """A row has another number of fields than the first line."""
 
 
 @dataclass(frozen=True)
@@ -17,15 +30,22 @@ class TextTable:
     """A text table; its first row may hold names or data."""
 
     source: Source
-    encoding: str
+    form: TextFormat
     layout: Layout
+    remarks: list[str] = field(default_factory=list)
     names: None = None
 
     @classmethod
-    def of(cls, source: Source, separator: str | None, encoding: str) -> "TextTable":
+    def of(cls, source: Source, form: TextFormat) -> "TextTable":
         """Detect the layout from the first block of the file."""
         with source.open() as stream:
-            return cls(source, encoding, layout(next(utf8_blocks(stream, encoding)), separator, encoding))
+            table = cls(source, form, layout(next(utf8_blocks(stream, form.encoding), b""), form))
+        skipped = table.layout.skipped
+        if skipped:
+            table.remarks.append(
+                f"the file begins with {len(skipped)} lines of comments, which are not read: {shown(skipped[0])}"
+            )
+        return table
 
     @property
     def first(self) -> tuple[str, ...]:
@@ -40,32 +60,81 @@ class TextTable:
     def read(self, kinds: Mapping[int, Kind], *, header: bool) -> dict[int, Series]:
         """Return the columns at these positions, with text as categories."""
         try:
-            table = self._parse(kinds, header=header)
+            return self._read(kinds, header=header)
+        except (NotClosedError, UnevenRowsError):
+            # Fields that close in their line were a guess from the head of the file.
+            literal = replace(self, layout=replace(self.layout, quotes="none"))
+            if self.layout.quotes != "in line" or self.form.quote != "auto":
+                raise
+        return literal._read(kinds, header=header)
+
+    def _read(self, kinds: Mapping[int, Kind], *, header: bool) -> dict[int, Series]:
+        try:
+            table, lines = self._parse(kinds, header=header)
         except arrow().ArrowInvalid:
             # Parse all as text, which any value is; values that are not numbers then raise an error with their row.
-            table = self._parse_text(kinds, header=header)
+            table, lines = self._parse_text(kinds, header=header)
         if table.num_rows == 0:
             raise DataError("there is a header but no row")
+        if table.num_rows != lines:
+            self._note_spans(header=header)
         columns = {position: series(table.column(str(position)), integers=True) for position in kinds}
         del table
         arrow().default_memory_pool().release_unused()
-        return columns
+        numeric = {position for position, kind in kinds.items() if kind != "text"}
+        commas = self.form.decimal == ","
+        return {at: _with_points(column) if commas and at in numeric else column for at, column in columns.items()}
 
-    def _parse_text(self, kinds: Mapping[int, Kind], *, header: bool) -> Any:
+    def _parse_text(self, kinds: Mapping[int, Kind], *, header: bool) -> tuple[Any, int]:
         text: dict[int, Kind] = dict.fromkeys(kinds, "text")
         try:
             return self._parse(text, header=header)
         except arrow().ArrowInvalid as error:
             message = str(error)
-            if "Expected" in message:
-                self._refuse_uneven(header=header)
-            if "UTF8" in message:
-                raise not_text(self.encoding) from error
             if "Empty CSV" in message:
                 raise DataError("there is a header but no row") from error
+            if "UTF8" in message:
+                raise self._not_text(text, header=header) from error
+            self._note_spans(header=header)
+            if "Expected" in message:
+                self._refuse_uneven(header=header)
             if "straddl" in message or "out of sync" in message:
                 raise DataError(f"a row is longer than {BLOCK:,} bytes; is a quotation mark not closed?") from error
             raise DataError(f"the text cannot be parsed: {message}") from error
+        except UnicodeDecodeError as error:
+            raise self._not_text(text, header=header) from error
+
+    def _not_text(self, kinds: Mapping[int, Kind], *, header: bool) -> DataError:
+        """Return the error for bytes that are invalid in the encoding, with the first row in a column that is read."""
+        rows: list[int] = []
+        with suppress(arrow().ArrowInvalid, DataError, NotClosedError):
+            table, _ = self._parse(kinds, header=header, errors="replace")
+            for position in kinds:
+                column = series(table.column(str(position)))
+                bad = ["\ufffd" in str(value) for value in column.cat.categories]
+                rows += np.flatnonzero(np.append(bad, False)[column.cat.codes])[:1].tolist()
+        return not_text(self.form.encoding, f"row {min(rows) + 1:,}" if rows else None)
+
+    def _note_spans(self, *, header: bool) -> None:
+        """Add a remark on rows that span lines; raise an error if a quotation mark seems to swallow rows."""
+        if self.layout.quotes != "across lines":
+            return
+        found: list[Span] = []
+        width, sure = len(self.first), self.layout.all_quoted or self.form.quote == "double"
+        with self._stream(header=header, errors="replace") as stream:
+            lines = (line for block in complete_lines(stream.blocks) for line in block.splitlines(keepends=True))
+            for span in spans(lines, self.layout.separator, most=1000):
+                found = found or [span]
+                if not span.closed or (not sure and span.looks_like_rows(self.layout.separator.encode(), width)):
+                    first = shown(span.lines[0].decode().rstrip("\r\n"))
+                    like_rows = ", which look like rows" if span.closed else ""
+                    raise DataError(f"row {span.row:,} spans several lines{like_rows}: {first}", *ORDINARY, NOT_CLOSED)
+        if found:
+            first = shown(b"".join(found[0].lines).decode())
+            self.remarks.append(
+                f"quotation marks make rows span several lines, the first is row {found[0].row:,}: {first}; set the "
+                "option quote to none if quotation marks are ordinary characters"
+            )
 
     def _refuse_uneven(self, *, header: bool) -> None:
         """Raise an error that names the first row with a wrong number of fields; only one thread numbers rows."""
@@ -76,32 +145,47 @@ class TextTable:
             return "error"
 
         with suppress(arrow().ArrowInvalid):
-            self._parse({0: "text"}, header=header, invalid=refuse)
+            self._parse({0: "text"}, header=header, invalid=refuse, errors="replace")
         for row in invalid:
             text = row.text.replace(UNIT.decode(), self.layout.separator)
-            hint = "; is a quotation mark not closed?" if self.layout.quoted and text.count('"') % 2 else ""
-            raise DataError(
+            hint: Message = ()
+            if '"' in text and self.layout.quotes != "none":
+                hint = (*ORDINARY, NOT_CLOSED * (text.count('"') % 2))
+            elif '"' in text and self.form.quote == "auto":
+                hint = ("; if fields in quotation marks hold separators, set ", Argument("quote", "double"))
+            raise UnevenRowsError(
                 f"row {row.number} has {row.actual_columns} columns, but the first line has {row.expected_columns}: "
-                f"{shown(text)}{hint}"
+                f"{shown(text)}",
+                *hint,
             )
 
-    def _parse(self, kinds: Mapping[int, Kind], *, header: bool, invalid: Callable[[Any], str] | None = None) -> Any:
+    @contextmanager
+    def _stream(self, *, header: bool, errors: str = "strict") -> Iterator[Stream]:
+        with self.source.open() as file:
+            yield Stream(self.layout.rows(utf8_blocks(file, self.form.encoding, errors), header=header))
+
+    def _parse(
+        self,
+        kinds: Mapping[int, Kind],
+        *,
+        header: bool,
+        invalid: Callable[[Any], str] | None = None,
+        errors: str = "strict",
+    ) -> tuple[Any, int]:
+        """Return the columns as an Arrow table, and the number of lines that are not empty."""
         pa, csv = arrow(), arrow("pyarrow.csv")
         types = {"text": pa.dictionary(pa.int32(), pa.string()), "float": pa.float64(), "int": pa.int64()}
         names = [str(position) for position in range(len(self.first))]
-        quoted = self.layout.quoted
-        separator = self.layout.separator if quoted else UNIT.decode()
+        quoted = self.layout.quotes != "none"
         # Rows quoted in a message must be text, even with invalid bytes.
-        errors = "strict" if invalid is None else "replace"
-        with self.source.open() as stream:
-            rows = Stream(self.layout.rows(utf8_blocks(stream, self.encoding, errors), header=header))
-            return csv.read_csv(
-                pa.PythonFile(rows, mode="r"),
+        with self._stream(header=header, errors=errors) as stream:
+            table = csv.read_csv(
+                pa.PythonFile(stream, mode="r"),
                 csv.ReadOptions(column_names=names, block_size=BLOCK, use_threads=invalid is None),
                 csv.ParseOptions(
-                    delimiter=separator,
+                    delimiter=self.layout.separator if self.layout.single else UNIT.decode(),
                     quote_char='"' if quoted else False,
-                    newlines_in_values=quoted,
+                    newlines_in_values=self.layout.quotes == "across lines",
                     invalid_row_handler=invalid,
                 ),
                 csv.ConvertOptions(
@@ -109,5 +193,17 @@ class TextTable:
                     column_types={names[position]: types[kind] for position, kind in kinds.items()},
                     null_values=[""],
                     strings_can_be_null=True,
+                    decimal_point=self.form.decimal,
                 ),
             )
+            return table, stream.lines
+
+
+def _with_points(column: Series) -> Series:
+    """Return a column of texts of numbers with a point for the decimal comma; a point has no meaning then."""
+    if not isinstance(column.dtype, pd.CategoricalDtype) or pd.api.types.is_integer_dtype(column.cat.categories):
+        return column
+    texts = [str(text).translate({ord(","): "."}) if "." not in str(text) else text for text in column.cat.categories]
+    codes, distinct = pd.factorize(np.array([*texts, ""], object)[:-1])
+    codes = np.append(codes, -1)[column.cat.codes]
+    return pd.Series(pd.Categorical.from_codes(codes, pd.Index(distinct, dtype=object)))

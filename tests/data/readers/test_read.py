@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from recsys_ae.data.readers import text_layout
+from recsys_ae.data.readers import text_blocks
 from recsys_ae.data.readers.read import read_interactions, read_table
 from recsys_ae.errors import DataError
 from tests.data.files import EXPECTED, TABLE, lines, text_of, written, zipped
@@ -104,7 +104,7 @@ class TestText:
     @pytest.mark.parametrize("separator", ["::", "  ", "é"])
     @pytest.mark.parametrize("encoding", ["utf-8", "utf-16"])
     def test_anything_may_lie_across_two_blocks(self, tmp_path, monkeypatch, block, separator, encoding):
-        monkeypatch.setattr(text_layout, "BLOCK", block)
+        monkeypatch.setattr(text_blocks, "BLOCK", block)
         users = ["🎬" * (row % 7) + str(row) for row in range(500)]
         text = "".join(f"{user}{separator}{row}\r\n" for row, user in enumerate(users))
         path = written(tmp_path / "a.dat", f"user{separator}item\r\n{text}".encode(encoding))

@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 
 from recsys_ae.data.readers.read import read_interactions
-from recsys_ae.data.readers.text_layout import BLOCK
+from recsys_ae.data.readers.text_blocks import BLOCK
 from recsys_ae.errors import ConfigError
 from tests.data.files import HEADER, TABLE, lines, refusal, text_of, written, zipped
 from tests.data.test_interactions import rows_of
@@ -183,8 +183,8 @@ class TestRefusesInOneLine:
 
     def test_the_wrong_encoding(self, tmp_path):
         hint = "the file is not utf-8 text; give its encoding, such as encoding = 'latin-1'"
-        assert refusal(written(tmp_path / "a.csv", "user,item\nAmélie,1\n".encode("latin-1"))) == hint
-        assert refusal(written(tmp_path / "b.csv", "usér,item\nx,1\n".encode("latin-1"))) == hint
+        assert refusal(written(tmp_path / "a.csv", "user,item\nAmélie,1\n".encode("latin-1"))) == f"{hint} (see row 1)"
+        assert refusal(written(tmp_path / "b.csv", "usér,item\nx,1\n".encode("latin-1"))) == f"{hint} (see the first line)"
         assert refusal(written(tmp_path / "c.jsonl", '{"user": "Amélie", "item": 1}'.encode("latin-1"))) == hint
         assert "use encoding = 'utf-16'" in refusal(written(tmp_path / "d.csv", lines().encode("utf-16")))
         path = written(tmp_path / "e.csv", "user,item\nAmélie,1\n".encode())
