@@ -304,3 +304,13 @@ def test_f20_the_two_recalls_have_different_names_and_values() -> None:
             assert values["recall@3"][row] == hits / min(3, len(row_targets))
             assert values["recall_all@3"][row] == hits / len(row_targets)
     assert np.nansum(values["recall@3"]) > np.nansum(values["recall_all@3"])
+
+
+def test_errors_are_computed_in_double_precision() -> None:
+    """In single precision, 2²⁴ + 1 is 2²⁴."""
+    predicted, actual = np.array([2.0**24], np.float32), np.array([-1.0], np.float32)
+    assert error("mae", predicted, actual) == error("rmse", predicted, actual) == 2**24 + 1
+
+
+def test_without_metrics_there_are_no_values_and_lists_may_be_empty() -> None:
+    assert per_user(np.empty((2, 0), np.int64), targets_of([[1], [0, 2]], 4), []) == {}

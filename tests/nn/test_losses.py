@@ -1,5 +1,7 @@
 """Losses compared with the formulas of their papers, computed slowly in float64."""
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 import torch
@@ -61,8 +63,8 @@ def test_a_batch_without_any_target_has_no_loss_and_no_gradient() -> None:
 
 def test_f05_logits_of_ten_thousand_do_not_overflow() -> None:
     """A softmax followed by log(x + 1e-10) would be clipped at log(1e-10) = −23."""
-    logits = np.array([[1e4, -1e4, 0, 1e4], [-1e4, -1e4, -1e4, 1e4], [1e4, 1e4, 1e4, 1e4]], np.float32)
-    targets = np.array([[0, 1, 1, 0], [1, 0, 0, 0], [0, 0, 1, 0]], np.float32)
+    logits = np.array([[1e4, -1e4, 0, 1e4], [-1e4, -1e4, -1e4, 1e4], [1e4, 1e4, 1e4, 1e4], [-1e4] * 4], np.float32)
+    targets = np.array([[0, 1, 1, 0], [1, 0, 0, 0], [0, 0, 1, 0], [0, 1, 0, 0]], np.float32)
     value, gradient = _fast_multinomial(logits, rows_of(csr_matrix(targets)))
     expected, slope = _slow_multinomial(logits.astype(np.float64), targets.astype(np.float64))
     assert expected > 1e4
@@ -146,11 +148,14 @@ def test_the_kl_of_codes_in_half_precision_is_computed_in_single_precision() -> 
     assert kl.item() == pytest.approx(gaussian_kl(mean.float(), log_variance.float()).item(), rel=1e-6)
 
 
-def test_what_a_network_computed_may_be_overwritten_but_never_unnoticed() -> None:
+@pytest.mark.parametrize("loss_of", [multinomial, bernoulli, focal])
+def test_what_a_network_computed_may_be_overwritten_but_never_unnoticed(
+    loss_of: Callable[[torch.Tensor, Rows], torch.Tensor],
+) -> None:
     """The loss overwrites the logits; if they are needed again there is an error, not a wrong gradient."""
     hidden = torch.from_numpy(_logits(9, 7)).requires_grad_()
     logits = hidden.exp()  # the backward pass of exp needs its output
-    loss = multinomial(logits, rows_of(matrix(9, 7)))
+    loss = loss_of(logits, rows_of(matrix(9, 7)))
     with pytest.raises(RuntimeError, match="modified by an inplace operation"):
         loss.backward()
 
@@ -332,3 +337,22 @@ def test_the_focal_loss_leaves_what_it_is_given_and_scales_its_gradient() -> Non
         gradients.append(leaf.grad)
     np.testing.assert_array_equal(log_p, before)
     torch.testing.assert_close(gradients[1], -3 * gradients[0])
+
+
+def test_no_gradient_passes_at_the_bernoulli_bound() -> None:
+    """With a floor of 1/2 every probability is clipped to 1/2."""
+    leaf = torch.zeros(1, 2, requires_grad=True)
+    bernoulli(leaf, rows_of(csr_matrix(np.array([[0, 1]], np.float32))), floor=0.5).backward()
+    assert leaf.grad is not None
+    assert leaf.grad.tolist() == [[0, 0]]
+
+
+def test_the_focal_loss_has_the_constants_of_its_paper() -> None:
+    log_p, targets = torch.from_numpy(_log_probabilities(9, 7)), rows_of(matrix(9, 7))
+    assert focal(log_p, targets).item() == focal(log_p, targets, alpha=0.25, gamma=2.0).item()
+
+
+def test_the_focal_loss_leaves_log_probabilities_of_0() -> None:
+    log_p = torch.zeros(1, 2)
+    focal(log_p, rows_of(csr_matrix(np.array([[0, 1]], np.float32))))
+    assert log_p.tolist() == [[0, 0]]

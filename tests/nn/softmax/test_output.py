@@ -1,5 +1,6 @@
 """Full softmax compared with the plain loss, and sampled softmax compared with its estimand."""
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -15,8 +16,8 @@ from recsys_ae.nn.layers import BLOCK
 from recsys_ae.nn.model import Shape
 from recsys_ae.nn.rows import Rows
 from recsys_ae.nn.runtime import Run, seeded
-from recsys_ae.nn.softmax.losses import multinomial, sampled_multinomial
-from recsys_ae.nn.softmax.output import SoftmaxOutput
+from recsys_ae.nn.softmax.losses import CELLS, multinomial, sampled_multinomial
+from recsys_ae.nn.softmax.output import Decoder, SoftmaxOutput
 from tests.nn.small import matrix, rows_of
 
 
@@ -50,32 +51,52 @@ def test_the_loss_in_parts_is_the_loss_of_all_logits(width: int, cells: int) -> 
         assert_equal_sums(slope, expected_slope)
 
 
-@pytest.mark.parametrize("frozen", [(0,), (1, 2), (0, 1)])
-def test_what_is_frozen_gets_no_gradient_and_the_others_get_theirs(frozen: tuple[int, ...]) -> None:
+def by_all(hidden: Tensor, weight: Tensor, bias: Tensor, targets: Rows) -> Tensor:
+    """Return the loss of a sample of all items."""
+    return sampled_multinomial(hidden, weight, bias, targets, torch.arange(len(weight)), torch.ones(len(weight)))
+
+
+@pytest.mark.parametrize("loss_of", [multinomial, by_all])
+@pytest.mark.parametrize("frozen", [(0,), (1,), (2,), (1, 2), (0, 1), (0, 2)])
+def test_what_is_frozen_gets_no_gradient_and_the_others_get_theirs(
+    frozen: tuple[int, ...], loss_of: Callable[..., Tensor]
+) -> None:
     targets, tensors = rows_of(matrix(9, 7)), leaves(9, 5, 7)
     expected = gradients(plain(*tensors, targets), *tensors)
     for position in frozen:
         tensors[position].requires_grad_(False)
-    multinomial(*tensors, targets).backward()
+    loss_of(*tensors, targets).backward()
     for position, tensor in enumerate(tensors):
         if position in frozen:
             assert tensor.grad is None
         else:
-            torch.testing.assert_close(tensor.grad, expected[position], rtol=1e-5, atol=1e-6)
+            assert tensor.grad is not None
+            torch.testing.assert_close(tensor.grad.to_dense(), expected[position], rtol=1e-5, atol=1e-6)
 
 
-def test_half_precision_is_near_the_loss_in_single_precision() -> None:
+@pytest.mark.parametrize("cells", [1, 2**25])
+def test_half_precision_is_near_the_loss_in_single_precision(cells: int) -> None:
     targets, tensors = rows_of(matrix(31, 40)), leaves(31, 5, 40)
     expected = plain(*tensors, targets)
     slopes = gradients(expected, *tensors)
     with torch.autocast("cpu", dtype=torch.bfloat16):
-        actual = multinomial(*tensors, targets)
+        actual = multinomial(*tensors, targets, cells)
         sampled = sampled_multinomial(*tensors, targets, torch.arange(40), torch.ones(40))
     for loss in (actual, sampled):
         assert loss.dtype is torch.float32
         assert loss.item() == pytest.approx(expected.item(), rel=1e-2)
         for slope, expected_slope in zip(gradients(loss, *tensors), slopes, strict=True):
             torch.testing.assert_close(slope, expected_slope, rtol=0.05, atol=0.02 * expected_slope.abs().max().item())
+
+
+@pytest.mark.parametrize("loss_of", [multinomial, by_all])
+def test_only_under_autocast_are_the_products_in_half_precision(loss_of: Callable[..., Tensor]) -> None:
+    targets, tensors = rows_of(matrix(9, 7)), leaves(9, 5, 7)
+    expected = loss_of(*tensors, targets)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        assert loss_of(*tensors, targets) != expected
+    with torch.autocast("cpu", dtype=torch.bfloat16, enabled=False):
+        assert loss_of(*tensors, targets) == expected
 
 
 def test_a_sample_of_all_items_is_the_loss_by_all() -> None:
@@ -145,6 +166,41 @@ def test_a_sample_as_large_as_the_catalog_is_the_full_softmax() -> None:
     assert SoftmaxOutput(5, 30, samples=29).samples == 29
 
 
+def test_without_a_sample_the_loss_is_that_by_all_items() -> None:
+    for output in (SoftmaxOutput(5, 7), Decoder([5], 7).output):
+        targets, (hidden, *_) = rows_of(matrix(9, 7)), leaves(9, 5, 7)
+        assert (output.samples, output.rowwise) == (0, False)
+        assert output.nll(hidden, targets, torch.Generator()) == multinomial(
+            hidden, output.weight, output.bias, targets
+        )
+
+
+def test_even_a_sample_of_one_item_updates_single_rows() -> None:
+    assert SoftmaxOutput(5, 7, samples=1).rowwise
+
+
+def test_a_sampled_loss_needs_the_counts_of_the_items() -> None:
+    with pytest.raises(RuntimeError, match=r"^call prepare\(\) before a sampled loss$"):
+        SoftmaxOutput(5, 7, samples=3).nll(torch.zeros(9, 5), rows_of(matrix(9, 7)), torch.Generator())
+
+
+def test_items_without_interactions_are_sampled_too() -> None:
+    output = SoftmaxOutput(5, 20, samples=10)
+    output.prepare(rows_of(csr_matrix(([1.0, 1.0], ([0, 1], [0, 3])), shape=(2, 20), dtype=np.float32)))
+    assert output.sampler is not None
+    generator = torch.Generator().manual_seed(0)
+    assert {item for _ in range(20) for item in output.sampler.draw(generator)[0].tolist()} == set(range(20))
+
+
+def test_the_generator_of_an_update_decides_which_items_are_sampled() -> None:
+    decoder, targets = Decoder([5], 40, samples=3), rows_of(matrix(9, 40))
+    decoder.output.prepare(targets)
+    hidden, generator = torch.ones(9, 5), torch.Generator().manual_seed(3)
+    drawn = [decoder.nll(hidden, targets, generator).item() for _ in range(2)]
+    assert drawn[0] != drawn[1]
+    assert decoder.nll(hidden, targets, torch.Generator().manual_seed(3)).item() == drawn[0]
+
+
 def test_training_changes_no_item_outside_the_batches_and_samples() -> None:
     """With one batch of one row, only the weights of its items and of the sample change."""
     spec = MultVAE(latent=4, hidden=(6,), sampled_items=3, batch_size=1, epochs=1, dropout=0.0)
@@ -166,5 +222,41 @@ def test_training_changes_no_item_outside_the_batches_and_samples() -> None:
 
 
 def test_an_optimizer_that_updates_everything_is_refused() -> None:
-    with pytest.raises(ConfigError, match=r"optimizer = 'nadam' .* sampled_items = 10"):
+    with pytest.raises(ConfigError) as refused:
         MultVAE(sampled_items=10, optimizer="nadam")
+    assert str(refused.value) == (
+        "optimizer = 'nadam' cannot update single rows of the weights, as sampled_items = 10 requires; "
+        "set optimizer = 'adam' or sampled_items = 0"
+    )
+
+
+@pytest.mark.parametrize("optimizer", ["adam", "adam_norm_grad"])
+def test_an_optimizer_that_updates_single_rows_is_taken(optimizer: Any) -> None:
+    assert MultVAE(sampled_items=10, optimizer=optimizer).sampled_items == 10
+
+
+def test_a_penalty_on_all_items_is_refused_for_a_sampled_softmax() -> None:
+    with pytest.raises(ConfigError) as refused:
+        MultVAE(sampled_items=10, anchor_l2=0.5)
+    assert str(refused.value) == (
+        "anchor_l2 = 0.5 updates all items, but sampled_items = 10 only a few; set one of them to 0"
+    )
+
+
+@pytest.mark.parametrize(
+    ("sampled_items", "n_rows", "width", "n_logits"),
+    [
+        (0, 30, 1_000, 30 * 1_000),
+        (0, 400, 100_000, CELLS),
+        (0, 3, 2 * CELLS, 2 * CELLS),
+        (1, 30, 1_000, 30),
+        (10, 900, 1_000, 500 * 10),
+        (100_000, 400, 100_000, CELLS),
+        (100_001, 400, 100_000, CELLS),
+    ],
+)
+def test_the_memory_of_a_batch_is_that_of_its_logits(
+    sampled_items: int, n_rows: int, width: int, n_logits: int
+) -> None:
+    spec = MultVAE(sampled_items=sampled_items, batch_size=500)
+    assert spec.batch_memory(Shape(n_rows, width)) == 4 * n_logits
