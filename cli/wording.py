@@ -8,7 +8,7 @@ import click
 
 from recsys_ae.errors import Argument
 
-OTHER_NAMES = {"split_kind": "split"}
+OTHER_NAMES = {"split_kind": "split", "id": "id_column", "texts": "text_columns"}
 """Arguments of the library whose option has another name."""
 
 

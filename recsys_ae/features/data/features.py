@@ -9,10 +9,11 @@ import numpy as np
 import pandas as pd
 from scipy.sparse import csr_matrix, hstack, issparse
 
-from recsys_ae.data import decimals
 from recsys_ae.data.fingerprint import fingerprint
-from recsys_ae.data.parsing import Ids, Series, listing, refuse, shown
+from recsys_ae.data.parsing import Ids, listing, shown
 from recsys_ae.errors import DataError
+from recsys_ae.features.data.checks import row_ids
+from recsys_ae.features.data.number_columns import numbers
 
 Form: TypeAlias = tuple[int, ...]
 SEQUENCE, IMAGE = 2, 3
@@ -81,7 +82,7 @@ class Features:
 
     @classmethod
     def from_frame(cls, frame: pd.DataFrame, *, id: str | int = "item", columns: Sequence[Any] | None = None) -> Self:
-        """Read the numbers of a table, a row for each id; empty cells are missing values.
+        """Read the numbers of a table, a row for each id; empty cells, and texts such as ``NA``, are missing values.
 
         Parameters
         ----------
@@ -94,11 +95,12 @@ class Features:
         for name in names:
             if name not in frame.columns:
                 raise DataError(f"there is no column {shown(name)}; the columns are: {listing(frame.columns)}")
-        refuse(frame[id].isna().to_numpy(dtype=bool), frame[id], "id", "is missing")
-        table = np.empty((len(frame), len(names)), np.float32)
+        ids = row_ids(frame[id])
+        table, remarks = np.empty((len(frame), len(names)), np.float32), list[str]()
         for position, name in enumerate(names):
-            table[:, position] = _numbers(frame[name], str(name))
-        return cls(table, pd.Index(decimals.ids_of(frame[id]).to_numpy()), pd.Index(names))
+            table[:, position], remark = numbers(frame[name], str(name))
+            remarks += remark
+        return cls(table, ids, pd.Index(names), remarks=tuple(remarks))
 
     def take(self, positions: np.ndarray) -> Self:
         """Return the rows at these positions, in that order."""
@@ -240,13 +242,3 @@ def _spread(features: Features, positions: np.ndarray, *, sparse: bool) -> Any:
     block = np.asarray(values)[positions]
     block[absent] = np.nan
     return csr_matrix(block) if sparse else block
-
-
-def _numbers(column: Series, name: str) -> np.ndarray:
-    """Return a column's numbers, float32 with NaN where a cell is empty."""
-    if column.dtype == bool:
-        return column.to_numpy(dtype=np.float32)
-    text = column.astype(column.cat.categories.dtype) if isinstance(column.dtype, pd.CategoricalDtype) else column
-    numbers = pd.to_numeric(decimals.numbers_of(text), errors="coerce")
-    refuse((numbers.isna() & column.notna()).to_numpy(dtype=bool), column, f"column {name!r}", "is not a number")
-    return numbers.to_numpy(dtype=np.float32, na_value=np.nan)

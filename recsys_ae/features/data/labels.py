@@ -12,12 +12,16 @@ from recsys_ae.data.readers.read import read_table
 from recsys_ae.errors import ConfigError, DataError
 from recsys_ae.features.data import images, movies
 from recsys_ae.features.data.idx import idx_length, read_idx_array
-from recsys_ae.features.data.read import divided, id_column
+from recsys_ae.features.data.number_columns import is_marker
+from recsys_ae.features.data.read import divided
+from recsys_ae.features.data.tables import read_named_table
 
 IMAGES, LABELS = "images-idx3", "labels-idx1"
 
 
-def read_labels(source: str, ids: Ids, *, data_dir: Path | None = None, column: str | None = None) -> np.ndarray:
+def read_labels(
+    source: str, ids: Ids, *, data_dir: Path | None = None, column: str | None = None, id: str | None = None
+) -> np.ndarray:
     """Read the label of each row that `read_features` read from the same source, ``(n,)`` int64 or text.
 
     Parameters
@@ -32,6 +36,8 @@ def read_labels(source: str, ids: Ids, *, data_dir: Path | None = None, column: 
     column
         Column of a table. For movies ``genres`` (the default), ``directors`` or ``actors``: the label is the first name
         in the column, or the empty text if there is none.
+    id
+        Column of the ids in a table, as in `read_features`.
 
     Raises
     ------
@@ -52,7 +58,7 @@ def read_labels(source: str, ids: Ids, *, data_dir: Path | None = None, column: 
         return _of_idx(path, rows)
     if path.suffix.lower() in (".npy", ".npz"):
         raise DataError(f"{path}: an array has no labels; give the vectors and a label in one CSV or Parquet table")
-    return _of_table(path, rows, column)
+    return _of_table(path, rows, column, id)
 
 
 def read_idx_labels(path: Path) -> np.ndarray:
@@ -82,17 +88,18 @@ def _of_folders(folder: Path, ids: Ids) -> np.ndarray:
     return names.str.partition("/")[0].to_numpy(dtype=str)
 
 
-def _of_table(path: Path, ids: Ids, column: str | None) -> np.ndarray:
-    table = read_table(path, header=True)
-    table.columns = pd.Index([str(name) for name in table.columns])
+def _of_table(path: Path, ids: Ids, column: str | None, id: str | None) -> np.ndarray:
     if column is None:
-        raise ConfigError(f"{path}: name the column of the labels; the columns are: {listing(table.columns)}")
-    if column not in table.columns:
-        raise DataError(f"{path}: there is no column {column!r} of labels; the columns are: {listing(table.columns)}")
-    values = table[column]
-    refuse(values.isna().to_numpy(dtype=bool), values, f"{path}: the label {column!r}", "is missing")
-    rows = pd.Index(table[id_column(list(table.columns))].to_numpy())
-    return _plain(values.take(_positions(rows, ids, str(path))))
+        names = read_table(path, header=True).columns
+        raise ConfigError(f"{path}: name the column of the labels; the columns are: {listing(names)}")
+    table = read_named_table(path, id=id)
+    if column not in table.names:
+        raise DataError(f"{path}: there is no column {column!r} of labels; the columns are: {listing(table.names)}")
+    values = table.frame[column].rename(None)
+    marked = values.isna() | values.map(is_marker, na_action="ignore").fillna(False).astype(bool)
+    missing = "is missing; leave such rows out, or name the label in full"
+    refuse(marked.to_numpy(dtype=bool), values, f"{path}: the label {column!r}", missing)
+    return _plain(values.take(_positions(table.ids, ids, str(path))))
 
 
 def _of_movies(name: str, ids: Ids, folder: Path, column: str) -> np.ndarray:

@@ -2,23 +2,17 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
-
-import pandas as pd
 
 from recsys_ae.data import named
 from recsys_ae.data.dataset_info import default_data_dir
-from recsys_ae.data.parsing import listing
-from recsys_ae.data.readers.read import read_table
 from recsys_ae.errors import Argument, ConfigError, DataError, arguments_named, renamed
 from recsys_ae.features.data import images, movies, sequences
 from recsys_ae.features.data.arrays import read_array
 from recsys_ae.features.data.features import Features, joined
-from recsys_ae.features.data.texts import count_words
+from recsys_ae.features.data.tables import read_feature_table
 from recsys_ae.spec.hyper import nearest
 
 HISTORIES = "histories"
-IDS = ("item", "itemId", "item_id", "movieId", "movie_id", "id")
 
 
 def read_features(
@@ -58,6 +52,7 @@ def read_features(
     _refuse_useless(source, "image_size", image_size, "a folder of pictures", useful=has_pictures)
     _refuse_useless(source, "history_steps", history_steps, f"NAME:{HISTORIES}", useful=has_histories)
     folder = default_data_dir() if data_dir is None else data_dir
+    _refuse_columns(source, name, columns)
     if name in images.NAMED:
         return images.read_named_images(name, folder, *columns)
     if name in named.names():
@@ -74,13 +69,28 @@ def read_features(
         return read_array(path, columns[0] if columns else None)
     if "idx3" in path.name:
         return images.read_idx(path, transposed="emnist" in path.name.lower())
-    return _of_table(path, columns, id, texts, known)
+    return read_feature_table(path, columns, id=id, texts=texts, known=known)
 
 
 def _refuse_useless(source: str, name: str, value: int | None, kind: str, *, useful: bool) -> None:
     """Raise if an argument is given that only sources of another kind use."""
     if value is not None and not useful:
         raise ConfigError(Argument(name, value), f" is for {kind}, which {source} is not; leave it out")
+
+
+def _refuse_columns(source: str, name: str, columns: Sequence[str]) -> None:
+    """Raise if more columns are named after the colon than the source has a use for."""
+    path = Path(name)
+    if name in images.NAMED:
+        most, kind = 1, "has one part, train or test"
+    elif name not in named.names() and path.suffix.lower() in (".npy", ".npz"):
+        most, kind = 1, "is read as one array"
+    elif name not in named.names() and (path.is_dir() or (path.is_file() and "idx3" in path.name)):
+        most, kind = 0, "has no columns to choose from"
+    else:
+        return
+    if len(columns) > most:
+        raise ConfigError(f"{source}: {name} {kind}; leave out {','.join(columns[most:])}")
 
 
 def divided(source: str) -> tuple[str, list[str]]:
@@ -104,32 +114,3 @@ def _of_named(
     if not columns:
         raise ConfigError(f"name the features of {name} after a colon: {name}:{','.join(available)}")
     return joined([movies.film_features(name, column, dataset.items, folder, fitted_columns) for column in columns])
-
-
-def _of_table(
-    path: Path, columns: Sequence[str], id: str | None, texts: Sequence[str], fitted_columns: Sequence[str] | None
-) -> Features:
-    table = read_table(path, header=True)
-    names = [str(name) for name in table.columns]
-    table.columns = pd.Index(names)
-    id = id or id_column(names)
-    columns = list(columns) or [name for name in names if name != id]
-    for name in (*columns, *texts, id):
-        if name not in names:
-            raise DataError(f"{path}: there is no column {name!r}; the columns are: {listing(names)}")
-    tables: list[Features] = []
-    numbers = [name for name in columns if name not in texts]
-    if numbers:
-        tables.append(Features.from_frame(table[[id, *numbers]], id=id))
-    for name in texts:
-        tables.append(count_words(_by_id(table, id, name), name=name, known=fitted_columns))
-    return joined(tables)
-
-
-def id_column(names: Sequence[str]) -> str:
-    """Return the column of the ids in a table: a usual name, else the first column."""
-    return next((name for name in IDS if name in names), names[0])
-
-
-def _by_id(table: pd.DataFrame, id: str, name: str) -> "pd.Series[Any]":
-    return pd.Series(table[name].to_numpy(), index=pd.Index(table[id].to_numpy()))

@@ -11,6 +11,7 @@ import pandas as pd
 from recsys_ae.data.parsing import Series
 from recsys_ae.errors import DataError, MissingPackageError
 from recsys_ae.features.data.features import Features
+from recsys_ae.features.data.number_columns import is_marker
 
 WORDS = 20_000
 LEAST = 3
@@ -28,6 +29,7 @@ def count_words(
 ) -> Features:
     """Count the words of texts, which are indexed by the ids of their rows; missing and empty texts are left out.
 
+    A text such as ``NA`` or ``null`` is missing, too (`number_columns.MARKERS`).
     The encoder learns and saves the weights by rarity (TF-IDF), so that new texts are weighted as those of its fit.
 
     Parameters
@@ -44,7 +46,7 @@ def count_words(
         Separator between whole names, such as those of actors, which are then counted instead of words.
     """
     filled = texts.fillna("").astype(str)
-    empty = (filled.str.strip() == "").to_numpy(dtype=bool)
+    empty = filled.map(is_marker).to_numpy(dtype=bool)
     if empty.all():
         raise DataError(f"all {len(texts):,} texts of {name} are empty")
     nonempty = filled[~empty]

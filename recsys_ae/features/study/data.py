@@ -18,7 +18,8 @@ from recsys_ae.errors import Argument, ConfigError, DataError, MissingPackageErr
 from recsys_ae.features.data import images
 from recsys_ae.features.data.features import FORMS, IMAGE, SEQUENCE, Features
 from recsys_ae.features.data.labels import read_labels
-from recsys_ae.features.data.read import id_column, read_features
+from recsys_ae.features.data.read import read_features
+from recsys_ae.features.data.tables import id_column
 from recsys_ae.features.study.plan import Sizes
 from recsys_ae.features.study.rows import SEED, Part
 
@@ -151,7 +152,7 @@ def _labelled(
     features = read_features(source, id=id, texts=texts, data_dir=data_dir)
     remarks += [remark for remark in features.remarks if remark not in remarks]
     try:
-        return Part(features, read_labels(source, features.ids, data_dir=data_dir, column=column))
+        return Part(features, read_labels(source, features.ids, data_dir=data_dir, column=column, id=id))
     except (DataError, ConfigError) as error:
         if column is not None:
             raise

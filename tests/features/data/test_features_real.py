@@ -19,7 +19,7 @@ def test_movies_of_ml_1m(data_dir: Path) -> None:
     folder = needed(data_dir, "ml-1m.zip", "content/ml-1m-movies_extrainfos.dat.gz")
     found = read_features("ml-1m:genres,year,plots,abstracts,actors", data_dir=folder)
     assert len(found) == 3883
-    assert "2 of 3,883 items have no plots" in found.remarks
+    assert "38 of 3,883 items have no plots" in found.remarks
     story = found.of(found.ids[found.ids == 1])
     assert {"genre=Animation", "plots=doll", "plots=woody", "actors=Tom Hanks", "year"} <= set(
         found.columns[story.matrix.nonzero()[1]]
