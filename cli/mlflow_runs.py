@@ -45,9 +45,6 @@ class Tracking:
         run_id, uri = self.tracker.run_id, self.tracker.uri
         if run_id is None:
             return None
-        scheme, separator, file = uri.partition("sqlite:///")
-        if separator:
-            uri = f"{scheme}{separator}{Path(file).absolute()}"
         return {"run_id": run_id} if "@" in uri else {"run_id": run_id, "uri": uri}
 
     def warn(self) -> None:
@@ -129,7 +126,7 @@ def _numbers(results: "Report", on: str) -> dict[str, float]:
     """Return the mean and the standard error of each metric."""
     numbers = {f"{on}/{name}": summary.mean for name, summary in results.summary.items()}
     return numbers | {
-        f"{on}/{name}/standard_error": summary.standard_error for name, summary in results.summary.items()
+        f"{on}/{name}_standard_error": summary.standard_error for name, summary in results.summary.items()
     }
 
 

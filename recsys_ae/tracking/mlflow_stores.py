@@ -14,6 +14,9 @@ SETTING = "MLFLOW_TRACKING_URI"
 ARTEFACTS = "mlruns"
 """Folder in which MLflow keeps the artefacts of a database store."""
 
+EXPERIMENT = "recsys_ae"
+EXPERIMENT_NAME, EXPERIMENT_ID = "MLFLOW_EXPERIMENT_NAME", "MLFLOW_EXPERIMENT_ID"
+
 _SQLITE = "sqlite:///"
 _PORTS = {"http": 80, "https": 443}
 
@@ -23,9 +26,26 @@ def own_store() -> str:
     return absolute(os.environ.get(SETTING) or DEFAULT_STORE)
 
 
+def experiment(name: str | None = None) -> dict[str, str | None]:
+    """Return the name and the id of the experiment: the given name, else those of the environment, else the default."""
+    if name is not None:
+        return {"name": name, "id": None}
+    chosen = {"name": os.environ.get(EXPERIMENT_NAME) or None, "id": os.environ.get(EXPERIMENT_ID) or None}
+    return chosen if any(chosen.values()) else {"name": EXPERIMENT, "id": None}
+
+
 def absolute(uri: str) -> str:
-    """Return an address with an absolute path if it is a SQLite file; the working directory may change during a run."""
-    return f"{_SQLITE}{Path(uri.removeprefix(_SQLITE)).absolute()}" if uri.startswith(_SQLITE) else uri
+    """Return an address with an absolute path if it is on this computer; the working directory may change during a run.
+
+    ``store`` and ``file:store`` become ``/here/store`` and ``file:///here/store``.
+    """
+    if uri.startswith(_SQLITE):
+        return f"{_SQLITE}{Path(uri.removeprefix(_SQLITE)).absolute()}"
+    path = _path(uri)
+    if path is None:
+        return uri
+    # MLflow decodes percent signs in paths, too.
+    return path.absolute().as_uri() if urlsplit(uri).scheme == "file" else str(path.absolute()).replace("%", "%25")
 
 
 def redacted(text: str) -> str:
@@ -43,14 +63,8 @@ def same_store(uri: str, other_uri: str) -> bool:
 
 def local_path(uri: str) -> Path | None:
     """Return the path of an address on this computer; None if the address is elsewhere."""
-    if uri.startswith(_SQLITE):
-        return _real(uri.removeprefix(_SQLITE))
-    scheme = urlsplit(uri).scheme
-    if scheme == "file":
-        return _real(url2pathname(urlsplit(uri).path))
-    if len(scheme) < 2 and uri != "databricks":  # a single letter is a drive of Windows
-        return _real(url2pathname(uri))
-    return None
+    path = Path(uri.removeprefix(_SQLITE)) if uri.startswith(_SQLITE) else _path(uri)
+    return None if path is None else _real(path)
 
 
 def is_plain_id(text: object) -> bool:
@@ -118,6 +132,16 @@ def _plain(uri: str) -> tuple[str, ...]:
     url = urlsplit(uri)
     port = url.port or _PORTS.get(url.scheme, 0)
     return (url.scheme, url.hostname or "", str(port), url.path.rstrip("/"), url.query)
+
+
+def _path(uri: str) -> Path | None:
+    """Return the path of a store in a folder, as it is given; None for other addresses."""
+    scheme = urlsplit(uri).scheme
+    if scheme == "file":
+        return Path(url2pathname(urlsplit(uri).path))
+    if len(scheme) < 2 and uri != "databricks":  # a single letter is a drive of Windows
+        return Path(url2pathname(uri))
+    return None
 
 
 def _real(path: str | Path) -> Path:

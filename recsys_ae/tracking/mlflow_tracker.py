@@ -1,7 +1,6 @@
 """MLflow tracker of a fit, whose failures neither stop nor delay the training."""
 
 import importlib.util
-import math
 import os
 import time
 from collections.abc import Mapping, Sequence
@@ -28,8 +27,11 @@ class MLflowTracker:
 
     Parameters
     ----------
-    experiment, run_name
-        Names of the experiment and the run; None lets MLflow choose the name of the run.
+    experiment
+        Name of the experiment. The default is the environment variable ``MLFLOW_EXPERIMENT_NAME`` or
+        ``MLFLOW_EXPERIMENT_ID``, and without them ``recsys_ae``.
+    run_name
+        Name of the run; None lets MLflow choose it.
     run_id
         Id of an existing run to add reports to; the run keeps its status.
     uri
@@ -59,7 +61,7 @@ class MLflowTracker:
     def __init__(
         self,
         *,
-        experiment: str = "recsys_ae",
+        experiment: str | None = None,
         run_name: str | None = None,
         run_id: str | None = None,
         uri: str | None = None,
@@ -76,8 +78,8 @@ class MLflowTracker:
         self._start = {
             "uri": self.uri,
             "folders": stores.artefact_folders(self.uri, contained=contained),
-            "experiment": experiment,
-            "run_name": run_name,
+            "experiment": stores.experiment(experiment),
+            "run_name": run_name and names.shortened(names.written(run_name), names.LONGEST_NAME),
             "run_id": run_id,
         }
         self._process: MLflowProcess | None = None
@@ -125,7 +127,7 @@ class MLflowTracker:
 
         If a value is too long for MLflow, it is cut, and all values are also saved in the artefact ``parameters.json``.
         """
-        texts = {names.name(key): names.written(value) for key, value in names.flat(values)}
+        texts = {key: names.written(value) for key, value in names.flat(values)}
         self._ask("parameters", values={key: names.shortened(text) for key, text in texts.items()})
         if any(len(text) > names.LONGEST_PARAMETER for text in texts.values()):
             self._ask("text", text=names.written(dict(names.flat(values))), file="parameters.json")
@@ -135,11 +137,7 @@ class MLflowTracker:
 
         A number that is not finite becomes the tag ``not_finite.<name>``, because stores change it to another number.
         """
-        numbers = {names.name(key): float(value) for key, value in values.items()}
-        finite = {key: value for key, value in numbers.items() if math.isfinite(value)}
-        when = "" if step is None else f" at step {step}"
-        tags = {names.name(f"not_finite.{key}"): f"{numbers[key]}{when}" for key in numbers.keys() - finite.keys()}
-        self._ask("metrics", values=finite, tags=tags, step=step or 0, time=_now())
+        self._ask("metrics", values={key: float(value) for key, value in values.items()}, step=step, time=_now())
 
     def artefact(self, path: Path) -> None:
         """Save a file or folder with the run; wait until it is delivered, or queued if the store does not answer."""
@@ -160,13 +158,9 @@ class MLflowTracker:
         metrics: Mapping[str, float],
     ) -> None:
         """Write a finished child run with its parameters, its epochs, and its final metrics."""
-        chosen = {names.name(key): names.shortened(names.written(value)) for key, value in names.flat(parameters)}
-        epochs = [*({**epoch} for epoch in history), {}]
-        epochs[-1] |= metrics
-        numbers = [
-            {names.name(key): float(value) for key, value in epoch.items() if math.isfinite(value)} for epoch in epochs
-        ]
-        self._ask("child", run_name=run_name, parameters=chosen, epochs=numbers, time=_now())
+        chosen = {key: names.shortened(names.written(value)) for key, value in names.flat(parameters)}
+        epochs = [{key: float(value) for key, value in epoch.items()} for epoch in (*history, metrics)]
+        self._ask("child", run_name=run_name, parameters=chosen, epochs=epochs, time=_now())
 
     def _ask(self, do: str, *, wait: float = 0.0, **request: Any) -> bool:
         if self._process is not None:

@@ -6,128 +6,23 @@ import os
 import queue
 import signal
 import sys
-import tempfile
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TextIO, TypeAlias
 
 from recsys_ae.errors import ConfigError
-from recsys_ae.tracking.loss_curve import loss_curve
-from recsys_ae.tracking.mlflow_names import shortened
-from recsys_ae.tracking.mlflow_stores import check_artefacts
+from recsys_ae.tracking.mlflow_run import StoredRun
 
 Request: TypeAlias = dict[str, Any]
 Say: TypeAlias = Callable[[dict[str, Any]], None]
 
-MOST_AT_ONCE = 1000
-"""Maximum number of metrics in one request."""
+LONGEST_LINE = 1000
+"""Length of a failure. Errors of MLflow have up to 700 characters and end with the way out."""
 RETRY_SECONDS = 60.0
 """Pause after a store did not answer; it is skipped at the end of the run."""
-
-
-class StoredRun:
-    """Run in an MLflow store, new or existing.
-
-    Artefacts are written only inside ``folders`` (see `check_artefacts`).
-    """
-
-    def __init__(
-        self,
-        *,
-        uri: str,
-        folders: list[str] | None,
-        experiment: str,
-        run_name: str | None,
-        run_id: str | None,
-        time: int,
-    ) -> None:
-        import mlflow  # noqa: PLC0415
-        from mlflow import MlflowClient  # noqa: PLC0415
-
-        mlflow.set_tracking_uri(uri)  # address for servers that store the artefacts themselves
-        self.client: Any = MlflowClient(tracking_uri=uri)
-        self.resumed = run_id is not None
-        if run_id is None:
-            run = self.client.create_run(self._experiment(experiment), start_time=time, run_name=run_name)
-        else:
-            run = self.client.get_run(run_id)
-        self.id: str = run.info.run_id
-        self.experiment_id: str = run.info.experiment_id
-        self._place, self._folders = run.info.artifact_uri, folders
-        self.children: dict[tuple[str, int], str] = {}
-
-    def _experiment(self, name: str) -> str:
-        experiment = self.client.get_experiment_by_name(name)
-        return str(experiment.experiment_id if experiment else self.client.create_experiment(name))
-
-    def parameters(self, values: Mapping[str, str]) -> None:
-        """Write parameters."""
-        from mlflow.entities import Param  # noqa: PLC0415
-
-        self.client.log_batch(self.id, params=[Param(name, value) for name, value in values.items()])
-
-    def metrics(self, values: Mapping[str, float], tags: Mapping[str, str], step: int, time: int) -> None:
-        """Write the metrics of an epoch; a repeated request changes nothing, because it has the same time."""
-        from mlflow.entities import Metric, RunTag  # noqa: PLC0415
-
-        numbers = [Metric(name, value, time, step) for name, value in values.items()]
-        self.client.log_batch(self.id, metrics=numbers, tags=[RunTag(name, text) for name, text in tags.items()])
-
-    def child(
-        self, run_name: str, parameters: Mapping[str, str], epochs: Sequence[Mapping[str, float]], time: int
-    ) -> None:
-        """Write a finished child run; the last of ``epochs`` also holds its final metrics."""
-        from mlflow.entities import Metric, Param  # noqa: PLC0415
-
-        key = (run_name, time)
-        if key not in self.children:  # a repeated request creates no second run
-            tags = {"mlflow.parentRunId": self.id}
-            run = self.client.create_run(self.experiment_id, start_time=time, run_name=run_name, tags=tags)
-            self.children[key] = run.info.run_id
-        child = self.children[key]
-        numbers = [
-            Metric(name, value, time, step) for step, epoch in enumerate(epochs, 1) for name, value in epoch.items()
-        ]
-        self.client.log_batch(child, params=[Param(name, text) for name, text in parameters.items()])
-        for start in range(0, len(numbers), MOST_AT_ONCE):
-            self.client.log_batch(child, metrics=numbers[start : start + MOST_AT_ONCE])
-        self.client.set_terminated(child, "FINISHED", time)
-
-    def artefact(self, path: str) -> None:
-        """Save a file, or a folder under its name."""
-        from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository  # noqa: PLC0415
-
-        if not Path(path).exists():
-            raise FileNotFoundError(f"{path} does not exist")
-        # The client would ask the store for the address again, and might get another one.
-        check_artefacts(self._place, self._folders, Path(path).name)
-        repository: Any = get_artifact_repository(self._place)
-        if Path(path).is_dir():
-            repository.log_artifacts(path, Path(path).name)
-        else:
-            repository.log_artifact(path)
-
-    def text(self, text: str, file: str) -> None:
-        """Save a text as a file."""
-        with tempfile.TemporaryDirectory() as folder:
-            path = Path(folder) / file
-            path.write_text(text, encoding="utf-8")
-            self.artefact(str(path))
-
-    def loss_curve(self, history: Sequence[Mapping[str, float]], best: tuple[int, str] | None) -> None:
-        """Draw the loss curve and save it."""
-        with tempfile.TemporaryDirectory() as folder:
-            path = Path(folder) / "loss_curve.png"
-            loss_curve(history, path, best=best)
-            self.artefact(str(path))
-
-    def finish(self, status: str, time: int) -> None:
-        """End a new run; an existing run keeps its status."""
-        if not self.resumed:
-            self.client.set_terminated(self.id, status, time)
 
 
 class Delivery:
@@ -186,7 +81,9 @@ class Delivery:
     def _failed(self, request: Request, error: Exception) -> None:
         do = request["do"]
         subject = {"start": "the run", "artefact": f"artefact {Path(request.get('path', '')).name}"}.get(do, do)
-        if isinstance(error, ConfigError):  # the same line for all artefacts, so that it is reported once
+        if (
+            isinstance(error, ConfigError) and do != "start"
+        ):  # the same line for all artefacts, so that it is reported once
             subject = "artefacts"
         if not passing(error):
             self._say({"failure": f"{subject} not written to {self._place}: {one_line(error)}"})
@@ -224,8 +121,10 @@ def root(error: BaseException) -> BaseException:
 
 
 def one_line(error: BaseException) -> str:
-    """Return an error as one line of text."""
-    return shortened(" ".join(str(error).split()) or type(error).__name__, 300)
+    """Return an error as one line; the middle of a very long one is cut out, because its end says what to do."""
+    text = " ".join(str(error).split()) or type(error).__name__
+    half = LONGEST_LINE // 2
+    return text if len(text) <= LONGEST_LINE else f"{text[: half - 1]}…{text[-half:]}"
 
 
 def main() -> None:

@@ -63,7 +63,7 @@ def ratings(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Work in an empty folder, without the caller's settings."""
     monkeypatch.chdir(tmp_path)
-    for name in ("RECSYS_AE_DATA", "MLFLOW_TRACKING_URI"):
+    for name in ("RECSYS_AE_DATA", "MLFLOW_TRACKING_URI", "MLFLOW_EXPERIMENT_NAME", "MLFLOW_EXPERIMENT_ID"):
         monkeypatch.delenv(name, raising=False)
     return tmp_path
 

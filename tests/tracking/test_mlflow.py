@@ -39,7 +39,8 @@ def _quiet_surroundings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None
     """Remove proxies and stores from the environment, and run each test in its own folder."""
     for name in ("NO_PROXY", "no_proxy"):
         monkeypatch.setenv(name, "127.0.0.1")
-    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    for setting in ("MLFLOW_TRACKING_URI", "MLFLOW_EXPERIMENT_NAME", "MLFLOW_EXPERIMENT_ID"):
+        monkeypatch.delenv(setting, raising=False)
     monkeypatch.chdir(tmp_path)
 
 

@@ -5,7 +5,15 @@ from pathlib import Path
 import pytest
 
 from recsys_ae.errors import ConfigError
-from recsys_ae.tracking.mlflow_stores import artefact_folders, check_artefacts, is_plain_id, own_store, same_store
+from recsys_ae.tracking.mlflow_stores import (
+    absolute,
+    artefact_folders,
+    check_artefacts,
+    experiment,
+    is_plain_id,
+    own_store,
+    same_store,
+)
 
 HERE = "{here}"
 
@@ -13,7 +21,8 @@ HERE = "{here}"
 @pytest.fixture(autouse=True)
 def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    for setting in ("MLFLOW_TRACKING_URI", "MLFLOW_EXPERIMENT_NAME", "MLFLOW_EXPERIMENT_ID"):
+        monkeypatch.delenv(setting, raising=False)
     return tmp_path.resolve()
 
 
@@ -48,6 +57,43 @@ def test_the_users_own_store_is_the_setting_or_a_file_here(here: Path, monkeypat
     assert own_store() == f"sqlite:///{here}/mlflow.db"
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://server")
     assert own_store() == "http://server"
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ("store", "{here}/store"),
+        ("./a/../store", "{here}/a/../store"),
+        ("100%25", "{here}/100%25"),
+        ("file:store", "file://{here}/store"),
+        ("file:./store", "file://{here}/store"),
+        ("file:///tmp/s%20t", "file:///tmp/s%20t"),
+        ("sqlite:///runs.db", "sqlite:///{here}/runs.db"),
+        ("http://server", "http://server"),
+        ("databricks", "databricks"),
+        ("postgresql://user@host/db", "postgresql://user@host/db"),
+    ],
+)
+def test_an_address_means_the_same_place_after_the_working_directory_changes(
+    given: str, expected: str, here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    resolved = absolute(given)
+    assert resolved == expected.format(here=here)
+    (here / "elsewhere").mkdir()
+    monkeypatch.chdir(here / "elsewhere")
+    assert absolute(resolved) == resolved
+
+
+def test_the_environment_names_the_experiment_unless_the_caller_does(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert experiment() == {"name": "recsys_ae", "id": None}
+    monkeypatch.setenv("MLFLOW_EXPERIMENT_ID", "7")
+    assert experiment() == {"name": None, "id": "7"}
+    monkeypatch.setenv("MLFLOW_EXPERIMENT_NAME", "mine")
+    assert experiment() == {"name": "mine", "id": "7"}
+    assert experiment("other") == {"name": "other", "id": None}
+    monkeypatch.setenv("MLFLOW_EXPERIMENT_NAME", "")
+    monkeypatch.setenv("MLFLOW_EXPERIMENT_ID", "")
+    assert experiment() == {"name": "recsys_ae", "id": None}
 
 
 @pytest.mark.parametrize(
