@@ -93,3 +93,19 @@ def test_a_matrix_of_another_shape_is_refused(name: str, shape: tuple[int, int])
     wrong: dict[str, Any] = {name: csr_matrix(shape)}
     with pytest.raises(DataError, match=rf"{name} has the shape \({shape[0]}, {shape[1]}\), .* have \(2, 4\)"):
         Candidates.of(HISTORIES, **wrong)
+
+
+def test_items_at_the_first_positions_are_left_out_besides_the_others() -> None:
+    candidates = Candidates.of(HISTORIES, deny=[3])
+    without = candidates.without(2, 4)
+    assert without.denied_to_all is not None
+    assert without.denied_to_all.tolist() == [True, True, False, True]
+    assert without.denied is candidates.denied
+    assert candidates.denied_to_all is not None
+    assert candidates.denied_to_all.tolist() == [False, False, False, True]
+
+
+def test_where_no_item_is_denied_to_all_only_the_first_positions_are_left_out() -> None:
+    without = Candidates.of(HISTORIES).without(1, 4)
+    assert without.denied_to_all is not None
+    assert without.denied_to_all.tolist() == [True, False, False, False]

@@ -96,5 +96,5 @@ def test_on_a_cpu_the_size_is_constant(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_on_a_gpu_the_size_follows_the_free_memory(
     free: int | None, cells: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(chunks, "free_memory", lambda device: free)
+    monkeypatch.setattr(chunks, "free_memory", {GPU: free}.get)
     assert cells_on(GPU) == cells

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from recsys_ae.ranking.score_fusion import SCALES, best_weights, reciprocal_rank, standard
+from recsys_ae.ranking.score_fusion import GAIN, SCALES, best_weights, reciprocal_rank, standard
 
 
 def test_standard_scores_have_mean_0_and_deviation_1_in_every_row() -> None:
@@ -83,6 +83,31 @@ def test_a_gain_within_the_noise_moves_nothing() -> None:
     assert best_weights(lambda weights: 0.3 + 0.00005 * min(weights), 2) == (0.5, 0.5)  # the best start
     assert best_weights(lambda weights: 0.3 * weights[0] ** 0.0001 if weights[0] else 0.0, 2) == (1.0, 0.0)
     assert best_weights(lambda weights: 0.3 - 0.00005 * abs(weights[0] - 0.8), 2) == (1.0, 0.0)
+
+
+def test_the_search_begins_from_the_best_single_model_and_from_equal_weights() -> None:
+    """Every other mix is worth nothing, so no move leads to these."""
+    for start in ((0.0, 0.0, 1.0), (0.0, 1.0, 0.0), (0.35, 0.35, 0.3)):
+        assert best_weights(lambda weights, start=start: float(weights == start), 3) == start  # type: ignore[misc]
+
+
+def test_a_gain_as_small_as_the_least_one_counts() -> None:
+    assert best_weights(lambda weights: GAIN * (weights == (0.75, 0.25)), 2) == (0.75, 0.25)
+    assert best_weights(lambda weights: 0.99 * GAIN * (weights == (0.75, 0.25)), 2) == (1.0, 0.0)
+
+
+def test_a_model_may_give_all_that_is_left_of_its_weight() -> None:
+    """Only moves of five twentieths and of one lead from equal weights to the best mix."""
+    path = {(0.35, 0.35, 0.3): 0.1, (0.6, 0.35, 0.05): 0.2, (0.65, 0.35, 0.0): 0.3}
+    assert best_weights(lambda weights: path.get(weights, 0.0), 3) == (0.65, 0.35, 0.0)
+
+
+def test_ranks_have_the_precision_and_the_device_of_the_scores() -> None:
+    scores = torch.tensor([[3.0, 1.0, 2.0], [-5.0, -5.0, -9.0]])
+    assert reciprocal_rank(scores.double()).dtype is torch.float64
+    with torch.device("meta"):
+        actual = reciprocal_rank(scores)
+    torch.testing.assert_close(actual, 1 / torch.tensor([[61.0, 63, 62], [61, 61, 63]]))
 
 
 def test_more_models_than_twentieths_are_weighed_too() -> None:

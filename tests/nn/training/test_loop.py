@@ -561,3 +561,11 @@ def test_a_gradient_that_is_sparse_in_part_is_clipped_like_a_dense_one(largest: 
     loop._clip_norm([table, bias], largest)
     torch.testing.assert_close(table.grad.to_dense(), twins[0].grad)
     torch.testing.assert_close(bias.grad, twins[1].grad)
+
+
+def test_a_gradient_near_zero_is_clipped_to_itself() -> None:
+    for size in (0.0, 1e-8, 1e-6):
+        parameter = torch.nn.Parameter(torch.zeros(1))
+        parameter.grad = torch.tensor([size])
+        loop._clip_norm([parameter], 1.0)
+        assert parameter.grad.item() == torch.tensor(size).item()

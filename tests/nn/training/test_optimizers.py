@@ -118,6 +118,21 @@ def test_rprop_follows_signs_without_weight_decay() -> None:
     np.testing.assert_allclose(seen, expected, rtol=1e-5)
 
 
+def test_steps_of_rprop_are_at_least_1e_9_and_at_most_50() -> None:
+    """The sign of the first gradient changes with each update, that of the second never."""
+    parameter = torch.nn.Parameter(torch.zeros(2, dtype=torch.float64))
+    optimiser = optimizer("rprop", [{"params": [parameter], "weight_decay": 0.0}], 1e-7)
+    steps = []
+    for update in range(200):
+        before = parameter.detach().clone()
+        # After a change of the sign one update is skipped, so a sign lasts for two.
+        parameter.grad = torch.tensor([1.0 if update // 2 % 2 else -1.0, -1.0], dtype=torch.float64)
+        optimiser.step()
+        steps.append((parameter.detach() - before).abs())
+    assert max(steps[-1][0], steps[-2][0]).item() == pytest.approx(1e-9, rel=0.3)
+    assert steps[-1][1].item() == pytest.approx(50)
+
+
 def test_lbfgs_minimises_a_parabola_at_once_without_weight_decay() -> None:
     """With a penalty it would not end in the minimum."""
     parameters = [torch.nn.Parameter(torch.tensor([3.0, -2.0])), torch.nn.Parameter(torch.tensor([[5.0]]))]
