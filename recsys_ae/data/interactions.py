@@ -1,34 +1,27 @@
 """Interactions: a sparse user-item matrix with ids, timestamps and the steps of its preparation."""
 
 import dataclasses
+from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Any, Literal, TypeAlias
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from scipy.sparse import csr_matrix
 
-from recsys_ae.data.origin import Origin
-from recsys_ae.data.parsing import NONE, Column, Ids, Series, column_of, ids, ratings, shown
+from recsys_ae.data.id_matching import match, mismatch
+from recsys_ae.data.inputs import matrices
+from recsys_ae.data.inputs.frames import as_frame
+from recsys_ae.data.inputs.id_checks import distinct_ids
+from recsys_ae.data.inputs.repeated_pairs import Duplicates, arranged, index_type
+from recsys_ae.data.inputs.timestamps import aligned, whole_seconds
+from recsys_ae.data.origin import Origin, Step
+from recsys_ae.data.parsing import NONE, Column, Ids, Series, column_of, shown
+from recsys_ae.data.table_rows import Missing, Rows
 from recsys_ae.data.times import seconds
-from recsys_ae.errors import Argument, ConfigError, DataError
+from recsys_ae.errors import DataError
 
 __all__ = ["Column", "Duplicates", "Ids", "Interactions", "Series", "Step"]
-
-Duplicates: TypeAlias = Literal["error", "last", "sum"]
-
-
-@dataclass(frozen=True)
-class Step:
-    """A preparation step, with the numbers of interactions, users and items before and after it."""
-
-    name: str
-    before: tuple[int, int, int]
-    after: tuple[int, int, int]
-
-    def __str__(self) -> str:
-        removed = [b - a for b, a in zip(self.before, self.after, strict=True)]
-        return f"{self.name}: removed {removed[0]:,} interactions, {removed[1]:,} users, {removed[2]:,} items"
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,11 +58,26 @@ class Interactions:
     remarks: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        shape = (len(self.users), len(self.items))
-        if self.matrix.shape != shape:
-            raise DataError(f"the matrix has shape {self.matrix.shape}, but there are ids for {shape}")
-        if len(self.order) != self.matrix.nnz:
-            object.__setattr__(self, "order", np.arange(self.matrix.nnz, dtype=_index_type(self.matrix.nnz)))
+        users, items = distinct_ids(self.users, "users"), distinct_ids(self.items, "items")
+        _refuse_other_shape(self.matrix, users, items)
+        matrix, times, order = self.matrix, self.timestamps, self.order
+        if not matrices.is_canonical(matrix):
+            entries = matrices.entries(matrix, "the matrix")
+            try:
+                matrix, source, _ = arranged(entries, users, items, noun="entries")
+            except DataError as error:
+                raise DataError(*error.parts, " of Interactions.from_matrix") from error
+            order = order[source] if len(order) == len(source) else source
+            times = None if times is None else aligned(times, len(source))[source]
+        matrices.refuse_not_finite(
+            matrix, "the matrix", lambda row, column: f"user {shown(users[row])} and item {shown(items[column])}"
+        )
+        times = None if times is None else whole_seconds(times, matrix.nnz)
+        if len(order) != matrix.nnz:
+            order = np.arange(matrix.nnz, dtype=index_type(matrix.nnz))
+        parts = {"matrix": matrix, "users": users, "items": items, "timestamps": times, "order": order}
+        for name, part in parts.items():
+            object.__setattr__(self, name, part)
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -104,6 +112,7 @@ class Interactions:
         rating: Column | None = None,
         timestamp: Column | None = None,
         duplicates: Duplicates = "error",
+        missing: Missing = "error",
     ) -> "Interactions":
         """Read one interaction from each row of a table.
 
@@ -117,25 +126,69 @@ class Interactions:
         duplicates
             Treatment of repeated pairs of user and item: raise an error, keep the last row, or sum the ratings (with
             the last row's timestamp).
+        missing
+            Treatment of rows with a missing value: raise an error, or skip them and record their number in ``steps``.
 
         Raises
         ------
         DataError
             If a value cannot be used; the message names its column, row (counted from 1) and content.
         """
+        frame = as_frame(frame)
         if len(frame) == 0:
             raise DataError("the table has no rows")
-        rows, users = ids(column_of(frame, user, "user"), "user")
-        columns, items = ids(column_of(frame, item, "item"), "item")
-        rating, timestamp = (None if _left_out(frame, column) else column for column in (rating, timestamp))
-        values = np.ones(len(frame), np.float32)
-        if rating is not None:
-            values = ratings(column_of(frame, rating, "rating"))
+        names = {"user": user, "item": item}
+        names |= {
+            role: column
+            for role, column in (("rating", rating), ("timestamp", timestamp))
+            if column is not None and not _left_out(frame, column)
+        }
+        read = Rows.of({role: column_of(frame, column, role) for role, column in names.items()}, missing)
+        data = cls._of(read.entries, read.users, read.items, read.times, duplicates, places=read.positions)
+        steps = tuple(Step(*skipped) for skipped in read.skipped)
+        return dataclasses.replace(data, steps=(*steps, *data.steps), remarks=read.remarks)
+
+    @classmethod
+    def from_matrix(
+        cls,
+        matrix: Any,
+        users: Ids | Iterable[Any] | None = None,
+        items: Ids | Iterable[Any] | None = None,
+        timestamps: Any = None,
+        *,
+        duplicates: Duplicates = "error",
+    ) -> "Interactions":
+        """Read one interaction from each entry of a matrix of users × items.
+
+        Parameters
+        ----------
+        matrix
+            Sparse matrix or array of any format, or a dense array, of numbers or bool. Explicit zeros of a sparse
+            matrix are interactions with the value 0; zeros of a dense array are no interactions. A DataFrame, such as
+            a pivot table, also gives the ids.
+        users, items
+            Ids of the rows and columns, in their order; by default their positions from 0.
+        timestamps
+            ``(nnz,)``, as in `from_frame`, aligned with the stored entries (``matrix.tocoo()``, ``np.nonzero``).
+        duplicates
+            As in `from_frame`, for entries that a sparse matrix stores several times.
+
+        Raises
+        ------
+        DataError
+            If a value is NaN or infinite, or if ids or timestamps do not suit; the message names user and item.
+        """
+        if isinstance(matrix, pd.DataFrame):
+            users, items = matrix.index if users is None else users, matrix.columns if items is None else items
+            matrix = matrix.to_numpy()
+        entries = matrices.entries(matrix, "the matrix")
+        users = distinct_ids(np.arange(matrix.shape[0]) if users is None else users, "users")
+        items = distinct_ids(np.arange(matrix.shape[1]) if items is None else items, "items")
+        _refuse_other_shape(matrix, users, items)
         times, remark = None, ""
-        if timestamp is not None:
-            times, remark = seconds(column_of(frame, timestamp, "timestamp"))
-        data = cls.from_arrays(rows, columns, values, users, items, times, duplicates=duplicates)
-        return dataclasses.replace(data, remarks=(remark,)) if remark else data
+        if timestamps is not None:
+            times, remark = seconds(pd.Series(aligned(timestamps, len(entries.values))))
+        return cls._of(entries, users, items, times, duplicates, noun="entries").noting(remark)
 
     @classmethod
     def from_arrays(
@@ -150,30 +203,33 @@ class Interactions:
         duplicates: Duplicates = "error",
     ) -> "Interactions":
         """Build interactions from aligned arrays of row positions, column positions and values, in source order."""
-        if duplicates not in ("error", "last", "sum"):
-            raise ConfigError(Argument("duplicates", duplicates), ": expected one of error, last, sum")
-        key = rows.astype(np.int64) * len(items) + columns
-        order = np.argsort(key, kind="stable")
-        key = key[order]
-        is_last = np.append(key[1:] != key[:-1], True)[: len(key)]
-        repeated = len(key) - int(is_last.sum())
+        return cls._of(matrices.Entries(rows, columns, values), users, items, timestamps, duplicates)
+
+    @classmethod
+    def _of(
+        cls,
+        entries: matrices.Entries,
+        users: Ids,
+        items: Ids,
+        timestamps: np.ndarray | None,
+        duplicates: Duplicates,
+        *,
+        noun: str = "rows",
+        places: np.ndarray | None = None,
+    ) -> "Interactions":
+        matrix, source, repeated = arranged(entries, users, items, duplicates, noun=noun, places=places)
         steps: tuple[Step, ...] = ()
         if repeated:
-            if duplicates == "error":
-                raise _duplicate(order, key, is_last, users, items)
             name = "repeated pairs, last kept" if duplicates == "last" else "repeated pairs, ratings summed"
-            sizes = (len(users), len(items))
-            steps = (Step(name, (len(key), *sizes), (len(key) - repeated, *sizes)),)
-        if repeated and duplicates == "sum":
-            starts = np.append(0, np.flatnonzero(is_last)[:-1] + 1)
-            data = _summed(values[order], starts)
-        else:
-            data = values[order[is_last]].astype(np.float32)
-        order = order[is_last].astype(_index_type(len(key)))
-        indptr = np.append(0, np.cumsum(np.bincount(rows[order], minlength=len(users))))
-        matrix = csr_matrix((data, columns[order], indptr), shape=(len(users), len(items)))
-        times = None if timestamps is None else timestamps[order]
+            steps = (Step(name, (matrix.nnz + repeated, *matrix.shape), (matrix.nnz, *matrix.shape)),)
+        times = None if timestamps is None else timestamps[source]
+        order = source if places is None else places[source].astype(index_type(int(places[-1]) + 1))
         return cls(matrix, users, items, times, order, steps)
+
+    def noting(self, *remarks: str) -> "Interactions":
+        """Return these interactions with further remarks; empty ones are left out."""
+        further = tuple(remark for remark in remarks if remark)
+        return dataclasses.replace(self, remarks=(*self.remarks, *further)) if further else self
 
     def take(self, keep: np.ndarray, *, name: str | None = None) -> "Interactions":
         """Return the interactions under the boolean mask ``keep``, ``(nnz,)``; all ids are kept.
@@ -204,44 +260,36 @@ class Interactions:
     def onto(self, items: Ids) -> "Interactions":
         """Return the same users with other items as columns; interactions with items not in ``items`` are dropped.
 
-        ``steps`` records how many.
+        Ids are compared by `match`. Of several items of a user that match the same item, the last is kept. ``steps``
+        records how many interactions were dropped, and ``remarks`` explain why few or no items match.
         """
-        target = items.get_indexer(self.items)
+        target = match(items, self.items)
+        has_interactions = np.bincount(self.matrix.indices, minlength=len(self.items)) > 0
+        own = self.items[has_interactions]
+        return self.moved(target, items).noting(*mismatch(items, own, target[has_interactions], "items"))
+
+    def moved(self, target: np.ndarray, items: Ids) -> "Interactions":
+        """Return the same users with other items as columns.
+
+        ``target``, ``(n_items,)``, is the new position of each item; −1 drops its interactions.
+        """
         columns = target[self.matrix.indices]
-        keep = columns >= 0
-        rows, order = self.rows[keep], self.order[keep]
-        times = None if self.timestamps is None else self.timestamps[keep]
-        moved = Interactions.from_arrays(rows, columns[keep], self.matrix.data[keep], self.users, items, times)
+        kept = np.flatnonzero(columns >= 0)
+        kept = kept[np.argsort(self.order[kept], kind="stable")]  # the last of several is the last in the source
+        times = None if self.timestamps is None else self.timestamps[kept]
+        arrays = self.rows[kept], columns[kept], self.matrix.data[kept]
+        moved = Interactions.from_arrays(*arrays, self.users, items, times, duplicates="last")
+        unknown = Step("items unknown to the model", self.counts, (len(kept), self.shape[0], int((target >= 0).sum())))
+        steps = (*self.steps, *((unknown,) if len(kept) < self.nnz else ()), *moved.steps)
         # from_arrays numbers its own input; these numbers lead back to those of the source.
-        unknown = Step("items unknown to the model", self.counts, (moved.nnz, self.shape[0], int((target >= 0).sum())))
-        steps = (*self.steps, unknown) if moved.nnz < self.nnz else self.steps
-        return dataclasses.replace(moved, order=order[moved.order], steps=steps)
+        return dataclasses.replace(moved, order=self.order[kept][moved.order], steps=steps)
 
 
-def _left_out(frame: pd.DataFrame, column: Column | None) -> bool:
-    return column is None or (column == NONE and NONE not in frame.columns)
+def _refuse_other_shape(matrix: Any, users: Ids, items: Ids) -> None:
+    shape = getattr(matrix, "shape", type(matrix).__name__)
+    if shape != (len(users), len(items)):
+        raise DataError(f"the matrix has shape {shape}, but there are ids for {(len(users), len(items))}")
 
 
-def _summed(values: np.ndarray, starts: np.ndarray) -> np.ndarray:
-    sums = np.add.reduceat(values.astype(np.float64), starts)
-    if np.abs(sums).max() > np.finfo(np.float32).max:
-        raise DataError("the ratings of a repeated pair add up to more than a 32-bit number holds")
-    return sums.astype(np.float32)
-
-
-def _index_type(n: int) -> type[np.signedinteger[Any]]:
-    """Return the smallest integer type for positions up to ``n``, as SciPy chooses it for its indices."""
-    return np.int32 if n <= np.iinfo(np.int32).max else np.int64
-
-
-def _duplicate(order: np.ndarray, key: np.ndarray, is_last: np.ndarray, users: Ids, items: Ids) -> DataError:
-    repeat = int(np.argmin(is_last))
-    user, item = users[key[repeat] // len(items)], items[key[repeat] % len(items)]
-    rows = f"{order[repeat] + 1} and {order[repeat + 1] + 1}"
-    return DataError(
-        f"user {shown(user)} and item {shown(item)} occur together in rows {rows} "
-        f"({int((~is_last).sum()):,} repeated pairs); to allow it, set ",
-        Argument("duplicates", "last"),
-        " or ",
-        Argument("duplicates", "sum"),
-    )
+def _left_out(frame: pd.DataFrame, column: Column) -> bool:
+    return column == NONE and NONE not in frame.columns

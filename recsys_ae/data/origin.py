@@ -1,4 +1,4 @@
-"""Origin of training data: recipe and split, saved with a model that is fitted on them."""
+"""Origin of data: the steps of their preparation, and the recipe and split that are saved with a model."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -6,6 +6,19 @@ from typing import Any
 
 RECIPE, FINGERPRINT = "source", "fingerprint"
 """Keys in the notes of a saved model."""
+
+
+@dataclass(frozen=True)
+class Step:
+    """A preparation step, with the numbers of interactions, users and items before and after it."""
+
+    name: str
+    before: tuple[int, int, int]
+    after: tuple[int, int, int]
+
+    def __str__(self) -> str:
+        removed = [b - a for b, a in zip(self.before, self.after, strict=True)]
+        return f"{self.name}: removed {removed[0]:,} interactions, {removed[1]:,} users, {removed[2]:,} items"
 
 
 @dataclass(frozen=True)

@@ -46,17 +46,22 @@ def canonical(matrix: Any, name: str = "matrix", *, missing: bool = False) -> cs
     if not is_sparse(matrix):
         raise DataError(f"{name} must be a sparse matrix, not {type(matrix).__name__}")
     check(matrix, name)
-    if matrix.format == "csr":
-        # New flags, because those of the argument may be out of date.
-        result = csr_matrix((_float32(matrix.data), matrix.indices, matrix.indptr), shape=matrix.shape)
-        if not result.has_canonical_format:
-            result = result.copy()
-    else:
-        result = csr_matrix(_float32(matrix).tocsr())
-    result.sum_duplicates()
+    result: csr_matrix = matrix
+    if not is_canonical(matrix):
+        result = csr_matrix(_float32(matrix).tocsr(copy=True))
+        result.has_canonical_format = False
+        result.sum_duplicates()
     refuse_not_finite(result, name, missing=missing)
-    is_canonical = isinstance(matrix, csr_matrix) and np.shares_memory(matrix.data, result.data)
-    return matrix if is_canonical else result
+    return result
+
+
+def is_canonical(matrix: Any) -> bool:
+    """Return True for a float32 CSR matrix with sorted columns and no duplicates; its flags are not trusted."""
+    if not isinstance(matrix, csr_matrix) or matrix.dtype != np.float32:
+        return False
+    check(matrix, "the matrix")
+    fresh = csr_matrix((matrix.data, matrix.indices, matrix.indptr), shape=matrix.shape)
+    return bool(fresh.has_canonical_format)
 
 
 def entries(matrix: Any, name: str = "matrix") -> Entries:
