@@ -10,10 +10,11 @@ import pandas as pd
 import pytest
 import torch
 
-from recsys_ae import Interactions, Recommender, Run, blend
+from recsys_ae import Interactions, Recommender, Run, blend, evaluate
 from recsys_ae.errors import ConfigError, DataError, NotFittedError, UnsupportedError
 from recsys_ae.models import EASE, AutoRec, Blend, MultDAE, MultVAE, Popularity
 from recsys_ae.nn.model import Shape
+from recsys_ae.testing.blocks import no_histories
 from recsys_ae.tracking import NoTracker
 from tests.models.blocks import holdout, training_data
 
@@ -127,6 +128,24 @@ def test_the_models_that_are_blended_stay_as_they_are() -> None:
         assert (model.metadata, model.history, model.spec) == (metadata, history, spec)
     models[0].fit(training_data(seed=4), run=CPU)  # fitting a member again does not change the blend
     np.testing.assert_array_equal(blended.score(data.matrix), expected)
+
+
+def test_a_blend_of_fitted_models_ranks_by_popularity_without_a_history() -> None:
+    counts = training_data().matrix.getnnz(axis=0)
+    model = blend([fitted(EASE(l2=5.0)), fitted(MultDAE(latent=4, epochs=2))])
+    nobody = no_histories(2)
+    np.testing.assert_array_equal(model.score(nobody), [counts, counts])
+    np.testing.assert_array_equal(model.recommend(nobody, k=32).items[1], np.argsort(-counts, kind="stable"))
+
+
+def test_validation_users_without_a_history_count_in_the_choice_of_weights() -> None:
+    data = training_data()
+    valid = holdout(data)
+    without = dataclasses.replace(valid, histories=no_histories(4))
+    model = blend([fitted(EASE(l2=5.0)), fitted(Popularity())], without)
+    measured = evaluate(model, without, ["ndcg@100"], n_resamples=2).mean["ndcg@100"]
+    by_popularity = evaluate(fitted(Popularity()), without, ["ndcg@100"], n_resamples=2).mean["ndcg@100"]
+    assert model.history[0]["valid/ndcg@100"] == pytest.approx(measured) == pytest.approx(by_popularity)
 
 
 def test_the_metadata_of_a_blend_contain_those_of_its_members() -> None:

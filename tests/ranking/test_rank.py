@@ -410,13 +410,18 @@ def _rated(row: int, item: int, positions: NDArray[np.int64] | None = None) -> f
 
 
 @pytest.mark.parametrize("positions", [WHO, None])
-@pytest.mark.parametrize("least_rows", [1, 5, 256])
+@pytest.mark.parametrize(("least_rows", "n_chunks"), [(1, 23), (5, 5), (256, 1)])
 @pytest.mark.parametrize("order", ["by row", "backwards", "shuffled"])
 def test_ratings_come_in_the_order_of_their_pairs(
-    order: str, least_rows: int, positions: NDArray[np.int64] | None, monkeypatch: pytest.MonkeyPatch
+    order: str,
+    least_rows: int,
+    n_chunks: int,
+    positions: NDArray[np.int64] | None,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Pairs may repeat, rows may have no pair, and a row without history is rated like others."""
     monkeypatch.setattr(chunks, "ROWS", least_rows)
+    monkeypatch.setattr(chunks, "CELLS", 1)
     rng = np.random.default_rng(6)
     rows = np.sort(rng.choice(np.delete(np.arange(N), [2, 10, 11]), 80))
     items = rng.integers(0, WIDTH, 80)
@@ -425,7 +430,9 @@ def test_ratings_come_in_the_order_of_their_pairs(
         by = np.arange(80)[::-1] if order == "backwards" else rng.permutation(80)
         rows, items = rows[by], items[by]
     copies = rows.copy(), items.copy()
-    actual = predict(Knowing(), HISTORIES, (rows, items), positions)
+    network = Knowing()
+    actual = predict(network, HISTORIES, (rows, items), positions)
+    assert len(network.encoded) == n_chunks
     assert (actual.dtype, actual.shape) == (np.float32, (80,))
     expected = [_rated(row, item, positions) for row, item in zip(rows.tolist(), items.tolist(), strict=True)]
     np.testing.assert_allclose(actual, expected, rtol=1e-6)
@@ -436,6 +443,7 @@ def test_ratings_come_in_the_order_of_their_pairs(
 @pytest.mark.parametrize("least_rows", [5, 256])
 def test_no_pairs_have_no_ratings(least_rows: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(chunks, "ROWS", least_rows)
+    monkeypatch.setattr(chunks, "CELLS", 1)
     nothing = np.empty(0, np.int64)
     assert predict(Knowing(), HISTORIES, (nothing, nothing)).shape == (0,)
     nobody = csr_matrix((0, WIDTH), dtype=np.float32)

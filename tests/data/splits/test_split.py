@@ -1,8 +1,10 @@
 """Tests of splits: held-out parts, reproducibility, fingerprints and errors."""
 
+import dataclasses
 import hashlib
 import zipfile
 from collections.abc import Callable, Iterable, Sequence
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +16,7 @@ from scipy.sparse import csr_matrix, load_npz
 from recsys_ae.data.filters import MinInteractions
 from recsys_ae.data.fingerprint import fingerprint
 from recsys_ae.data.interactions import Interactions
+from recsys_ae.data.splits import kinds
 from recsys_ae.data.splits.split import (
     Holdout,
     Split,
@@ -229,6 +232,15 @@ def test_another_seed_draws_other_users() -> None:
     first, second = (split_users(made(), n_valid=9, n_test=9, seed=seed) for seed in (1, 2))
     assert first.fingerprint != second.fingerprint
     assert set(first.train.users) != set(second.train.users)
+
+
+def test_validation_and_test_users_are_folded_in_by_draws_of_their_own() -> None:
+    """All users have the same items, so equal draws would hide the same items of both groups."""
+    split = split_users(small([(user, item, 1) for user in range(60) for item in range(10)]), n_valid=20, n_test=20)
+    assert split.valid is not None
+    assert split.test is not None
+    assert split.valid.targets.nnz == split.test.targets.nnz == 20 * 2
+    assert (split.valid.targets != split.test.targets).nnz > 20
 
 
 def test_no_validation_users_are_drawn_when_none_are_asked_for() -> None:
@@ -647,6 +659,34 @@ def test_the_given_files_of_movielens_100k_are_taken_as_they_are(data_dir: Path)
     assert split.test.unknown == int((~np.isin(test.items[test.matrix.indices], base.items)).sum()) > 0
 
 
+# Seeds
+
+SEEDED: dict[str, Callable[[Interactions, int], Split]] = {
+    "users": lambda data, seed: split_users(data, n_valid=10, n_test=10, seed=seed),
+    "recipe": lambda data, seed: split_users(data, n_valid=10, n_test=10, recipe="liang2018", seed=seed),
+    "interactions": lambda data, seed: split_interactions(data, seed=seed),
+    "ratings": lambda data, seed: split_ratings(data, seed=seed),
+    "given": lambda data, seed: split_given(data.take(data.order % 3 > 0), data.take(data.order % 3 == 0), seed=seed),
+}
+
+
+@pytest.mark.parametrize("name", SEEDED)
+def test_another_seed_holds_out_others_and_the_same_seed_the_same(name: str) -> None:
+    first, again, other = (SEEDED[name](made(), seed) for seed in (1, 1, 2))
+    assert first.fingerprint == again.fingerprint
+    assert wanted(first.valid, first) != wanted(other.valid, other)
+    assert (wanted(first.test, first) == wanted(other.test, other)) == (name == "given")
+
+
+@pytest.mark.parametrize("kind", ["strong", "weak", "ratings", "given"])
+def test_the_seed_of_a_recipe_reaches_its_split(kind: str) -> None:
+    data = made()
+    parts = {"test": data.take(data.order % 3 == 0), "read": None} if kind == "given" else {}
+    train = data.take(data.order % 3 > 0) if kind == "given" else data
+    splits = [import_module(f"{kinds.__name__}.{kind}").split(train, split_seed=seed, **parts) for seed in (1, 2)]
+    assert wanted(splits[0].valid, splits[0]) != wanted(splits[1].valid, splits[1])
+
+
 # Fingerprints
 
 
@@ -693,3 +733,29 @@ def test_a_fingerprint_changes_with_every_part_of_the_data(changed: str) -> None
         split_interactions(Interactions.from_frame(t, rating="rating"), valid=0) for t in (rows, changed_rows)
     )
     assert first.fingerprint != second.fingerprint
+
+
+@pytest.mark.parametrize("part", ["valid", "test"])
+@pytest.mark.parametrize("field", ["users", "histories", "targets"])
+def test_a_fingerprint_changes_with_every_part_of_a_holdout(part: str, field: str) -> None:
+    """Only one part differs, and everything else is the same."""
+    split = split_users(made(), n_valid=10, n_test=10)
+    holdout = getattr(split, part)
+    value = getattr(holdout, field)
+    changed = value + 1000 if field == "users" else value.copy()
+    if field != "users":
+        changed.data[0] += 1
+    parts = {"valid": split.valid, "test": split.test, part: dataclasses.replace(holdout, **{field: changed})}
+    assert Split.of(split.train, split.valid, split.test).fingerprint == split.fingerprint
+    assert Split.of(split.train, parts["valid"], parts["test"]).fingerprint != split.fingerprint
+
+
+def test_a_fingerprint_changes_with_the_training_part_and_with_a_part_that_is_missing_or_moved() -> None:
+    split = split_users(made(), n_valid=10, n_test=10)
+    matrix, users, items = split.train.matrix, split.train.users, split.train.items
+    trains = [Interactions(matrix * 2, users, items), Interactions(matrix, users + 1000, items)]
+    trains.append(Interactions(matrix, users, items + 1000))
+    splits = [split, *(Split.of(train, split.valid, split.test) for train in trains)]
+    for valid, test in ((None, split.test), (split.valid, None), (split.test, split.valid), (None, None)):
+        splits.append(Split.of(split.train, valid, test))
+    assert len({each.fingerprint for each in splits}) == len(splits)

@@ -132,10 +132,19 @@ def test_a_row_without_a_gradient_stays_as_it_is_with_its_moments() -> None:
     assert not optimizer.state[table][0][[0, 2, 4]].any()
 
 
-def test_a_row_that_a_sparse_gradient_names_twice_gets_the_sum() -> None:
+@pytest.mark.parametrize("rows", [[2, 2], [3, 1, 3], [0, 4, 4, 0, 0], [1, 2, 2]])
+@pytest.mark.parametrize("unit_gradients", [False, True])
+def test_a_row_that_a_sparse_gradient_names_twice_gets_the_sum(rows: list[int], unit_gradients: bool) -> None:
+    """Several updates are needed: the first step of Adam does not depend on the size of the gradient."""
     (twice, *_), (once, *_) = _parameters(), _parameters()
-    gradient = torch.ones(5, 3)
-    twice.grad, once.grad = _sparse(gradient, [2, 2]), _sparse(2 * gradient, [2])
-    for parameter in (twice, once):
-        Adam([{"params": [parameter], "weight_decay": 0.0}], lr=0.01).step()
-    assert torch.equal(twice, once)
+    distinct = sorted(set(rows))
+    options = {"lr": 0.01, "unit_gradients": unit_gradients}
+    optimizers = [Adam([{"params": [p], "weight_decay": 0.3}], **options) for p in (twice, once)]  # type: ignore[arg-type]
+    for update in range(6):
+        values = torch.randn(len(rows), 3, generator=torch.Generator().manual_seed(update)) * 10.0 ** (update % 3)
+        sums = torch.stack([values[[row == wanted for row in rows]].sum(dim=0) for wanted in distinct])
+        twice.grad = torch.sparse_coo_tensor(torch.tensor([rows]), values, (5, 3), check_invariants=True)
+        once.grad = torch.sparse_coo_tensor(torch.tensor([distinct]), sums, (5, 3), check_invariants=True)
+        for optimizer in optimizers:
+            optimizer.step()
+    torch.testing.assert_close(twice, once, rtol=1e-6, atol=1e-7)

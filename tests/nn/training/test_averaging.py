@@ -49,13 +49,23 @@ def test_no_decay_leaves_the_weights_alone() -> None:
     assert layer.weight.eq(1).all()
 
 
-def test_the_average_is_what_is_validated_and_kept() -> None:
-    plain, averaged = network_of(Tiny(epochs=4)), network_of(Tiny(epochs=4, ema_decay=0.9))
-    seen = []
-    learn(plain)
-    learn(averaged, scripted([0.1, 0.2, 0.9, 0.3], watch=lambda: seen.append(weights_of(averaged))))
-    assert all(torch.equal(value, seen[2][name]) for name, value in averaged.state_dict().items())
-    assert not torch.equal(averaged.output.weight, plain.output.weight)
+def test_the_average_is_what_is_validated_and_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The weights after each update are averaged by hand, and compared with those that a validation sees."""
+    network = network_of(Tiny(epochs=4, ema_decay=0.9))
+    after_updates, validated = [weights_of(network)], []
+    monkeypatch.setattr(network, "after_step", lambda: after_updates.append(weights_of(network)))
+    learn(network, scripted([0.1, 0.2, 0.9, 0.3], watch=lambda: validated.append(weights_of(network))))
+    per_epoch = (len(after_updates) - 1) // 4
+    for name, start in after_updates[0].items():
+        average = start.double()
+        for update, weights in enumerate(after_updates[1:], start=1):
+            decay = min(0.9, (1 + update) / (10 + update))
+            average = decay * average + (1 - decay) * weights[name]
+            if update % per_epoch == 0:
+                actual = validated[update // per_epoch - 1][name]
+                torch.testing.assert_close(actual.double(), average, rtol=1e-5, atol=1e-7)
+                assert not torch.allclose(actual, weights[name], rtol=1e-3)
+        assert torch.equal(network.state_dict()[name], validated[2][name])
 
 
 def test_the_average_takes_no_part_in_the_updates() -> None:
