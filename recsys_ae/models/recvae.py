@@ -2,6 +2,11 @@
 
 Shenbin, Alekseev, Tutubalina, Malykh, Nikolenko, "RecVAE: A New Variational Autoencoder for Top-N Recommendations with
 Implicit Feedback", WSDM 2020.
+
+Two details differ from the authors' code (https://github.com/ilya-shenbin/RecVAE). There the old posterior of the first
+encoder passes is that of a second, random network; here it is that of the encoder before its first update. There
+validation follows each cycle of encoder and decoder passes; here it follows each pass, so the kept weights may be those
+after a pass of the encoder that the decoder has not followed yet.
 """
 
 import math
@@ -84,7 +89,8 @@ class RecVAENetwork(SoftmaxModel[RecVAE]):
 
         After the encoder's passes, its posteriors of all training rows are stored. The decoder is trained on these
         codes, and they are the old posterior of the encoder's next passes. So the decoder's passes do not run the
-        encoder, and the encoder's passes do not run an old copy of it.
+        encoder, and the encoder's passes do not run an old copy of it. The old posterior of the first passes is that of
+        the encoder's random start.
         """
         turn = (epoch - 1) % (self.spec.encoder_epochs + self.spec.decoder_epochs)
         self.trains_encoder = turn < self.spec.encoder_epochs
