@@ -314,3 +314,9 @@ def test_errors_are_computed_in_double_precision() -> None:
 
 def test_without_metrics_there_are_no_values_and_lists_may_be_empty() -> None:
     assert per_user(np.empty((2, 0), np.int64), targets_of([[1], [0, 2]], 4), []) == {}
+
+
+def test_errors_of_each_user_are_computed_in_double_precision_also_if_the_last_user_has_no_ratings() -> None:
+    predicted, actual = np.array([2.0**24], np.float32), csr_matrix(np.array([[0, -1], [0, 0]], np.float32))
+    for values in errors_per_user(predicted, actual).values():
+        np.testing.assert_array_equal(values, [2**24 + 1, np.nan])

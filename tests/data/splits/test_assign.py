@@ -6,7 +6,6 @@ import pytest
 
 from recsys_ae.data.interactions import Interactions
 from recsys_ae.data.splits.assign import TEST, TRAIN, VALID, last_of_each, portion, split_by
-from recsys_ae.data.splits.holdout import histories_of
 from recsys_ae.data.splits.liang2018 import split_liang2018
 
 
@@ -50,13 +49,3 @@ def test_the_training_part_names_its_step() -> None:
     assert [step.name for step in train.steps] == [*(step.name for step in data.steps), "latest interactions"]
     steps = split_liang2018(made(60), n_valid=5, n_test=5).train.steps
     assert steps[-1].name == "held-out users"
-
-
-def test_histories_are_as_wide_as_the_data() -> None:
-    """The last items have no interactions in these rows, and the unknown user has an empty row."""
-    data = made()
-    narrow = data.take(data.matrix.indices < 3)
-    users = pd.Index([5, 99, 2])
-    histories = histories_of(narrow, users)
-    assert histories.shape == (3, data.shape[1])
-    np.testing.assert_array_equal(histories.toarray(), narrow.matrix.toarray()[[5, 0, 2]] * [[1], [0], [1]])

@@ -79,5 +79,5 @@ def test_users_without_interactions_are_removed_and_counted() -> None:
     assert without.users.tolist() == [2]
     (*_, step) = without.steps
     assert (step.name, step.before, step.after) == ("users without interactions", with_idle.counts, without.counts)
-    with pytest.raises(DataError, match="^the data have no interactions to split$"):
+    with pytest.raises(DataError, match=r"^the data have no interactions to split$"):
         active(data.take(data.matrix.indices == 2))
