@@ -1,6 +1,7 @@
 """Parsing of table columns into ids and ratings, with errors that name the row."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -60,6 +61,15 @@ def refuse(bad: np.ndarray, column: Series, role: str, why: str) -> None:
         raise DataError(f"{titled(column, role)} in row {row + 1} {why}: {shown(column.iloc[row])}{count}")
 
 
+@contextmanager
+def optional(role: str) -> Iterator[None]:
+    """Add to errors that the column may be left out."""
+    try:
+        yield
+    except DataError as error:
+        raise DataError(*error.parts, "; to leave out the column, set ", Argument(role, NONE)) from error
+
+
 def ids(column: Series, role: str) -> tuple[np.ndarray, Ids]:
     """Return the position of each row's id, ``(n,)`` int64, and the sorted distinct ids, numbers before text."""
     _refuse_missing(column, role)
@@ -102,8 +112,9 @@ def numbers(column: Series, role: str) -> np.ndarray:
 
 def ratings(column: Series, role: str = "rating") -> np.ndarray:
     """Return a column as finite ratings, ``(n,)`` float32."""
-    values = numbers(column, role)
-    refuse(np.abs(values) > np.finfo(np.float32).max, column, role, "is too large for a 32-bit number")
+    with optional(role):
+        values = numbers(column, role)
+        refuse(np.abs(values) > np.finfo(np.float32).max, column, role, "is too large for a 32-bit number")
     return values.astype(np.float32)
 
 

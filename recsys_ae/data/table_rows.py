@@ -8,9 +8,9 @@ import numpy as np
 
 from recsys_ae.data.inputs.id_checks import one_form
 from recsys_ae.data.inputs.matrices import Entries
-from recsys_ae.data.parsing import Ids, Series, ids, ratings, refuse
+from recsys_ae.data.parsing import NONE, Ids, Series, ids, ratings, refuse
 from recsys_ae.data.times import seconds
-from recsys_ae.errors import Argument, ConfigError, DataError
+from recsys_ae.errors import Argument, ConfigError, DataError, Message
 
 Missing: TypeAlias = Literal["error", "skip"]
 Counts: TypeAlias = tuple[int, int, int]
@@ -87,8 +87,10 @@ def refuse_missing(gaps: np.ndarray, column: Series, role: str) -> None:
     try:
         refuse(gaps, column, role, "is missing")
     except DataError as error:
-        skip = Argument("missing", "skip")
-        raise DataError(*error.parts, "; to leave out rows with missing values, set ", skip) from error
+        way_out: Message = ("; to leave out rows with missing values, set ", Argument("missing", "skip"))
+        if role in ("rating", "timestamp"):
+            way_out = (*way_out, "; to leave out the column, set ", Argument(role, NONE))
+        raise DataError(*error.parts, *way_out) from error
 
 
 def _filled(column: Series, gaps: np.ndarray, role: str) -> Series:

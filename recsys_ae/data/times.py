@@ -8,8 +8,8 @@ import pandas as pd
 from pandas.api import types
 
 from recsys_ae.data import decimals
-from recsys_ae.data.parsing import NONE, Series, number, numbers, refuse, titled
-from recsys_ae.errors import Argument, DataError
+from recsys_ae.data.parsing import Series, number, numbers, optional, refuse, titled
+from recsys_ae.errors import DataError
 
 UNITS = {"seconds": 1, "milliseconds": 10**3, "microseconds": 10**6, "nanoseconds": 10**9}
 EARLIEST, END = 10**8, 4_102_444_800
@@ -39,10 +39,8 @@ def seconds(column: Series, role: str = "timestamp") -> tuple[np.ndarray, str]:
     DataError
         For a time that is missing, before 1970 or of another form, and for numbers of different units.
     """
-    try:
+    with optional(role):
         return _seconds(column, role)
-    except DataError as error:
-        raise DataError(*error.parts, "; to leave the column out, set ", Argument(role, NONE)) from error
 
 
 def day(moment: int) -> str:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from recsys_ae.data.times import DAY, EARLIEST, END, FORMS, UNITS, day, seconds
 from recsys_ae.errors import DataError
 
-WAY_OUT = "; to leave the column out, set timestamp = 'none'"
+WAY_OUT = "; to leave out the column, set timestamp = 'none'"
 MOMENTS = st.lists(st.integers(EARLIEST, END - 1), min_size=1, max_size=6)
 FORM = {"YYYYMMDD": "%Y%m%d", "YYYYMMDDHH": "%Y%m%d%H", "YYYYMMDDHHMM": "%Y%m%d%H%M", "YYYYMMDDHHMMSS": "%Y%m%d%H%M%S"}
 """Forms of written dates, as `datetime.strftime` names them."""

@@ -1,23 +1,21 @@
 """Roles of table columns: user, item, rating and timestamp, by name or position."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
-from recsys_ae.data.parsing import Column, listing
+from recsys_ae.data.parsing import NONE, Column, listing
+from recsys_ae.data.readers.column_names import KNOWN, is_header, likely, may_be_events, recognised, without_type
 from recsys_ae.errors import Argument, DataError, Message
 
-# Names by which a column is recognised, in order of preference, without case, spaces and punctuation.
-KNOWN = {
-    "user": ("user", "userid", "uid", "userno", "reviewer", "reviewerid", "customer", "customerid", "visitorid"),
-    "item": (
-        "item", "itemid", "iid", "itemno", "movie", "movieid", "mid", "film", "filmid", "product", "productid",
-        "parentasin", "asin", "book", "bookid", "isbn", "song", "songid", "track", "trackid", "artist", "artistid",
-        "article", "articleid", "business", "businessid", "game", "gameid",
-    ),
-    "rating": ("rating", "ratings", "score", "value", "stars", "overall"),
-    "timestamp": ("timestamp", "time", "ts", "unixreviewtime", "datetime", "date"),
-}  # fmt: skip
-REQUIRED = ("user", "item")
+REQUIRED, OPTIONAL = ("user", "item"), ("rating", "timestamp")
+LISTED = 10
+"""Unused columns that a remark names."""
+
+
+def left_out(first_row: Sequence[str], requested: Mapping[str, Column | None], header: bool | None) -> set[str]:
+    """Return the optional roles that are requested as ``"none"``, unless a column has that name."""
+    named_none = header is not False and any(field.strip() == NONE for field in first_row)
+    return set() if named_none else {role for role in OPTIONAL if requested.get(role) == NONE}
 
 
 def has_header(first_row: Sequence[str], requested: Mapping[Any, Column | None], header: bool | None) -> bool:
@@ -32,8 +30,7 @@ def has_header(first_row: Sequence[str], requested: Mapping[Any, Column | None],
         return header
     if any(isinstance(column, str) for column in requested.values()):
         return True
-    plain = {_plain(field) for field in first_row}
-    if any(plain.intersection(names) for names in KNOWN.values()):
+    if is_header(first_row):
         return True
     ids = [_position(requested.get(role), default) for default, role in enumerate(REQUIRED)]
     if all(_is_number(first_row[position]) for position in ids if position < len(first_row)):
@@ -52,37 +49,59 @@ def has_header(first_row: Sequence[str], requested: Mapping[Any, Column | None],
 
 
 def assign(
-    first_row: Sequence[str], requested: Mapping[str, Column | None], *, header: bool, described: Message = ()
+    first_row: Sequence[str],
+    requested: Mapping[str, Column | None],
+    *,
+    header: bool,
+    described: Message = (),
+    without: Collection[str] = (),
 ) -> dict[str, int]:
     """Return the position of the column for each role; ``rating`` and ``timestamp`` are optional.
 
-    Columns that are not requested are recognised by name, or without a header by order: user, item, rating, timestamp.
+    Columns that are not requested are recognised by a usual name; else the item, rating or timestamp is the only other
+    column whose name ends in the word id, rating or timestamp. Without a header they are taken by order: user, item,
+    rating, timestamp. Roles in ``without`` have no column. A column has one role, unless it is requested for several.
     """
     positions = {
         role: position_of(first_row, column, role, header=header, described=described)
         for role, column in requested.items()
         if column is not None
     }
-    by_order = not header and not any(role in positions for role in REQUIRED)
-    for default, role in enumerate(KNOWN):
-        if role in positions:
-            continue
-        if header:
-            position = _recognised(first_row, role, set(positions.values()))
-        else:
-            usable = by_order or role in REQUIRED
-            position = default if usable and default < len(first_row) and default not in positions.values() else None
-        if position is not None:
-            positions[role] = position
-        elif role in REQUIRED:
+    wanted = [role for role in KNOWN if role not in positions and role not in without]
+    find = _by_name if header else _by_order
+    positions |= find(first_row, wanted, positions)
+    for role in REQUIRED:
+        if role not in positions:
             raise DataError(
-                f"no column was recognised as the {role}; set ",
+                f"no column was recognised as the {role}{_candidates(first_row, role, positions, header=header)}; set ",
                 Argument(role),
                 f" to its name or position; {_there(first_row, header=header)} (",
                 *described,
                 ")",
             )
-    return positions
+    return {role: positions[role] for role in KNOWN if role in positions}
+
+
+def remarks(
+    first_row: Sequence[str], roles: Mapping[str, int], requested: Mapping[str, Column | None], *, header: bool
+) -> tuple[str, ...]:
+    """Return remarks on the columns: those recognised by the end of their name, and those not used."""
+    said = []
+    for role, position in roles.items():
+        usual = not header or requested.get(role) is not None or position in recognised(first_row, role, ())
+        if not usual:
+            said.append(f"the column {listing([first_row[position]])} is read as the {role}")
+    unused = [position for position in range(len(first_row)) if position not in roles.values()]
+    if unused:
+        names = [first_row[position] if header else f"position {position}" for position in unused]
+        said.append(f"columns not used: {listing(names, LISTED)}")
+    events = [first_row[position] for position in unused if header and may_be_events(first_row[position])]
+    if events and "rating" not in roles and requested.get("rating") is None:
+        said.append(
+            f"no ratings are read, and every interaction counts as 1, but there may be ratings or kinds of events in "
+            f"{listing(events, LISTED)}; give the rating column to use one"
+        )
+    return tuple(said)
 
 
 def position_of(first_row: Sequence[str], column: Column, role: str, *, header: bool, described: Message = ()) -> int:
@@ -91,13 +110,13 @@ def position_of(first_row: Sequence[str], column: Column, role: str, *, header: 
         if not header:
             header_option = Argument("header", value=False)
             raise DataError(Argument(role, column), " is a name, but ", header_option, "; give the column's position")
-        matches = [position for position, name in enumerate(first_row) if name == column]
-        matches = matches or [position for position, name in enumerate(first_row) if name.strip() == column]
-        if len(matches) > 1:
-            times = f" occurs {len(matches)} times among the names of the columns; give a position"
-            raise DataError(Argument(role, column), times)
-        if matches:
-            return matches[0]
+        for form in (str, str.strip, without_type):
+            matches = [position for position, name in enumerate(first_row) if form(name) == column]
+            if len(matches) > 1:
+                times = f" occurs {len(matches)} times among the names of the columns; give a position"
+                raise DataError(Argument(role, column), times)
+            if matches:
+                return matches[0]
     elif 0 <= column < len(first_row):
         return column
     raise DataError(
@@ -105,21 +124,36 @@ def position_of(first_row: Sequence[str], column: Column, role: str, *, header: 
     )
 
 
+def _by_name(names: Sequence[str], wanted: Sequence[str], requested: Mapping[str, int]) -> dict[str, int]:
+    """Return the positions of the roles that the names of the columns show."""
+    found: dict[str, int] = {}
+    for candidates in (recognised, likely):
+        for role in wanted:
+            positions = [] if role in found else candidates(names, role, {*requested.values(), *found.values()})
+            if len(positions) > 1 and names[positions[0]] in names[positions[0] + 1 :]:
+                times = names.count(names[positions[0]])
+                message = f"the column {listing([names[positions[0]]])} occurs {times} times; set "
+                raise DataError(message, Argument(role), " to a position")
+            if len(positions) == 1 or (positions and candidates is recognised):
+                found[role] = positions[0]
+    return found
+
+
+def _by_order(first_row: Sequence[str], wanted: Sequence[str], requested: Mapping[str, int]) -> dict[str, int]:
+    """Return the usual positions of roles; those of ratings and timestamps only if no id was requested."""
+    usable = KNOWN if not any(role in requested for role in REQUIRED) else REQUIRED
+    order = {role: position for position, role in enumerate(KNOWN) if role in wanted and role in usable}
+    free = set(range(len(first_row))) - set(requested.values())
+    return {role: position for role, position in order.items() if position in free}
+
+
+def _candidates(names: Sequence[str], role: str, positions: Mapping[str, int], *, header: bool) -> str:
+    found = likely(names, role, set(positions.values())) if header else []
+    return f"; it may be {' or '.join(listing([names[position]]) for position in found)}" if found else ""
+
+
 def _there(first_row: Sequence[str], *, header: bool) -> str:
     return f"the columns are: {listing(first_row)}" if header else f"there are {len(first_row)} columns, counted from 0"
-
-
-def _recognised(names: Sequence[str], role: str, taken: set[int]) -> int | None:
-    plain = [_plain(name) for name in names]
-    for usual_name in KNOWN[role]:
-        for position, name in enumerate(plain):
-            if name == usual_name and position not in taken:
-                return position
-    return None
-
-
-def _plain(name: str) -> str:
-    return "".join(character for character in name.lower() if character.isalnum())
 
 
 def _position(column: Column | None, default: int) -> int:

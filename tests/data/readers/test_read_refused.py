@@ -113,11 +113,11 @@ class TestRefusesInOneLine:
     def test_a_rating_that_is_none_in_the_other_formats(self, tmp_path):
         rows = [{"user": 1, "item": 1, "rating": 3}, {"user": 2, "item": 1, "rating": "abc"}]
         path = written(tmp_path / "a.jsonl", "\n".join(map(json.dumps, rows)))
-        assert refusal(path) == "rating in row 2 is not a number: 'abc'"
+        assert refusal(path) == "rating in row 2 is not a number: 'abc'; to leave out the column, set rating = 'none'"
         path.write_text(path.read_text().replace('"abc"', "NaN"))
         assert refusal(path).startswith("rating in row 2 is missing")
         pd.DataFrame({"user": [1, 2], "item": [1, 1], "rating": [1.0, np.inf]}).to_parquet(tmp_path / "a.parquet")
-        assert refusal(tmp_path / "a.parquet") == "rating in row 2 is not finite: inf"
+        assert refusal(tmp_path / "a.parquet").startswith("rating in row 2 is not finite: inf")
 
     @pytest.mark.parametrize("value", ["-1", "-1.5"])
     def test_a_negative_timestamp(self, tmp_path, value):
@@ -130,7 +130,7 @@ class TestRefusesInOneLine:
         path = written(tmp_path / "a.csv", lines().replace("80", "yesterday"))
         assert refusal(path) == (
             "timestamp in row 3 is neither a number nor a date such as 2020-12-31T23:59:59Z: 'yesterday'; "
-            "to leave the column out, set timestamp = 'none'"
+            "to leave out the column, set timestamp = 'none'"
         )
 
     @pytest.mark.parametrize("empty", ["", '""'])
@@ -184,7 +184,9 @@ class TestRefusesInOneLine:
     def test_the_wrong_encoding(self, tmp_path):
         hint = "the file is not utf-8 text; give its encoding, such as encoding = 'latin-1'"
         assert refusal(written(tmp_path / "a.csv", "user,item\nAmélie,1\n".encode("latin-1"))) == f"{hint} (see row 1)"
-        assert refusal(written(tmp_path / "b.csv", "usér,item\nx,1\n".encode("latin-1"))) == f"{hint} (see the first line)"
+        assert (
+            refusal(written(tmp_path / "b.csv", "usér,item\nx,1\n".encode("latin-1"))) == f"{hint} (see the first line)"
+        )
         assert refusal(written(tmp_path / "c.jsonl", '{"user": "Amélie", "item": 1}'.encode("latin-1"))) == hint
         assert "use encoding = 'utf-16'" in refusal(written(tmp_path / "d.csv", lines().encode("utf-16")))
         path = written(tmp_path / "e.csv", "user,item\nAmélie,1\n".encode())
