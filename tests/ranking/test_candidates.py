@@ -108,4 +108,5 @@ def test_items_at_the_first_positions_are_left_out_besides_the_others() -> None:
 def test_where_no_item_is_denied_to_all_only_the_first_positions_are_left_out() -> None:
     without = Candidates.of(HISTORIES).without(1, 4)
     assert without.denied_to_all is not None
+    assert without.denied_to_all.dtype == bool
     assert without.denied_to_all.tolist() == [True, False, False, False]
