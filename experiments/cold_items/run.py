@@ -25,6 +25,7 @@ import pandas as pd
 from scipy.sparse import csr_matrix, hstack
 
 from recsys_ae import FeatureEncoder, Features, Holdout, Interactions, Recommender, Run, evaluate, load_dataset
+from recsys_ae.cold_start.cold_start import padded
 from recsys_ae.data.filters import MinInteractions, MinRating, apply
 from recsys_ae.features.data.read import read_features
 from recsys_ae.features.models import spec_class
@@ -139,7 +140,7 @@ class Task:
         cold = interactions.onto(self.items[1]).matrix[rows]
         no_targets = csr_matrix(self.train.matrix.shape, dtype=np.float32)
         targets = csr_matrix(hstack([no_targets, cold], format="csr"))
-        return Holdout(self.train.matrix, targets, self.train.users)
+        return Holdout(padded(self.train.matrix, cold.shape[1]), targets, self.train.users)
 
     @cached_property
     def known(self) -> Features:
@@ -179,7 +180,8 @@ class Ranker:
         self, histories: csr_matrix, k: int = 10, *, exclude_seen: bool = True
     ) -> tuple[np.ndarray, np.ndarray]:
         """Return the top-``k`` items and scores of each row."""
-        return self.model.recommend(histories, k, exclude_seen=exclude_seen, cold_items=self.new, only_cold=self.alone)
+        known = histories[:, : len(self.model.items)]
+        return self.model.recommend(known, k, exclude_seen=exclude_seen, cold_items=self.new, only_cold=self.alone)
 
 
 @dataclass(frozen=True)
@@ -217,7 +219,7 @@ class Chance:
 
 def by_genre(task: Task) -> Same:
     """Score a cold movie by the mean number of likes of training movies per genre, averaged over its genres."""
-    genres = task.known.columns.str.startswith("genres=")
+    genres = task.known.columns.str.startswith("genre=")
     warm, cold = ((table.matrix[:, genres] > 0).astype(np.float64).toarray() for table in (task.known, task.new))
     likes = np.asarray(task.train.onto(task.known.ids).matrix.sum(axis=0)).ravel()
     means = (likes @ warm) / np.maximum(warm.sum(axis=0), 1)

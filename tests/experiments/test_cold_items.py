@@ -37,7 +37,7 @@ def source() -> Any:
     likes = (genre == (np.arange(USERS) % GENRES)[:, None]) & (rng.random((USERS, MOVIES)) < 0.6)
     user, item = likes.nonzero()
     one_hot = csr_matrix(np.eye(GENRES, dtype=np.float32)[genre[:-3]])
-    columns = pd.Index([f"genres={number}" for number in range(GENRES)])
+    columns = pd.Index([f"genre={number}" for number in range(GENRES)])
     interactions = Interactions.from_frame(pd.DataFrame({"user": user, "item": item}))
     return SimpleNamespace(
         name="ml-1m", interactions=interactions, features=Features(one_hot, pd.RangeIndex(MOVIES - 3), columns)
@@ -53,7 +53,8 @@ def test_cold_items_are_in_no_training(experiment: ModuleType, source: Any, sele
     assert cold.isin(source.features.ids).all()
     assert task.train.items.equals(warm)
     interactions, holdout = source.interactions, task.holdout
-    assert (holdout.histories != task.train.matrix).nnz == 0
+    assert (holdout.histories[:, : len(warm)] != task.train.matrix).nnz == 0
+    assert holdout.histories[:, len(warm) :].nnz == 0
     rows = interactions.users.get_indexer(holdout.users)
     expected = interactions.matrix[rows][:, interactions.items.get_indexer(cold)].toarray()
     np.testing.assert_array_equal(holdout.targets.toarray()[:, len(warm) :], expected)
@@ -73,6 +74,16 @@ def test_popularity_by_genre_is_the_mean_of_the_genres_means(experiment: ModuleT
     for item, score in zip(task.items[1], scores, strict=True):
         same_genre = [counts[movie] for movie in task.known.ids if movie % GENRES == item % GENRES]
         assert score == pytest.approx(np.mean(same_genre))
+
+
+def test_the_genres_of_the_data_sets_are_found(
+    experiment: ModuleType, data_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(experiment.COLUMNS, "ml-latest-small", ("genres",))
+    task = experiment.Task(experiment.Source("ml-latest-small", data_dir), 0, select=False)
+    scores = experiment.by_genre(task).scores
+    assert len(np.unique(scores)) > 50
+    assert scores.mean() == pytest.approx(np.asarray(task.train.matrix.sum(axis=0)).mean(), rel=0.5)
 
 
 def test_a_row_is_measured_once_and_shown(experiment: ModuleType, source: Any, tmp_path: Path) -> None:
