@@ -1,47 +1,72 @@
-"""Plain files, gzip files and members of zip archives, opened as streams of decompressed bytes."""
+"""Files, pipes and members of zip archives, also compressed by gzip, bzip2 or xz, as streams of decompressed bytes."""
 
+import bz2
 import gzip
+import lzma
+import os
+import re
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from io import BufferedReader, BytesIO
 from pathlib import Path, PurePosixPath
-from typing import IO, cast
+from typing import IO, Any
 
 from recsys_ae.data.parsing import listing
+from recsys_ae.data.readers.foreign import refuse_foreign_archive
 from recsys_ae.errors import DataError
 
 # Beginnings of the names of files that publishers put next to the data.
 NOT_DATA = ("readme", "license", "licence", "notice", "changelog", ".", "__macosx")
+ZIP = (b"PK\x03\x04", b"PK\x05\x06")
+COMPRESSED: Mapping[str, tuple[bytes, Callable[[Any], Any]]] = {
+    ".gz": (b"\x1f\x8b", lambda raw: gzip.GzipFile(fileobj=raw, mode="rb")),
+    ".bz2": (b"BZh", bz2.BZ2File),
+    ".xz": (b"\xfd7zXZ\0", lzma.LZMAFile),
+}
+"""Suffix, first bytes and reader of each compression."""
+ADDRESS = r"(?:^|/)((?:https?|ftp|s3|gs|hdfs|abfss?|file):)/+(.*)$"
+PIPE = "a pipe can be read only once; write its content to a file and give that"
 
 
 @dataclass(frozen=True)
 class Source:
-    """A file or a member of a zip archive, decompressed while it is read."""
+    """A file or a member of a zip archive, decompressed while it is read.
+
+    ``content`` is what was read from a pipe, which can be read only once.
+    """
 
     path: Path
     member: str | None = None
+    content: bytes | None = None
 
     @property
     def suffix(self) -> str:
-        """Suffix of the name without ``.gz``, in lower case: ``.csv`` for ``Ratings.CSV.gz``."""
-        name = (self.member or self.path.name).lower().removesuffix(".gz")
-        return PurePosixPath(name).suffix
+        """Suffix of the name without that of a compression, in lower case: ``.csv`` for ``Ratings.CSV.gz``."""
+        name = PurePosixPath((self.member or self.path.name).lower())
+        return name.with_suffix("").suffix if name.suffix in COMPRESSED else name.suffix
 
     @contextmanager
     def open(self) -> Iterator[IO[bytes]]:
         """Open the decompressed bytes."""
         with ExitStack() as stack:
-            raw: IO[bytes]
-            if self.member is None:
-                raw = stack.enter_context(self.path.open("rb"))
-            else:
+            raw: IO[bytes] = stack.enter_context(_opened(self.path, self.content))
+            if self.member is not None:
                 with _unsupported():
-                    archive = stack.enter_context(zipfile.ZipFile(self.path))
+                    archive = stack.enter_context(zipfile.ZipFile(raw))
                     raw = stack.enter_context(archive.open(self.member))
-            if _is_gzip(raw, self.member or self.path.name):
-                raw = stack.enter_context(cast(IO[bytes], gzip.GzipFile(fileobj=raw, mode="rb")))
-            yield raw
+            decompressed = self._decompressed(raw)
+            yield raw if decompressed is None else stack.enter_context(decompressed)
+
+    def _decompressed(self, raw: IO[bytes]) -> Any:
+        """Return a stream that decompresses another one; None if it is not compressed."""
+        start = raw.peek(6)[:6] if hasattr(raw, "peek") else b""
+        name = (self.member or self.path.name).lower()
+        for suffix, (mark, reader) in COMPRESSED.items():
+            if start.startswith(mark) and (suffix != ".bz2" or start[3:4].isdigit()):
+                return reader(raw)
+        return next((reader(raw) for suffix, (_, reader) in COMPRESSED.items() if name.endswith(suffix)), None)
 
 
 def locate(path: Path) -> Source:
@@ -60,12 +85,23 @@ def locate(path: Path) -> Source:
         raise DataError(f"this is a folder; give one of the files in it{inside}")
     if path.is_file():
         return Source(path, _only_member(path)) if _is_zip(path) else Source(path)
+    if path.exists():
+        content = path.read_bytes()
+        if not content:
+            raise DataError(f"there is nothing to read; {PIPE}")
+        return Source(path, _only_member(path, content) if content.startswith(ZIP) else None, content)
     for parent in path.parents:
         if parent.is_file():
             if not _is_zip(parent):
                 raise DataError(f"there is no such file; {parent.name} is not a zip archive")
             return Source(parent, _member(parent, path.relative_to(parent).as_posix()))
-    raise DataError("there is no such file")
+    address = re.search(ADDRESS, os.fspath(path))
+    if address:
+        url = f"{address[1]}//{address[2]}"
+        how = f", for example with: curl -LO {url}" if address[1].startswith(("http", "ftp")) else ""
+        raise DataError(f"{url} is an address; expected the path of a file, so download it first{how}")
+    hint = f"; {PIPE}" if path.parts[:3] in (("/", "dev", "fd"), ("/", "proc", "self")) else ""
+    raise DataError(f"there is no such file{hint}")
 
 
 @contextmanager
@@ -77,23 +113,23 @@ def _unsupported() -> Iterator[None]:
         raise DataError(f"the zip archive cannot be unpacked: {error}") from error
 
 
-def _is_gzip(raw: IO[bytes], name: str) -> bool:
-    start = raw.peek(2)[:2] if hasattr(raw, "peek") else b""
-    return start == b"\x1f\x8b" or name.lower().endswith(".gz")
+def _opened(path: Path, content: bytes | None) -> IO[bytes]:
+    return path.open("rb") if content is None else BufferedReader(BytesIO(content))
 
 
 def _is_zip(path: Path) -> bool:
     with path.open("rb") as file:
-        return file.read(4) in (b"PK\x03\x04", b"PK\x05\x06") or path.suffix.lower() == ".zip"
+        return file.read(4) in ZIP or path.suffix.lower() == ".zip"
 
 
-def _members(archive: Path) -> list[str]:
-    with _unsupported(), zipfile.ZipFile(archive) as opened:
+def _members(archive: Path, content: bytes | None = None) -> list[str]:
+    with _unsupported(), _opened(archive, content) as raw, zipfile.ZipFile(raw) as opened:
         return [entry.filename for entry in opened.infolist() if not entry.is_dir()]
 
 
-def _only_member(archive: Path) -> str:
-    names = _members(archive)
+def _only_member(archive: Path, content: bytes | None = None) -> str:
+    names = _members(archive, content)
+    refuse_foreign_archive(names)
     data = [name for name in names if not any(step.lower().startswith(NOT_DATA) for step in PurePosixPath(name).parts)]
     if not data:
         raise DataError("the zip archive holds no data file")

@@ -1,10 +1,9 @@
 """Tables in Parquet files."""
 
-import gzip
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from io import BytesIO
+from io import BufferedReader, BytesIO
 from typing import Any
 
 from recsys_ae.data.parsing import Series, listing
@@ -50,6 +49,6 @@ def _opened(source: Source, text: list[str] | None = None) -> Iterator[Any]:
     parquet = arrow("pyarrow.parquet")
     with arrow_errors("the file is not a complete Parquet file"), source.open() as stream:
         # Parquet is read from its end, which a compressed stream reaches only after all of it is decompressed.
-        packed = source.member is not None or isinstance(stream, gzip.GzipFile)
+        packed = not isinstance(stream, BufferedReader)
         with parquet.ParquetFile(BytesIO(stream.read()) if packed else stream, read_dictionary=text) as file:
             yield file

@@ -3,6 +3,7 @@
 import dataclasses
 import gzip
 import lzma
+import os
 import re
 import struct
 import zipfile
@@ -18,6 +19,7 @@ from recsys_ae.data.parsing import NONE, Column, Series
 from recsys_ae.data.readers.archives import Source, locate
 from recsys_ae.data.readers.cache import cached
 from recsys_ae.data.readers.column_roles import assign, has_header, left_out, position_of, remarks
+from recsys_ae.data.readers.foreign import START, refuse_foreign
 from recsys_ae.data.readers.json_lines import JsonLines
 from recsys_ae.data.readers.parquet_table import ParquetTable
 from recsys_ae.data.readers.table import Kind, Table
@@ -155,12 +157,13 @@ def _interactions(
 
 def _open(source: Source, form: TextFormat) -> Table:
     with source.open() as stream:
-        start = stream.read(16)
+        start = stream.read(START)
     if not start:
         raise DataError("the file is empty")
+    refuse_foreign(start)
     if source.suffix in (".parquet", ".pq") or start.startswith(b"PAR1"):
         return ParquetTable.of(source)
-    if source.suffix in (".jsonl", ".ndjson", ".json") or re.match(rb'\s*\{\s*"', start):
+    if source.suffix in (".jsonl", ".ndjson", ".json") or re.match(rb'\s*(\{\s*"|\[\s*\{)', start):
         return JsonLines.of(source, form.encoding)
     return TextTable.of(source, form)
 
@@ -176,6 +179,7 @@ def _plain(column: Series) -> Series:
 @contextmanager
 def _errors_of(path: str | Path, encoding: str) -> Iterator[None]:
     """Turn every error of reading a file into a `DataError` of one line that begins with its path."""
+    path = os.fsencode(path).decode("utf-8", "backslashreplace")  # names of files need not be UTF-8
     try:
         yield
     except DataError as error:
