@@ -81,3 +81,11 @@ def test_what_is_not_a_number_is_not_hidden() -> None:
         values, positions = top_k(scores, 3)
         assert positions.tolist() == [[17, 399, 398]]
         assert np.isnan(values[0, 0])
+
+
+@pytest.mark.parametrize("k", [1, 30])
+def test_keys_are_made_on_the_device_of_the_scores_and_not_on_the_default_one(k: int) -> None:
+    scores = _scores("many values", 5, 401)
+    with torch.device("meta"):
+        best = best_keys(scores[:, 200:].contiguous(), k, 200, best_keys(scores[:, :200].contiguous(), k))
+    _assert_equal(unpack(best), _slow(scores, k))
