@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from . import memory
-from .display import Display
+from .display import Display, note
 from .model_commands import typed_name
 
 if TYPE_CHECKING:
@@ -37,6 +37,8 @@ def show_data(display: Display, prepared: "Prepared", split: "Split") -> None:
     unknown = sum(holdout.unknown for holdout in (split.valid, split.test) if holdout is not None)
     if unknown:
         display.line(f"{unknown:,} targets are skipped, because their items have no training interactions.")
+    for remark in () if split.test is None else split.test.remarks:
+        note(f"Note: {remark}")
     restored = 0 if split.test is None else prepared.restored(split.test)
     if restored:
         display.line(f"{restored:,} test users keep their histories, although the filters remove them from training.")

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 
 from recsys_ae.data.dataset_info import Dataset
+from recsys_ae.data.id_matching import match
 from recsys_ae.data.interactions import Interactions
 from recsys_ae.data.origin import Origin
 from recsys_ae.data.recipe_options import RecipeOptions
@@ -49,7 +50,8 @@ class Prepared(NamedTuple):
         """Return the number of test users who keep their histories although the filters removed them from training."""
         if self.read is None:
             return 0
-        return int((~test.users.isin(self.data.users) & (np.diff(test.histories.indptr) > 0)).sum())
+        is_removed = match(self.data.users, test.users) < 0
+        return int((is_removed & (np.diff(test.histories.indptr) > 0)).sum())
 
 
 def has_ratings(data: Interactions, recipe: RecipeOptions) -> bool:

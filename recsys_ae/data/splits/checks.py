@@ -10,6 +10,11 @@ from recsys_ae.errors import Argument, ConfigError, DataError
 
 def active(data: Interactions) -> Interactions:
     """Return the data without the users who have no interactions."""
+    if not isinstance(data, Interactions):
+        raise DataError(
+            f"expected Interactions to split, not {type(data).__name__}; make them with Interactions.from_frame or "
+            "Interactions.from_matrix"
+        )
     if data.nnz == 0:
         raise DataError("the data have no interactions to split")
     positions = np.flatnonzero(np.diff(data.matrix.indptr))

@@ -7,6 +7,8 @@ import numpy as np
 from scipy.sparse import csr_matrix
 
 from recsys_ae.data.fingerprint import fingerprint
+from recsys_ae.data.id_matching import match, mismatch
+from recsys_ae.data.inputs.matrices import canonical
 from recsys_ae.data.interactions import Ids, Interactions, Step
 from recsys_ae.data.parsing import shown
 from recsys_ae.errors import DataError
@@ -26,6 +28,8 @@ class Holdout:
         Number of target interactions that were dropped because no training user has interacted with their item.
     fingerprint
         Fingerprint of the split, if the holdout belongs to one.
+    remarks
+        What was noticed when the ids of a given test part were compared with those of the training part.
     """
 
     histories: csr_matrix
@@ -33,6 +37,17 @@ class Holdout:
     users: Ids
     unknown: int = 0
     fingerprint: str | None = None
+    remarks: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        for name in ("histories", "targets"):
+            matrix = canonical(getattr(self, name), f"{name} of the holdout")
+            object.__setattr__(self, name, matrix)
+        if self.histories.shape != self.targets.shape or len(self.users) != self.targets.shape[0]:
+            raise DataError(
+                f"a holdout has histories of shape {self.histories.shape}, targets of shape {self.targets.shape} and "
+                f"{len(self.users):,} users; expected the same shape, and a user for each row"
+            )
 
     def select(self, positions: np.ndarray) -> "Holdout":
         """Return the rows at ``positions``; ``unknown`` remains that of all rows."""
@@ -82,7 +97,8 @@ def training_part(data: Interactions, train: Interactions, name: str, *, items: 
     if len(users) < train.shape[0]:
         train = train.select_users(users)
     items = items_with_interactions(train) if items is None else items
-    train = train if items.equals(train.items) else train.onto(items)
+    # Ids of the same source are compared exactly: 7 and 007 are two of its items.
+    train = train if items.equals(train.items) else train.moved(items.get_indexer(train.items), items)
     return dataclasses.replace(train, steps=(*data.steps, Step(name, data.counts, train.counts)))
 
 
@@ -110,36 +126,69 @@ def _selected(matrix: csr_matrix, mask: np.ndarray, column: np.ndarray, n_items:
 
 
 def histories_of(data: Interactions, users: Ids) -> csr_matrix:
-    """Return the rows of these users, ``(len(users), n_items)``, empty for users who are not in the data."""
-    matrix = data.matrix
+    """Return the rows of these users, ``(len(users), n_items)``, empty for users who are not in the data.
+
+    Ids of users are compared by `match`.
+    """
+    matrix, positions = data.matrix, match(data.users, users)
     # An empty row at the end, which position -1 selects for an unknown user.
     indptr = np.append(matrix.indptr, matrix.nnz)
     padded = csr_matrix((matrix.data, matrix.indices, indptr), shape=(matrix.shape[0] + 1, matrix.shape[1]))
-    return padded[data.users.get_indexer(users)]
+    return padded[positions]
 
 
 def given_test(train: Interactions, test: Interactions, read: Interactions | None = None) -> Holdout:
     """Return a holdout of the users of a test part, with their histories from a training part.
 
-    ``read`` is the training part before filters removed users. If it is given, the histories come from it, on the items
-    of ``train``.
+    Users and items of both parts are compared by `match`, because the parts may write their ids differently. ``read``
+    is the training part before filters removed users. If it is given, the histories come from it, on the items of
+    ``train``.
     """
-    nothing = np.zeros(test.nnz, dtype=bool)
-    alone = hold_out(test, nothing, ~nothing, train.items)
-    if alone.targets.nnz == 0:
+    source = train if read is None else read.moved(train.items.get_indexer(read.items), train.items)
+    positions, target = match(source.users, test.users), match(train.items, test.items)
+    part = {"owner": "the training part"}
+    remarks = (
+        *mismatch(source.users, test.users, positions, "users of the test part", **part),
+        *mismatch(train.items, test.items, target, "items of the test part", **part),
+    )
+    test, remark = _joined(test, positions)
+    moved = test.moved(target, train.items)
+    if moved.nnz == 0:
         raise DataError(
             f"no item of the test part is in the training part: ids of items are such as {shown(train.items[0])} in "
             f"training and such as {shown(test.items[0])} in test"
         )
-    histories = histories_of(train if read is None else read.onto(train.items), test.users)
-    common = _entries(histories).multiply(_entries(alone.targets)).tocoo()
+    histories = histories_of(source, moved.users)
+    common = _entries(histories).multiply(_entries(moved.matrix)).tocoo()
     if common.nnz:
-        user, item = shown(test.users[common.row[0]]), shown(train.items[common.col[0]])
+        user, item = shown(moved.users[common.row[0]]), shown(train.items[common.col[0]])
         raise DataError(
             f"{common.nnz:,} pairs of user and item are in both the training and the test part, such as user {user} "
             f"and item {item}; remove them from one of the parts"
         )
-    return dataclasses.replace(alone, histories=histories)
+    unknown = int(np.count_nonzero(target[test.matrix.indices] < 0))
+    return Holdout(histories, moved.matrix, moved.users, unknown, remarks=(*remarks, *remark))
+
+
+def _joined(data: Interactions, positions: np.ndarray) -> tuple[Interactions, tuple[str, ...]]:
+    """Return the data with one row, the first, for all users at the same known position, and a remark on them."""
+    n = len(positions)
+    _, first, group = np.unique(
+        np.where(positions < 0, positions.max(initial=0) + 1 + np.arange(n), positions),
+        return_index=True,
+        return_inverse=True,
+    )
+    if len(first) == n:
+        return data, ()
+    other = int(np.flatnonzero(first[group] != np.arange(n))[0])
+    pair = f"{shown(data.users[first[group[other]]])} and {shown(data.users[other])}"
+    remark = f"{n - len(first):,} users of the test part are another user in the training part, such as {pair}"
+    rows = np.argsort(np.argsort(first))[group]
+    source = np.argsort(data.order, kind="stable")
+    times = None if data.timestamps is None else data.timestamps[source]
+    arrays = rows[data.rows[source]], data.matrix.indices[source], data.matrix.data[source]
+    users = data.users[np.sort(first)]
+    return Interactions.from_arrays(*arrays, users, data.items, times, duplicates="last"), (remark,)
 
 
 def _entries(matrix: csr_matrix) -> csr_matrix:

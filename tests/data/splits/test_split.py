@@ -639,9 +639,48 @@ def test_pairs_rated_zero_in_both_given_parts_are_refused() -> None:
         split_given(rated, rated)
 
 
-def test_given_parts_with_ids_of_different_types_are_refused() -> None:
-    with pytest.raises(DataError, match="ids of items are such as 1 in training and such as '1' in test"):
-        split_given(small([(1, 1, 1), (1, 2, 1)]), small([(1, "1", 1), (1, "2", 1)]))
+def test_given_parts_with_ids_in_different_forms_meet() -> None:
+    train = small([("07", 1, 1), ("07", 2, 1), ("x", 1, 1), ("y", 3, 1)])
+    test = small([(7, "3.0", 1), (7, "9", 1), (8, "1", 1)])
+    split = split_given(train, test, valid=0)
+    assert shown(split.test, split) == {(7, 1), (7, 2)}
+    assert wanted(split.test, split) == {(7, 3), (8, 1)}
+    assert split.test is not None
+    assert split.test.unknown == 1
+    assert split.test.remarks == ()
+
+
+def test_given_parts_whose_users_do_not_meet_are_remarked_on() -> None:
+    split = split_given(small([(1, "a", 1), (1, "b", 1)]), small([("u1", "a", 1)]), valid=0)
+    assert split.test is not None
+    assert split.test.remarks == (
+        "the training part does not know 1 of 1 users of the test part, such as 'u1'; the training part has ids such "
+        "as 1",
+    )
+    with pytest.raises(DataError, match="ids of items are such as 1 in training and such as 'a' in test"):
+        split_given(small([(1, 1, 1), (1, 2, 1)]), small([(1, "a", 1), (1, "b", 1)]))
+
+
+def test_test_users_that_are_one_training_user_are_joined() -> None:
+    train = small([(7, "a", 1), (7, "b", 1), (8, "c", 1), (8, "d", 1)])
+    test = small([("007", "c", 1), ("x", "a", 2), ("7", "d", 3), ("07", "c", 5)])
+    split = split_given(train, test, valid=0)
+    assert split.test is not None
+    assert shown(split.test, split) == {("007", "a"), ("007", "b")}
+    assert wanted(split.test, split) == {("007", "c"), ("007", "d"), ("x", "a")}
+    assert split.test.remarks == (
+        "2 users of the test part are another user in the training part, such as '007' and '07'",
+    )
+
+
+def test_items_of_one_source_are_never_joined_by_their_form() -> None:
+    data = small([(user, item, user) for user in range(1, 9) for item in ("7", "007", "07", "+7x") if user > 1])
+    late = small([(1, "7", 1), (1, "x", 2), (2, "7", 1), (2, "y", 2), (3, "007", 9), (3, "y", 9)])
+    split = split_time(late, test=0.3, valid=0)
+    assert split.test is not None
+    assert "007" not in split.train.items
+    assert split.test.unknown == 1
+    assert len(split_interactions(data, valid=0).train.items) == len(data.items)
 
 
 def test_the_given_files_of_movielens_100k_are_taken_as_they_are(data_dir: Path) -> None:

@@ -29,7 +29,8 @@ def split_given(
         then keeps their history in ``read``, on the items of ``train``.
     """
     shares(valid=valid)
-    base = active(train).onto(items_with_interactions(train))
+    base, items = active(train), items_with_interactions(train)
+    base = base.moved(items.get_indexer(base.items), items)
     test = active(test)
     test_users = given_test(base, test, read)
     lengths = np.diff(base.matrix.indptr)
