@@ -32,6 +32,12 @@ WORDS = {
     "separator": "Column separator; `tab` for a tabulator.  [default: recognised]",
     "header": "Read the first line as column names, or as data.  [default: recognised]",
     "encoding": "Character encoding of a text file.",
+    "quote": "Quotation marks in a text file: `double` lets fields in them hold separators and line ends, `none` reads "
+    "them as ordinary characters, `auto` decides by the separator and the first lines.",
+    "decimal": "Decimal point of the numbers in a text file.",
+    "comment": "Beginning of the lines of comments in a text file.  [default: # or % before the table]",
+    "skip_lines": "Number of lines before the table in a text file, which are not read.",
+    "missing": "Treatment of rows with a missing value (blank, NA, null, ...): stop, or skip and count them.",
     "duplicates": "Treatment of repeated pairs of user and item: keep the last, add up their ratings, or stop.",
     "data": "Name of a data set (see `recsys-ae data list`), or path of a file of interactions.",
     "data_dir": "Folder of the publishers' archives; downloads are saved there.  "

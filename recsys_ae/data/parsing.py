@@ -86,7 +86,7 @@ def ids(column: Series, role: str) -> tuple[np.ndarray, Ids]:
     try:
         # As a NumPy array of objects, because pandas would infer one type for a column of objects.
         codes, uniques = pd.factorize(column.to_numpy() if column.dtype == object else column, sort=True)
-        return codes.astype(np.int64), _index(np.asarray(uniques))
+        return codes.astype(np.int64), _index(_whole(np.asarray(uniques)))
     except UnicodeEncodeError:
         refuse(~column.map(_is_unicode).to_numpy(dtype=bool), column, role, "is not valid Unicode text")
         raise
@@ -169,6 +169,14 @@ def number(value: object) -> float:
         return np.inf
     except ValueError:
         return np.nan
+
+
+def _whole(values: np.ndarray) -> np.ndarray:
+    """Return floats as integers if all of them are whole numbers, which pandas makes floats where one was missing."""
+    if values.dtype.kind != "f" or not (np.abs(values) <= 2**53).all():
+        return values
+    whole = values.astype(np.int64)
+    return whole if (whole == values).all() else values
 
 
 def _index(values: np.ndarray) -> Ids:

@@ -28,6 +28,7 @@ class JsonLines:
     encoding: str
     names: tuple[str, ...]
     described: Message = ("it holds JSON lines",)
+    remarks: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, source: Source, encoding: str) -> "JsonLines":
@@ -44,11 +45,11 @@ class JsonLines:
     def read(self, kinds: Mapping[int, Kind], *, header: bool) -> dict[int, Series]:
         """Return the columns at these positions as categories."""
         columns = {position: _Categories() for position in kinds}
-        named_columns = [(self.names[position], column) for position, column in columns.items()]
+        named_columns = [(self.names[at], column, kinds[at] == "float") for at, column in columns.items()]
         for number, row in enumerate(_objects(self.source, self.encoding), 1):
-            for name, column in named_columns:
+            for name, column, may_be_bool in named_columns:
                 value = row.get(name)
-                if isinstance(value, (list, dict, bool)):
+                if isinstance(value, (list, dict, bool)) and not (may_be_bool and isinstance(value, bool)):
                     raise DataError(f"{name} in row {number} is neither text nor a number: {shown(value)}")
                 column.append(value)
         return {position: column.series() for position, column in columns.items()}

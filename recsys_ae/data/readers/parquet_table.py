@@ -19,12 +19,17 @@ class ParquetTable:
     source: Source
     names: tuple[str, ...]
     described: Message = ("it is a Parquet file",)
+    remarks: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, source: Source) -> "ParquetTable":
         """Read the names of the columns."""
         with _opened(source) as file:
-            return cls(source, tuple(file.schema_arrow.names))
+            names = tuple(file.schema_arrow.names)
+            # Empty tables are refused before Arrow's threads start: one that ends after Python does aborts the process.
+            if not names or file.metadata.num_rows == 0:
+                raise DataError("the table has no rows" if names else "the table has no columns")
+            return cls(source, names)
 
     @property
     def first(self) -> tuple[str, ...]:
@@ -37,10 +42,12 @@ class ParquetTable:
         if any(self.names.count(name) > 1 for name in names):
             raise DataError(f"the names of the columns are not unique: {listing(names)}")
         with _opened(self.source, text=[self.names[p] for p, kind in kinds.items() if kind == "text"]) as file:
+            for name in names:
+                kind = file.schema_arrow.field(name).type
+                if arrow().types.is_nested(kind):
+                    raise DataError(f"the column {name} holds a {kind} in each row; make a row for each interaction")
             table = file.read(columns=names)
             table.validate(full=True)  # a damaged file may point outside of itself
-            if table.num_rows == 0:
-                raise DataError("the table has no rows")
             return {position: series(table.column(self.names[position]), kind) for position, kind in kinds.items()}
 
 

@@ -18,7 +18,7 @@ from recsys_ae.data.interactions import Duplicates, Interactions
 from recsys_ae.data.parsing import NONE, Column, Series
 from recsys_ae.data.readers.archives import Source, locate
 from recsys_ae.data.readers.cache import cached
-from recsys_ae.data.readers.column_roles import assign, has_header, left_out, position_of, remarks
+from recsys_ae.data.readers.column_roles import REQUIRED, assign, has_header, left_out, position_of, remarks
 from recsys_ae.data.readers.foreign import START, refuse_foreign
 from recsys_ae.data.readers.json_lines import JsonLines
 from recsys_ae.data.readers.parquet_table import ParquetTable
@@ -26,9 +26,13 @@ from recsys_ae.data.readers.table import Kind, Table
 from recsys_ae.data.readers.text_format import Quote, TextFormat
 from recsys_ae.data.readers.text_layout import not_text
 from recsys_ae.data.readers.text_table import TextTable
-from recsys_ae.errors import DataError
+from recsys_ae.data.readers.written_values import as_written
+from recsys_ae.data.table_rows import Missing
+from recsys_ae.errors import Argument, DataError
 
 DAMAGED = (EOFError, gzip.BadGzipFile, zlib.error, lzma.LZMAError, zipfile.BadZipFile, struct.error)
+MOST_BY_ORDER = 4
+"""Columns of a table without a header that are taken by order: user, item, rating, timestamp."""
 KINDS: dict[str, Kind] = {"user": "text", "item": "text", "rating": "float", "timestamp": "int"}
 
 
@@ -47,9 +51,10 @@ def read_interactions(  # noqa: PLR0913  one argument for each option of a file
     comment: str | None = None,
     skip_lines: int = 0,
     duplicates: Duplicates = "error",
+    missing: Missing = "error",
     cache: bool = False,
 ) -> Interactions:
-    """Read one interaction from each row of a file.
+    r"""Read one interaction from each row of a file.
 
     Parameters
     ----------
@@ -63,24 +68,38 @@ def read_interactions(  # noqa: PLR0913  one argument for each option of a file
         as by ``Interactions.from_frame``. ``remarks`` name the columns that are not used.
     separator
         Any text. With None the one of ``::``, tab, comma, ``;``, ``|`` and spaces that splits the first rows evenly.
-        Fields may be quoted if the separator is one character other than a space. A space means one or more spaces.
+        A space means one or more spaces.
     header
         True if the first row holds the names of the columns. With None it does if a name in it is recognised or
         requested, and does not if both ids are numbers.
     encoding
         Encoding of a text file, any that Python knows.
-    duplicates
-        As for ``Interactions.from_frame``.
+    quote
+        Meaning of quotation marks in a text file. ``"double"``: fields in them may hold separators and line ends, and
+        a doubled mark stands for one (RFC 4180). ``"none"``: they are ordinary characters. ``"auto"``: ``"double"``
+        with a comma, ``;`` or ``|``; with other separators only if all fields of the first line are in quotation marks,
+        or if each field that begins with one ends with one in its line. Rows that span lines are stated in
+        ``remarks``, and refused if a mark is not closed or their lines look like rows.
+    decimal
+        Decimal point of the numbers in a text file: a point or a comma.
+    comment
+        Beginning of lines that are comments. With None, leading lines that begin with ``#`` or ``%`` are comments
+        unless they have as many fields as the first other line.
+    skip_lines
+        Number of lines before the table.
+    duplicates, missing
+        As for ``Interactions.from_frame``. In text files and JSON lines, an id, rating or timestamp written ``NA``,
+        ``N/A``, ``null``, ``\N``, ``nan``, ``None``, ``<NA>`` or the like, or blank, is missing, too.
     cache
         Store the interactions of a file of 10 MB or more in a binary cache next to it, or in the user's cache folder,
         and load them from there when the same content is read again with the same options.
 
     Notes
     -----
-    Ids of text files are integers if all ids of the column are integers in their usual form; ``007`` makes a column of
-    text. Ids of Parquet and JSON lines keep their type, but decimals of Parquet become integers if all of the column
-    are integers of 64 bits, else plain text. Empty ids are missing. Rows are counted from 1, without the header and
-    empty lines.
+    Ids of text files are integers if all ids of the column are integers; ``007`` makes a column of text. An id is the
+    same with ``.0`` behind a whole number or blanks around it. Ids of Parquet and JSON lines keep their type, but
+    decimals of Parquet become integers if all of the column are integers of 64 bits, else plain text. Rows are counted
+    from 1, without the header and empty lines.
 
     Raises
     ------
@@ -95,12 +114,13 @@ def read_interactions(  # noqa: PLR0913  one argument for each option of a file
         source = locate(Path(path))
 
         def read() -> Interactions:
-            return _interactions(_open(source, form), requested, header, duplicates)
+            return _interactions(_open(source, form), requested, header, duplicates, missing)
 
         if not cache:
             return read()
         how = {"member": source.member, "header": header, **dataclasses.asdict(form)}
-        return cached([source.path], {"columns": requested, "duplicates": duplicates, **how}, read)
+        how |= {"columns": requested, "duplicates": duplicates, "missing": missing}
+        return cached([source.path], how, read)
 
 
 def read_table(
@@ -133,26 +153,53 @@ def read_table(
 
 
 def _interactions(
-    table: Table, requested: Mapping[str, Column | None], header: bool | None, duplicates: Duplicates
+    table: Table,
+    requested: Mapping[str, Column | None],
+    header: bool | None,
+    duplicates: Duplicates,
+    missing: Missing,
 ) -> Interactions:
     if table.names is None and len(table.first) < 2:
         raise DataError("two columns are needed; ", *table.described)
+    if header is None and isinstance(table, TextTable) and table.layout.names:
+        header = True
     without = left_out(table.first, requested, header if table.names is None else True)
     requested = {role: None if role in without else column for role, column in requested.items()}
     names = table.names is not None or has_header(table.first, requested, header)
     roles = assign(table.first, requested, header=names, described=table.described, without=without)
+    if not names:
+        _refuse_wide(table.first, requested)
     # A column with two roles is read as text, which can be converted for both.
     shared = [position for position in roles.values() if [*roles.values()].count(position) > 1]
     kinds = {position: "text" if position in shared else KINDS[role] for role, position in roles.items()}
     columns = table.read(kinds, header=names)
-    frame = pd.DataFrame({role: columns[position] for role, position in roles.items()}, copy=False)
-    del columns
+    noted: list[str] = []
     # Errors name a column as the file does; names may occur twice, so the columns are given by position.
+    frame = pd.DataFrame({role: columns[position] for role, position in roles.items()}, copy=False)
+    if not isinstance(table, ParquetTable):
+        for role, at in roles.items():
+            named = frame[role].rename(table.first[at] if names else role)
+            frame[role] = as_written(named, role, missing, noted, text=isinstance(table, TextTable))
+    del columns
     if names:
         frame.columns = pd.Index([table.first[position] for position in roles.values()], dtype=object)
-    data = Interactions.from_frame(frame, duplicates=duplicates, **{role: at for at, role in enumerate(roles)})
+    positions = {role: at for at, role in enumerate(roles)}
+    data = Interactions.from_frame(frame, duplicates=duplicates, missing=missing, **positions)
     said = remarks(table.first, roles, {**requested, **dict.fromkeys(without, NONE)}, header=names)
-    return dataclasses.replace(data, remarks=(*said, *data.remarks))
+    return dataclasses.replace(data, remarks=(*table.remarks, *said, *noted, *data.remarks))
+
+
+def _refuse_wide(first_row: Sequence[str], requested: Mapping[str, Column | None]) -> None:
+    """Raise an error for a table without a header whose columns are too many to be taken by order."""
+    if len(first_row) > MOST_BY_ORDER and not any(requested[role] is not None for role in REQUIRED):
+        raise DataError(
+            f"the file has {len(first_row)} columns and no header, so it is unclear which hold the user and the item; "
+            "set ",
+            Argument("user"),
+            " and ",
+            Argument("item"),
+            " to positions from 0; a matrix of users and items must become one row for each interaction",
+        )
 
 
 def _open(source: Source, form: TextFormat) -> Table:

@@ -1,6 +1,6 @@
 """Interface of tables in files, common to all formats, and conversion of Arrow columns."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from importlib import import_module
 from types import ModuleType
@@ -32,6 +32,10 @@ class Table(Protocol):
     @property
     def described(self) -> Message:
         """Description of the recognised layout, for error messages."""
+
+    @property
+    def remarks(self) -> Sequence[str]:
+        """What was noticed in the file."""
 
     def read(self, kinds: Mapping[int, Kind], *, header: bool) -> dict[int, Series]:
         """Return the columns at these positions; with ``header`` the first row is not data."""
@@ -80,6 +84,8 @@ def _series(column: Any, *, integers: bool) -> Series:
         column = column.cast(pa.timestamp("s"))
     if pa.types.is_string(column.type) or pa.types.is_large_string(column.type):
         column = column.dictionary_encode()
+    if pa.types.is_integer(column.type) and column.null_count:
+        return decimals.to_series(column)
     if not pa.types.is_dictionary(column.type):
         return pd.Series(column.to_pandas())
     encoded = column.unify_dictionaries().combine_chunks()

@@ -176,4 +176,6 @@ class TestUnused:
         assert data.remarks[0].endswith("c9 and 30 more")
 
     def test_columns_without_names_have_positions(self, tmp_path):
-        assert read(tmp_path, "1,2,3,4,x\n").remarks == ("columns not used: position 4",)
+        assert read(tmp_path, "1,2,3,4,x\n", user=0, item=1).remarks == (
+            "columns not used: position 2, position 3, position 4",
+        )

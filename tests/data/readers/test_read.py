@@ -81,8 +81,9 @@ class TestText:
         assert 2 + (data.timestamps is not None) + (data.matrix.data[0] != 1) == n_columns
 
     def test_takes_the_first_four_columns_where_nothing_has_a_name(self, tmp_path):
-        path = written(tmp_path / "a.csv", "1,2,5,4,x\n")
+        path = written(tmp_path / "a.csv", "1,2,5,4\n")
         assert rows_of(read_interactions(path)) == [(1, 2, 5, 4, 0)]
+        path = written(tmp_path / "a.csv", "1,2,5,4,x\n")
         assert rows_of(read_interactions(path, user=2, item=0)) == [(5, 1, 1, None, 0)]
 
     def test_the_header_may_be_told(self, tmp_path):
@@ -129,15 +130,14 @@ class TestIds:
         [
             ["1", "-5", "0", "9223372036854775807", "-9223372036854775808"],
             ["1", "007"],
-            ["1", "+7"],
-            ["1", " 7"],
             ["1", "-0"],
-            ["1", "1.0"],
+            ["1", "1.5"],
+            ["1", "1.0.0"],
             ["1", "9223372036854775808"],
             ["1", "٣"],
-            ["NA", "null", "nan", "None", "N/A", "#N/A"],
+            ["NAN1", "nullify", "nano", "Nonette", "-"],
             ["2001-01-01", "true", "1e5"],
-            ["🎬", "émile", "'", '"', ",", ";", "a\nb", "a\r\nb", "\t", "\\", "<b>", "%s", "{0}"],
+            ["🎬", "émile", "'", '"', ",", ";", "a\nb", "a\r\nb", "\\", "<b>", "%s", "{0}"],
             ["x" * 10_000, "x" * 10_000 + "y", "🎬" * 10_000],
         ],
     )

@@ -1,0 +1,100 @@
+"""Values as text files write them: markers of missing values, ids such as ``7.0`` and `` 7``, decimal commas."""
+
+import re
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+
+from recsys_ae.data.id_forms import normal_text
+from recsys_ae.data.parsing import Series, listing, shown
+from recsys_ae.data.table_rows import Missing, refuse_missing
+from recsys_ae.errors import Argument, DataError
+
+MARKERS = frozenset((
+    "", "NA", "N/A", "n/a", "#N/A", "#NA", "<NA>", "NULL", "Null", "null", r"\N", "NaN", "nan", "NAN", "-NaN", "-nan",
+    "NaT", "None",
+))  # fmt: skip
+"""Texts that stand for a missing value, without the blanks around them."""
+# An int64 in its usual form; other digits, such as 007, are text.
+CANONICAL = re.compile(r"0|-?[1-9][0-9]{0,18}")
+DECIMAL_COMMA = re.compile(r"\s*[+-]?[0-9]+,[0-9]+\s*")
+
+
+def as_written(column: Series, role: str, missing: Missing, noted: list[str], *, text: bool) -> Series:
+    """Return a column of a text file or of JSON lines with missing values for their markers; add remarks to ``noted``.
+
+    Ids of a text file, with ``text``, get one form.
+    """
+    column, of_markers = _with_gaps(column, role, missing)
+    noted.extend(of_markers)
+    if role not in ("user", "item"):
+        _refuse_decimal_comma(column, role)
+        return column
+    noted.extend(_of_quoted_ids(column, role))
+    return _with_one_form(column) if text else column
+
+
+def _with_gaps(column: Series, role: str, missing: Missing) -> tuple[Series, tuple[str, ...]]:
+    """Return a column with missing values for the markers of missing values, and a remark that names the markers.
+
+    Raises
+    ------
+    DataError
+        For the first marker, if ``missing`` is ``"error"``.
+    """
+    texts = _texts(column)
+    if texts is None:
+        return column, ()
+    is_marker = np.array([isinstance(text, str) and text.strip() in MARKERS for text in texts], dtype=bool)
+    if not is_marker.any():
+        return column, ()
+    if missing == "error":
+        gaps = np.append(is_marker, True)[column.cat.codes]
+        refuse_missing(gaps & (column.cat.codes >= 0), column, role)
+    markers = column.cat.categories[is_marker]
+    remark = f"a {role} written {listing(map(repr, markers))} is read as missing"
+    return column.cat.remove_categories(markers), (remark,) if any(marker.strip() for marker in markers) else ()
+
+
+def _with_one_form(column: Series) -> Series:
+    """Return a column of ids with one form of each id: ``7`` for ``7.0`` and `` 7``, integers if all are integers."""
+    texts = _texts(column)
+    if texts is None or not len(texts):
+        return column
+    forms = [normal_text(text) if isinstance(text, str) else text for text in texts]
+    if not all(isinstance(form, str) and CANONICAL.fullmatch(form) and abs(int(form)) < 2**63 for form in forms):
+        return column
+    codes, distinct = pd.factorize(np.array([int(str(form)) for form in forms], np.int64))
+    return pd.Series(
+        pd.Categorical.from_codes(np.append(codes, -1)[column.cat.codes], pd.Index(distinct)), name=column.name
+    )
+
+
+def _refuse_decimal_comma(column: Series, role: str) -> None:
+    """Raise an error for the first number with a decimal comma, which says how to read it."""
+    texts = _texts(column)
+    if texts is None:
+        return
+    has_comma = np.array([isinstance(text, str) and bool(DECIMAL_COMMA.fullmatch(text)) for text in texts], dtype=bool)
+    rows = np.flatnonzero(np.append(has_comma, False)[column.cat.codes])
+    if len(rows):
+        raise DataError(
+            f"{role} in row {rows[0] + 1} is not a number: {shown(column.iloc[rows[0]])}; if the comma is a decimal "
+            "point, set ",
+            Argument("decimal", ","),
+        )
+
+
+def _of_quoted_ids(column: Series, role: str) -> tuple[str, ...]:
+    """Return a remark if ids begin and end with a quotation mark, which is an ordinary character of the file."""
+    quoted = [text for text in _texts(column) or () if isinstance(text, str) and re.fullmatch('".*"', text)]
+    example = f"quotation marks are part of the {role} ids, such as {shown(quoted[0])}" if quoted else ""
+    return (f"{example}; set the option quote to double if they are not",) if quoted else ()
+
+
+def _texts(column: Series) -> Sequence[object] | None:
+    """Return the categories of a column of text; None for other columns."""
+    if not isinstance(column.dtype, pd.CategoricalDtype) or column.cat.categories.dtype.kind in "iufM":
+        return None
+    return column.cat.categories.tolist()
