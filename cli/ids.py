@@ -1,13 +1,8 @@
-"""Ids from the command line and from files, matched with the ids of a model, which are numbers or text."""
+"""Ids from the command line, matched with the ids of a model, which are numbers or text."""
 
-import csv
 import difflib
-import io
-from collections.abc import Mapping, Sequence
-from pathlib import Path
-from typing import TYPE_CHECKING
-
-from recsys_ae.errors import DataError
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import numpy as np
@@ -18,7 +13,7 @@ if TYPE_CHECKING:
 LISTED = 5
 
 
-def positions(ids: "Ids", words: "Sequence[str] | pd.Series[str]") -> "np.ndarray":
+def positions(ids: "Ids", words: "Sequence[Any] | pd.Series[Any]") -> "np.ndarray":
     """Return the position of each word among the ids, ``(n,)``; −1 if it is not one of them."""
     from recsys_ae.data.id_matching import match  # noqa: PLC0415
 
@@ -47,38 +42,6 @@ def as_known(known_ids: "Ids", new_ids: "Ids") -> "Ids":
     return matched
 
 
-def read_column(path: Path, column: str) -> list[str]:
-    """Return the ids of a file: its lines, or the column with that name."""
-    return read_columns(path, (column,))[column]
-
-
-def read_columns(path: Path, columns: Sequence[str]) -> Mapping[str, list[str]]:
-    """Return the columns that a CSV file has, by its first line; without them, its lines as the last column.
-
-    ``columns`` are ``item`` alone, or ``user`` and ``item``.
-    """
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except OSError as error:
-        raise DataError(f"{path}: {error.strerror}") from error
-    except UnicodeDecodeError as error:
-        raise DataError(f"{path} is not UTF-8 text: {error}") from error
-    lines = [line for line in text.split("\n") if line.strip()]
-    if not lines:
-        raise DataError(f"{path} is empty; expected an id in each line")
-    if not set(columns) & set(next(csv.reader([lines[0]]))):
-        return {columns[-1]: lines}
-    table = csv.DictReader(io.StringIO(text, newline=""))
-    rows = [(table.line_num, row) for row in table]
-    head = table.fieldnames or ()
-    content = {name: [row[name] for _, row in rows] for name in columns if name in head}
-    for name, values in content.items():
-        if not all(values):
-            line = next(line for (line, _), value in zip(rows, values, strict=True) if not value)
-            raise DataError(f"{path}: line {line} has no {name}")
-    return content
-
-
 def described(position: int, ids: "Ids", titles: Sequence[str | None]) -> str:
     """Return an id with its title, if it has one."""
     title = titles[position] if titles else None
@@ -96,7 +59,9 @@ def similar_to(word: str, ids: "Ids", titles: Sequence[str | None]) -> str:
     return f"; similar ids: {', '.join(near)}" if near else f"; ids look like {ids[0]}"
 
 
-def named(words: Sequence[str]) -> str:
-    """Return the first few ids for a message."""
-    remaining = f" and {len(words) - LISTED:,} more" if len(words) > LISTED else ""
-    return ", ".join(word if len(word) <= 60 else f"{word[:57]}..." for word in words[:LISTED]) + remaining
+def named(ids: "Sequence[Any] | Ids", count: int | None = None) -> str:
+    """Return the first few ids for a message; ``count`` is the number of all if ``ids`` are only the first."""
+    count = len(ids) if count is None else count
+    remaining = f" and {count - LISTED:,} more" if count > LISTED else ""
+    words = (" ".join(str(id).split()) for id in ids[:LISTED])
+    return ", ".join(word if len(word) <= 60 else f"{word[:57]}..." for word in words) + remaining

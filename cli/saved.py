@@ -11,6 +11,7 @@ from .param_types import FILE
 
 if TYPE_CHECKING:
     from recsys_ae.data.prepared import Prepared
+    from recsys_ae.data.reading import Reading
     from recsys_ae.data.recipe import DataRecipe
     from recsys_ae.data.splits.split import Split
     from recsys_ae.recommender.recommender import Recommender
@@ -29,6 +30,16 @@ def recipe_of(model: "Recommender", folder: Path, data: Path | None, data_dir: P
     except RecsysError as error:
         why = f"{folder} has no data recipe, because it was not saved by this version of `recsys-ae fit`"
         raise ArtefactError(f"{why}; fit the model again") from error
+
+
+def reading_of(model: "Recommender") -> "Reading":
+    """Return the options that the data of the fit were read with; the defaults if they are not saved."""
+    from recsys_ae.data.reading import Reading  # noqa: PLC0415
+
+    try:
+        return model.recipe
+    except RecsysError:
+        return Reading()
 
 
 def threshold_of(model: "Recommender") -> float | None:

@@ -1,9 +1,9 @@
-"""Users and their histories for `recommend` and `predict`, and lists of allowed or denied items."""
+"""Users and their histories for `recommend` and `predict`, unknown users, and lists of allowed or denied items."""
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from recsys_ae.errors import DataError
 
@@ -13,6 +13,7 @@ from .display import note
 
 if TYPE_CHECKING:
     import numpy as np
+    import pandas as pd
     from scipy.sparse import csr_matrix
 
     from recsys_ae.data.interactions import Ids, Interactions
@@ -24,53 +25,79 @@ ALL = "all"
 
 
 class Audience(NamedTuple):
-    """Users, their histories as input of the model, and all their interactions, ``(n, n_items)`` each."""
+    """Users, their histories as input of the model, and all their interactions, ``(n, n_items)`` each.
+
+    ``in_data`` is False for users who are in no data, ``(n,)``.
+    """
 
     users: "Ids"
     histories: "csr_matrix"
     seen: "csr_matrix"
+    in_data: "np.ndarray"
 
     @classmethod
     def of(cls, read: "Interactions", filtered: "Interactions", items: "Ids") -> "Audience":
         """Return all users of the data as read; users who are not in the filtered data have empty histories."""
+        import numpy as np  # noqa: PLC0415
+
         from recsys_ae.data.splits.holdout import histories_of  # noqa: PLC0415
 
         inputs = filtered.onto(items)
         if inputs.nnz < filtered.nnz:
             skipped = f"Skipped {filtered.nnz - inputs.nnz:,} of {filtered.nnz:,} interactions"
             note(f"{skipped}, because the model does not know their items")
-        return cls(read.users, histories_of(inputs, read.users), read.onto(items).matrix)
+        matrices = histories_of(inputs, read.users), read.onto(items).matrix
+        return cls(read.users, *matrices, np.ones(len(read.users), dtype=bool))
 
     def part(self, rows: "slice | np.ndarray") -> "Audience":
         """Return a selection of the users."""
-        return Audience(self.users[rows], self.histories[rows], self.seen[rows])
+        return Audience(self.users[rows], self.histories[rows], self.seen[rows], self.in_data[rows])
 
-    def has(self, path: Path) -> bool:
-        """Return True if all users in a file of ids are among these."""
-        return bool((ids.positions(self.users, ids.read_column(path, "user")) >= 0).all())
+    def has(self, listed: "Sequence[Any] | pd.Series[Any]") -> bool:
+        """Return True if all listed users are among these."""
+        return bool((ids.positions(self.users, listed) >= 0).all())
 
-    def pick(self, path: Path) -> "Audience":
-        """Return the users in a file of ids, each once, in its order."""
-        words = list(dict.fromkeys(ids.read_column(path, "user")))
-        positions = ids.positions(self.users, words)
-        unknown = [word for word, position in zip(words, positions, strict=True) if position < 0]
+    def pick(self, listed: "Sequence[Any]") -> "Audience":
+        """Return the listed users, each once, in this order; unknown users as they are listed, without a history."""
+        import numpy as np  # noqa: PLC0415
+        import pandas as pd  # noqa: PLC0415
+        from scipy.sparse import csr_matrix  # noqa: PLC0415
+
+        from recsys_ae.data.id_forms import normal_text  # noqa: PLC0415
+        from recsys_ae.data.id_matching import mismatch  # noqa: PLC0415
+
+        positions = ids.positions(self.users, listed)
+        for remark in mismatch(self.users, listed, positions, "listed users", owner="the data set"):
+            note(f"Warning: {remark}")
+        known, first_row = np.unique(positions[positions >= 0], return_index=True)
+        order = np.flatnonzero(positions >= 0)[first_row]
+        picked = self.part(known)
+        # The last of these assignments is the first row with an id.
+        unknown = {normal_text(listed[row]): row for row in np.flatnonzero(positions < 0)[::-1]}
         if unknown:
-            raise DataError(
-                f"{path}: the data of the fit have no users {ids.named(unknown)}; give their histories with --histories"
-            )
-        return self.part(positions)
+            rows = np.fromiter(unknown.values(), np.int64, len(unknown))
+            users = pd.Index([listed[row] for row in rows], dtype=object).infer_objects()
+            entries = np.zeros(0, np.float32), (np.zeros(0, np.int64), np.zeros(0, np.int64))
+            nothing = csr_matrix(entries, shape=(len(rows), self.histories.shape[1]))
+            picked = picked._followed_by(Audience(users, nothing, nothing, np.zeros(len(rows), dtype=bool)))
+            order = np.concatenate([order, rows])
+        return picked.part(np.argsort(order))
 
     def joined(self, other: "Audience") -> "Audience":
         """Add the users of another audience; users of both have the other's history."""
-        from scipy.sparse import csr_matrix, vstack  # noqa: PLC0415
-
         theirs = ids.as_known(self.users, other.users)
         remaining = self.part(theirs.get_indexer(self.users) < 0)
+        return remaining._followed_by(other._replace(users=theirs))
+
+    def _followed_by(self, other: "Audience") -> "Audience":
+        import numpy as np  # noqa: PLC0415
+        from scipy.sparse import csr_matrix, vstack  # noqa: PLC0415
+
         histories, seen = (
-            csr_matrix(vstack(matrices))
-            for matrices in ((remaining.histories, other.histories), (remaining.seen, other.seen))
+            csr_matrix(vstack(matrices)) for matrices in ((self.histories, other.histories), (self.seen, other.seen))
         )
-        return Audience(remaining.users.append(theirs), histories, seen)
+        users, in_data = self.users.append(other.users), np.concatenate([self.in_data, other.in_data])
+        return Audience(users, histories, seen, in_data)
 
 
 def known(recipe: "DataRecipe", items: "Ids", *, cache: bool, everybody: bool = True) -> Audience:
@@ -93,6 +120,8 @@ def new(path: Path, reading: "Reading", threshold: float | None, model: "Recomme
     Ids of users of the model take the form that the model has, whether they are read as numbers or as text.
     """
     data = liked = reading.read_file(path, cache=cache)
+    for remark in data.remarks:
+        note(f"Note: {path}: {remark}")
     rated = bool((data.matrix.data != 1).any())
     if model.spec.feedback == "explicit" and not rated:
         note(f"{path}: every rating is 1; if the file has ratings, name their column with --rating-column")
@@ -104,31 +133,71 @@ def new(path: Path, reading: "Reading", threshold: float | None, model: "Recomme
     return audience._replace(users=ids.as_known(model.users, audience.users))
 
 
-def of_items(path: Path, audience: Audience, items: "Ids") -> "np.ndarray | csr_matrix":
-    """Read a list of items for all users, or, with the columns user and item, a list for each user."""
-    content = ids.read_columns(path, ("user", "item"))
-    if "item" not in content:
-        raise DataError(f"{path} has a column user, but no column item")
-    columns = ids.positions(items, content["item"])
-    if "user" not in content:
-        _say_unknown(path, int((columns < 0).sum()), "unknown items")
-        return columns[columns >= 0]
-    return _for_each(path, content, columns, audience, items)
+def listed(path: Path, reading: "Reading", fitted: "Reading") -> list[Any]:
+    """Read a list of users, whose column may have the name that it has in the data of the fit."""
+    return reading.read_ids(path, "user", fitted=fitted)["user"].tolist()
+
+
+def served(audience: Audience, unknown_users: str) -> Audience:
+    """Return the users who get a list; report those without a history that the model can use.
+
+    ``unknown_users`` says what they get: the most popular items (``popular``), nothing (``skip``), or an error.
+    """
+    has_input = audience.histories.getnnz(axis=1) > 0
+    reasons = {
+        "because they are in no data; give their histories with --histories": ~audience.in_data,
+        "because the filters of the fit or unknown items remove their whole history": audience.in_data & ~has_input,
+    }
+    for reason, rows in reasons.items():
+        names = audience.users[rows]
+        if len(names) == 0:
+            continue
+        count = f"{len(names):,} of {len(has_input):,} users"
+        if unknown_users == "error":
+            way_out = "serve them with --unknown-users popular, or leave them out with --unknown-users skip"
+            raise DataError(f"nothing is known of {count}, {reason}: {ids.named(names)}; {way_out}")
+        outcome = "are skipped" if unknown_users == "skip" else "get the most popular items"
+        note(f"Warning: {count} {outcome}, {reason}: {ids.named(names)}")
+    return audience.part(has_input.nonzero()[0]) if unknown_users == "skip" else audience
+
+
+def of_items(
+    path: Path, audience: Audience, items: "Ids", reading: "Reading", fitted: "Reading"
+) -> "np.ndarray | csr_matrix":
+    """Read a list of items for all users, or, with columns of users and items, a list for each user."""
+    table = reading.read_ids(path, "user", "item", fitted=fitted)
+    columns = positions_in(path, items, table["item"], "items", "the model")
+    if "user" in table:
+        return _for_each(path, table["user"], columns, audience, items)
+    say_skipped(path, columns >= 0, "unknown items")
+    return columns[columns >= 0]
+
+
+def positions_in(path: Path, known_ids: "Ids", listed: "pd.Series[Any]", noun: str, owner: str) -> "np.ndarray":
+    """Return the position of each id of a file, −1 if it is unknown; print an example of each side if few are known."""
+    from recsys_ae.data.id_matching import mismatch  # noqa: PLC0415
+
+    positions = ids.positions(known_ids, listed)
+    for remark in mismatch(known_ids, listed.tolist(), positions, noun, owner=owner):
+        note(f"Warning: {path}: {remark}")
+    return positions
 
 
 def _for_each(
-    path: Path, content: Mapping[str, list[str]], columns: "np.ndarray", audience: Audience, items: "Ids"
+    path: Path, users: "pd.Series[Any]", columns: "np.ndarray", audience: Audience, items: "Ids"
 ) -> "csr_matrix":
     import numpy as np  # noqa: PLC0415
     from scipy.sparse import csr_matrix  # noqa: PLC0415
 
-    rows = ids.positions(audience.users, content["user"])
+    # Users who get no list are no mistake in a list for all users.
+    rows = ids.positions(audience.users, users)
     is_known = (rows >= 0) & (columns >= 0)
-    _say_unknown(path, int((~is_known).sum()), "pairs with an unknown user or item")
+    say_skipped(path, is_known, "pairs with an unknown user or item")
     shape = (len(audience.users), len(items))
     return csr_matrix((np.ones(int(is_known.sum()), np.float32), (rows[is_known], columns[is_known])), shape=shape)
 
 
-def _say_unknown(path: Path, n: int, noun: str) -> None:
-    if n:
-        note(f"{path}: skipped {n:,} {noun}")
+def say_skipped(path: Path, is_known: "np.ndarray", noun: str) -> None:
+    """Print the number of rows of a file that are skipped."""
+    if not is_known.all():
+        note(f"{path}: skipped {int((~is_known).sum()):,} {noun}")

@@ -1,19 +1,19 @@
 """``recsys-ae predict DIR --pairs FILE``: predicted ratings of pairs of user and item."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from recsys_ae.errors import DataError
-
-from .. import ids, options, table_writer, user_rows
+from .. import options, table_writer, user_rows
 from ..display import note
 from ..framework import Option, Positional, as_command
 from ..param_types import FILE
-from ..saved import moved, recipe_of, refuse_rankers, threshold_of
+from ..saved import moved, reading_of, recipe_of, refuse_rankers, threshold_of
 from ..user_rows import Audience
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from recsys_ae.recommender.recommender import Recommender
 
 CHUNK = 2**17
@@ -23,12 +23,12 @@ RATINGS = "Ratings"
 PARAMS = [
     Positional("folder", metavar="DIR", type=FILE, summary="Folder of a saved model."),
     Option(["--pairs"], type=FILE, metavar="FILE", required=True, section=RATINGS,
-           help="CSV file of the pairs, with the columns user and item."),
+           help="File of the pairs: a table with a column of users and one of items."),
     Option(["--out"], type=FILE, metavar="FILE", required=True, section=RATINGS,
            help="Output file (.csv, .jsonl or .parquet); - is standard output (CSV)."),
     Option(["--histories"], type=FILE, metavar="FILE", section=RATINGS,
-           help="File of ratings of any users, read with the column options below. An id of the training data is that "
-                "user.  [default: the data of the fit]"),
+           help="File of ratings of any users, with the columns of the data of the fit, or read with the column "
+                "options below. An id of the training data is that user.  [default: the data of the fit]"),
     moved(),
     options.data_dir(),
     options.cache(),
@@ -48,19 +48,19 @@ def command(folder: Path, pairs: Path, out: Path, histories: Path | None, **sett
     import numpy as np  # noqa: PLC0415
     import pandas as pd  # noqa: PLC0415
 
+    from recsys_ae.data.reading import Reading  # noqa: PLC0415
     from recsys_ae.recommender.recommender import Recommender  # noqa: PLC0415
 
     table_writer.refuse(out, overwrite=settings["overwrite"])
     model = Recommender.load(folder, device=settings["device"])
     refuse_rankers(model)
-    columns = ids.read_columns(pairs, ("user", "item"))
-    if set(columns) != {"user", "item"}:
-        raise DataError(f"{pairs} has no columns user and item; its first line must name them")
-    audience = _audience(model, folder, histories, columns["user"], settings)
-    rows, items = ids.positions(audience.users, columns["user"]), ids.positions(model.items, columns["item"])
+    reading, fitted = Reading.from_options(settings), reading_of(model)
+    asked = reading.read_ids(pairs, "user", "item", fitted=fitted, every=True)
+    audience = _audience(model, folder, histories, asked["user"], settings)
+    rows = user_rows.positions_in(pairs, audience.users, asked["user"], "users", "the data set")
+    items = user_rows.positions_in(pairs, model.items, asked["item"], "items", "the model")
     for kind, positions in (("users", rows), ("items", items)):
-        if (positions < 0).any():
-            note(f"{pairs}: skipped {int((positions < 0).sum()):,} pairs with unknown {kind}")
+        user_rows.say_skipped(pairs, positions >= 0, f"pairs with unknown {kind}")
     is_known = (rows >= 0) & (items >= 0)
     users, local = np.unique(rows[is_known], return_inverse=True)
     items = items[is_known]
@@ -73,16 +73,16 @@ def command(folder: Path, pairs: Path, out: Path, histories: Path | None, **sett
 
 
 def _audience(
-    model: "Recommender", folder: Path, histories: Path | None, users: Sequence[str], settings: Mapping[str, Any]
+    model: "Recommender", folder: Path, histories: Path | None, users: "pd.Series[Any]", settings: Mapping[str, Any]
 ) -> Audience:
     """Return the users that the pairs may name; the data of the fit are read only if necessary."""
     from recsys_ae.data.reading import Reading  # noqa: PLC0415
 
     new = None
     if histories is not None:
-        reading = Reading.from_options(settings)
+        reading = Reading.from_options(settings).like(reading_of(model), histories)
         new = user_rows.new(histories, reading, threshold_of(model), model, cache=settings["cache"])
-        if (ids.positions(new.users, users) >= 0).all():
+        if new.has(users):
             return new
     recipe = recipe_of(model, folder, settings["data"], settings["data_dir"])
     of_fit = user_rows.known(recipe, model.items, cache=settings["cache"], everybody=False)

@@ -10,7 +10,7 @@ from .. import feature_source, ids, options, table_writer, user_rows
 from ..display import counted, note
 from ..framework import Option, Positional, as_command
 from ..param_types import FILE
-from ..saved import moved, recipe_of, threshold_of
+from ..saved import moved, reading_of, recipe_of, threshold_of
 from ..user_rows import ALL, Audience
 
 if TYPE_CHECKING:
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from scipy.sparse import csr_matrix
 
+    from recsys_ae.data.interactions import Ids
     from recsys_ae.features.data.features import Features
     from recsys_ae.recommender.recommender import Recommender
 
@@ -31,7 +32,8 @@ PARAMS = [
            help="Output file (.csv, .jsonl or .parquet); - is standard output (CSV)."),
     options.k("Number of items per user.", LISTS),
     Option(["--allow"], type=FILE, metavar="FILE", section=LISTS,
-           help="File of the only items to recommend: ids, one per line, or a CSV file with columns user and item."),
+           help="File of the only items to recommend: ids, one per line, or a table with a column of items. With a "
+                "column of users, too, each user has a list."),
     Option(["--deny"], type=FILE, metavar="FILE", section=LISTS,
            help="File of items not to recommend, in the format of --allow."),
     Option(["--include-seen"], is_flag=True, section=LISTS,
@@ -42,11 +44,15 @@ PARAMS = [
                 "skipped. Repeat the option to join features by their ids."),
     Option(["--only-cold"], is_flag=True, section=LISTS, help="Recommend only the cold items."),
     Option(["--users"], metavar="all|FILE", section=USERS,
-           help="All users of the data, or a file of user ids, one per line.  "
+           help="All users of the data, or a file of user ids: one per line, or a table with a column of users.  "
                 "[default: all; with --histories, the users of that file]"),
+    Option(["--unknown-users"], type=click.Choice(["popular", "skip", "error"]), default="popular", show_default=True,
+           section=USERS,
+           help="Treatment of users without a history that the model can use: recommend the most popular items, skip "
+                "them, or stop."),
     Option(["--histories"], type=FILE, metavar="FILE", section=USERS,
-           help="File of interactions of any users, read with the column options below. An id of the training data is "
-                "that user."),
+           help="File of interactions of any users, with the columns of the data of the fit, or read with the column "
+                "options below. An id of the training data is that user."),
     moved(),
     options.data_dir(),
     options.cache(),
@@ -61,20 +67,23 @@ def command(folder: Path, out: Path, k: int, users: str | None, histories: Path 
     """Write top-N lists with a saved model.
 
     Items that a user has interacted with are not recommended, even if the filters of the fit removed these
-    interactions. Users without a history after the filters get the most popular items. The table has the columns user,
-    rank, item, score and, if the data have titles, title.
+    interactions. Every user gets a list: users who are in no data, or have no history after the filters, get the most
+    popular items. The table has the columns user, rank, item, score and, if the data have titles, title.
     """
+    from recsys_ae.data.reading import Reading  # noqa: PLC0415
     from recsys_ae.recommender.recommender import Recommender  # noqa: PLC0415
 
     table_writer.refuse(out, overwrite=settings["overwrite"])
     model = Recommender.load(folder, device=settings["device"])
+    reading, fitted = Reading.from_options(settings), reading_of(model)
     audience = _audience(model, folder, users, histories, settings)
+    audience = user_rows.served(audience, settings["unknown_users"])
     allow, deny = (
-        None if settings[name] is None else user_rows.of_items(settings[name], audience, model.items)
+        None if settings[name] is None else user_rows.of_items(settings[name], audience, model.items, reading, fitted)
         for name in ("allow", "deny")
     )
     cold = _cold(model, settings)
-    titles, written, unserved = _titles(model), 0, []
+    titles, written, exceptions = _titles(model), 0, _Exceptions(k)
     with table_writer.writer(out, overwrite=settings["overwrite"]) as write, counted("users") as show:
         for start in range(0, max(1, len(audience.users)), CHUNK):
             rows = slice(start, start + CHUNK)
@@ -93,9 +102,9 @@ def command(folder: Path, out: Path, k: int, users: str | None, histories: Path 
             frame = model.to_frame(top, batch.users, cold=None if cold is None else cold.ids)
             write(frame if titles is None else frame.assign(title=titles.reindex(frame["item"]).to_numpy()))
             written += len(frame)
-            unserved += batch.users[top.items[:, 0] < 0].tolist()
+            exceptions.add(batch.users, top.items)
             show(min(start + CHUNK, len(audience.users)), len(audience.users))
-    _say_exceptions(audience, unserved)
+    exceptions.say()
     note(f"{written:,} recommendations for {len(audience.users):,} users" + (f" in {out}" if str(out) != "-" else ""))
 
 
@@ -109,29 +118,39 @@ def _audience(
         recipe = recipe_of(model, folder, settings["data"], settings["data_dir"])
         return user_rows.known(recipe, model.items, cache=settings["cache"])
 
+    reading, fitted = Reading.from_options(settings), reading_of(model)
+    wanted = None if users in (None, ALL) else user_rows.listed(Path(users), reading, fitted)
     if histories is None:
-        return of_fit() if users in (None, ALL) else of_fit().pick(Path(users))
-    reading = Reading.from_options(settings)
+        return of_fit() if wanted is None else of_fit().pick(wanted)
+    reading = reading.like(fitted, histories)
     new = user_rows.new(histories, reading, threshold_of(model), model, cache=settings["cache"])
-    if users is None:
-        return new
-    if users == ALL:
-        return of_fit().joined(new)
-    listed = Path(users)
-    return new.pick(listed) if new.has(listed) else of_fit().joined(new).pick(listed)
+    if wanted is not None:
+        return new.pick(wanted) if new.has(wanted) else of_fit().joined(new).pick(wanted)
+    return new if users is None else of_fit().joined(new)
 
 
-def _say_exceptions(audience: Audience, unserved: list[Any]) -> None:
-    """Print the number of users without a history for the model, and the users without recommendations."""
-    popular = int((audience.histories.getnnz(axis=1) == 0).sum())
-    if popular:
-        note(
-            f"{popular:,} of {len(audience.users):,} users get the most popular items, because the filters of the fit "
-            "or unknown items remove their whole history"
-        )
-    if unserved:
-        names = ids.named([str(user) for user in unserved])
-        note(f"No recommendations for {len(unserved):,} users, because no item is left for them: {names}")
+class _Exceptions:
+    """Users without recommendations, and users with fewer than ``k``."""
+
+    def __init__(self, k: int) -> None:
+        self.k = k
+        self.counts = {"none": 0, "few": 0}
+        self.first: dict[str, list[Any]] = {"none": [], "few": []}
+
+    def add(self, users: "Ids", items: "np.ndarray") -> None:
+        """Count the users of a chunk by the length of their lists; items below 0 are empty positions."""
+        lengths = (items >= 0).sum(axis=1)
+        for kind, rows in (("none", lengths == 0), ("few", (lengths > 0) & (lengths < self.k))):
+            self.counts[kind] += int(rows.sum())
+            self.first[kind] += users[rows][: ids.LISTED].tolist()
+
+    def say(self) -> None:
+        """Print the number of these users, and the first of them."""
+        none, few = (ids.named(self.first[kind], self.counts[kind]) for kind in ("none", "few"))
+        if none:
+            note(f"No recommendations for {self.counts['none']:,} users, because no item is left for them: {none}")
+        if few:
+            note(f"{self.counts['few']:,} lists have fewer than {self.k:,} items, because no other is left: {few}")
 
 
 def _cold(model: "Recommender", settings: Mapping[str, Any]) -> "Features | None":

@@ -114,10 +114,10 @@ def test_a_model_that_ranks_is_refused(cli: Run, here: Path, model: Path) -> Non
 @pytest.mark.parametrize(
     ("content", "said"),
     [
-        ("u3,film 3\n", "has no columns user and item"),
-        ("item\nfilm 3\n", "has no columns user and item"),
+        ("u3,film 3\n", "the first line may hold column names or data"),
+        ("item\nfilm 3\n", "no column was recognised as the user; set --user-column"),
         ("", "is empty"),
-        ("user,item\nu3,\n", "line 2 has no item"),
+        ("user,item\nu3,\n", "item in row 1 is missing"),
     ],
 )
 def test_pairs_that_cannot_be_read_end_in_one_line(

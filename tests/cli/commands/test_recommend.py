@@ -158,8 +158,9 @@ def test_listed_users_come_in_the_order_of_their_file(cli: Run, here: Path, mode
 
 def test_a_listed_user_may_be_new_if_the_history_is_given(cli: Run, here: Path, model: Path) -> None:
     (here / "users.txt").write_text("u3\nnew\n")
-    unknown = cli("recommend", model, "--users", "users.txt", "--out", "top.csv")
+    unknown = cli("recommend", model, "--users", "users.txt", "--out", "top.csv", "--unknown-users", "error")
     assert unknown.code == 1
+    assert "1 of 2 users" in unknown.error
     assert "new" in unknown.error
     assert "--histories" in unknown.error
     write(here / "new.csv", ("user", "item"), [("new", "film 2")])
@@ -220,7 +221,7 @@ def test_ids_that_are_numbers_are_found_by_their_text(cli: Run, here: Path, samp
     (here / "allow.txt").write_text("1\n2\n3\nfilm\n007\n")
     arguments = ("--users", "users.txt", "--allow", "allow.txt", "--include-seen", "--out", "-")
     found = rows(cli("recommend", sample_model, *arguments).out)
-    assert {(row["user"], row["item"]) for row in found} == {(u, i) for u in ("7", "12") for i in ("1", "2", "3")}
+    assert {(row["user"], row["item"]) for row in found} == {(u, i) for u in ("7", "12") for i in ("1", "2", "3", "7")}
 
 
 def test_an_existing_file_is_replaced_only_if_asked(cli: Run, here: Path, model: Path) -> None:
@@ -265,7 +266,15 @@ def test_mistakes_end_in_one_line(cli: Run, model: Path, arguments: tuple[str, .
 
 
 @pytest.mark.parametrize(
-    ("content", "said"), [(b"", "is empty"), (b"\xff\xfe\x00", "not UTF-8"), (b"user,item\na,\n", "line 2 has no item")]
+    ("content", "said"),
+    [
+        (b"", "is empty"),
+        (b"\n  \n", "is empty"),
+        (b"\xff\xfe\x00", "not utf-8"),
+        (b"user,item\na,\n", "item in row 1 is missing"),
+        (b"item\n", "there is a header but no row"),
+        (b"user,rating\na,3\n", "no column was recognised as the item; set --item-column"),
+    ],
 )
 def test_a_list_that_cannot_be_read_is_one_line(cli: Run, here: Path, model: Path, content: bytes, said: str) -> None:
     (here / "list.txt").write_bytes(content)

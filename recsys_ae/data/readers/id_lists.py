@@ -1,0 +1,143 @@
+"""Lists of users, of items or of pairs: one id in each line, or columns of a table in any format of the readers."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import pandas as pd
+
+from recsys_ae.data.parsing import Column, Series, listing, refuse
+from recsys_ae.data.readers.archives import Source, locate
+from recsys_ae.data.readers.column_names import is_header, likely, recognised
+from recsys_ae.data.readers.column_roles import has_header
+from recsys_ae.data.readers.read import _errors_of, _open, _plain
+from recsys_ae.data.readers.table import Table
+from recsys_ae.data.readers.text_blocks import utf8_blocks
+from recsys_ae.data.readers.text_format import TextFormat
+from recsys_ae.data.readers.text_table import TextTable
+from recsys_ae.errors import Argument, DataError
+
+
+def read_ids(
+    path: str | Path,
+    wanted: Mapping[str, Sequence[Column | None]],
+    form: TextFormat,
+    *,
+    header: bool | None = None,
+    every: bool = False,
+) -> pd.DataFrame:
+    """Read the ids of users, of items, or of both from a file.
+
+    Columns are found by the names in ``wanted``, else by usual names, else by position. A text file whose first line
+    shows no table is a list: each line that is not empty is an id of the last role.
+
+    Parameters
+    ----------
+    path
+        A file of any format that `read_interactions` reads.
+    wanted
+        The roles ``user`` and ``item``, or one of them, each with columns to look for; the file may lack them.
+    form, header
+        Format of a text file, as for `read_interactions`.
+    every
+        Raise an error if the file lacks a role; otherwise only the last role is needed.
+
+    Returns
+    -------
+    DataFrame
+        A column of integers or text for each role that the file has.
+
+    Raises
+    ------
+    DataError
+        If the file cannot be read, has no id, lacks a column that is needed, or an id is missing.
+    """
+    with _errors_of(path, form.encoding):
+        source = locate(Path(path))
+        table = _open(source, form)
+        chosen = _columns(table, wanted, header, every=every)
+        if chosen is None:
+            return pd.DataFrame({list(wanted)[-1]: _lines(source, form)})
+        positions, named = chosen
+        missing = [role for role in wanted if role not in positions and (every or role == list(wanted)[-1])]
+        if missing:
+            raise _no_column(table, missing[0])
+        columns = table.read(dict.fromkeys(positions.values(), "text"), header=named)
+        for role, position in positions.items():
+            column = columns[position].rename(table.first[position] if named else role)
+            refuse(column.isna().to_numpy(dtype=bool), column, role, "is missing")
+        return pd.DataFrame({role: _plain(columns[position]) for role, position in positions.items()})
+
+
+def _columns(
+    table: Table, wanted: Mapping[str, Sequence[Column | None]], header: bool | None, *, every: bool
+) -> tuple[dict[str, int], bool] | None:
+    """Return the positions of the roles, and True if the first row holds names; None if the file is a list of lines."""
+    first = table.first
+    if table.names is not None or header is not False:
+        positions = _by_name(first, wanted)
+        if table.names is not None and not positions and len(first) == 1:
+            positions = {list(wanted)[-1]: 0}
+        if positions or table.names is not None:
+            return positions, True
+    if len(first) > 1 and (every or _is_tabbed(table) or all(map(_is_number, first))):
+        requested = {
+            role: next((column for column in wanted[role] if isinstance(column, int)), None) for role in wanted
+        }
+        return _by_order(first, requested), has_header(first, requested, header)
+    is_table = len(first) > 1 and header is not False and is_header(first)
+    return ({}, True) if every or is_table else None
+
+
+def _by_name(first: Sequence[str], wanted: Mapping[str, Sequence[Column | None]]) -> dict[str, int]:
+    positions: dict[str, int] = {}
+    names = [name.strip() for name in first]
+    for role, columns in wanted.items():
+        requested = [names.index(column) for column in columns if isinstance(column, str) and column in names]
+        usual = requested or recognised(first, role, set(positions.values()))
+        if usual:
+            positions[role] = usual[0]
+    for role in wanted:
+        near = [] if role in positions or len(first) == 1 else likely(first, role, set(positions.values()))
+        if len(near) == 1:
+            positions[role] = near[0]
+    return positions
+
+
+def _by_order(first: Sequence[str], requested: Mapping[str, Column | None]) -> dict[str, int]:
+    """Return the requested positions, else the first columns; a single column is that of the last role."""
+    roles = list(requested)[-1:] if len(first) == 1 else list(requested)
+    positions = {role: column for role, column in requested.items() if isinstance(column, int) and column < len(first)}
+    for role in roles:
+        free = (position for position in range(len(first)) if position not in positions.values())
+        if role not in positions:
+            positions[role] = next(free)
+    return positions
+
+
+def _lines(source: Source, form: TextFormat) -> Series:
+    """Return the lines of a text file; quotation marks and separators in them belong to the ids."""
+    with source.open() as stream:
+        text = b"".join(utf8_blocks(stream, form.encoding)).decode("utf-8-sig")
+    lines = [line for line in text.replace("\r\n", "\n").replace("\r", "\n").split("\n") if line.strip()]
+    return pd.Series(lines, dtype=object)
+
+
+def _no_column(table: Table, role: str) -> DataError:
+    there = "the only column is" if len(table.first) == 1 else "the columns are"
+    return DataError(
+        f"no column was recognised as the {role}; set ",
+        Argument(role),
+        f" to its name; {there}: {listing(table.first)}",
+    )
+
+
+def _is_tabbed(table: Table) -> bool:
+    return isinstance(table, TextTable) and table.layout.separator == "\t"
+
+
+def _is_number(field: str) -> bool:
+    try:
+        float(field)
+    except ValueError:
+        return False
+    return True
