@@ -31,6 +31,9 @@ class Sparse(BiasedSpec):
     rho: float = hp(0.05, "target of the mean activation of each unit of the code (kl only)", low=1e-6, high=0.999)
     weight: float = hp(3.0, "weight of the penalty (kl and l1 only)", low=0, search=("log", 1e-3, 10))
     k: int = hp(16, "number of values of a code that are kept (top-k only)", low=1)
+    alpha: float = hp(
+        1.0, "factor of k when rows are encoded: alpha times k values are kept, k in the training (top-k only)", low=1
+    )
     activation: Activation = hp("sigmoid", "activation of the hidden layers and, except for top-k, of the code")
     likelihood: Likelihood = hp(
         "gaussian", "loss of the values: gaussian is the squared error, bernoulli the cross-entropy (values 0 to 1)"
@@ -71,8 +74,8 @@ class SparseNetwork(BiasedAutoencoder[Sparse]):
         self.layers = Mirrored(shape.width, spec.hidden, spec.latent, spec.activation, code=code)
 
     def encode(self, x: FeatureRows) -> Tensor:
-        """Return the code; with top-k, all but the k largest values are 0."""
-        return self._code(x.seen)
+        """Return the code; with top-k, all but the αk largest values are 0 (Makhzani and Frey 2014, algorithm 1)."""
+        return self._code(x.seen, round(self.spec.alpha * self.spec.k))
 
     def decode(self, z: Tensor) -> Tensor:
         """Return the mean of the likelihood."""
@@ -81,7 +84,7 @@ class SparseNetwork(BiasedAutoencoder[Sparse]):
     def loss(self, x: FeatureRows, step: Step) -> Loss:
         """Return ½‖x − x̂‖² (or the cross-entropy) + β Σ_j KL(ρ ‖ ρ̂_j), or λ Σ_j |h_j|, mean over rows."""
         spec, target = self.spec, x.seen
-        code = self._code(target)
+        code = self._code(target, spec.k)
         error = reconstruction(spec.likelihood, self.layers.decode(code), target, x.known).mean()
         error = error / 2 if spec.likelihood == "gaussian" else error
         if spec.sparsity == "top-k":
@@ -89,6 +92,6 @@ class SparseNetwork(BiasedAutoencoder[Sparse]):
         penalty = penalties.kl_sparsity(code, spec.rho) if spec.sparsity == "kl" else penalties.l1_activity(code)
         return Loss(error + spec.weight * penalty, {"error": error, "penalty": penalty})
 
-    def _code(self, x: Tensor) -> Tensor:
+    def _code(self, x: Tensor, k: int) -> Tensor:
         code = self.layers.encode(x)
-        return penalties.top_k(code, self.spec.k) if self.spec.sparsity == "top-k" else code
+        return penalties.top_k(code, k) if self.spec.sparsity == "top-k" else code
