@@ -26,6 +26,13 @@ def test_a_share_of_each_label_is_drawn_and_at_least_one() -> None:
         labelled(np.ones(3), 0.5)
 
 
+@pytest.mark.parametrize(
+    ("share", "drawn"), [(0.21, 2), (0.26, 3), (0.24, 2), (0.29, 3), (0.04, 1), (0.01, 1), (0.99, 10)]
+)
+def test_shares_of_labels_are_rounded(share: float, drawn: int) -> None:
+    assert len(labelled(np.repeat(["a", "b"], 10), share)) == 2 * drawn
+
+
 def test_turning_moving_and_stretching_rows_changes_no_answer() -> None:
     features, labels = rows(60)
     values = np.asarray(features.matrix, np.float64)

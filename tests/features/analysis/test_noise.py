@@ -1,6 +1,7 @@
 """Denoising and anomaly detection."""
 
 import math
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -100,3 +101,35 @@ def test_steps_of_padding_do_not_count() -> None:
     spec = build(autoencoders.spec_class("recurrent"), {"latent": 2, "epochs": 1})
     found = denoising(FeatureEncoder(spec).fit(features, run=Run(device="cpu")), features, [0.2])
     assert found[0]["psnr_noisy"] == pytest.approx(-20 * math.log10(0.2), abs=0.4)
+
+
+class Copying:
+    """An encoder that returns its input and keeps it."""
+
+    def reconstruct(self, features: Features) -> Features:
+        self.seen = np.asarray(features.matrix)
+        return features
+
+
+@pytest.mark.parametrize(("form", "ranges"), [((), [1.0, 10.0, 2.0, 4.0]), ((1, 2, 2), [20.0] * 4)])
+def test_the_noise_has_the_range_of_each_column_or_of_all_pixels(form: tuple[int, ...], ranges: list[float]) -> None:
+    rng = np.random.default_rng(0)
+    values = rng.uniform(size=(20_000, 4)) * [1, 10, 2, 4] + [0, 10, 0, 0]
+    values[0], values[1] = [0, 10, 0, 0], [1, 20, 2, 4]
+    features = Features(values, pd.RangeIndex(20_000), pd.RangeIndex(4), form)
+    model: Any = Copying()
+    (found,) = denoising(model, features, [0.1])
+    np.testing.assert_allclose((model.seen - features.matrix).std(axis=0), 0.1 * np.array(ranges), rtol=0.03)
+    assert found["psnr"] == found["psnr_noisy"] == pytest.approx(20, abs=0.1)
+
+
+@pytest.mark.parametrize("label", [0, 1, 2])
+def test_a_withheld_label_is_compared_row_by_row(label: int) -> None:
+    """The area is the share of pairs of a row with the label and a row without it that are in the right order."""
+    features, labels = rows(60)
+    values, model = np.asarray(features.matrix), encoder()
+    errors_of_rows = np.square(np.asarray(model.reconstruct(features).matrix) - values).mean(axis=1)
+    odd, usual = errors_of_rows[labels == label], errors_of_rows[labels != label]
+    right = np.mean([(b > a) + 0.5 * (a == b) for a in usual for b in odd])
+    assert withheld(model, features, labels, label) == pytest.approx(right, abs=1e-6)
+    np.testing.assert_array_equal(without(labels, label), [row for row in range(60) if labels[row] != label])

@@ -54,6 +54,14 @@ def test_the_easiest_and_the_hardest_rows_come_first() -> None:
         extremes(values, 6)
 
 
+def test_equal_errors_are_in_the_order_of_their_rows() -> None:
+    values = np.random.default_rng(0).integers(0, 3, 200).astype(float)
+    easiest, hardest = extremes(values, 100)
+    order = sorted(range(200), key=lambda row: (values[row], row))
+    assert easiest.tolist() == order[:100]
+    assert hardest.tolist() == order[:99:-1]
+
+
 def test_no_row_is_no_error() -> None:
     features, _ = rows(5)
     empty = Features(np.empty((0, features.width)), pd.RangeIndex(0), features.columns)

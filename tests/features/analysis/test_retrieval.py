@@ -54,6 +54,23 @@ def test_the_nearest_come_first_and_equals_by_position() -> None:
     assert nearest(turned, np.array([[10.0, 1]]), 4, metric="cosine").tolist() == [[0, 2, 1, 3]]
 
 
+@pytest.mark.parametrize("metric", ["euclidean", "cosine"])
+def test_many_equals_are_ranked_by_position(metric: str) -> None:
+    """Sorting that is not stable exchanges equal distances of more than 16 rows."""
+    rng = np.random.default_rng(0)
+    codes, labels = rng.integers(1, 3, (300, 2)).astype(float), rng.integers(0, 4, 300)
+    found = each_query(codes, labels, k=40, queries=np.arange(0, 300, 30), metric=metric)  # type: ignore[arg-type]
+    for query in found.index:
+        far = cdist(codes[query : query + 1], codes, metric)[0].round(9)
+        others = sorted(set(range(300)) - {query}, key=lambda row: (far[row], row))
+        right = labels[others] == labels[query]
+        assert found.loc[query, "precision@40"] == right[:40].mean()
+        precisions = (np.cumsum(right) / np.arange(1, 300))[right]
+        assert found.loc[query, "map"] == pytest.approx(precisions.mean(), rel=1e-12)
+        near = nearest(codes, codes[query : query + 1], 120, metric=metric)[0]  # type: ignore[arg-type]
+        assert near.tolist() == sorted(range(300), key=lambda row: (far[row], row))[:120]
+
+
 def test_what_cannot_be_searched_is_refused() -> None:
     codes = np.ones((4, 2))
     with pytest.raises(ConfigError, match="k = 5 neighbours of 4 codes"):

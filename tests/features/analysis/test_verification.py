@@ -91,3 +91,18 @@ def test_rows_with_gaps_are_verified_by_their_codes_only() -> None:
         verification(encoder(), gaps, labels[1:], gaps, labels, share=0)
     with pytest.raises(ConfigError, match="on = 'both' is not codes or rows"):
         verification(encoder(), gaps, labels, gaps, labels, share=0, on="both")  # type: ignore[arg-type]
+
+
+def test_moved_and_stretched_rows_are_verified_alike() -> None:
+    """Training and test rows are standardised with the means and deviations of the training rows."""
+    train, labels = rows(200, classes=5)
+    test, expected = rows(200, seed=1, classes=5)
+    stretch, shift = np.geomspace(0.01, 100, 9), np.linspace(-50, 500, 9)
+
+    def moved(features: Features) -> Features:
+        return Features(np.asarray(features.matrix) * stretch + shift, features.ids, features.columns)
+
+    plain = verification(encoder(), train, labels, test, expected, share=0, on="rows")
+    found = verification(encoder(), moved(train), labels, moved(test), expected, share=0, on="rows")
+    assert plain > 0.9
+    assert found == pytest.approx(plain, abs=0.01)
