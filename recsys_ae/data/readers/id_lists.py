@@ -9,7 +9,7 @@ from recsys_ae.data.parsing import Column, Series, listing, refuse
 from recsys_ae.data.readers.archives import Source, locate
 from recsys_ae.data.readers.column_names import is_header, likely, recognised
 from recsys_ae.data.readers.column_roles import has_header
-from recsys_ae.data.readers.read import _errors_of, _open, _plain
+from recsys_ae.data.readers.read import errors_of, open_table, plain
 from recsys_ae.data.readers.table import Table
 from recsys_ae.data.readers.text_blocks import utf8_blocks
 from recsys_ae.data.readers.text_format import TextFormat
@@ -51,9 +51,9 @@ def read_ids(
     DataError
         If the file cannot be read, has no id, lacks a column that is needed, or an id is missing.
     """
-    with _errors_of(path, form.encoding):
+    with errors_of(path, form.encoding):
         source = locate(Path(path))
-        table = _open(source, form)
+        table = open_table(source, form)
         chosen = _columns(table, wanted, header, every=every)
         if chosen is None:
             return pd.DataFrame({list(wanted)[-1]: _lines(source, form)})
@@ -65,7 +65,7 @@ def read_ids(
         for role, position in positions.items():
             column = columns[position].rename(table.first[position] if named else role)
             refuse(column.isna().to_numpy(dtype=bool), column, role, "is missing")
-        return pd.DataFrame({role: _plain(columns[position]) for role, position in positions.items()})
+        return pd.DataFrame({role: plain(columns[position]) for role, position in positions.items()})
 
 
 def _columns(

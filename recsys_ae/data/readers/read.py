@@ -110,11 +110,11 @@ def read_interactions(  # noqa: PLR0913  one argument for each option of a file
         separator=separator, encoding=encoding, quote=quote, decimal=decimal, comment=comment, skip_lines=skip_lines
     )
     requested = {"user": user, "item": item, "rating": rating, "timestamp": timestamp}
-    with _errors_of(path, encoding):
+    with errors_of(path, encoding):
         source = locate(Path(path))
 
         def read() -> Interactions:
-            return _interactions(_open(source, form), requested, header, duplicates, missing)
+            return _interactions(open_table(source, form), requested, header, duplicates, missing)
 
         if not cache:
             return read()
@@ -137,8 +137,8 @@ def read_table(
     Parquet are exact: integers if all of a column are integers of 64 bits, else plain text.
     """
     form = TextFormat(separator=separator, encoding=encoding)
-    with _errors_of(path, encoding):
-        table = _open(locate(Path(path)), form)
+    with errors_of(path, encoding):
+        table = open_table(locate(Path(path)), form)
         first_row = table.first
         requested = dict(enumerate([] if columns is None else columns))
         names = table.names is not None or has_header(first_row, requested, header)
@@ -149,7 +149,7 @@ def read_table(
             for column in columns
         }
         read = table.read(dict.fromkeys(positions.values(), "text"), header=names)
-        return pd.DataFrame({column: _plain(read[position]) for column, position in positions.items()})
+        return pd.DataFrame({column: plain(read[position]) for column, position in positions.items()})
 
 
 def _interactions(
@@ -202,7 +202,8 @@ def _refuse_wide(first_row: Sequence[str], requested: Mapping[str, Column | None
         )
 
 
-def _open(source: Source, form: TextFormat) -> Table:
+def open_table(source: Source, form: TextFormat) -> Table:
+    """Open a table, whose format is recognised by the suffix or the first bytes; ``form`` is that of a text table."""
     with source.open() as stream:
         start = stream.read(START)
     if not start:
@@ -215,7 +216,7 @@ def _open(source: Source, form: TextFormat) -> Table:
     return TextTable.of(source, form)
 
 
-def _plain(column: Series) -> Series:
+def plain(column: Series) -> Series:
     """Return a column of categories as a plain column of integers, text or the categories' type."""
     if not isinstance(column.dtype, pd.CategoricalDtype):
         return column
@@ -224,7 +225,7 @@ def _plain(column: Series) -> Series:
 
 
 @contextmanager
-def _errors_of(path: str | Path, encoding: str) -> Iterator[None]:
+def errors_of(path: str | Path, encoding: str) -> Iterator[None]:
     """Turn every error of reading a file into a `DataError` of one line that begins with its path."""
     path = os.fsencode(path).decode("utf-8", "backslashreplace")  # names of files need not be UTF-8
     try:

@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 from recsys_ae.data.parsing import NONE
 from recsys_ae.data.readers.archives import Source, locate
 from recsys_ae.data.readers.column_names import is_header
-from recsys_ae.data.readers.read import _errors_of, _open
+from recsys_ae.data.readers.read import errors_of, open_table
 from recsys_ae.data.readers.table import Table
 from recsys_ae.data.readers.text_blocks import utf8_blocks
 from recsys_ae.data.readers.text_format import TextFormat
@@ -23,7 +23,7 @@ def taken_over(path: str | Path, form: TextFormat, own: Options, others: Options
     Both map the names of the options of `Reading` to their values; ``form`` is the format that ``own`` describes.
     """
     changes: dict[str, Any] = {}
-    with _errors_of(path, form.encoding):
+    with errors_of(path, form.encoding):
         source = locate(Path(path))
         if form.encoding == TextFormat.encoding != others["encoding"] and not _is_utf8(source):
             changes["encoding"] = others["encoding"]
@@ -32,9 +32,9 @@ def taken_over(path: str | Path, form: TextFormat, own: Options, others: Options
         if form.comment is None:
             changes["comment"] = others["comment"]
         form = dataclasses.replace(form, **changes)
-        table = _open(source, form)
+        table = open_table(source, form)
         if table.names is None and form.separator is None and others["separator"] is not None:
-            other = _open(source, dataclasses.replace(form, separator=others["separator"]))
+            other = open_table(source, dataclasses.replace(form, separator=others["separator"]))
             if len(other.first) > len(table.first):
                 table, changes["separator"] = other, others["separator"]
     return changes | _columns(table, own, others)
