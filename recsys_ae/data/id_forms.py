@@ -10,14 +10,17 @@ WHOLE_NUMBER = re.compile(r"([+-]?[0-9]+)(?:\.0*)?")
 
 
 def normal_text(value: Any) -> str | None:
-    """Return the text that equal ids of different types share; None for a missing value."""
+    """Return the text that equal ids of different types share; None for a missing value.
+
+    It has no blanks around it, unless it is nothing else.
+    """
     if isinstance(value, (float, np.floating)):
         if not np.isfinite(value):
             return None
         value = int(value) if value == int(value) else float(value)
     elif value is None or value is pd.NA or value is pd.NaT:
         return None
-    text = str(value).strip()
+    text = str(value).strip() or str(value)
     number = WHOLE_NUMBER.fullmatch(text)
     return number[1].removeprefix("+") if number else text
 

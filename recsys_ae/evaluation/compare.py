@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from recsys_ae.data.id_matching import match
 from recsys_ae.errors import DataError
 from recsys_ae.evaluation.estimate import Estimate, estimate, explained, table, to_frame
 from recsys_ae.evaluation.report import Report
@@ -87,10 +88,10 @@ def compare(first: Report, second: Report, *, n_resamples: int = 1000, seed: int
             "evaluate both models on the same split"
         )
     values, other_values = first.values, second.values  # noqa: PD011  attributes of reports
-    common = values.index.isin(other_values.index)
-    if not common.all() or first.n_users != second.n_users:
+    common = match(other_values.index, values.index)
+    if (common < 0).any() or first.n_users != second.n_users:
         raise DataError(
-            f"the reports share {int(common.sum()):,} users, but hold {first.n_users:,} and {second.n_users:,}; "
+            f"the reports share {int((common >= 0).sum()):,} users, but hold {first.n_users:,} and {second.n_users:,}; "
             "evaluate both models on the same users"
         )
     metrics = [str(name) for name in values if name in other_values]
@@ -99,22 +100,22 @@ def compare(first: Report, second: Report, *, n_resamples: int = 1000, seed: int
             f"the reports share no metric: {', '.join(first.summary)} and {', '.join(second.summary)}; "
             "evaluate both models with the same metrics"
         )
-    _refuse_other_ratings(first, second, metrics)
+    _refuse_other_ratings(first, second, metrics, common)
     summary = estimate(
         values[metrics],
         n_resamples=n_resamples,
         seed=seed,
         ratings=first.ratings,
-        minus=other_values.loc[values.index, metrics],
+        minus=other_values[metrics].iloc[common],
     )
     return Comparison(summary, first.n_users, n_resamples, first.n_ratings)
 
 
-def _refuse_other_ratings(first: Report, second: Report, metrics: Sequence[str]) -> None:
+def _refuse_other_ratings(first: Report, second: Report, metrics: Sequence[str], positions: np.ndarray) -> None:
     """Raise a `DataError` if errors are compared and users have different numbers of ratings in the reports."""
     if first.ratings is None or second.ratings is None or not any(map(smaller_is_better, metrics)):
         return
-    n_differing = int(np.count_nonzero(first.ratings != second.ratings.loc[first.ratings.index]))
+    n_differing = int(np.count_nonzero(first.ratings.to_numpy() != second.ratings.to_numpy()[positions]))
     if n_differing:
         raise DataError(
             f"{n_differing:,} of {first.n_users:,} users have more ratings in one report than in the other; "

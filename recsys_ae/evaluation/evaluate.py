@@ -95,6 +95,8 @@ def evaluate(
         raise ConfigError(
             Argument("metrics", metrics), f" must be a list of at least one metric, such as {list(DEFAULT)}"
         )
+    if not isinstance(holdout, Holdout):
+        raise DataError(f"holdout must be a Holdout such as split.test, not {type(holdout).__name__}")
     k = min(max(parse(name).k for name in metrics), holdout.targets.shape[1])
     with_targets = np.flatnonzero(np.diff(holdout.targets.indptr))
     if len(with_targets) == 0:

@@ -9,7 +9,7 @@ import numpy as np
 from scipy.sparse import csr_matrix, issparse
 
 from recsys_ae.data.inputs.matrices import canonical
-from recsys_ae.errors import Argument, DataError
+from recsys_ae.errors import Argument, ConfigError, DataError
 
 Filter: TypeAlias = csr_matrix | Sequence[int] | np.ndarray
 
@@ -73,6 +73,18 @@ class Candidates:
         return dataclasses.replace(self, denied_to_all=denied)
 
 
+def at_least_1(name: str, value: Any) -> int:
+    """Return a whole number of at least 1, such as 5, 5.0 or that of NumPy; raise a `ConfigError` for all others."""
+    whole = value.item() if isinstance(value, np.generic) else value
+    if isinstance(whole, float) and whole.is_integer():
+        whole = int(whole)
+    if isinstance(whole, bool) or not isinstance(whole, int):
+        raise ConfigError(Argument(name, value), " must be a whole number, at least 1")
+    if whole < 1:
+        raise ConfigError(Argument(name, value), " must be at least 1")
+    return whole
+
+
 def places(items: Any, n_items: int, noun: str = "items") -> np.ndarray:
     """Return positions of items, or of ``noun``, as an int64 array; raise `DataError` if they are not positions."""
     positions = np.asarray(items)
@@ -89,4 +101,4 @@ def places(items: Any, n_items: int, noun: str = "items") -> np.ndarray:
 def _per_row(matrix: Any, histories: csr_matrix, name: str) -> csr_matrix:
     if matrix.shape != histories.shape:
         raise DataError(Argument(name), f" has the shape {matrix.shape}, but the histories have {histories.shape}")
-    return canonical(matrix)
+    return canonical(matrix, name)

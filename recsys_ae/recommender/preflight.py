@@ -1,6 +1,7 @@
 """Checks of interactions and memory before a fit begins."""
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 
@@ -62,6 +63,17 @@ def _way_out(spec: Spec, bytes_needed: Mapping[str, int]) -> Message:
         changes.append(("compute the loss on sampled items with ", Argument("sampled_items", 5000)))
     listed = [part for change in changes for part in (", or ", *change)][1:]
     return f"most of it is for {largest}: ", *listed
+
+
+def refuse_other_types(train: Any, valid: Any = None) -> None:
+    """Raise a `DataError` unless training data are interactions, and validation users a holdout."""
+    if not isinstance(train, Interactions):
+        raise DataError(
+            f"train must be Interactions, not {type(train).__name__}; make them with Interactions.from_frame or "
+            "Interactions.from_matrix"
+        )
+    if valid is not None and not isinstance(valid, Holdout):
+        raise DataError(f"valid must be a Holdout such as split.valid, not {type(valid).__name__}")
 
 
 def refuse_other_items(valid: Holdout, n_items: int) -> None:

@@ -1,6 +1,7 @@
 """Recommender: fits any model to interactions, recommends items, and saves and loads the model."""
 
 import time
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Self
@@ -15,6 +16,7 @@ from recsys_ae.cold_start import cold_start
 from recsys_ae.cold_start.cold_start import ColdStart
 from recsys_ae.cold_start.extended import Extended
 from recsys_ae.data.filters import MinRating
+from recsys_ae.data.id_matching import match, mismatch
 from recsys_ae.data.inputs.matrices import canonical
 from recsys_ae.data.interactions import Column, Ids, Interactions
 from recsys_ae.data.origin import with_origin
@@ -38,7 +40,7 @@ from recsys_ae.nn.rows import Rows
 from recsys_ae.nn.runtime import Run
 from recsys_ae.ranking import rank as ranking
 from recsys_ae.ranking import recommendations
-from recsys_ae.ranking.candidates import Candidates, Filter, places
+from recsys_ae.ranking.candidates import Candidates, Filter, at_least_1, places
 from recsys_ae.ranking.recommendations import Recommendations
 from recsys_ae.recommender import preflight
 from recsys_ae.recommender.metadata import fit_metadata, rules
@@ -178,6 +180,7 @@ class Recommender:
             If memory does not suffice, or the training diverges.
         """
         run = run or Run()
+        preflight.refuse_other_types(train, valid)
         if train.nnz == 0:
             raise DataError("the training data have no interactions; check the filters and the split")
         if valid is not None:
@@ -191,7 +194,7 @@ class Recommender:
         with run.settings():
             network = spec.build(shape).to(device)
             start = cold_start.begin(network, item_features, train.items, run)
-            rows = Rows.from_matrix(canonical(train.matrix), device)
+            rows = Rows.from_matrix(train.matrix, device)
             popularity = rows.with_values(torch.ones_like(rows.values)).column_sums()
             users = train.users if network.knows_users else pd.Index([])
             measure = measure_on(valid, spec, network, popularity, users)
@@ -233,12 +236,13 @@ class Recommender:
             raise UnsupportedError(
                 f"{self.spec.name()} learns from item features in fit; pass them to fit as ", Argument("item_features")
             )
-        if not train.items.equals(self._known):
+        preflight.refuse_other_types(train)
+        if not np.array_equal(match(self._known, train.items), np.arange(len(self._known))):
             raise DataError("the items of train are not those that the model was fitted on; give the same interactions")
         with run.settings():
             device = self._popularity.device
             start = cold_start.known(self.network, item_features, self.items, device)
-            rows = Rows.from_matrix(canonical(train.matrix), device)
+            rows = Rows.from_matrix(train.matrix, device)
             self._cold_start = ColdStart.learn(self.network, rows, start, run.generator())
         self.metadata |= start.metadata
         return self
@@ -315,9 +319,7 @@ class Recommender:
         UnsupportedError
             If ``cold_items`` is given and the model was fitted without item features.
         """
-        rows = self._rows(histories)
-        if k < 1:
-            raise ConfigError(Argument("k", k), " must be at least 1")
+        rows, k = self._rows(histories), at_least_1("k", k)
         if only_cold and cold_items is None:
             raise ConfigError(Argument("only_cold"), " needs features of cold items; set ", Argument("cold_items"))
         positions, network, fallback = self._positions(users, rows), self.network, self._popularity
@@ -378,8 +380,9 @@ class Recommender:
         Parameters
         ----------
         frame
-            One row per interaction. A user id of the training data means that user. Items that the model does not know
-            are dropped.
+            One row per interaction: a DataFrame, or another table that `Interactions.from_frame` reads. A user id of
+            the training data means that user. Items that the model does not know are dropped. Ids may be written in
+            another form than in the training data: ``7``, ``"7"`` or ``7.0``.
         k
             Number of items per user.
         user, item, rating
@@ -395,7 +398,13 @@ class Recommender:
         Returns
         -------
         DataFrame
-            Columns ``user, rank, item, score``; ``attrs["unknown"]`` is the number of dropped interactions.
+            Columns ``user, rank, item, score``; ``attrs["unknown"]`` is the number of dropped interactions. If the
+            model knows fewer than half of the items, ``attrs["remarks"]`` has a sentence with an example of each side.
+
+        Warns
+        -----
+        UserWarning
+            If the model knows none of the items.
 
         Raises
         ------
@@ -409,7 +418,11 @@ class Recommender:
                 Argument("min_rating", min_rating), " needs ratings; set ", Argument("rating"), " to their column"
             )
         data = Interactions.from_frame(frame, user=user, item=item, rating=rating, duplicates="last")
-        interactions = data.onto(self._known)
+        target = match(self._known, data.items)
+        interactions = data.moved(target, self._known)
+        remarks = mismatch(self._known, data.items, target, "items")
+        if not interactions.nnz:
+            warnings.warn(f"{remarks[0]}; every user gets the most popular items", UserWarning, stacklevel=2)
         liked = interactions
         if min_rating is not None:
             with arguments_named(renamed({"rating": "min_rating"})):
@@ -424,7 +437,9 @@ class Recommender:
             deny=None if deny is None else self.positions(deny),
         )
         result = self.to_frame(lists, data.users)
-        result.attrs["unknown"] = data.nnz - interactions.nnz
+        result.attrs["unknown"] = int((target[data.matrix.indices] < 0).sum())
+        if remarks:
+            result.attrs["remarks"] = remarks
         return result
 
     def to_frame(
@@ -458,18 +473,21 @@ class Recommender:
         UnsupportedError
             If the model has no item vectors.
         """
-        if k < 1:
-            raise ConfigError(Argument("k", k), " must be at least 1")
+        k = at_least_1("k", k)
         positions = places(items, len(self._known))
         return Recommendations(*ranking.most_alike(self.network.item_vectors(), positions, k))
 
     def positions(self, ids: Sequence[Any]) -> np.ndarray:
-        """Return the positions ``(n,)`` of item ids; a `DataError` names the ids that the model does not know."""
-        positions = self._known.get_indexer(pd.Index(ids))
+        """Return the positions ``(n,)`` of item ids, in any form: ``7``, ``"7"`` or ``7.0``.
+
+        A `DataError` names the ids that the model does not know.
+        """
+        positions = match(self._known, ids)
         if (positions < 0).any():
             unknown = [shown(item) for item, position in zip(ids, positions, strict=True) if position < 0]
             remaining = f" and {len(unknown) - 5:,} more" if len(unknown) > 5 else ""
-            raise DataError(f"the model does not know the items {', '.join(unknown[:5])}{remaining}")
+            own = "" if (positions >= 0).any() else f"; it has ids such as {shown(self.items[0])}"
+            raise DataError(f"the model does not know the items {', '.join(unknown[:5])}{remaining}{own}")
         return positions
 
     def save(self, path: str | Path, *, overwrite: bool = False) -> None:
@@ -516,7 +534,7 @@ class Recommender:
                 f"this {self.spec.name()} was fitted without item features, so it cannot rank cold items; fit it again "
                 "with item_features (--item-features)"
             )
-        is_known = cold_items.ids.isin(self._known)
+        is_known = match(self._known, cold_items.ids) >= 0
         if is_known.any():
             raise DataError(
                 f"{int(is_known.sum()):,} of the {len(cold_items):,} cold items are known to the model, the first is "
@@ -538,7 +556,7 @@ class Recommender:
             raise DataError(
                 f"users hold {len(users):,} ids, but there are {rows.shape[0]:,} histories; give one id for each row"
             )
-        return self.users.get_indexer(pd.Index(users)) if len(self.users) else None
+        return match(self.users, users) if len(self.users) else None
 
     def _rows(self, histories: csr_matrix) -> csr_matrix:
         width = len(self._known)
@@ -546,4 +564,4 @@ class Recommender:
             raise DataError(f"histories must be a sparse (n, {width:,}) matrix, not {type(histories).__name__}")
         if histories.shape[1] != width:
             raise DataError(f"histories have {histories.shape[1]:,} columns, but the model knows {width:,} items")
-        return canonical(histories)
+        return canonical(histories, "histories")

@@ -3,6 +3,7 @@
 from torch import Tensor
 
 from recsys_ae import metrics
+from recsys_ae.data.id_matching import match
 from recsys_ae.data.interactions import Ids
 from recsys_ae.data.splits.split import Holdout
 from recsys_ae.nn.model import Model, Spec, Validate
@@ -23,4 +24,4 @@ def measure_on(valid: Holdout | None, spec: Spec, network: Model, popularity: Te
     """
     if valid is None:
         return None
-    return validation(network, popularity, valid, monitors(spec), users.get_indexer(valid.users))
+    return validation(network, popularity, valid, monitors(spec), match(users, valid.users))

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from scipy import sparse
 from scipy.sparse import coo_matrix, csc_matrix, csr_array, csr_matrix
 
 from recsys_ae import Interactions, Recommender, Run, evaluate, split_users
@@ -75,22 +76,42 @@ def test_one_and_the_text_of_one_are_two_items() -> None:
     assert "1" in table["item"].tolist()
 
 
-def test_one_as_text_is_unknown_to_a_model_of_numbers() -> None:
+@pytest.mark.parametrize("items", [["10", 20], ["10", "20"], [10.0, 20.0], ["010", " 20.0"]])
+def test_items_in_another_form_are_those_of_a_model_of_numbers(items: list[Any]) -> None:
     model = popularity_of(IDS["numbers"])
-    table = model.recommend_frame(pd.DataFrame({"user": ["u", "u"], "item": pd.Series(["10", 20], dtype=object)}), k=9)
-    assert table["item"].tolist() == [10, 30, 40, 50]
-    assert table.attrs == {"unknown": 1}
+    table = model.recommend_frame(pd.DataFrame({"user": ["u", "u"], "item": pd.Series(items, dtype=object)}), k=9)
+    assert table["item"].tolist() == [30, 40, 50]
+    assert table.attrs == {"unknown": 0}
+    assert model.positions(items).tolist() == [0, 1]
+    wanted = model.recommend_frame(pd.DataFrame({"user": ["u"], "item": [30]}), k=9, allow=items)
+    assert sorted(wanted["item"]) == [10, 20]
+
+
+def test_the_last_of_several_rows_on_the_same_item_counts(blocks: Recommender) -> None:
+    item = blocks.items.tolist()
+    frame = pd.DataFrame({"user": "u", "item": [f"0{item[0]}", str(item[1]), str(item[0])], "stars": [1, 1, 5]})
+    for rows, value in (([0, 1, 2], 5), ([2, 1, 0], 1)):
+        expected = csr_matrix((np.array([value, 1], np.float32), ([0, 0], [0, 1])), shape=(1, 32))
+        table = blocks.recommend_frame(frame.iloc[rows], k=3, rating="stars")
+        np.testing.assert_array_equal(table["score"].to_numpy(), blocks.recommend(expected, k=3).scores[0])
+        assert table.attrs == {"unknown": 0}
 
 
 def test_items_unknown_to_the_model_are_dropped_and_counted() -> None:
     frame = pd.DataFrame({"user": ["u", "u", "u", "v"], "item": ["z", "b", "y", "z"]})
     table = popularity_of(IDS["text"]).recommend_frame(frame, k=2)
-    assert table.attrs == {"unknown": 3}
+    assert table.attrs == {
+        "unknown": 3,
+        "remarks": ("the model does not know 2 of 3 items, such as 'y'; the model has ids such as 'a'",),
+    }
     assert table[table["user"] == "u"]["item"].tolist() == ["a", "c"]
 
 
 def test_a_user_of_unknown_items_gets_the_order_of_popularity(blocks: Recommender) -> None:
-    table = blocks.recommend_frame(pd.DataFrame({"user": ["u"], "item": [-5]}), k=32)
+    with pytest.warns(
+        UserWarning, match="does not know 1 of 1 items, such as -5; the model has ids such as 1000; every"
+    ):
+        table = blocks.recommend_frame(pd.DataFrame({"user": ["u"], "item": [-5]}), k=32)
     counts = np.asarray(training_data().matrix.sum(axis=0)).ravel()
     assert table["item"].tolist() == blocks.items[np.argsort(-counts, kind="stable")].tolist()
 
@@ -171,8 +192,8 @@ def test_unknown_ids_are_named_plainly_and_not_all_of_them() -> None:
         model.positions(np.array([10, 7, 8]))  # type: ignore[arg-type]
     with pytest.raises(DataError, match=r"^the model does not know the items 0, 1, 2, 3, 4 and 1,990 more$"):
         model.positions(range(2000))
-    with pytest.raises(DataError, match=r"^the model does not know the items '10'$"):
-        model.positions(["10"])
+    with pytest.raises(DataError, match=r"^the model does not know the items '1x'; it has ids such as 10$"):
+        model.positions(["1x"])
     with pytest.raises(DataError) as caught:
         model.positions(["x" * 10_000])
     assert len(str(caught.value)) < 120
@@ -356,8 +377,9 @@ def test_ids_that_are_numbers_are_known_whatever_holds_them() -> None:
     for users in ([10, 20, 99], np.array([10, 20, 99]), pd.Index([10, 20, "new"], dtype=object)):
         predicted = model.predict(NOBODY, pairs((0, 0), (1, 0), (2, 0)), users=users)
         np.testing.assert_allclose(predicted, [4.5, 1.5, 3], atol=1e-6)
-    # Text is no number: the text 10 is another user.
-    np.testing.assert_allclose(model.predict(NOBODY, pairs((0, 0)), users=["10", "20", "30"]), [3], atol=1e-6)
+    for users in (["10", "20.0", "99"], pd.Series([10.0, 20.0, None]), [" 10", "0020", "x"]):
+        predicted = model.predict(NOBODY, pairs((0, 0), (1, 0), (2, 0)), users=users)  # type: ignore[arg-type]
+        np.testing.assert_allclose(predicted, [4.5, 1.5, 3], atol=1e-6)
 
 
 @pytest.mark.parametrize("ask", ["score", "recommend", "predict"])
@@ -578,3 +600,56 @@ def test_the_whole_job_in_ten_lines(tmp_path: Path) -> None:
     model.save(tmp_path / "models" / "mult_vae")
     again = Recommender.load(tmp_path / "models" / "mult_vae")
     np.testing.assert_array_equal(again.recommend(split.test.histories, k=10).items, items)
+
+
+# Doors
+
+
+@pytest.mark.parametrize("k", [3, 3.0, np.int64(3), np.float32(3)])
+def test_a_whole_number_of_any_type_is_a_length_of_lists(blocks: Recommender, k: Any) -> None:
+    one = csr_matrix(np.eye(1, 32, dtype=np.float32))
+    assert blocks.recommend(one, k).items.shape == (1, 3)
+    assert blocks.similar([0], k).items.shape == (1, 3)
+
+
+@pytest.mark.parametrize(
+    ("k", "expected"), [(2.5, "a whole number"), (True, "a whole number"), ("3", "a whole number"), (0.0, "at least 1")]
+)
+def test_other_lengths_of_lists_are_refused(blocks: Recommender, k: Any, expected: str) -> None:
+    for refused in (lambda: blocks.recommend(csr_matrix((1, 32)), k), lambda: blocks.similar([0], k)):
+        with pytest.raises(ConfigError, match=f"^k = .* must be {expected}"):
+            refused()
+
+
+@pytest.mark.parametrize("kind", ["uint8", "int8", "bool", "float64"])
+@pytest.mark.parametrize("form", ["csr_array", "csc_matrix", "coo_matrix", "lil_matrix"])
+def test_histories_of_any_format_and_type_score_alike(blocks: Recommender, form: str, kind: str) -> None:
+    dense = (np.arange(64).reshape(2, 32) % 5 == 0).astype(kind)
+    expected = blocks.score(csr_matrix(dense.astype(np.float32)))
+    np.testing.assert_array_equal(blocks.score(getattr(sparse, form)(dense)), expected)
+
+
+def test_histories_that_are_not_finite_are_refused(blocks: Recommender) -> None:
+    bad = csr_matrix(np.eye(2, 32, dtype=np.float32))
+    bad.data[1] = np.nan
+    for ask in (blocks.score, blocks.recommend, lambda rows: blocks.recommend(csr_matrix((2, 32)), exclude=rows)):
+        with pytest.raises(DataError, match="(histories|exclude): the value of row 1, column 1 is nan; leave out"):
+            ask(bad)
+
+
+def test_what_is_no_interactions_is_not_fitted() -> None:
+    with pytest.raises(
+        DataError, match=r"train must be Interactions, not csr_matrix; make them with Interactions.from"
+    ):
+        Recommender(EASE()).fit(csr_matrix(np.eye(3)), run=CPU)  # type: ignore[arg-type]
+    with pytest.raises(DataError, match="valid must be a Holdout such as split.valid, not Interactions"):
+        Recommender(EASE()).fit(training_data(), valid=training_data(), run=CPU)  # type: ignore[arg-type]
+
+
+def test_tables_of_other_libraries_are_histories(blocks: Recommender) -> None:
+    columns = {"user": ["u", "v"], "item": blocks.items[:2].tolist()}
+    expected = blocks.recommend_frame(pd.DataFrame(columns))
+    for table in (columns, pytest.importorskip("pyarrow").table(columns)):
+        pd.testing.assert_frame_equal(blocks.recommend_frame(table), expected)
+    with pytest.raises(DataError, match="expected a pandas DataFrame, not builtins.list"):
+        blocks.recommend_frame([(1, 2)])  # type: ignore[arg-type]
