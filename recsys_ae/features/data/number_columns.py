@@ -8,10 +8,11 @@ from pandas.api import types
 
 from recsys_ae.data import decimals
 from recsys_ae.data.parsing import Series, listing, refuse
+from recsys_ae.data.readers import written_values
 from recsys_ae.errors import DataError
 
-MARKERS = frozenset({"", "na", "n/a", "#n/a", "nan", "null", "none", "<na>", "\\n", "-", "--", "?", "."})
-"""Texts without case and blanks around them that stand for a missing value."""
+MARKERS = frozenset(marker.casefold() for marker in written_values.MARKERS) | {"-", "--", "?", "."}
+"""Texts that stand for a missing feature, in lower case and without the blanks around them."""
 TRUTHS = {"true": 1.0, "false": 0.0}
 HINTS = (
     (re.compile(r"[+-]?[0-9][0-9.]*,[0-9,.]+"), "is not a number; write it with a decimal point and without commas"),
