@@ -90,3 +90,22 @@ def test_a_training_item_has_the_weights_that_score_it() -> None:
     with torch.inference_mode():
         scores, again = network(rows), network.score_new(rows, network.encode(rows), network.item_weights())
     torch.testing.assert_close(again, scores)
+
+
+def test_the_state_that_earlier_versions_saved_is_scored_by_this_rule() -> None:
+    """They saved the nearest items of each item, too: similarities are symmetric."""
+    unit = FEATURES / np.maximum(np.linalg.norm(FEATURES, axis=1, keepdims=True), 1e-12)
+    similarities = np.maximum(unit @ unit.T - 3 * np.eye(N_ITEMS), 0)
+    nearest = np.argsort(-similarities, axis=1)[:, :4]
+    state = {
+        "neighbors": torch.from_numpy(nearest.astype(np.int32)),
+        "similarities": torch.from_numpy(np.take_along_axis(similarities, nearest, axis=1).astype(np.float32)),
+        "features": torch.from_numpy(FEATURES),
+    }
+    with torch.device("meta"):
+        network = ContentKNN(neighbors=4).build(Shape(20, N_ITEMS, features=N_FEATURES))
+    network.load_state_dict(state, assign=True)
+    with torch.inference_mode():
+        scores = network(rows_of(HISTORIES)).numpy()
+    expected = reference(FEATURES.astype(np.float64), list(range(N_ITEMS)), neighbors=4, shrink=0.0)
+    np.testing.assert_allclose(scores, expected, rtol=1e-5, atol=1e-6)
