@@ -122,6 +122,8 @@ def new(path: Path, reading: "Reading", threshold: float | None, model: "Recomme
     data = liked = reading.read_file(path, cache=cache)
     for remark in data.remarks:
         note(f"Note: {path}: {remark}")
+    for step in data.steps:
+        note(f"Note: {path}: {step}")
     rated = bool((data.matrix.data != 1).any())
     if model.spec.feedback == "explicit" and not rated:
         note(f"{path}: every rating is 1; if the file has ratings, name their column with --rating-column")
@@ -135,7 +137,15 @@ def new(path: Path, reading: "Reading", threshold: float | None, model: "Recomme
 
 def listed(path: Path, reading: "Reading", fitted: "Reading") -> list[Any]:
     """Read a list of users, whose column may have the name that it has in the data of the fit."""
-    return reading.read_ids(path, "user", fitted=fitted)["user"].tolist()
+    return read_ids(path, reading, fitted, "user")["user"].tolist()
+
+
+def read_ids(path: Path, reading: "Reading", fitted: "Reading", *roles: str, every: bool = False) -> "pd.DataFrame":
+    """Read a list of ids, whose columns may have the names that they have in the data of the fit; print remarks."""
+    table = reading.read_ids(path, *roles, fitted=fitted, every=every)
+    for remark in table.attrs["remarks"]:
+        note(f"Note: {path}: {remark}")
+    return table
 
 
 def served(audience: Audience, unknown_users: str) -> Audience:
@@ -165,7 +175,7 @@ def of_items(
     path: Path, audience: Audience, items: "Ids", reading: "Reading", fitted: "Reading"
 ) -> "np.ndarray | csr_matrix":
     """Read a list of items for all users, or, with columns of users and items, a list for each user."""
-    table = reading.read_ids(path, "user", "item", fitted=fitted)
+    table = read_ids(path, reading, fitted, "user", "item")
     columns = positions_in(path, items, table["item"], "items", "the model")
     if "user" in table:
         return _for_each(path, table["user"], columns, audience, items)

@@ -55,7 +55,7 @@ def command(folder: Path, pairs: Path, out: Path, histories: Path | None, **sett
     model = Recommender.load(folder, device=settings["device"])
     refuse_rankers(model)
     reading, fitted = Reading.from_options(settings), reading_of(model)
-    asked = reading.read_ids(pairs, "user", "item", fitted=fitted, every=True)
+    asked = user_rows.read_ids(pairs, reading, fitted, "user", "item", every=True)
     audience = _audience(model, folder, histories, asked["user"], settings)
     rows = user_rows.positions_in(pairs, audience.users, asked["user"], "users", "the data set")
     items = user_rows.positions_in(pairs, model.items, asked["item"], "items", "the model")

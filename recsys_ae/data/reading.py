@@ -84,7 +84,7 @@ class Reading:
         others = {role: getattr(fitted, COLUMNS[role], None) for role in roles}
         wanted = {role: [own[role], *([others[role]] if isinstance(others[role], str) else [])] for role in roles}
         with arguments_named(renamed(COLUMNS)):
-            return read_ids(path, wanted, self.text_format, header=self.header, every=every)
+            return read_ids(path, wanted, self.text_format, header=self.header, every=every, missing=self.missing)
 
     def like(self, fitted: "Reading", path: str | Path) -> Self:
         """Return these options for a file that resembles the data that were read with other options.

@@ -3,17 +3,21 @@
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
-from recsys_ae.data.parsing import Column, Series, listing, refuse
+from recsys_ae.data.parsing import Column, Series, listing
 from recsys_ae.data.readers.archives import Source, locate
 from recsys_ae.data.readers.column_names import is_header, likely, recognised
 from recsys_ae.data.readers.column_roles import has_header
+from recsys_ae.data.readers.parquet_table import ParquetTable
 from recsys_ae.data.readers.read import errors_of, open_table, plain
 from recsys_ae.data.readers.table import Table
 from recsys_ae.data.readers.text_blocks import utf8_blocks
 from recsys_ae.data.readers.text_format import TextFormat
 from recsys_ae.data.readers.text_table import TextTable
+from recsys_ae.data.readers.written_values import as_written
+from recsys_ae.data.table_rows import Missing, refuse_missing
 from recsys_ae.errors import Argument, DataError
 
 
@@ -24,6 +28,7 @@ def read_ids(
     *,
     header: bool | None = None,
     every: bool = False,
+    missing: Missing = "error",
 ) -> pd.DataFrame:
     """Read the ids of users, of items, or of both from a file.
 
@@ -41,10 +46,13 @@ def read_ids(
     every
         Raise an error if the file lacks a role; otherwise only the last role is needed.
 
+    missing
+        Raise an error for a row in which an id is missing, or skip such rows and say so.
+
     Returns
     -------
     DataFrame
-        A column of integers or text for each role that the file has.
+        A column of integers or text for each role that the file has; ``attrs["remarks"]`` holds remarks.
 
     Raises
     ------
@@ -56,16 +64,39 @@ def read_ids(
         table = open_table(source, form)
         chosen = _columns(table, wanted, header, every=every)
         if chosen is None:
-            return pd.DataFrame({list(wanted)[-1]: _lines(source, form)})
+            return _present({list(wanted)[-1]: _lines(source, form)}, missing)
         positions, named = chosen
-        missing = [role for role in wanted if role not in positions and (every or role == list(wanted)[-1])]
-        if missing:
-            raise _no_column(table, missing[0])
+        lacking = [role for role in wanted if role not in positions and (every or role == list(wanted)[-1])]
+        if lacking:
+            raise _no_column(table, lacking[0])
         columns = table.read(dict.fromkeys(positions.values(), "text"), header=named)
-        for role, position in positions.items():
-            column = columns[position].rename(table.first[position] if named else role)
-            refuse(column.isna().to_numpy(dtype=bool), column, role, "is missing")
-        return pd.DataFrame({role: plain(columns[position]) for role, position in positions.items()})
+        named_columns = {
+            role: columns[position].rename(table.first[position] if named else role)
+            for role, position in positions.items()
+        }
+        return _present(named_columns, missing, table)
+
+
+def _present(columns: Mapping[str, Series], missing: Missing, table: Table | None = None) -> pd.DataFrame:
+    """Return the rows in which no id is missing; raise an error for the first other row unless ``missing`` skips it."""
+    noted: list[str] = []
+    ids = {}
+    gaps = np.zeros(len(next(iter(columns.values()))), dtype=bool)
+    for role, column in columns.items():
+        ids[role] = column
+        if table is not None and not isinstance(table, ParquetTable):
+            ids[role] = as_written(column, role, missing, noted, text=isinstance(table, TextTable))
+        gap = ids[role].isna().to_numpy(dtype=bool)
+        if missing == "error":
+            refuse_missing(gap, column, role)
+        gaps |= gap
+    if gaps.all():
+        raise DataError(f"none of the {len(gaps):,} rows has a {' and '.join(columns)}")
+    if gaps.any():
+        noted.append(f"skipped {int(gaps.sum()):,} of {len(gaps):,} rows without a {' or '.join(columns)}")
+    present = pd.DataFrame({role: plain(column[~gaps].reset_index(drop=True)) for role, column in ids.items()})
+    present.attrs["remarks"] = tuple(noted)
+    return present
 
 
 def _columns(
@@ -115,10 +146,12 @@ def _by_order(first: Sequence[str], requested: Mapping[str, Column | None]) -> d
 
 
 def _lines(source: Source, form: TextFormat) -> Series:
-    """Return the lines of a text file; quotation marks and separators in them belong to the ids."""
+    """Return the lines of a text file; separators belong to the ids, and so do quotation marks unless all have them."""
     with source.open() as stream:
         text = b"".join(utf8_blocks(stream, form.encoding)).decode("utf-8-sig")
     lines = [line for line in text.replace("\r\n", "\n").replace("\r", "\n").split("\n") if line.strip()]
+    if all(len(line) > 1 and line.startswith('"') and line.endswith('"') for line in lines):
+        lines = [line[1:-1].replace('""', '"') for line in lines]
     return pd.Series(lines, dtype=object)
 
 

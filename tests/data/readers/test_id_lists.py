@@ -89,6 +89,7 @@ def test_pairs_are_read_from_every_format(pairs: list[tuple[str, int]], form: st
         ("item,rating\n007,4\n", {}, ("user", "item"), {"item": ["007"]}),
         ('user\n"a, b"\nc\n', {}, ("user",), {"user": ["a, b", "c"]}),
         ("klient\nc\n", {"header": False}, ("user",), {"user": ["klient", "c"]}),
+        ('"a ""b"", c"\n"d"\n', {}, ("item",), {"item": ['a "b", c', "d"]}),
         ("# one\nx\n", {}, ("item",), {"item": ["# one", "x"]}),
         ("\ufeffx\ny\n", {}, ("item",), {"item": ["x", "y"]}),
     ],
@@ -101,6 +102,18 @@ def test_a_text_is_a_table_if_its_first_line_shows_one(
     assert {name: column.tolist() for name, column in found.items()} == expected
 
 
+def test_rows_without_an_id_are_skipped_and_counted_if_asked(tmp_path: Path) -> None:
+    path = tmp_path / "list.csv"
+    path.write_text("user,item\nu,1\n,2\nv,NA\nw,3\n")
+    found = Reading(missing="skip").read_ids(path, "user", "item")
+    assert found.to_dict("list") == {"user": ["u", "w"], "item": [1, 3]}
+    assert found.attrs["remarks"][-1] == "skipped 2 of 4 rows without a user or item"
+    for text, message in (("user,item\n,1\n", "none of the 1 rows"), ("", "is empty")):
+        path.write_text(text)
+        with pytest.raises(DataError, match=message):
+            Reading(missing="skip").read_ids(path, "user", "item")
+
+
 @pytest.mark.parametrize(
     ("text", "roles", "every", "message"),
     [
@@ -109,6 +122,7 @@ def test_a_text_is_a_table_if_its_first_line_shows_one(
         ("item,date\n1,2\n", ("user",), False, "no column was recognised as the user; set user_column"),
         ("user,date\n1,2\n", ("user", "item"), False, "no column was recognised as the item; set item_column"),
         ("a\nb\n", ("user", "item"), True, "no column was recognised as the user"),
+        ("user,isbn\nu,1\nv,NA\n", ("user", "item"), False, "item (column isbn) in row 2 is missing: 'NA'"),
         ("a,b\nc,d\n", ("user", "item"), True, "may hold column names or data"),
         ("user,isbn\nu,1\nv,\n", ("user", "item"), True, "item (column isbn) in row 2 is missing"),
     ],
