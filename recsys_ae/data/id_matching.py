@@ -47,6 +47,15 @@ def match(known: Ids, ids: "Ids | Sequence[Any]") -> np.ndarray:
     return positions
 
 
+def rows_of(ids: Ids, row_ids: Ids) -> np.ndarray:
+    """Return the row of each id, compared by `match`, ``(n,)`` int64: the last of several, and −1 if there is none."""
+    positions = match(ids, row_ids)
+    rows = np.full(len(ids), -1, np.int64)
+    has_id = np.flatnonzero(positions >= 0)
+    rows[positions[has_id]] = has_id
+    return rows
+
+
 def unmatched(
     known: Ids, ids: "Ids | Sequence[Any]", positions: np.ndarray, noun: str, *, owner: str = "the model"
 ) -> str:

@@ -633,7 +633,7 @@ def test_histories_that_are_not_finite_are_refused(blocks: Recommender) -> None:
     bad = csr_matrix(np.eye(2, 32, dtype=np.float32))
     bad.data[1] = np.nan
     for ask in (blocks.score, blocks.recommend, lambda rows: blocks.recommend(csr_matrix((2, 32)), exclude=rows)):
-        with pytest.raises(DataError, match="(histories|exclude): the value of row 1, column 1 is nan; leave out"):
+        with pytest.raises(DataError, match=r"(histories|exclude): the value of row 1, column 1 is nan; leave out"):
             ask(bad)
 
 
@@ -642,7 +642,7 @@ def test_what_is_no_interactions_is_not_fitted() -> None:
         DataError, match=r"train must be Interactions, not csr_matrix; make them with Interactions.from"
     ):
         Recommender(EASE()).fit(csr_matrix(np.eye(3)), run=CPU)  # type: ignore[arg-type]
-    with pytest.raises(DataError, match="valid must be a Holdout such as split.valid, not Interactions"):
+    with pytest.raises(DataError, match=r"valid must be a Holdout such as split.valid, not Interactions"):
         Recommender(EASE()).fit(training_data(), valid=training_data(), run=CPU)  # type: ignore[arg-type]
 
 
@@ -651,5 +651,5 @@ def test_tables_of_other_libraries_are_histories(blocks: Recommender) -> None:
     expected = blocks.recommend_frame(pd.DataFrame(columns))
     for table in (columns, pytest.importorskip("pyarrow").table(columns)):
         pd.testing.assert_frame_equal(blocks.recommend_frame(table), expected)
-    with pytest.raises(DataError, match="expected a pandas DataFrame, not builtins.list"):
+    with pytest.raises(DataError, match=r"expected a pandas DataFrame, not builtins.list"):
         blocks.recommend_frame([(1, 2)])  # type: ignore[arg-type]

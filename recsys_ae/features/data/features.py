@@ -10,6 +10,7 @@ import pandas as pd
 from scipy.sparse import csr_matrix, hstack, issparse
 
 from recsys_ae.data.fingerprint import fingerprint
+from recsys_ae.data.id_matching import match, rows_of
 from recsys_ae.data.parsing import Ids, listing, shown
 from recsys_ae.errors import DataError
 from recsys_ae.features.data.checks import row_ids
@@ -108,28 +109,36 @@ class Features:
         return dataclasses.replace(self, matrix=self.matrix[positions], ids=self.ids[positions], lengths=lengths)
 
     def of(self, ids: Ids) -> Self:
-        """Return the rows of these ids, in their order; a remark counts the ids without a row.
+        """Return the rows of these ids, in their order and form; a remark counts the ids without a row.
+
+        Ids are compared by `match`; of several rows for the same id, the last is taken.
 
         Raises
         ------
         DataError
             If no id has a row.
         """
-        positions = self.ids.get_indexer(ids)
-        has_row = positions >= 0
+        rows = rows_of(ids, self.ids)
+        has_row = rows >= 0
         if not has_row.any():
             raise DataError(
                 f"none of the {len(ids):,} items has features: the {len(self):,} rows have the ids "
                 f"{listing(self.ids, 3)}, but the items {listing(ids, 3)}; use the ids of the items"
             )
-        rows = self.take(positions[has_row])
+        rows = rows[has_row]
+        lengths = None if self.lengths is None else self.lengths[rows]
+        features = dataclasses.replace(self, matrix=self.matrix[rows], ids=ids[has_row], lengths=lengths)
         if has_row.all():
-            return rows
-        return rows.noting(f"{int((~has_row).sum()):,} of {len(ids):,} items have no features")
+            return features
+        missing, unused = ids[~has_row], self.without(ids).ids
+        remark = f"{len(missing):,} of {len(ids):,} items have no features"
+        if 2 * len(missing) > len(ids) and len(unused):
+            remark += f", such as {shown(missing[0])}; there are features of {shown(unused[0])}, which is no item"
+        return features.noting(remark)
 
     def without(self, ids: Ids) -> Self:
-        """Return the rows of all other ids."""
-        return self.take(np.flatnonzero(~self.ids.isin(ids)))
+        """Return the rows of all other ids, compared by `match`."""
+        return self.take(np.flatnonzero(match(ids, self.ids) < 0))
 
     def onto(self, columns: Ids) -> Self:
         """Return these columns, in this order; other columns are dropped.
@@ -219,9 +228,9 @@ def joined(parts: Sequence[Features]) -> Features:
         raise DataError("images and sequences cannot be joined with other features; encode each, and join the vectors")
     ids = parts[0].ids
     for features in parts[1:]:
-        ids = ids.append(features.ids.difference(ids, sort=False))
+        ids = ids.append(features.ids[match(ids, features.ids) < 0])
     sparse = any(features.sparse for features in parts)
-    blocks = [_spread(features, features.ids.get_indexer(ids), sparse=sparse) for features in parts]
+    blocks = [_spread(features, rows_of(ids, features.ids), sparse=sparse) for features in parts]
     counted = [np.zeros(p.width, bool) if p.counted is None else p.counted for p in parts]
     remarks = tuple(remark for features in parts for remark in features.remarks)
     for features in parts:

@@ -7,6 +7,7 @@ import pandas as pd
 
 from recsys_ae.data import named
 from recsys_ae.data.dataset_info import default_data_dir
+from recsys_ae.data.id_matching import match
 from recsys_ae.data.parsing import Ids, Series, listing, refuse, shown
 from recsys_ae.data.readers.read import read_table
 from recsys_ae.errors import ConfigError, DataError
@@ -115,7 +116,7 @@ def _positions(rows: Ids, ids: Ids, source: str) -> np.ndarray:
     """Return the positions of ids among the rows of the source; raise if a row is missing or not unique."""
     if not rows.is_unique:
         raise DataError(f"{source}: the id {shown(rows[rows.duplicated()][0])} has more than one row")
-    positions = np.asarray(rows.get_indexer(ids))
+    positions = match(rows, ids)
     absent = positions < 0
     if absent.any():
         raise DataError(

@@ -1,7 +1,9 @@
 """Features: their construction, checks, joins and files."""
 
+import dataclasses
 import gzip
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -250,3 +252,37 @@ def test_movies_of_the_sample_have_genres_and_years() -> None:
     assert found.columns[-1] == "year"
     assert found.width == 19
     assert len(found) == 600
+
+
+# Ids of another source
+
+
+def by_id(ids: list[Any]) -> Features:
+    return Features(np.arange(len(ids), dtype=np.float32)[:, None], pd.Index(ids), pd.Index(["x"]))
+
+
+@pytest.mark.parametrize("ids", [["2", "10", "x7"], [2.0, 10.0, 7.5], ["002", " 10.0", "x"]])
+def test_rows_are_those_of_items_in_another_form(ids: list[Any]) -> None:
+    items = pd.Index([1, 2, 10])
+    of_items = by_id(ids).of(items)
+    assert of_items.ids.tolist() == [2, 10]
+    assert of_items.matrix.tolist() == [[0], [1]]
+    assert of_items.remarks == ("1 of 3 items have no features",)
+    assert by_id(ids).without(items).ids.tolist() == ids[2:]
+
+
+def test_the_last_of_several_rows_of_an_item_is_taken() -> None:
+    rows = by_id(["7", "x", "007"])
+    assert rows.of(pd.Index([7])).matrix.tolist() == [[2]]
+    assert rows.without(pd.Index([7])).ids.tolist() == ["x"]
+
+
+def test_few_items_with_features_are_explained_by_an_example_of_each_side() -> None:
+    remark = by_id(["a1", "a2"]).of(pd.Index(["a1", "b1", "b2"])).remarks[0]
+    assert remark == "2 of 3 items have no features, such as 'b1'; there are features of 'a2', which is no item"
+
+
+def test_features_are_joined_by_ids_in_any_form() -> None:
+    both = joined([by_id([7, 8]), dataclasses.replace(by_id(["8.0", "9"]), columns=pd.Index(["y"]))])
+    assert both.ids.tolist() == [7, 8, "9"]
+    np.testing.assert_array_equal(both.matrix, [[0, np.nan], [1, 0], [np.nan, 1]])
