@@ -93,6 +93,31 @@ def test_features_that_cannot_be_used(
     assert said in outcome.error
 
 
+@pytest.mark.parametrize("command", ["pretrain", "study"])
+@pytest.mark.parametrize(
+    ("content", "options", "said"),
+    [
+        ("year,a\n1999,1\n2001,2\n1999,3\n", (), "the id 1999 has more than one row: rows 1 and 3; ids are read from"),
+        ("year,a\n1999,1\n2001,2\n1999,3\n", (), "set --id-column to another column, or keep one row of each id"),
+        ("item,a\n1,1\n2,2\n", ("--id-column", "film"), "--id-column film: there is no such column; the columns are"),
+        (
+            "item,title,a\n1,Up,3\n2,Heat,4\n",
+            (),
+            "'Up' (2 such rows); if it is text, set --text-columns title",
+        ),
+    ],
+)
+def test_what_is_wrong_with_a_table_is_said_in_the_words_of_the_options(
+    cli: Run, here: Path, command: str, content: str, options: tuple[str, ...], said: str
+) -> None:
+    (here / "own.csv").write_text(content)
+    source = ("pretrain", "pca", "--features") if command == "pretrain" else ("study", "--dry-run", "--data")
+    outcome = cli(*source, "own.csv", *options)
+    assert outcome.code == 1
+    assert "own.csv: " in outcome.error
+    assert said in outcome.error
+
+
 def test_models_of_the_other_kind_are_refused(cli: Run, movies: Path, model: Path) -> None:
     source = ("--features", f"{movies}:length,budget")
     refused = cli("encode", model, *source, "--out", "v.csv").error

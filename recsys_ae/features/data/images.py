@@ -79,7 +79,8 @@ def read_image_folder(folder: Path, *, size: int = SIZE, grey: bool = False) -> 
 def _found(folder: Path) -> tuple[list[Path], list[str]]:
     """Return the pictures of a folder, or else of its sub-folders, and a remark about the files that are not used."""
     try:
-        files = {path.relative_to(folder): path for path in sorted(folder.rglob("*")) if not path.is_dir()}
+        paths = sorted({*folder.glob("*/*"), *folder.rglob("*")})  # only the first follows links to folders
+        files = {path.relative_to(folder): path for path in paths if not path.is_dir()}
     except OSError as error:
         raise DataError(f"{folder}: the folder cannot be read: {error.strerror or error}") from error
     pictures = [short for short, path in files.items() if _is_picture(short) and path.is_file()]

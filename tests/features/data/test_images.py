@@ -46,6 +46,14 @@ def test_files_beside_and_below_sub_folders_are_counted(tmp_path: Path) -> None:
     assert found.remarks[0].startswith(f"4 files in {tmp_path} are not used; only pictures in its sub-folders are read")
 
 
+def test_sub_folders_may_be_links(tmp_path: Path) -> None:
+    picture(tmp_path / "elsewhere" / "1.png")
+    picture(tmp_path / "all" / "dogs" / "1.png")
+    (tmp_path / "all" / "cats").symlink_to(tmp_path / "elsewhere")
+    found = read_image_folder(tmp_path / "all", size=4)
+    assert (found.ids.tolist(), found.remarks) == (["cats/1", "dogs/1"], ())
+
+
 def test_a_folder_without_pictures_says_what_it_holds(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"there is no picture in .*; expected files that end in \.png, .*\.tiff$"):
         read_image_folder(tmp_path)
