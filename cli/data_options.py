@@ -27,8 +27,8 @@ HEADINGS: Mapping[Section, str] = {"place": DATA, "columns": DATA, "filters": FI
 WORDS = {
     "user_column": "Column of the user ids: its name, or its position from 0.  [default: recognised]",
     "item_column": "Column of the item ids: its name, or its position from 0.  [default: recognised]",
-    "rating_column": "Column of the ratings: its name, or its position from 0.  [default: recognised]",
-    "timestamp_column": "Column of the timestamps: its name, or its position from 0.  [default: recognised]",
+    "rating_column": "Column of the ratings: its name or position from 0; or `none`.  [default: recognised]",
+    "timestamp_column": "Column of the timestamps: its name or position from 0; or `none`.  [default: recognised]",
     "separator": "Column separator; `tab` for a tabulator.  [default: recognised]",
     "header": "Read the first line as column names, or as data.  [default: recognised]",
     "encoding": "Character encoding of a text file.",
@@ -38,6 +38,8 @@ WORDS = {
     "comment": "Beginning of the lines of comments in a text file.  [default: # or % before the table]",
     "skip_lines": "Number of lines before the table in a text file, which are not read.",
     "missing": "Treatment of rows with a missing value (blank, NA, null, ...): stop, or skip and count them.",
+    "layout": "Layout of a text file: an interaction in each row, or a user and all of their items in each line "
+    "(lists). `auto` recognises lists of integers.",
     "duplicates": "Treatment of repeated pairs of user and item: keep the last, add up their ratings, or stop.",
     "data": "Name of a data set (see `recsys-ae data list`), or path of a file of interactions.",
     "data_dir": "Folder of the publishers' archives; downloads are saved there.  "

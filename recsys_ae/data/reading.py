@@ -34,6 +34,7 @@ class Reading:
     decimal: str = option(".", "columns", "choice", (".", ","))
     comment: str | None = option(None, "columns", "name")
     skip_lines: int = option(0, "columns", "whole", low=0)
+    layout: Literal["auto", "rows", "lists"] = option("auto", "columns", "choice", ("auto", "rows", "lists"))
     duplicates: Literal["last", "sum", "error"] = option("last", "columns", "choice", ("last", "sum", "error"))
     missing: Literal["error", "skip"] = option("error", "columns", "choice", ("error", "skip"))
 
@@ -55,6 +56,7 @@ class Reading:
                 decimal=self.decimal,
                 comment=self.comment,
                 skip_lines=self.skip_lines,
+                layout=self.layout,
                 duplicates=self.duplicates,
                 missing=self.missing,
                 cache=cache,

@@ -193,7 +193,8 @@ def test_a_split_of_parts_needs_data_that_have_them() -> None:
 def test_the_form_of_the_file_is_that_of_the_first_models() -> None:
     assert list(DataRecipe().as_json()) == [
         "user_column", "item_column", "rating_column", "timestamp_column", "separator", "header", "encoding",
-        "quote", "decimal", "comment", "skip_lines", "duplicates", "missing", "data", "data_dir", "min_rating",
+        "quote", "decimal", "comment", "skip_lines", "layout", "duplicates", "missing", "data", "data_dir",
+        "min_rating",
         "min_user_items", "min_item_users", "k_core", "split",
         "split_recipe", "split_seed", "valid_users", "test_users", "valid_share", "test_data", "fold",
         "whole_histories",

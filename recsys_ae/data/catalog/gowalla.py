@@ -7,13 +7,12 @@ import pandas as pd
 
 from recsys_ae.data.dataset_info import USUAL, CatalogEntry, Dataset, Info, ReadOptions, Remote
 from recsys_ae.data.interactions import Duplicates, Interactions
-from recsys_ae.data.parsing import shown
 from recsys_ae.data.readers.archives import locate
+from recsys_ae.data.readers.lists.numbers import number_pairs
 from recsys_ae.data.readers.read import DAMAGED
 from recsys_ae.errors import DataError
 
 FILES = ("train.txt", "test.txt")
-DIGITS = 18  # numbers of so many digits always fit into 64 bits
 SOURCE = "https://raw.githubusercontent.com/gusye1234/LightGCN-PyTorch/master/data/gowalla"
 CHECKSUMS = {
     "train.txt": "sha256:7244696fdeb23911319cf7b689f2e15a3c4c92549c873a5677b44e3f13cc3e62",
@@ -80,34 +79,11 @@ def read_pairs(path: Path) -> tuple[np.ndarray, np.ndarray]:
     """Return the user and the item of each interaction, in file order; users without items are skipped."""
     try:
         with locate(path).open() as stream:
-            text = stream.read()
+            return number_pairs(stream.read())
     except (OSError, *DAMAGED) as error:
         raise DataError(f"{path}: the file is damaged or cannot be read ({error})") from error
     except DataError as error:
         raise DataError(f"{path}: ", *error.parts) from error
-    characters = np.frombuffer(text, np.uint8)
-    ends = np.flatnonzero(characters == ord("\n"))
-    digit = (characters >= ord("0")) & (characters <= ord("9"))
-    blank = np.isin(characters, np.frombuffer(b" \t\r\n", np.uint8))
-    _refuse(~(digit | blank), ends, text, path, "holds something other than numbers")
-    # A number begins at a digit that does not follow another digit.
-    begins = np.flatnonzero(digit & ~np.append(False, digit[:-1]))
-    if len(begins) == 0:
-        raise DataError(f"{path}: the file holds no numbers")
-    lengths = np.flatnonzero(digit & ~np.append(digit[1:], False)) - begins + 1
-    _refuse(np.isin(np.arange(len(digit)), begins[lengths > DIGITS]), ends, text, path, "holds too large a number")
-    numbers = np.fromstring(text, np.int64, sep=" ")
-    line = np.searchsorted(ends, begins)
-    # The first number of a line is the user, and the others are the user's items.
-    is_user = np.append(True, line[1:] != line[:-1])
-    user = numbers[is_user][np.cumsum(is_user) - 1]
-    return user[~is_user], numbers[~is_user]
-
-
-def _refuse(bad: np.ndarray, ends: np.ndarray, text: bytes, path: Path, why: str) -> None:
-    if bad.any():
-        line = int(np.searchsorted(ends, np.argmax(bad)))
-        raise DataError(f"{path}: line {line + 1} {why}: {shown(text.splitlines()[line].decode(errors='replace'))}")
 
 
 DATASETS = (CatalogEntry(INFO, read, find, "gowalla/train.txt and gowalla/test.txt (plain or gzipped)"),)

@@ -82,6 +82,21 @@ def assign(
     return {role: positions[role] for role in KNOWN if role in positions}
 
 
+def refuse_wide(first_row: Sequence[str], requested: Mapping[str, Column | None]) -> None:
+    """Raise an error for a table without a header whose columns are too many to be taken by order."""
+    if len(first_row) > len(KNOWN) and not any(requested[role] is not None for role in REQUIRED):
+        raise DataError(
+            f"the file has {len(first_row)} columns and no header, so it is unclear which hold the user and the item; "
+            "set ",
+            Argument("user"),
+            " and ",
+            Argument("item"),
+            " to positions from 0; if each line holds a user and their items, set ",
+            Argument("layout", "lists"),
+            "; a matrix of users and items must become one row for each interaction",
+        )
+
+
 def remarks(
     first_row: Sequence[str], roles: Mapping[str, int], requested: Mapping[str, Column | None], *, header: bool
 ) -> tuple[str, ...]:

@@ -18,9 +18,11 @@ from recsys_ae.data.interactions import Duplicates, Interactions
 from recsys_ae.data.parsing import NONE, Column, Series
 from recsys_ae.data.readers.archives import Source, locate
 from recsys_ae.data.readers.cache import cached
-from recsys_ae.data.readers.column_roles import REQUIRED, assign, has_header, left_out, position_of, remarks
+from recsys_ae.data.readers.column_roles import assign, has_header, left_out, position_of, refuse_wide, remarks
 from recsys_ae.data.readers.foreign import START, refuse_foreign
 from recsys_ae.data.readers.json_lines import JsonLines
+from recsys_ae.data.readers.lists.choice import FileLayout, chosen
+from recsys_ae.data.readers.lists.list_table import ListTable
 from recsys_ae.data.readers.parquet_table import ParquetTable
 from recsys_ae.data.readers.table import Kind, Table
 from recsys_ae.data.readers.text_format import Quote, TextFormat
@@ -28,11 +30,9 @@ from recsys_ae.data.readers.text_layout import not_text
 from recsys_ae.data.readers.text_table import TextTable
 from recsys_ae.data.readers.written_values import as_written
 from recsys_ae.data.table_rows import Missing
-from recsys_ae.errors import Argument, DataError
+from recsys_ae.errors import DataError
 
 DAMAGED = (EOFError, gzip.BadGzipFile, zlib.error, lzma.LZMAError, zipfile.BadZipFile, struct.error)
-MOST_BY_ORDER = 4
-"""Columns of a table without a header that are taken by order: user, item, rating, timestamp."""
 KINDS: dict[str, Kind] = {"user": "text", "item": "text", "rating": "float", "timestamp": "int"}
 
 
@@ -50,6 +50,7 @@ def read_interactions(  # noqa: PLR0913  one argument for each option of a file
     decimal: str = ".",
     comment: str | None = None,
     skip_lines: int = 0,
+    layout: FileLayout = "auto",
     duplicates: Duplicates = "error",
     missing: Missing = "error",
     cache: bool = False,
@@ -74,6 +75,12 @@ def read_interactions(  # noqa: PLR0913  one argument for each option of a file
         requested, and does not if both ids are numbers.
     encoding
         Encoding of a text file, any that Python knows.
+    layout
+        ``"rows"``: a row of the file is an interaction. ``"lists"``: a line of a text file holds a user and all of
+        their items, as in LightGCN's files, or a user and a second column with a list of items: ``u1,"5 7 9"``.
+        ``"auto"`` recognises lists if no column is requested and it is certain: all ids are integers, no user has two
+        lines, no item occurs twice in a line, and the lines are not equally long or the lists are in brackets or have
+        three items or more. A remark states that a file was read as lists.
     quote
         Meaning of quotation marks in a text file. ``"double"``: fields in them may hold separators and line ends, and
         a doubled mark stands for one (RFC 4180). ``"none"``: they are ordinary characters. ``"auto"``: ``"double"``
@@ -112,13 +119,16 @@ def read_interactions(  # noqa: PLR0913  one argument for each option of a file
     requested = {"user": user, "item": item, "rating": rating, "timestamp": timestamp}
     with errors_of(path, encoding):
         source = locate(Path(path))
+        file_layout = chosen(layout, requested)
 
         def read() -> Interactions:
-            return _interactions(open_table(source, form), requested, header, duplicates, missing)
+            return _interactions(
+                open_table(source, form, header=header, layout=file_layout), requested, header, duplicates, missing
+            )
 
         if not cache:
             return read()
-        how = {"member": source.member, "header": header, **dataclasses.asdict(form)}
+        how = {"member": source.member, "layout": file_layout, "header": header, **dataclasses.asdict(form)}
         how |= {"columns": requested, "duplicates": duplicates, "missing": missing}
         return cached([source.path], how, read)
 
@@ -168,7 +178,7 @@ def _interactions(
     names = table.names is not None or has_header(table.first, requested, header)
     roles = assign(table.first, requested, header=names, described=table.described, without=without)
     if not names:
-        _refuse_wide(table.first, requested)
+        refuse_wide(table.first, requested)
     # A column with two roles is read as text, which can be converted for both.
     shared = [position for position in roles.values() if [*roles.values()].count(position) > 1]
     kinds = {position: "text" if position in shared else KINDS[role] for role, position in roles.items()}
@@ -189,31 +199,21 @@ def _interactions(
     return dataclasses.replace(data, remarks=(*table.remarks, *said, *noted, *data.remarks))
 
 
-def _refuse_wide(first_row: Sequence[str], requested: Mapping[str, Column | None]) -> None:
-    """Raise an error for a table without a header whose columns are too many to be taken by order."""
-    if len(first_row) > MOST_BY_ORDER and not any(requested[role] is not None for role in REQUIRED):
-        raise DataError(
-            f"the file has {len(first_row)} columns and no header, so it is unclear which hold the user and the item; "
-            "set ",
-            Argument("user"),
-            " and ",
-            Argument("item"),
-            " to positions from 0; a matrix of users and items must become one row for each interaction",
-        )
-
-
-def open_table(source: Source, form: TextFormat) -> Table:
+def open_table(source: Source, form: TextFormat, *, header: bool | None = None, layout: FileLayout = "rows") -> Table:
     """Open a table, whose format is recognised by the suffix or the first bytes; ``form`` is that of a text table."""
     with source.open() as stream:
         start = stream.read(START)
     if not start:
         raise DataError("the file is empty")
     refuse_foreign(start)
+    if layout == "lists":
+        return ListTable.given(source, form, header)
     if source.suffix in (".parquet", ".pq") or start.startswith(b"PAR1"):
         return ParquetTable.of(source)
     if source.suffix in (".jsonl", ".ndjson", ".json") or re.match(rb'\s*(\{\s*"|\[\s*\{)', start):
         return JsonLines.of(source, form.encoding)
-    return TextTable.of(source, form)
+    lists = ListTable.recognised(source, form, header) if layout == "auto" else None
+    return TextTable.of(source, form) if lists is None else lists
 
 
 def plain(column: Series) -> Series:
