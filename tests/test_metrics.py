@@ -320,3 +320,9 @@ def test_errors_of_each_user_are_computed_in_double_precision_also_if_the_last_u
     predicted, actual = np.array([2.0**24], np.float32), csr_matrix(np.array([[0, -1], [0, 0]], np.float32))
     for values in errors_per_user(predicted, actual).values():
         np.testing.assert_array_equal(values, [2**24 + 1, np.nan])
+
+
+@pytest.mark.parametrize("name", ["rmse", "mae"])
+def test_errors_of_ratings_have_no_cut_off(name: str) -> None:
+    assert parse(name) == Metric(name, 0)
+    assert str(parse(name)) == name
