@@ -1,6 +1,7 @@
 """Tests of interactions: reading of tables, and arrays that stay aligned with the entries."""
 
 import math
+import re
 from collections import Counter
 from decimal import Decimal
 from typing import Any
@@ -12,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.sparse import csr_matrix
 
+from recsys_ae.data.id_forms import normal_text
 from recsys_ae.data.interactions import Interactions, Step
 from recsys_ae.errors import ConfigError, DataError
 
@@ -364,6 +366,7 @@ def test_any_table_is_read_right_or_refused_in_one_line(table, rating, timestamp
         return
     check_valid(data)
     read = rows_of(data)
+    table = table.assign(user=in_one_form(table["user"]), item=in_one_form(table["item"]))
     pairs = Counter(
         (str(user), isinstance(user, str), str(item)) for user, item in zip(data.users, data.items, strict=False)
     )
@@ -377,6 +380,18 @@ def test_any_table_is_read_right_or_refused_in_one_line(table, rating, timestamp
             assert math.isclose(float(table["rating"].iloc[row]), value, rel_tol=1e-6, abs_tol=1e-40)
     expected = {(as_key(user), as_key(item)) for user, item in zip(table["user"], table["item"], strict=True)}
     assert {(as_key(user), as_key(item)) for user, item, *_ in read} == expected
+
+
+def in_one_form(column: pd.Series) -> pd.Series:
+    """Return ids as they are read: in normal form if two texts differ in form only, and then as integers if all are."""
+    values = column.tolist()
+    texts = {value for value in values if isinstance(value, str)}
+    if len({normal_text(text) for text in texts}) == len(texts):
+        return column
+    plain = [normal_text(value) if isinstance(value, str) else value for value in values]
+    if all(re.fullmatch("0|-?[1-9][0-9]*", value) and -(2**63) <= int(value) < 2**63 for value in map(str, plain)):
+        plain = [int(value) for value in plain] if all(isinstance(value, str) for value in plain) else plain
+    return pd.Series(plain, dtype=object)
 
 
 def same(given_id: Any, read_id: Any) -> bool:

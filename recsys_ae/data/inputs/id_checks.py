@@ -82,7 +82,7 @@ def one_form(codes: np.ndarray, values: Ids, role: str) -> tuple[np.ndarray, Ids
 def _may_repeat(texts: list[str]) -> bool:
     """Return False if all texts are certain to be their own normal form, which is quick to see in one long text."""
     joined = "\n".join(texts)
-    return "." in joined or "+" in joined or len(joined.split()) != len(texts)
+    return "." in joined or "+" in joined or joined.split() != texts
 
 
 def _is_integer(key: Any) -> bool:
