@@ -14,7 +14,7 @@ from recsys_ae.data.id_matching import match, rows_of
 from recsys_ae.data.parsing import Ids, listing, shown
 from recsys_ae.errors import DataError
 from recsys_ae.features.data.checks import row_ids
-from recsys_ae.features.data.number_columns import numbers
+from recsys_ae.features.data.number_columns import numbers, shortened
 
 Form: TypeAlias = tuple[int, ...]
 SEQUENCE, IMAGE = 2, 3
@@ -101,7 +101,7 @@ class Features:
         for position, name in enumerate(names):
             table[:, position], remark = numbers(frame[name], str(name))
             remarks += remark
-        return cls(table, ids, pd.Index(names), remarks=tuple(remarks))
+        return cls(table, ids, pd.Index(names), remarks=tuple(shortened(remarks)))
 
     def take(self, positions: np.ndarray) -> Self:
         """Return the rows at these positions, in that order."""

@@ -1,6 +1,7 @@
 """Columns of numbers in a table of features: their text, booleans and missing values as float32."""
 
 import re
+from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
@@ -13,6 +14,8 @@ from recsys_ae.errors import DataError
 
 MARKERS = frozenset(marker.casefold() for marker in written_values.MARKERS) | {"-", "--", "?", "."}
 """Texts that stand for a missing feature, in lower case and without the blanks around them."""
+SHOWN = 5
+"""Largest number of columns that remarks name."""
 TRUTHS = {"true": 1.0, "false": 0.0}
 HINTS = (
     (re.compile(r"[+-]?[0-9][0-9.]*,[0-9,.]+"), "is not a number; write it with a decimal point and without commas"),
@@ -57,6 +60,12 @@ def numbers(column: Series, name: str) -> tuple[np.ndarray, tuple[str, ...]]:
     refuse(np.isinf(values), plain, role, "is infinite; leave it empty if it is unknown")
     refuse(np.abs(values) > np.finfo(np.float32).max, plain, role, "is too large for a 32-bit number")
     return values.astype(np.float32), remarks
+
+
+def shortened(remarks: Sequence[str]) -> list[str]:
+    """Return the first remarks about columns, and one that counts the others, because a table may have thousands."""
+    others = len(remarks) - SHOWN
+    return [*remarks[:SHOWN], *([f"{others:,} more columns have values written as missing"] if others > 0 else [])]
 
 
 def _holds_dates(column: Series) -> bool:

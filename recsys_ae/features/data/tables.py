@@ -14,7 +14,7 @@ from recsys_ae.data.readers.read import read_table
 from recsys_ae.errors import Argument, DataError, Message
 from recsys_ae.features.data.checks import errors_of, row_ids
 from recsys_ae.features.data.features import Features, joined
-from recsys_ae.features.data.number_columns import numbers
+from recsys_ae.features.data.number_columns import numbers, shortened
 from recsys_ae.features.data.texts import count_words
 
 USUAL = ("item", "itemid", "movieid", "id")
@@ -108,15 +108,16 @@ def _of_numbers(path: Path, table: NamedTable, names: Sequence[str]) -> Features
     values, remarks = np.empty((len(table.ids), len(names)), np.float32), list[str]()
     for position, name in enumerate(names):
         try:
-            values[:, position], remark = numbers(table.frame[name], name)
+            values[:, position], marked = numbers(table.frame[name], name)
         except DataError as error:
             is_text = "is not a number:" in str(error)
             raise DataError(
                 f"{path}: ", *error.parts, *_way_out(path, table, names, name if is_text else None)
             ) from error
-        remarks += [f"{path}: {sentence}" for sentence in remark]
+        remarks += marked
     with errors_of(path):
-        return Features(values, table.ids, pd.Index(names), remarks=tuple(remarks))
+        noted = tuple(f"{path}: {remark}" for remark in shortened(remarks))
+        return Features(values, table.ids, pd.Index(names), remarks=noted)
 
 
 def _way_out(path: Path, table: NamedTable, names: Sequence[str], texts: str | None) -> Message:

@@ -148,8 +148,8 @@ def test_files_as_they_are_written_are_read(tmp_path: Path, name: str) -> None:
 
 @pytest.mark.parametrize("name", WRITERS)
 def test_damaged_files_are_read_or_named(tmp_path: Path, name: str) -> None:
-    outcomes = tried(name, tmp_path, 60, 0)
-    assert outcomes["refused"] >= 6
+    outcomes = tried(name, tmp_path, 40, 0)
+    assert outcomes["refused"] >= 4
 
 
 @pytest.mark.nightly

@@ -83,3 +83,10 @@ def test_a_frame_has_the_same_rules() -> None:
     assert found.remarks == ("1 values of x are missing, written as NA",)
     with pytest.raises(DataError, match="the id 'a' has more than one row: rows 1 and 2"):
         Features.from_frame(pd.DataFrame({"item": ["a", "a"], "x": [1, 2]}))
+
+
+def test_of_many_columns_with_gaps_a_few_are_named() -> None:
+    frame = pd.DataFrame({"item": ["a"], **{f"x{column}": ["NA"] for column in range(25)}})
+    *named, last = Features.from_frame(frame).remarks
+    assert named == [f"1 values of x{column} are missing, written as NA" for column in range(5)]
+    assert last == "20 more columns have values written as missing"
