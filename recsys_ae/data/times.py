@@ -95,8 +95,10 @@ def _of_numbers(column: Series, role: str) -> tuple[np.ndarray, str]:
     refuse(values >= 2**63, column, role, "is out of range")
     # Integers beyond 2**53 stay exact this way.
     whole = column.to_numpy(dtype=np.int64) if types.is_integer_dtype(column) else values.astype(np.int64)
-    if (whole == values).all() and whole.any():
-        for digits, form in FORMS.items():
+    low, high = whole.min(where=whole > 0, initial=2**62), whole.max(initial=0)
+    for digits, form in FORMS.items():
+        scale = 10 ** (digits - 8)
+        if low >= 1900_01_01 * scale and high < 2101_01_01 * scale and (whole == values).all():
             dates = _written(whole, digits, column, role)
             if dates is not None:
                 return dates, _remark(column, role, f"written dates, {form}", dates)
@@ -107,6 +109,10 @@ def _of_numbers(column: Series, role: str) -> tuple[np.ndarray, str]:
 
 def _unit(values: np.ndarray, column: Series, role: str) -> str:
     """Return the unit of numbers; raise an error that names the first number of another unit than the most."""
+    low, high = np.min(values, where=values >= 1, initial=np.inf), values.max(initial=0)
+    for name, per_second in UNITS.items():
+        if (low >= EARLIEST * per_second or name == "seconds") and high < END * per_second:
+            return name
     names = list(UNITS)
     unit = np.full(len(values), -1)
     for position, per_second in enumerate(UNITS.values()):
@@ -129,10 +135,7 @@ def _written(values: np.ndarray, digits: int, column: Series, role: str) -> np.n
     Zero stays zero. Numbers of 10 digits may be seconds, so they are dates only if all of them are valid.
     """
     missing = values == 0
-    scale = 10 ** (digits - 8)
-    if values[~missing].min() < 1900_01_01 * scale or values.max() >= 2101_01_01 * scale:
-        return None
-    days, rest = np.divmod(values, scale)
+    days, rest = np.divmod(values, 10 ** (digits - 8))
     year, month, in_month = days // 10_000, days // 100 % 100, days % 100
     clock = rest * 10 ** (14 - digits)
     hour, minute, second = clock // 10_000, clock // 100 % 100, clock % 100

@@ -9,15 +9,15 @@ import pandas as pd
 
 from recsys_ae.data.parsing import Series
 from recsys_ae.data.readers.archives import Source
-from recsys_ae.data.readers.lists.forms import ListForm, form_of
+from recsys_ae.data.readers.lists.forms import WIDTHS, ListForm, form_of
 from recsys_ae.data.readers.lists.numbers import number_pairs
 from recsys_ae.data.readers.table import Kind, arrow, series
 from recsys_ae.data.readers.text_blocks import utf8_blocks
 from recsys_ae.data.readers.text_format import TextFormat
 from recsys_ae.errors import Argument, DataError, Message
 
-HEAD = 1 << 20
-"""Bytes by which the form is recognised."""
+GLANCE, HEAD = 1 << 15, 1 << 20
+"""Bytes by which the form is recognised: of a first glance, and in all."""
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ class ListTable:
         DataError
             If no form fits its first lines.
         """
-        form = form_of(_head(source, text), text.separator, header=header, certain=False)
+        form = form_of(_head(source, text, HEAD), text.separator, header=header, certain=False)
         if form is None:
             raise DataError(
                 "no separator between a user and their items was recognised in the first line; set ",
@@ -51,7 +51,12 @@ class ListTable:
     @classmethod
     def recognised(cls, source: Source, text: TextFormat, header: bool | None) -> "ListTable | None":
         """Recognise the form; return None if it is not certain that the file holds lists."""
-        form = form_of(_head(source, text), text.separator, header=header, certain=True)
+        form = None
+        for size in (GLANCE, HEAD):  # a glance shows that most tables are none
+            lines = _head(source, text, size)
+            form = form_of(lines, text.separator, header=header, certain=True)
+            if form is None and len(lines) >= WIDTHS:
+                return None
         return None if form is None else cls(source, text, form)
 
     @property
@@ -93,16 +98,12 @@ class ListTable:
         return plain and not re.search(rb"[^0-9 \t\r\n]|(?<![0-9])0[0-9]|[0-9]{19}|\r(?!\n)", content)
 
 
-def _head(source: Source, text: TextFormat) -> list[str]:
-    """Return the first lines, without an incomplete one."""
-    head = b""
+def _head(source: Source, text: TextFormat, size: int) -> list[str]:
+    """Return the lines in the first bytes of a file, without an incomplete one."""
     with source.open() as stream:
-        for block in utf8_blocks(stream, text.encoding):
-            head += block
-            if len(head) > HEAD:
-                break
-    lines = _lines(head[:HEAD].decode("utf-8", "replace").removeprefix("\ufeff"))
-    return list(_data(lines[:-1] if len(head) > HEAD else lines, text))
+        block = next(utf8_blocks(stream, text.encoding), b"")
+    lines = _lines(block[:size].decode("utf-8", "replace").removeprefix("\ufeff"))
+    return list(_data(lines[:-1] if len(block) > size else lines, text))
 
 
 def _lines(text: str) -> list[str]:
