@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from io import BufferedReader, BytesIO
 from typing import Any
 
@@ -18,6 +18,7 @@ class ParquetTable:
 
     source: Source
     names: tuple[str, ...]
+    nested: Mapping[str, str] = field(default_factory=dict)
     described: Message = ("it is a Parquet file",)
     remarks: tuple[str, ...] = ()
 
@@ -29,7 +30,10 @@ class ParquetTable:
             # Empty tables are refused before Arrow's threads start: one that ends after Python does aborts the process.
             if not names or file.metadata.num_rows == 0:
                 raise DataError("the table has no rows" if names else "the table has no columns")
-            return cls(source, names)
+            is_nested = arrow().types.is_nested
+            return cls(
+                source, names, {column.name: str(column.type) for column in file.schema_arrow if is_nested(column.type)}
+            )
 
     @property
     def first(self) -> tuple[str, ...]:
@@ -41,11 +45,11 @@ class ParquetTable:
         names = [self.names[position] for position in kinds]
         if any(self.names.count(name) > 1 for name in names):
             raise DataError(f"the names of the columns are not unique: {listing(names)}")
+        for name in self.nested.keys() & set(names):
+            raise DataError(
+                f"the column {name} holds a {self.nested[name]} in each row; make a row for each interaction"
+            )
         with _opened(self.source, text=[self.names[p] for p, kind in kinds.items() if kind == "text"]) as file:
-            for name in names:
-                kind = file.schema_arrow.field(name).type
-                if arrow().types.is_nested(kind):
-                    raise DataError(f"the column {name} holds a {kind} in each row; make a row for each interaction")
             table = file.read(columns=names)
             table.validate(full=True)  # a damaged file may point outside of itself
             return {position: series(table.column(self.names[position]), kind) for position, kind in kinds.items()}

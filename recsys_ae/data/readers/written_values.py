@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -18,6 +19,7 @@ MARKERS = frozenset((
 """Texts that stand for a missing value, without the blanks around them."""
 # An int64 in its usual form; other digits, such as 007, are text.
 CANONICAL = re.compile(r"0|-?[1-9][0-9]{0,18}")
+BOOLEANS = {"true": 1.0, "false": 0.0}
 DECIMAL_COMMA = re.compile(r"\s*[+-]?[0-9]+,[0-9]+\s*")
 
 
@@ -28,11 +30,13 @@ def as_written(column: Series, role: str, missing: Missing, noted: list[str], *,
     """
     column, of_markers = _with_gaps(column, role, missing)
     noted.extend(of_markers)
+    if role == "rating":
+        column = _of_booleans(column)
     if role not in ("user", "item"):
         _refuse_decimal_comma(column, role)
         return column
     noted.extend(_of_quoted_ids(column, role))
-    return _with_one_form(column) if text else column
+    return _with_one_form(column, role, noted) if text else column
 
 
 def _with_gaps(column: Series, role: str, missing: Missing) -> tuple[Series, tuple[str, ...]]:
@@ -57,18 +61,41 @@ def _with_gaps(column: Series, role: str, missing: Missing) -> tuple[Series, tup
     return column.cat.remove_categories(markers), (remark,) if any(marker.strip() for marker in markers) else ()
 
 
-def _with_one_form(column: Series) -> Series:
+def _with_one_form(column: Series, role: str, noted: list[str]) -> Series:
     """Return a column of ids with one form of each id: ``7`` for ``7.0`` and `` 7``, integers if all are integers."""
     texts = _texts(column)
-    if texts is None or not len(texts):
+    if texts is None or not _may_change(texts):
         return column
-    forms = [normal_text(text) if isinstance(text, str) else text for text in texts]
-    if not all(isinstance(form, str) and CANONICAL.fullmatch(form) and abs(int(form)) < 2**63 for form in forms):
-        return column
-    codes, distinct = pd.factorize(np.array([int(str(form)) for form in forms], np.int64))
+    forms = np.array([*map(normal_text, texts), None], object)[:-1]
+    codes, distinct = pd.factorize(forms)
+    if len(distinct) < len(texts):
+        first = int(np.argmax(np.bincount(codes) > 1))
+        examples = " and ".join(shown(texts[position]) for position in np.flatnonzero(codes == first)[:2])
+        n = int((np.bincount(codes) > 1).sum())
+        noted.append(f"{n:,} {role} ids are written in several ways, such as {examples}; each is read as one {role}")
+    if all(CANONICAL.fullmatch(form) and abs(int(form)) < 2**63 for form in distinct):
+        distinct = distinct.astype(np.int64)
     return pd.Series(
         pd.Categorical.from_codes(np.append(codes, -1)[column.cat.codes], pd.Index(distinct)), name=column.name
     )
+
+
+def _may_change(texts: Sequence[str]) -> bool:
+    """Return False if all texts are certain to be their own normal form and not all integers; their ends show it."""
+    if all(text.removeprefix("-").isdecimal() for text in texts):
+        return True
+    firsts, lasts = {text[:1] for text in texts}, {text[-1:] for text in texts}
+    odd = any(not end or end.isspace() or end in "+." for end in firsts | lasts)
+    return odd or ("0" in lasts and any(text.rstrip("0")[-1:] == "." for text in texts if text[-1] == "0"))
+
+
+def _of_booleans(column: Series) -> Series:
+    """Return a column of nothing but ``True`` and ``False``, in any case, as 1 and 0; other columns unchanged."""
+    texts = _texts(column)
+    if not texts or not all(isinstance(text, str) and text.strip().lower() in BOOLEANS for text in texts):
+        return column
+    values = np.array([*(BOOLEANS[text.strip().lower()] for text in texts), np.nan])
+    return pd.Series(values[column.cat.codes], name=column.name)
 
 
 def _refuse_decimal_comma(column: Series, role: str) -> None:
@@ -93,7 +120,7 @@ def _of_quoted_ids(column: Series, role: str) -> tuple[str, ...]:
     return (f"{example}; set the option quote to double if they are not",) if quoted else ()
 
 
-def _texts(column: Series) -> Sequence[object] | None:
+def _texts(column: Series) -> list[Any] | None:
     """Return the categories of a column of text; None for other columns."""
     if not isinstance(column.dtype, pd.CategoricalDtype) or column.cat.categories.dtype.kind in "iufM":
         return None
