@@ -148,11 +148,13 @@ def read_ids(path: Path, reading: "Reading", fitted: "Reading", *roles: str, eve
     return table
 
 
-def served(audience: Audience, unknown_users: str) -> Audience:
+def served(audience: Audience, unknown_users: str, source: str | None) -> Audience:
     """Return the users who get a list; report those without a history that the model can use.
 
     ``unknown_users`` says what they get: the most popular items (``popular``), nothing (``skip``), or an error.
+    ``source`` is the value of ``--users``.
     """
+    place = "" if source in (None, ALL) else f"{source}: "
     has_input = audience.histories.getnnz(axis=1) > 0
     reasons = {
         "because they are in no data; give their histories with --histories": ~audience.in_data,
@@ -165,9 +167,9 @@ def served(audience: Audience, unknown_users: str) -> Audience:
         count = f"{len(names):,} of {len(has_input):,} users"
         if unknown_users == "error":
             way_out = "serve them with --unknown-users popular, or leave them out with --unknown-users skip"
-            raise DataError(f"nothing is known of {count}, {reason}: {ids.named(names)}; {way_out}")
+            raise DataError(f"{place}nothing is known of {count}, {reason}: {ids.named(names)}; {way_out}")
         outcome = "are skipped" if unknown_users == "skip" else "get the most popular items"
-        note(f"Warning: {count} {outcome}, {reason}: {ids.named(names)}")
+        note(f"Warning: {place}{count} {outcome}, {reason}: {ids.named(names)}")
     return audience.part(has_input.nonzero()[0]) if unknown_users == "skip" else audience
 
 

@@ -77,7 +77,7 @@ def command(folder: Path, out: Path, k: int, users: str | None, histories: Path 
     model = Recommender.load(folder, device=settings["device"])
     reading, fitted = Reading.from_options(settings), reading_of(model)
     audience = _audience(model, folder, users, histories, settings)
-    audience = user_rows.served(audience, settings["unknown_users"])
+    audience = user_rows.served(audience, settings["unknown_users"], users)
     allow, deny = (
         None if settings[name] is None else user_rows.of_items(settings[name], audience, model.items, reading, fitted)
         for name in ("allow", "deny")

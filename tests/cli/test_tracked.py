@@ -189,3 +189,16 @@ def test_a_store_that_came_with_the_model_does_not_say_where_files_are_written(
     assert "artefacts not written" in outcome.error
     assert list((here / "secret").iterdir()) == []
     assert values(here / "mlflow.db") != []
+
+
+def test_a_store_of_files_gets_means_standard_errors_and_the_report(
+    cli: Run, ratings: Path, here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MLFLOW_ALLOW_FILE_STORE", "true")
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "./store")
+    options = [value for value in FAST if value != "--no-track"]
+    assert cli("fit", "popularity", "--data", ratings, *options, "--quiet", "--out", "fitted").err == ""
+    assert cli("evaluate", "fitted", "--metrics", "ndcg@10").err == ""
+    metrics = {path.name for path in (here / "store").rglob("metrics/test/*")}
+    assert metrics == {"ndcg_at_10", "ndcg_at_10_standard_error"}
+    assert len(list((here / "store").rglob("test_report.json"))) == 1

@@ -73,7 +73,7 @@ def test_one_unknown_user_is_a_warning_and_gets_the_most_popular_items(cli: Run,
     (here / "users.txt").write_text("u3\n 0042\nu4\n")
     outcome = cli("recommend", fitted, "--users", "users.txt", "--k", 3, "--out", "-")
     assert read(outcome) == ["u3", " 0042", "u4"]
-    assert "Warning: 1 of 3 users get the most popular items, because they are in no data" in outcome.err
+    assert "Warning: users.txt: 1 of 3 users get the most popular items, because they are in no data" in outcome.err
     assert outcome.err.splitlines()[-1] == "9 recommendations for 3 users"
     (here / "new.csv").write_text("user,item\nanybody,film 99\n")
     popular = cli("recommend", fitted, "--histories", "new.csv", "--k", 3, "--out", "-")
