@@ -73,7 +73,7 @@ def form_of(lines: Sequence[str], separator: str | None, *, header: bool | None,
 def _rows(lines: Iterable[str], separator: str) -> Iterator[list[str]]:
     """Yield the fields of each line that is not empty; a list in brackets at its end is one field."""
     for line in lines:
-        in_brackets = re.fullmatch(r"\s*([^\[\]\"]*?)\s*[,;|:\t ]\s*(\[[^\[\]]*\])\s*", line)
+        in_brackets = "[" in line and re.fullmatch(r"\s*([^\[\]\"]*?)\s*[,;|:\t ]\s*(\[[^\[\]]*\])\s*", line)
         if in_brackets:
             yield [*in_brackets.groups()]
         elif line.strip():
