@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 
-.PHONY: demo quick quick-files quick-numbers test nightly check install clean
+.PHONY: demo quick quick-files quick-numbers test nightly mutants check install clean
 
 demo: $(READY)  ## fit, evaluate and recommend on the embedded sample
 	@$(BIN)/recsys-ae fit mult-vae --data sample --epochs 60 --batch-size 100 --out demo/model --overwrite
@@ -38,6 +38,11 @@ test: check  ## ruff, mypy --strict, pytest
 nightly: $(READY)  ## tests that need minutes and gigabytes
 	$(BIN)/pytest -m nightly
 
+mutants: $(READY)  ## mutation tests of metrics, losses, splits, ranking and training: hours, on request only
+	$(BIN)/python -m pip install --quiet --editable '.[mutants]'
+	OMP_NUM_THREADS=1 $(BIN)/mutmut run $(if $(MUTANTS),'$(MUTANTS)')
+	$(BIN)/mutmut results
+
 check: $(READY)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -51,4 +56,4 @@ $(READY): pyproject.toml
 	touch $@
 
 clean:
-	rm -rf $(VENV) demo build dist *.egg-info
+	rm -rf $(VENV) demo build dist mutants *.egg-info
