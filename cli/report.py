@@ -30,7 +30,7 @@ def show_data(display: Display, prepared: "Prepared", split: "Split") -> None:
         display.line(f"No rating threshold: {effect}.")
     display.line()
     rows = [("train", split.train.shape[0], split.train.nnz, "")]
-    for name, holdout in (("validation", split.valid), ("test (not used)", split.test)):
+    for name, holdout in (("validation", split.valid), ("test, not looked at", split.test)):
         if holdout is not None:
             rows.append((name, len(holdout.users), holdout.histories.nnz, holdout.targets.nnz))
     display.table((f"{recipe.split_kind} split", ">users", ">history", ">targets"), rows)
