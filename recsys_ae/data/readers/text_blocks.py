@@ -53,7 +53,7 @@ class Stream:
             is_end |= characters == ord("\r")
         # A line that is not empty begins with a character after a line end.
         first = int(self.at_start and not is_end[0])
-        begins = is_end[:-1] > is_end[1:]
+        begins = is_end[:-1] > is_end[1:] if b"\r" in block or b"\n\n" in block else is_end[:-1]
         if b"\0" in block:
             row = self.lines + first + np.count_nonzero(begins[: block.index(b"\0")])
             raise DataError(f"this is not a text file: row {row:,} holds a zero byte")

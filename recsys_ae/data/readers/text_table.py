@@ -61,9 +61,12 @@ class TextTable:
         """Return the columns at these positions, with text as categories."""
         try:
             return self._read(kinds, header=header)
-        except (NotClosedError, UnevenRowsError):
+        except (NotClosedError, UnevenRowsError) as error:
             # Fields that close in their line were a guess from the head of the file.
             literal = replace(self, layout=replace(self.layout, quotes="none"))
+            if isinstance(error, NotClosedError) and self.form.quote != "auto":
+                message = "a field begins with a quotation mark that is not closed in its line, as it must be with the "
+                raise DataError(f"{message}separator {self.layout.separator!r}", *ORDINARY) from error
             if self.layout.quotes != "in line" or self.form.quote != "auto":
                 raise
         return literal._read(kinds, header=header)

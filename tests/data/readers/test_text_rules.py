@@ -69,6 +69,8 @@ class TestQuotes:
         assert read_interactions(path, quote="none").users.tolist() == ['"a', '"b"']
         path = written(tmp_path / "b.tsv", 'user\titem\na\t"b\tc"\n"d\t1\n')
         assert "set quote = 'double'" in refusal(path)
+        path = written(tmp_path / "c.dat", 'a::1\n"b::2\n')
+        assert "not closed in its line" in refusal(path, quote="double", header=False)
         with pytest.raises(ConfigError, match="quote = 'single': expected one of auto, none, double"):
             read_interactions(path, quote="single")  # type: ignore[arg-type]
 
