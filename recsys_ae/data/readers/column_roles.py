@@ -108,7 +108,8 @@ def remarks(
             said.append(f"the column {listing([first_row[position]])} is read as the {role}")
     unused = [position for position in range(len(first_row)) if position not in roles.values()]
     if unused:
-        names = [first_row[position] if header else f"position {position}" for position in unused]
+        names = [first_row[position] if header else "" for position in unused]
+        names = [name.strip() or f"position {position}" for name, position in zip(names, unused, strict=True)]
         said.append(f"columns not used: {listing(names, LISTED)}")
     events = [first_row[position] for position in unused if header and may_be_events(first_row[position])]
     if events and "rating" not in roles and requested.get("rating") is None:

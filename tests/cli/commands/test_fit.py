@@ -19,7 +19,13 @@ def notes(folder: Path) -> dict[str, Any]:
 def test_it_tells_what_it_read_divided_and_found(cli: Run, ratings: Path) -> None:
     outcome = cli("fit", "ease", "--data", ratings, *FAST, "--out", "model")
     assert (outcome.code, outcome.err) == (0, "")
-    for said in ("read from ratings", "rating >= 4", "test, not looked at", "Split fingerprint", "validation  recall@20"):
+    for said in (
+        "read from ratings",
+        "rating >= 4",
+        "test, not looked at",
+        "Split fingerprint",
+        "validation  recall@20",
+    ):
         assert said in outcome.out
 
 

@@ -160,6 +160,9 @@ class TestUnused:
     def test_other_columns_are_only_listed(self, tmp_path, name):
         assert read(tmp_path, f"user,item,{name}\n1,2,3\n").remarks == (f"columns not used: {name}",)
 
+    def test_a_column_without_a_name_is_named_by_its_position(self, tmp_path):
+        assert read(tmp_path, ",user,item, \n0,1,2,x\n").remarks == ("columns not used: position 0, position 3",)
+
     def test_a_table_of_known_columns_has_no_remarks(self, tmp_path):
         assert read(tmp_path, "user,item,rating,time\n1,2,3,4\n").remarks == ()
 
