@@ -46,6 +46,8 @@ class Audience(NamedTuple):
         if inputs.nnz < filtered.nnz:
             skipped = f"Skipped {filtered.nnz - inputs.nnz:,} of {filtered.nnz:,} interactions"
             note(f"{skipped}, because the model does not know their items")
+        for remark in inputs.remarks:
+            note(f"Note: {remark}")
         matrices = histories_of(inputs, read.users), read.onto(items).matrix
         return cls(read.users, *matrices, np.ones(len(read.users), dtype=bool))
 
