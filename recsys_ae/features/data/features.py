@@ -247,7 +247,9 @@ def _spread(features: Features, positions: np.ndarray, *, sparse: bool) -> Any:
     absent = positions < 0
     values = features.matrix
     if isinstance(values, csr_matrix):
-        return csr_matrix(values[np.where(absent, 0, positions)].multiply(~absent[:, None]))
+        rows = csr_matrix(values[np.where(absent, 0, positions)].multiply(~absent[:, None]))
+        rows.eliminate_zeros()
+        return rows
     block = np.asarray(values)[positions]
     block[absent] = np.nan
     return csr_matrix(block) if sparse else block

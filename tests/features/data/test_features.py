@@ -100,6 +100,15 @@ def test_tables_are_joined_by_their_ids() -> None:
         joined([one, made([[1, 2]], form=(1, 1, 2))])
 
 
+def test_rows_without_words_store_no_zeros() -> None:
+    words = flags(pd.Series([("a", "b"), ("a",)], index=pd.Index([1, 2])), "word")
+    more = flags(pd.Series([("c",)], index=pd.Index([3])), "tag")
+    both = joined([words, more])
+    assert isinstance(both.matrix, csr_matrix)
+    assert both.matrix.nnz == 4
+    assert (both.matrix.data != 0).all()
+
+
 def test_unknown_words_are_left_out_and_unused_ones_count_0() -> None:
     words = made(csr_matrix([[1.0, 2.0]]), columns=["t=a", "t=b"], counted=np.array([True, True]))
     found = words.onto(pd.Index(["t=b", "t=z"]))
