@@ -83,7 +83,7 @@ def test_what_is_not_a_number_is_not_hidden() -> None:
         assert np.isnan(values[0, 0])
 
 
-@pytest.mark.parametrize("k", [1, 30])
+@pytest.mark.parametrize("k", [1, 30, 150])
 def test_keys_are_made_on_the_device_of_the_scores_and_not_on_the_default_one(k: int) -> None:
     scores = _scores("many values", 5, 401)
     with torch.device("meta"):

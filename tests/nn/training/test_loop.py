@@ -404,6 +404,18 @@ def test_of_errors_the_smallest_is_the_best(monitor: str) -> None:
     assert all(torch.equal(value, seen[3][name]) for name, value in network.state_dict().items())
 
 
+def test_patience_counts_from_the_start_if_no_epoch_can_be_compared() -> None:
+    values = [math.nan] * 10
+    assert len(learn(network_of(Tiny(epochs=10, patience=3)), scripted(values))) == 3
+
+
+def test_an_epoch_lasts_from_its_beginning_to_its_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The clock is read at the beginning and at the end of each epoch."""
+    monkeypatch.setattr(loop.time, "perf_counter", iter([100.0, 102.0, 110.0, 110.5]).__next__)
+    history = learn(network_of(Tiny(epochs=2)))
+    assert [(epoch["seconds"], epoch["rows_per_second"]) for epoch in history] == [(2, 11 / 2), (0.5, 22)]
+
+
 def test_no_patience_never_stops_early() -> None:
     assert len(learn(network_of(Tiny(epochs=6)), scripted([0.9, 0.1, 0.1, 0.1, 0.1, 0.1]))) == 6
 
