@@ -89,3 +89,9 @@ def test_keys_are_made_on_the_device_of_the_scores_and_not_on_the_default_one(k:
     with torch.device("meta"):
         best = best_keys(scores[:, 200:].contiguous(), k, 200, best_keys(scores[:, :200].contiguous(), k))
     _assert_equal(unpack(best), _slow(scores, k))
+
+
+def test_a_wide_block_after_a_short_one_may_hold_scores_below_all_of_the_first() -> None:
+    scores = torch.cat([torch.full((2, 3), 9.0), -torch.arange(400.0).expand(2, -1)], dim=1)
+    best = best_keys(scores[:, 3:].contiguous(), 5, 3, best_keys(scores[:, :3].contiguous(), 5))
+    _assert_equal(unpack(best), _slow(scores, 5))

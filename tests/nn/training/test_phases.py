@@ -71,3 +71,21 @@ def test_one_phase_of_everything_is_what_a_network_does_by_default() -> None:
 
     for name, value in learnt(Spelt)[0].state_dict().items():
         assert torch.equal(value, learnt(TinyNetwork)[0].state_dict()[name])
+
+
+def test_all_phases_draw_from_the_generator_of_the_run_and_parts_that_are_numbers_stay_as_they_are() -> None:
+    generators = []
+
+    class Drawing(TwoPhases):
+        def loss(self, x: Rows, step: Step) -> Loss:
+            generators.append(step.generator)
+            return super().loss(x, step)
+
+        def shrink(self, x: Rows, step: Step) -> Loss:
+            generators.append(step.generator)
+            return Loss(super().shrink(x, step).total, {"tenth": 0.1})
+
+    _, history = learnt(Drawing)
+    assert len(generators) == 18
+    assert {id(generator) for generator in generators} == {id(generators[0])}
+    assert abs(history[0]["tenth"] - 0.1) < 1e-15
