@@ -40,8 +40,8 @@ def numbers(column: Series, name: str) -> tuple[np.ndarray, tuple[str, ...]]:
     Raises
     ------
     DataError
-        If a value is no number, infinite or too large; the message names its row. Dates are refused, because no number
-        is the obvious one for them.
+        If a value is no number, or too large; the message names its row. Dates are refused, because no number is the
+        obvious one for them. Infinite values are left to `Features`, which refuses them with their id.
     """
     role, plain = f"column {name!r}", column.rename(None).reset_index(drop=True)
     if isinstance(plain.dtype, pd.CategoricalDtype):
@@ -57,8 +57,8 @@ def numbers(column: Series, name: str) -> tuple[np.ndarray, tuple[str, ...]]:
         unknown = _filled_truths(values, plain, unknown)
     if unknown.any():
         refuse(unknown, plain, role, _why(plain.iloc[int(np.argmax(unknown))]))
-    refuse(np.isinf(values), plain, role, "is infinite; leave it empty if it is unknown")
-    refuse(np.abs(values) > np.finfo(np.float32).max, plain, role, "is too large for a 32-bit number")
+    too_large = np.isfinite(values) & (np.abs(values) > np.finfo(np.float32).max)
+    refuse(too_large, plain, role, "is too large for a 32-bit number")
     return values.astype(np.float32), remarks
 
 

@@ -76,7 +76,6 @@ def test_row_numbers_without_a_name_are_not_features(tmp_path: Path) -> None:
         ("1", "1,234.5", "row 2 is not a number; write it with a decimal point and without commas"),
         ("2020-01-31", "2020-02-01", "row 1 is not a number but a date; convert the column, such as to the year"),
         ("1", "31/01/2020 12:00", "row 2 is not a number but a date"),
-        ("1", "inf", "row 2 is infinite; leave it empty if it is unknown: 'inf'"),
         ("1e60", "1", "row 1 is too large for a 32-bit number: '1e60'"),
     ],
 )
@@ -86,6 +85,13 @@ def test_values_that_are_no_numbers_are_named_with_a_way_out(tmp_path: Path, one
         read_features(str(path))
     assert str(caught.value).startswith(f"{path}: column 'x' in ")
     assert str(caught.value).endswith(f"; or read other columns, such as {path}:ok")
+
+
+@pytest.mark.parametrize("infinite", ["inf", "-Infinity", "1e999"])
+def test_infinite_values_are_named_by_their_id(tmp_path: Path, infinite: str) -> None:
+    path = csv(tmp_path, f"item,x\na,1\nb,{infinite}\n")
+    with pytest.raises(DataError, match=r"items\.csv: a value is infinite: row 'b', column 'x'; leave it empty"):
+        read_features(str(path))
 
 
 def test_missing_values_are_counted_under_the_marker_that_the_table_has(tmp_path: Path) -> None:
