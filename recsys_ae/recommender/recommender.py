@@ -24,6 +24,7 @@ from recsys_ae.data.parsing import shown
 from recsys_ae.data.recipe import DataRecipe
 from recsys_ae.data.splits.holdout import histories_of
 from recsys_ae.data.splits.split import Holdout
+from recsys_ae.data.table_rows import Missing
 from recsys_ae.errors import (
     Argument,
     ConfigError,
@@ -374,6 +375,7 @@ class Recommender:
         exclude_seen: bool = True,
         allow: Sequence[Any] | None = None,
         deny: Sequence[Any] | None = None,
+        missing: Missing = "error",
     ) -> pd.DataFrame:
         """Return the best items for each user of a table of interactions.
 
@@ -394,6 +396,8 @@ class Recommender:
             Exclude all items that the user interacted with, also those rated too low.
         allow, deny
             Ids of the only items to recommend, or of items not to recommend.
+        missing
+            Treatment of rows without a user, item or rating, as in `Interactions.from_frame`.
 
         Returns
         -------
@@ -417,7 +421,7 @@ class Recommender:
             raise ConfigError(
                 Argument("min_rating", min_rating), " needs ratings; set ", Argument("rating"), " to their column"
             )
-        data = Interactions.from_frame(frame, user=user, item=item, rating=rating, duplicates="last")
+        data = Interactions.from_frame(frame, user=user, item=item, rating=rating, duplicates="last", missing=missing)
         target = match(self._known, data.items)
         interactions = data.moved(target, self._known)
         remarks = mismatch(self._known, data.items, target, "items")

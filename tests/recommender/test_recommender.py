@@ -68,6 +68,15 @@ def test_tables_of_raw_ids_go_in_and_come_out(kind: str) -> None:
     assert table.attrs == {"unknown": 0}
 
 
+def test_rows_without_a_user_or_an_item_are_refused_or_skipped() -> None:
+    model = popularity_of(IDS["numbers"])
+    item = model.items[0]
+    table = pd.DataFrame({"user": ["u", None, "v"], "item": [item, item, None]})
+    with pytest.raises(DataError, match="set missing = 'skip'"):
+        model.recommend_frame(table)
+    pd.testing.assert_frame_equal(model.recommend_frame(table, missing="skip"), model.recommend_frame(table[:1]))
+
+
 def test_one_and_the_text_of_one_are_two_items() -> None:
     model = popularity_of(IDS["mixed"])
     assert model.positions([1, "1"]).tolist() == [model.items.tolist().index(1), model.items.tolist().index("1")]
