@@ -581,3 +581,10 @@ def test_a_gradient_near_zero_is_clipped_to_itself() -> None:
         parameter.grad = torch.tensor([size])
         loop._clip_norm([parameter], 1.0)
         assert parameter.grad.item() == torch.tensor(size).item()
+
+
+@pytest.mark.parametrize(("precision", "scaled"), [("fp16", True), ("bf16", False), ("fp32", False)])
+def test_only_in_fp16_is_the_loss_scaled(precision: Any, scaled: bool) -> None:
+    network, run = network_of(Tiny()), Run(device="cpu", precision=precision)
+    updates = loop._Updates(network, run, 1, network.phases(), run.generator())
+    assert updates.scaler.is_enabled() == scaled
