@@ -91,6 +91,8 @@ def _of_text(column: Series, role: str) -> tuple[np.ndarray, str]:
 
 def _of_numbers(column: Series, role: str) -> tuple[np.ndarray, str]:
     values = numbers(column, role)
+    if not len(values):
+        return values.astype(np.int64), ""
     refuse(values < 0, column, role, "is negative")
     refuse(values >= 2**63, column, role, "is out of range")
     # Integers beyond 2**53 stay exact this way.

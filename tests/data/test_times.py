@@ -161,3 +161,9 @@ class TestDatetimes:
 @pytest.mark.parametrize(("moment", "text"), [(0, "1970-01-01"), (2**45, "1116918-"), (-(10**12), "-29719-")])
 def test_a_day_of_any_year_has_a_name(moment: int, text: str) -> None:
     assert day(moment).startswith(text)
+
+
+def test_no_times_have_no_unit() -> None:
+    for dtype in (np.int64, np.float64, "datetime64[s]"):
+        times, remark = seconds(pd.Series([], dtype=dtype))
+        assert (times.tolist(), times.dtype, remark) == ([], np.int64, "")

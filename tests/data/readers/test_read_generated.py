@@ -114,7 +114,7 @@ def test_a_file_changed_or_cut_anywhere_is_read_right_or_refused_in_one_line(fol
 
 NAMES = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0\x1f"), min_size=1, max_size=8)
 # An id is the same with blanks around it, with a plus sign, or with a point behind a whole number.
-NAMES = NAMES.map(lambda name: str(normal_text(name))).filter(lambda name: name not in MARKERS)
+NAMES = NAMES.map(lambda name: str(normal_text(name))).filter(lambda name: name.strip() not in MARKERS)
 
 
 @settings(max_examples=200, deadline=None, derandomize=True)
