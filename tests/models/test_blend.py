@@ -186,7 +186,8 @@ def test_models_that_do_not_fit_together_are_refused() -> None:
         blend([ease, popular], weights=(1, 2, 3))
     with pytest.raises(ConfigError, match="there is no metric 'ndgc@5'; did you mean 'ndcg'"):
         blend([ease, popular], holdout(data), monitor="ndgc@5")
-    narrow = dataclasses.replace(holdout(data), histories=holdout(data).histories[:, :5])
+    whole = holdout(data)
+    narrow = dataclasses.replace(whole, histories=whole.histories[:, :5], targets=whole.targets[:, :5])
     with pytest.raises(DataError, match="take both from the same split"):
         blend([ease, popular], narrow)
 
