@@ -124,7 +124,8 @@ def _is_zip(path: Path) -> bool:
 
 def _members(archive: Path, content: bytes | None = None) -> list[str]:
     with _unsupported(), _opened(archive, content) as raw, zipfile.ZipFile(raw) as opened:
-        return [entry.filename for entry in opened.infolist() if not entry.is_dir()]
+        # A damaged archive may have a member without a name, for which `ZipInfo.is_dir` fails.
+        return [entry.filename for entry in opened.infolist() if entry.filename and not entry.filename.endswith("/")]
 
 
 def _only_member(archive: Path, content: bytes | None = None) -> str:

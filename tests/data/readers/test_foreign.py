@@ -12,6 +12,7 @@ import subprocess
 import sys
 import tarfile
 import threading
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -184,3 +185,11 @@ def test_names_of_files_need_not_be_utf_8(tmp_path: Path) -> None:
 def test_an_array_of_json_is_named(tmp_path: Path) -> None:
     for text in (json.dumps([{"user": 1, "item": 2}]), '[\n  {"user": 1, "item": 2}\n]'):
         assert "JSON arrays are not supported, write one object per line" in refusal(written(tmp_path / "a.txt", text))
+
+
+def test_a_member_of_a_zip_archive_without_a_name_is_no_data_file(tmp_path):
+    path = tmp_path / "a.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("b.csv", "user,item\n1,2\n")
+        archive.writestr(zipfile.ZipInfo(""), "5,6\n")
+    assert read_interactions(path).nnz == 1
