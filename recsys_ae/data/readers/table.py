@@ -35,7 +35,7 @@ class Table(Protocol):
 
     @property
     def remarks(self) -> Sequence[str]:
-        """What was noticed in the file."""
+        """Remarks of the reader on the file."""
 
     def read(self, kinds: Mapping[int, Kind], *, header: bool) -> dict[int, Series]:
         """Return the columns at these positions; with ``header`` the first row is not data."""
