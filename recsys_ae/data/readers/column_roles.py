@@ -33,7 +33,7 @@ def has_header(first_row: Sequence[str], requested: Mapping[Any, Column | None],
     if is_header(first_row):
         return True
     ids = [_position(requested.get(role), default) for default, role in enumerate(REQUIRED)]
-    if all(_is_number(first_row[position]) for position in ids if position < len(first_row)):
+    if all(is_number(first_row[position]) for position in ids if position < len(first_row)):
         return False
     raise DataError(
         f"the first line may hold column names or data: {listing(first_row)}; say which with ",
@@ -176,7 +176,8 @@ def _position(column: Column | None, default: int) -> int:
     return column if isinstance(column, int) else default
 
 
-def _is_number(field: str) -> bool:
+def is_number(field: str) -> bool:
+    """Return True if a field is the text of a number."""
     try:
         float(field)
     except ValueError:

@@ -9,7 +9,7 @@ import pandas as pd
 from recsys_ae.data.parsing import Column, Series, listing
 from recsys_ae.data.readers.archives import Source, locate
 from recsys_ae.data.readers.column_names import is_header, likely, recognised
-from recsys_ae.data.readers.column_roles import has_header
+from recsys_ae.data.readers.column_roles import has_header, is_number
 from recsys_ae.data.readers.parquet_table import ParquetTable
 from recsys_ae.data.readers.read import errors_of, open_table, plain
 from recsys_ae.data.readers.table import Table
@@ -110,7 +110,7 @@ def _columns(
             positions = {list(wanted)[-1]: 0}
         if positions or table.names is not None:
             return positions, True
-    if len(first) > 1 and (every or _is_tabbed(table) or all(map(_is_number, first))):
+    if len(first) > 1 and (every or _is_tabbed(table) or all(map(is_number, first))):
         requested = {
             role: next((column for column in wanted[role] if isinstance(column, int)), None) for role in wanted
         }
@@ -166,11 +166,3 @@ def _no_column(table: Table, role: str) -> DataError:
 
 def _is_tabbed(table: Table) -> bool:
     return isinstance(table, TextTable) and table.layout.separator == "\t"
-
-
-def _is_number(field: str) -> bool:
-    try:
-        float(field)
-    except ValueError:
-        return False
-    return True
