@@ -4,16 +4,16 @@ import dataclasses
 import hashlib
 import json
 import os
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from recsys_ae.errors import Argument, ArtefactError, MissingPackageError
+from recsys_ae.errors import Argument, ArtefactError
 from recsys_ae.storage import atomic
+from recsys_ae.storage.tensors import State, load_tensors, save_tensors
 
 if TYPE_CHECKING:
     import torch
@@ -22,7 +22,6 @@ FORMAT = 1
 CONFIG, ITEMS, NOTES, STATE = "config.json", "items.json", "notes.json", "state.safetensors"
 USERS, COLUMNS = "users.json", "columns.json"
 ALWAYS, SOMETIMES = (ITEMS, NOTES, STATE), (USERS, COLUMNS)
-State: TypeAlias = "dict[str, torch.Tensor]"
 KINDS = {"recommender": "Recommender", "feature_encoder": "FeatureEncoder"}
 """Kinds of saved models, and the class that loads each."""
 
@@ -134,7 +133,7 @@ def read(path: Path, device: "torch.device", kind: str = "recommender") -> Artef
         items, users, columns = (
             _ids(_json(path / name)) if name in names else pd.Index([]) for name in (ITEMS, *SOMETIMES)
         )
-        state, notes = _load_tensors(path / STATE, device), _json(path / NOTES)
+        state, notes = load_tensors(path / STATE, device, _RESTORE), _json(path / NOTES)
         return Artefact(config, items, state, notes, users, kind, columns)
 
 
@@ -154,7 +153,7 @@ def _fill(folder: Path, artefact: Artefact) -> None:
     for name, index in ids.items():
         _write_json(folder / name, {"dtype": str(index.dtype), "values": index.tolist()})
     _write_json(folder / NOTES, artefact.notes)
-    _save_tensors(folder / STATE, artefact.state)
+    save_tensors(folder / STATE, artefact.state)
     checksums = {name: _checksum(folder / name) for name in (*ids, NOTES, STATE)}
     config = {"format": FORMAT, "kind": artefact.kind, **artefact.config, "checksums": checksums}
     checksums[CONFIG] = _checksum_of(config)
@@ -212,40 +211,3 @@ def _ids(stored: Mapping[str, Any]) -> "pd.Index[Any]":
     text = stored["dtype"] in ("str", "string")  # pandas chooses the type of text, which differs by version
     ids: pd.Index[Any] = pd.Index(stored["values"], dtype=None if text else stored["dtype"])
     return ids
-
-
-def _save_tensors(path: Path, state: State) -> None:
-    safetensors = _safetensors()
-    plain: State = {}
-    addresses: set[int] = set()
-    for name, tensor in state.items():
-        plain[name] = tensor.detach().cpu().contiguous()
-        address = plain[name].untyped_storage().data_ptr()
-        if address in addresses:  # safetensors refuses tensors that share memory, as tied weights do
-            plain[name] = plain[name].clone()
-        addresses.add(address)
-    try:
-        safetensors.save_file(plain, path)
-    except Exception as error:
-        # safetensors wraps errors of the system; unwrap them, so that a full disk is reported as one.
-        if os_error := re.search(r"os error (\d+)", str(error)):
-            raise OSError(int(os_error[1]), os.strerror(int(os_error[1]))) from error
-        raise
-
-
-def _load_tensors(path: Path, device: "torch.device") -> State:
-    try:
-        state: State = _safetensors().load_file(path, device=str(device))
-    except MissingPackageError:
-        raise
-    except Exception as error:
-        raise ArtefactError(f"{path} is damaged: {error}; {_RESTORE}") from error
-    return state
-
-
-def _safetensors() -> Any:
-    try:
-        import safetensors.torch  # noqa: PLC0415
-    except ImportError as error:
-        raise MissingPackageError("saving and loading models needs the package safetensors; install it") from error
-    return safetensors.torch

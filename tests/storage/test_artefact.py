@@ -374,7 +374,7 @@ class Sudden(BaseException):
 
 FAILURES = [OSError(errno.ENOSPC, "No space left on device"), OSError(errno.EIO, "Input/output error"), Sudden()]
 STAGES = [
-    ("_write_json", 1), ("_write_json", 2), ("_write_json", 3), ("_save_tensors", 1), ("_checksum", 1),
+    ("_write_json", 1), ("_write_json", 2), ("_write_json", 3), ("save_tensors", 1), ("_checksum", 1),
     ("_checksum", 3), ("flush", 1), ("flush", 5), ("_replace", 1),
 ]  # fmt: skip
 
