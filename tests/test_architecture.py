@@ -17,7 +17,7 @@ HOMES = {
     "matplotlib": {"tracking.loss_curve", "features.study.report"},
     "jinja2": {"features.study.report"},
     "umap": {"features.study.umap"},
-    "safetensors": {"storage.artefact"},
+    "safetensors": {"storage.tensors"},
     "pooch": {"data.download"},
     "pyarrow": {"data", "cli.table_writer"},
     "implicit": {"models"},
