@@ -10,6 +10,7 @@ import click
 
 from recsys_ae.errors import ConfigError, arguments_named
 
+from .commands._session import Session
 from .wording import as_option
 
 OTHER = "Other"
@@ -107,6 +108,13 @@ def wrong_usage(option: str = "") -> Iterator[None]:
             yield
     except ConfigError as error:
         raise click.UsageError(f"{option}: {error}" if option else str(error), ctx) from error
+
+
+def on_interruption(outcome: str) -> None:
+    """Say what is true if the running command is interrupted from now on: the end of the line "Interrupted: …"."""
+    session = click.get_current_context().find_object(Session)
+    if session is not None:
+        session.interrupted = outcome
 
 
 def suggestion(name: str, names: Iterable[str]) -> str:

@@ -4,96 +4,86 @@ import errno
 import io
 import os
 import sys
-import traceback
-import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-import click
+if TYPE_CHECKING:
+    import click
 
-from recsys_ae.errors import RecsysError
+    from .commands._session import Session
 
-from .framework import LazyGroup
-
+COMPLETION = "_RECSYS_AE_COMPLETE"
+"""Environment variable by which a shell asks for completions."""
 INTERRUPTED = 130
-MODULES = {
-    "fit": ".commands.fit",
-    "blend": ".commands.blend",
-    "evaluate": ".commands.evaluate",
-    "recommend": ".commands.recommend",
-    "predict": ".commands.predict",
-    "similar": ".commands.similar",
-    "models": ".commands.models",
-    "pretrain": ".commands.pretrain",
-    "encode": ".commands.encode",
-    "autoencoders": ".commands.autoencoders",
-    "study": ".commands.study",
-    "data": ".commands.data",
-    "doctor": ".commands.doctor",
-}
-
-
-@dataclass
-class Session:
-    """Values of the global options."""
-
-    debug: bool = False
-
-
-def _version(ctx: click.Context, _: click.Parameter, requested: bool) -> None:
-    if requested:
-        from importlib.metadata import version  # noqa: PLC0415
-
-        click.echo(f"recsys-ae {version('recsys-ae')}")
-        ctx.exit()
-
-
-@click.group(cls=LazyGroup, modules=MODULES)
-@click.option(
-    "--version", is_flag=True, is_eager=True, expose_value=False, callback=_version, help="Print the version."
-)
-@click.option("--debug", is_flag=True, help="Show the traceback of an error.")
-@click.pass_context
-def root(ctx: click.Context, debug: bool) -> None:
-    """Autoencoder recommenders: from ratings to recommendations.
-
-    Start with `recsys-ae fit mult-vae`, which uses the embedded sample data.
-    """
-    ctx.ensure_object(Session).debug = debug
-    if ctx.invoked_subcommand is None:
-        click.echo(ctx.get_help())
 
 
 def main(args: Sequence[str] | None = None) -> int:
-    """Run a command line and return its exit code: 0, 1 for an error, 2 for wrong usage, 130 when interrupted."""
-    session = Session()
+    """Run a command line and return its exit code.
+
+    It is 0, 1 for an error, 2 for wrong usage, and after a signal 128 and its number: 130 for Ctrl-C and 143 for
+    SIGTERM. All imports are made in here, so that Ctrl-C ends them in one line, too.
+    """
+    try:
+        from .commands._session import Session  # noqa: PLC0415
+
+        with Session() as session:
+            try:
+                code = _run(sys.argv[1:] if args is None else args, session)
+            except BaseException as error:
+                session.ignore_signals()
+                code = _ended_by(error, session)
+            if args is None:
+                session.die_of_signals()
+            return code
+    except KeyboardInterrupt:  # before the signals were handled
+        sys.stderr.write("Interrupted: nothing was saved\n")
+        return INTERRUPTED
+
+
+def _run(args: Sequence[str], session: "Session") -> int:
+    import warnings  # noqa: PLC0415
+
+    import click  # noqa: PLC0415
+
+    from .commands._root import root  # noqa: PLC0415
+
     if isinstance(sys.stdout, io.TextIOWrapper):
         # An id that the terminal cannot show must not stop the command.
         sys.stdout.reconfigure(errors="replace")
     if not sys.warnoptions:
         # Deprecation warnings of dependencies do not help the user of a command.
         warnings.simplefilter("ignore")
+    if COMPLETION in os.environ:
+        root.main(args, prog_name="recsys-ae")
     try:
-        code = root.main(args, prog_name="recsys-ae", standalone_mode=False, obj=session)
-        sys.stdout.flush()
-    except BaseException as error:
-        if session.debug and not isinstance(error, (SystemExit, click.ClickException)):
-            traceback.print_exc()
-        return _ended_by(error)
-    return code if isinstance(code, int) else 0
+        # `root.main` would take the end of a damaged archive, an EOFError, for an interruption.
+        with root.make_context("recsys-ae", list(args), obj=session) as ctx:
+            root.invoke(ctx)
+    except click.exceptions.Exit as ended:
+        return ended.exit_code
+    sys.stdout.flush()
+    return 0
 
 
-def _ended_by(error: BaseException) -> int:
+def _ended_by(error: BaseException, session: "Session") -> int:
     """Print the error in one line, and return the exit code."""
+    import click  # noqa: PLC0415
+
+    if session.debug and not isinstance(error, (SystemExit, click.ClickException)):
+        import traceback  # noqa: PLC0415
+
+        traceback.print_exception(error)
     if isinstance(error, SystemExit):
         return error.code if isinstance(error.code, int) else 1
     if isinstance(error, OSError) and error.errno == errno.EPIPE:
         # The reader of the pipe has closed it; Python's own flush at exit needs an open file.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
-    if isinstance(error, (KeyboardInterrupt, click.Abort)):
-        click.echo("Interrupted: nothing was saved", err=True)
-        return INTERRUPTED
+    if session.signal is not None or isinstance(error, (KeyboardInterrupt, click.Abort)):
+        # Compiled code turns an interruption into errors of its own, so that the signal is what counts.
+        said = error.format_message() if isinstance(error, click.ClickException) else ""
+        click.echo(said or f"Interrupted: {session.interrupted}", err=True)
+        return session.exit_code
     if isinstance(error, click.ClickException):
         click.echo(_usage(error), err=True)
         return error.exit_code
@@ -101,7 +91,9 @@ def _ended_by(error: BaseException) -> int:
     return 1
 
 
-def _usage(error: click.ClickException) -> str:
+def _usage(error: "click.ClickException") -> str:
+    import click  # noqa: PLC0415
+
     message = _one_line(error.format_message())
     if not isinstance(error, click.UsageError):
         return message
@@ -110,6 +102,8 @@ def _usage(error: click.ClickException) -> str:
 
 
 def _explained(error: BaseException) -> str:
+    from recsys_ae.errors import RecsysError  # noqa: PLC0415
+
     if isinstance(error, RecsysError):
         return str(error)
     if isinstance(error, MemoryError):
