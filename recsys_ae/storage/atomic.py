@@ -61,6 +61,16 @@ def whole_folder(path: Path) -> Iterator[Path]:
         shutil.rmtree(partial, ignore_errors=True)
 
 
+def remove_folder(path: Path) -> None:
+    """Remove a folder, if there is one. Under its name it is complete until it is gone."""
+    former = _next_to(path, ".former")
+    try:
+        path.rename(former)
+    except FileNotFoundError:
+        return
+    shutil.rmtree(former)
+
+
 def write_text(path: Path, text: str) -> None:
     """Write a text file (UTF-8) atomically; an `ArtefactError` names the file."""
     write_bytes(path, text.encode("utf-8"))
