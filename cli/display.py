@@ -1,11 +1,17 @@
-"""Terminal output: tables by rich on a terminal and as aligned text in a pipe; progress on standard error."""
+"""Terminal output: tables by rich on a terminal and as aligned text in a pipe; progress on standard error.
 
+All text is `printable`, whatever the ids, titles and paths in it.
+"""
+
+import json
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import click
+
+from recsys_ae.errors import printable
 
 if TYPE_CHECKING:
     from recsys_ae.nn.runtime import Progress
@@ -22,13 +28,13 @@ class Display:
     def line(self, text: str = "") -> None:
         """Print a line."""
         if not self.quiet:
-            click.echo(text)
+            click.echo(printable(text))
 
     def table(self, headers: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
         """Print a table; columns whose heading begins with ``>`` are right-aligned."""
         if self.quiet:
             return
-        cells = [[_text(cell) for cell in row] for row in rows]
+        headers, cells = [printable(header) for header in headers], [[_text(cell) for cell in row] for row in rows]
         if not (sys.stdout.isatty() and _rich_table(headers, cells)):
             for line in _aligned(headers, cells):
                 click.echo(line)
@@ -37,12 +43,18 @@ class Display:
         """Print names and their values."""
         width = max(len(name) for name, _ in rows)
         for name, value in rows:
-            self.line(f"{name:<{width}}  {value if isinstance(value, str) else _text(value)}")
+            text = " ".join(value.split("\n")) if isinstance(value, str) else _text(value)
+            self.line(f"{name:<{width}}  {text}")
 
 
 def note(text: str) -> None:
-    """Print a line on standard error."""
-    click.echo(text, err=True)
+    """Print one line on standard error, whatever the lines of the text."""
+    click.echo(printable(" ".join(text.split("\n"))), err=True)
+
+
+def as_json(content: Any) -> None:
+    """Print JSON on standard output, with an escape for each character that is not printable ASCII."""
+    click.echo(json.dumps(content, indent=2, allow_nan=False).replace("\x7f", "\\u007f"))
 
 
 @contextmanager
@@ -94,7 +106,7 @@ def _bar(description: str) -> Any:
         from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn  # noqa: PLC0415
     except ImportError:
         return None
-    console = Console(stderr=True, markup=False, highlight=False)
+    console = Console(file=_plain(sys.stderr), markup=False, highlight=False)
     columns = (TextColumn(description, markup=False), BarColumn(bar_width=None), TimeRemainingColumn())
     return Progress(*columns, console=console, transient=True, expand=True)
 
@@ -114,8 +126,13 @@ def _rich_table(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> bool:
         )
     for row in rows:
         table.add_row(*row)
-    Console(markup=False, highlight=False, emoji=False).print(table)
+    Console(file=_plain(sys.stdout), markup=False, highlight=False, emoji=False).print(table)
     return True
+
+
+def _plain(stream: Any) -> Any:
+    """Return the stream behind the guard, for the escape codes of rich itself; its texts are printable already."""
+    return getattr(stream, "plain", stream)
 
 
 def _aligned(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[str]:
@@ -139,4 +156,4 @@ def _text(value: Any) -> str:
         return f"{value:,}"
     if isinstance(value, float):
         return f"{value:.4f}"
-    return " ".join(str(value).split())
+    return printable(" ".join(str(value).split()))

@@ -43,9 +43,9 @@ def as_known(known_ids: "Ids", new_ids: "Ids") -> "Ids":
 
 
 def described(position: int, ids: "Ids", titles: Sequence[str | None]) -> str:
-    """Return an id with its title, if it has one."""
+    """Return an id with its title, if it has one, on one line."""
     title = titles[position] if titles else None
-    return f"{ids[position]} {title}" if title else str(ids[position])
+    return " ".join(f"{ids[position]} {title or ''}".split())
 
 
 def similar_to(word: str, ids: "Ids", titles: Sequence[str | None]) -> str:

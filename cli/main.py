@@ -25,8 +25,9 @@ def main(args: Sequence[str] | None = None) -> int:
     """
     try:
         from .commands._session import Session  # noqa: PLC0415
+        from .commands._terminal import printable_streams  # noqa: PLC0415
 
-        with Session() as session:
+        with Session() as session, printable_streams():
             try:
                 code = _run(sys.argv[1:] if args is None else args, session)
             except BaseException as error:
@@ -114,4 +115,6 @@ def _explained(error: BaseException) -> str:
 
 
 def _one_line(text: str) -> str:
-    return " ".join(text.split())
+    from recsys_ae.errors import printable  # noqa: PLC0415
+
+    return printable(" ".join(text.split()))

@@ -1,8 +1,27 @@
 """Errors of this package, under one base class."""
 
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, NamedTuple, TypeAlias
+
+# Control characters but for the tab and the line feed; marks, embeddings, overrides and isolates of bidirectional text;
+# invisible characters and line separators; surrogates. The joiners U+200C and U+200D stay: scripts and emoji need them.
+_UNPRINTABLE = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\ud800-\udfff]"
+)
+
+
+def printable(text: str) -> str:
+    r"""Return text that is safe to print: what a terminal would obey or hide is written ``\x1b`` or ``\u202e``."""
+    return _UNPRINTABLE.sub(_escaped, text)
+
+
+def _escaped(match: re.Match[str]) -> str:
+    code = ord(match[0])
+    if 0xDC80 <= code <= 0xDCFF:  # a byte of a file name that is not UTF-8
+        code -= 0xDC00
+    return f"\\x{code:02x}" if code < 256 else f"\\u{code:04x}"
 
 
 class Argument(NamedTuple):
@@ -26,7 +45,8 @@ Message: TypeAlias = tuple[str | Argument, ...]
 class RecsysError(Exception):
     """Base class of all errors of this package.
 
-    The message is one line: what was given, what was expected, and what to do.
+    The message is one line: what was given, what was expected, and what to do. As text it is `printable`, whatever the
+    names of files and columns and the ids in it.
 
     Parameters
     ----------
@@ -39,7 +59,7 @@ class RecsysError(Exception):
         self.parts = parts
 
     def __str__(self) -> str:
-        return "".join(map(str, self.parts))
+        return " ".join(printable("".join(map(str, self.parts))).split("\n"))
 
 
 class DataError(RecsysError):

@@ -1,6 +1,5 @@
 """``recsys-ae blend DIR DIR...``: a weighted mix of saved models."""
 
-import json
 import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,7 +9,7 @@ import click
 from recsys_ae.errors import DataError, arguments_named, renamed
 
 from .. import options
-from ..display import Display
+from ..display import Display, as_json
 from ..framework import Option, Positional, as_command, wrong_usage
 from ..param_types import FILE, Numbers
 from ..saved import divided, moved, recipe_of
@@ -105,7 +104,7 @@ def command(folders: tuple[Path, ...], metric: str, out: Path | None, **settings
     measured = [{} if split.valid is None else _measured(model, split.valid, names) for model in (*models, blended)]
     weights: list[float] = blended.network.get_buffer("weights").tolist()
     if settings["as_json"]:
-        click.echo(json.dumps(_as_dict(models, folders, out, weights, measured), indent=2, allow_nan=False))
+        as_json(_as_dict(models, folders, out, weights, measured))
     else:
         n_users = None if split.valid is None else len(split.valid.users)
         _show(folders, out, weights, measured, n_users, settings["weights"])

@@ -1,6 +1,5 @@
 """``recsys-ae evaluate DIR``: metrics of a saved model on held-out users."""
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -8,8 +7,7 @@ import click
 
 from recsys_ae.errors import DataError
 
-from .. import mlflow_runs, options, table_writer
-from ..display import Display
+from .. import display, mlflow_runs, options, table_writer
 from ..framework import Option, Positional, as_command, wrong_usage
 from ..param_types import FILE, Names
 from ..report import shown_name
@@ -131,10 +129,10 @@ def _references(
 def _show(report: "Report", references: dict[str, dict[str, float]], model: "Recommender", *, as_json: bool) -> None:
     if as_json:
         content: dict[str, Any] = {"model": shown_name(model), **report.as_dict(), **references}
-        click.echo(json.dumps(content, indent=2, allow_nan=False))
+        display.as_json(content)
         return
-    display = Display()
-    display.line(str(report))
+    shown = display.Display()
+    shown.line(str(report))
     for name, best in references.get("attainable", {}).items():
         value, popular = report.mean[name], references["popularity"][name]
-        display.line(f"{name}: {value:.2f}; best attainable {best:.2f}; popularity {popular:.2f}")
+        shown.line(f"{name}: {value:.2f}; best attainable {best:.2f}; popularity {popular:.2f}")
