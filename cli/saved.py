@@ -1,7 +1,8 @@
 """Data recipes and splits of saved models."""
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from recsys_ae.errors import ArtefactError, DataError, RecsysError
 
@@ -17,19 +18,38 @@ if TYPE_CHECKING:
     from recsys_ae.recommender.recommender import Recommender
 
 
-def moved() -> Option:
-    """Return the option for the new path of a data file."""
-    help = "Path of the data file of the fit, if it has moved.  [default: its path in the fit]"
-    return Option(["--data"], type=FILE, metavar="PATH", section=DATA, help=help)
+def moved() -> tuple[Option, Option]:
+    """Return the options for the present places of the data of the fit."""
+    data = (
+        "Path of the data file of the fit, or name of its data set: if the file has moved, or you have not saved the "
+        "model yourself.  [default: that of the fit]"
+    )
+    test = "Path of the test part of the fit (--split given), in the same cases.  [default: its path in the fit]"
+    return (
+        Option(["--data"], type=FILE, metavar="NAME|PATH", section=DATA, help=data),
+        Option(["--test-data"], type=FILE, metavar="FILE", section=DATA, help=test),
+    )
 
 
-def recipe_of(model: "Recommender", folder: Path, data: Path | None, data_dir: Path | None) -> "DataRecipe":
-    """Return the data recipe of the fit with the present paths of the data."""
+def recipe_of(model: "Recommender", folder: Path, settings: Mapping[str, Any]) -> "DataRecipe":
+    """Return the data recipe of the fit with the places of the data that the options name.
+
+    The data of a model that this user has not saved are read only if the options name them.
+    """
     try:
-        return model.recipe.at(data, data_dir)
+        recipe = model.recipe
     except RecsysError as error:
         why = f"{folder} has no data recipe, because it was not saved by this version of `recsys-ae fit`"
         raise ArtefactError(f"{why}; fit the model again") from error
+    return recipe.at(settings["data"], settings["data_dir"], settings["test_data"])
+
+
+def titles_of(model: "Recommender") -> "Sequence[str | None]":
+    """Return the titles of the items, which are saved with the model; an empty list if there are none."""
+    titles = model.notes.get("titles")
+    if not isinstance(titles, list) or len(titles) != len(model.items):
+        return []
+    return titles if all(isinstance(title, str | None) for title in titles) else []
 
 
 def reading_of(model: "Recommender") -> "Reading":
@@ -44,8 +64,10 @@ def reading_of(model: "Recommender") -> "Reading":
 
 def threshold_of(model: "Recommender") -> float | None:
     """Return the lowest rating that the fit kept; None if there was no threshold, or none is saved."""
-    threshold = model.notes.get("source", {}).get("min_rating")
-    return threshold if isinstance(threshold, (int, float)) else None
+    try:
+        return model.recipe.threshold
+    except RecsysError:
+        return None
 
 
 def refuse_rankers(model: "Recommender") -> None:
@@ -63,9 +85,15 @@ def divided(model: "Recommender", folder: Path, recipe: "DataRecipe", *, cache: 
 
     prepared = recipe.read(load(recipe, cache=cache))
     split = prepared.split()
-    if split.fingerprint != model.notes["fingerprint"]:
+    if split.fingerprint != fingerprint_of(model):
         raise DataError(
             f"the split of {recipe.data} is {split.fingerprint}, but {folder} was fitted on "
-            f"{model.notes['fingerprint']}: the data have changed since; fit the model again, or restore the data"
+            f"{fingerprint_of(model)}: the data have changed since; fit the model again, or restore the data"
         )
     return prepared, split
+
+
+def fingerprint_of(model: "Recommender") -> str | None:
+    """Return the fingerprint of the split of the fit; None if none is saved."""
+    fingerprint = model.notes.get("fingerprint")
+    return fingerprint if isinstance(fingerprint, str) else None

@@ -12,7 +12,7 @@ from .. import options
 from ..display import Display, as_json
 from ..framework import Option, Positional, as_command, wrong_usage
 from ..param_types import FILE, Numbers
-from ..saved import divided, moved, recipe_of
+from ..saved import divided, fingerprint_of, moved, recipe_of
 
 if TYPE_CHECKING:
     from recsys_ae.data.splits.split import Holdout
@@ -47,7 +47,7 @@ PARAMS = [
         section=MIX,
         help="Validation metric that selects the weights.",
     ),
-    moved(),
+    *moved(),
     options.data_dir(),
     options.cache(),
     options.device(),
@@ -79,10 +79,7 @@ def command(folders: tuple[Path, ...], metric: str, out: Path | None, **settings
         raise click.UsageError("a blend needs at least two models: DIR DIR...", click.get_current_context())
     names = _names(metric)
     models = [Recommender.load(folder, device=settings["device"]) for folder in folders]
-    recipes = [
-        recipe_of(model, folder, settings["data"], settings["data_dir"])
-        for model, folder in zip(models, folders, strict=True)
-    ]
+    recipes = [recipe_of(model, folder, settings) for model, folder in zip(models, folders, strict=True)]
     out = out or Path("models") / f"{recipes[0].title}-blend"
     refuse_to_write(out, overwrite=settings["overwrite"])
     _refuse_other_splits(models, folders)
@@ -93,6 +90,7 @@ def command(folders: tuple[Path, ...], metric: str, out: Path | None, **settings
     blended = _blended(models, split.valid, settings["scale"], settings["weights"] or (), metric)
     blended.notes = {
         **models[0].notes,
+        "source": recipes[0].as_json(),  # the data that were read, wherever the first model says that they are
         "options": {
             "folders": [str(folder) for folder in folders],
             **_plain({**settings, "metric": metric, "out": out}),
@@ -119,11 +117,11 @@ def _names(metric: str) -> tuple[str, ...]:
 
 
 def _refuse_other_splits(models: "list[Recommender]", folders: tuple[Path, ...]) -> None:
-    fingerprint = models[0].notes["fingerprint"]
+    fingerprint = fingerprint_of(models[0])
     for model, folder in zip(models, folders, strict=True):
-        if model.notes["fingerprint"] != fingerprint:
+        if fingerprint_of(model) != fingerprint:
             raise DataError(
-                f"{folder} was fitted on the split {model.notes['fingerprint']}, but {folders[0]} on {fingerprint}; "
+                f"{folder} was fitted on the split {fingerprint_of(model)}, but {folders[0]} on {fingerprint}; "
                 "fit both with the same data, filters and split"
             )
 

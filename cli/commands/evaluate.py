@@ -43,7 +43,7 @@ PARAMS = [
         section=OUTPUT,
         help="Output file of the metrics of each user (.csv, .parquet or .jsonl).",
     ),
-    moved(),
+    *moved(),
     options.data_dir(),
     options.cache(),
     options.device(),
@@ -69,7 +69,7 @@ def command(folder: Path, metrics: tuple[str, ...] | None, on: str, per_user: Pa
     model = Recommender.load(folder, device=settings["device"])
     names = names or _usual(model)
     _refuse_misfits(model, names)
-    recipe = recipe_of(model, folder, settings["data"], settings["data_dir"])
+    recipe = recipe_of(model, folder, settings)
     prepared, split = divided(model, folder, recipe, cache=settings["cache"])
     holdout = split.test if on == "test" else split.valid
     if holdout is None:

@@ -29,7 +29,7 @@ PARAMS = [
     Option(["--histories"], type=FILE, metavar="FILE", section=RATINGS,
            help="File of ratings of any users, with the columns of the data of the fit, or read with the column "
                 "options below. An id of the training data is that user.  [default: the data of the fit]"),
-    moved(),
+    *moved(),
     options.data_dir(),
     options.cache(),
     *options.columns(),
@@ -84,6 +84,6 @@ def _audience(
         new = user_rows.new(histories, reading, threshold_of(model), model, cache=settings["cache"])
         if new.has(users):
             return new
-    recipe = recipe_of(model, folder, settings["data"], settings["data_dir"])
+    recipe = recipe_of(model, folder, settings)
     of_fit = user_rows.known(recipe, model.items, cache=settings["cache"], everybody=False)
     return of_fit if new is None else of_fit.joined(new)

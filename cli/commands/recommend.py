@@ -10,7 +10,7 @@ from .. import feature_source, ids, options, table_writer, user_rows
 from ..display import counted, note
 from ..framework import Option, Positional, as_command
 from ..param_types import FILE
-from ..saved import moved, reading_of, recipe_of, threshold_of
+from ..saved import moved, reading_of, recipe_of, threshold_of, titles_of
 from ..user_rows import ALL, Audience
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ PARAMS = [
     Option(["--histories"], type=FILE, metavar="FILE", section=USERS,
            help="File of interactions of any users, with the columns of the data of the fit, or read with the column "
                 "options below. An id of the training data is that user."),
-    moved(),
+    *moved(),
     options.data_dir(),
     options.cache(),
     *options.columns(),
@@ -115,7 +115,7 @@ def _audience(
     from recsys_ae.data.reading import Reading  # noqa: PLC0415
 
     def of_fit() -> Audience:
-        recipe = recipe_of(model, folder, settings["data"], settings["data_dir"])
+        recipe = recipe_of(model, folder, settings)
         return user_rows.known(recipe, model.items, cache=settings["cache"])
 
     reading, fitted = Reading.from_options(settings), reading_of(model)
@@ -178,5 +178,5 @@ def _titles(model: "Recommender") -> "pd.Series[Any] | None":
     """Return the titles by item id, or None if the data have no titles."""
     import pandas as pd  # noqa: PLC0415
 
-    titles = model.notes.get("titles")
+    titles = titles_of(model)
     return pd.Series(titles, index=model.items, dtype=object) if titles else None

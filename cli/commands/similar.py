@@ -8,6 +8,7 @@ from .. import ids, options
 from ..display import Display
 from ..framework import Positional, as_command
 from ..param_types import FILE
+from ..saved import titles_of
 
 PARAMS = [
     Positional("folder", metavar="DIR", type=FILE, summary="Folder of a saved model."),
@@ -26,7 +27,7 @@ def command(folder: Path, items: tuple[str, ...], k: int, device: str) -> None:
     from recsys_ae.recommender.recommender import Recommender  # noqa: PLC0415
 
     model = Recommender.load(folder, device=device)
-    titles = model.notes.get("titles") or []
+    titles = titles_of(model)
     positions = ids.positions(model.items, items)
     for word, position in zip(items, positions, strict=True):
         if position < 0:

@@ -16,6 +16,7 @@ from recsys_ae.data.interactions import Ids
 from recsys_ae.features.data.features import Features, Form
 from recsys_ae.features.nn.rows import FeatureRows
 from recsys_ae.features.nn.scaling import Columns, Scaling
+from recsys_ae.nn.loading import fill
 from recsys_ae.nn.model import Model
 from recsys_ae.nn.rows import Rows
 from recsys_ae.nn.runtime import Run
@@ -67,18 +68,16 @@ class ColdStart:
     @classmethod
     def restored(cls, columns: Ids, form: Form, state: dict[str, Tensor]) -> "ColdStart | None":
         """Remove the tensors of `state` from a saved state, and return the map; None if there are none."""
-        states: dict[str, dict[str, Any]] = {
-            prefix: {name.removeprefix(prefix): state.pop(name) for name in list(state) if name.startswith(prefix)}
-            for prefix in (SCALING, MAP)
-        }
-        if not states[SCALING]:
+        own = {name: state.pop(name) for name in list(state) if name.startswith((SCALING, MAP))}
+        if not own:
             return None
+        matrix = own.get(f"{MAP}matrix")
         with torch.device("meta"):
             scaling = Scaling(len(columns))
-            item_map = ItemMap(*states[MAP]["matrix"].shape) if states[MAP] else None
-        scaling.load_state_dict(states[SCALING], assign=True)
+            item_map = None if matrix is None else ItemMap(*matrix.shape)
+        fill(SCALING.removesuffix("."), scaling, own)
         if item_map is not None:
-            item_map.load_state_dict(states[MAP], assign=True)
+            fill(MAP.removesuffix("."), item_map, own)
         return cls(columns, form, scaling, item_map)
 
 

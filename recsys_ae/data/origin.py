@@ -21,6 +21,27 @@ class Step:
         return f"{self.name}: removed {removed[0]:,} interactions, {removed[1]:,} users, {removed[2]:,} items"
 
 
+class UntrustedRecipe(dict[str, Any]):
+    """A recipe as JSON, in the notes of a loaded model, of which nothing shows that this user saved it.
+
+    Attributes
+    ----------
+    doubt
+        The reason, as the beginning of a sentence.
+    """
+
+    doubt: str
+
+    @classmethod
+    def of(cls, notes: Mapping[str, Any], doubt: str | None) -> Mapping[str, Any]:
+        """Return notes whose recipe, if they have one, is marked as untrusted; the same notes without a doubt."""
+        if doubt is None or not isinstance(notes.get(RECIPE), Mapping):
+            return notes
+        recipe = cls(notes[RECIPE])
+        recipe.doubt = doubt
+        return {**notes, RECIPE: recipe}
+
+
 @dataclass(frozen=True)
 class Origin:
     """The recipe of the data, as JSON, and the fingerprint of its split."""

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-from recsys_ae.data.origin import FINGERPRINT, RECIPE
-from recsys_ae.data.recipe_options import AUTO, NONE, RecipeOptions
+from recsys_ae.data.origin import FINGERPRINT, RECIPE, UntrustedRecipe
+from recsys_ae.data.recipe_options import AUTO, NONE, RecipeOptions, catalog_names
 from recsys_ae.data.recipe_table import SPLIT_KIND, RecipeError, options
 from recsys_ae.errors import Argument, DataError, arguments_named, renamed
 
@@ -33,9 +33,14 @@ class DataRecipe(RecipeOptions):
     expected
         Fingerprint of the split that a model was fitted on, in the recipe of a fitted model; `split` raises an error
         for any other split. It is not part of the JSON.
+    doubt
+        Why nothing shows that this user saved the model whose recipe this is; None for any other recipe. The data that
+        such a recipe names are neither read nor downloaded until the caller names them (`at`). It is not part of the
+        JSON.
     """
 
     expected: str | None = dataclasses.field(default=None, compare=False, repr=False)
+    doubt: str | None = dataclasses.field(default=None, compare=False, repr=False)
 
     @classmethod
     def from_json(cls, stored: Mapping[str, Any], expected: str | None = None) -> Self:
@@ -48,14 +53,35 @@ class DataRecipe(RecipeOptions):
     @classmethod
     def of_notes(cls, notes: Mapping[str, Any]) -> Self:
         """Return the recipe in the notes of a fitted model."""
-        if not isinstance(notes.get(RECIPE), Mapping):
+        recipe, fingerprint = notes.get(RECIPE), notes.get(FINGERPRINT)
+        if not isinstance(recipe, Mapping):
             raise DataError("the model has no data recipe: it was fitted on data in memory")
-        return cls.from_json(notes[RECIPE], notes.get(FINGERPRINT))
+        if not isinstance(fingerprint, str | None):
+            raise DataError("the fingerprint of the split in the notes of the model is no text; fit the model again")
+        doubt = recipe.doubt if isinstance(recipe, UntrustedRecipe) else None
+        return dataclasses.replace(cls.from_json(recipe, fingerprint), doubt=doubt)
 
-    def at(self, data: str | Path | None = None, data_dir: str | Path | None = None) -> Self:
-        """Return the recipe with another path of the file, or another folder of data sets, for the same data."""
-        paths = {"data": data, "data_dir": data_dir}
-        moved: dict[str, Any] = {name: str(Path(path).absolute()) for name, path in paths.items() if path is not None}
+    def at(
+        self,
+        data: str | Path | None = None,
+        data_dir: str | Path | None = None,
+        test_data: str | Path | None = None,
+    ) -> Self:
+        """Return the recipe with other places of the same data.
+
+        Parameters
+        ----------
+        data, test_data
+            Path of the file, or name of the data set, and path of the file of the test part.
+        data_dir
+            Folder of the named data sets.
+        """
+        given = {"data": data, "data_dir": data_dir, "test_data": test_data}
+        moved: dict[str, Any] = {name: str(Path(path).absolute()) for name, path in given.items() if path is not None}
+        if data is not None and str(data) in catalog_names():
+            moved["data"] = str(data)
+        if self.doubt is not None and data is not None and (self.test_data is None or test_data is not None):
+            moved = {"data_dir": None, **moved, "doubt": None}  # nothing that is read is named by the model now
         return dataclasses.replace(self, **moved)
 
     def unsplit(self) -> Self:
@@ -73,7 +99,13 @@ class DataRecipe(RecipeOptions):
         """Read the data without filters; a missing named data set is downloaded.
 
         ``cache`` is that of `read_interactions`; ``progress`` and ``announce`` are those of `load_dataset`.
+
+        Raises
+        ------
+        DataError
+            If nothing shows that this user saved the model whose recipe this is, and the caller has not named the data.
         """
+        self._refuse_doubtful()
         from recsys_ae.data import named  # noqa: PLC0415
         from recsys_ae.data.dataset_info import Dataset  # noqa: PLC0415
 
@@ -116,29 +148,51 @@ class DataRecipe(RecipeOptions):
         )
 
     def split(
-        self, *, data: str | Path | None = None, data_dir: str | Path | None = None, cache: bool = False
+        self,
+        *,
+        data: str | Path | None = None,
+        data_dir: str | Path | None = None,
+        test_data: str | Path | None = None,
+        cache: bool = False,
     ) -> "Split":
         """Read, filter and split the data.
 
         Parameters
         ----------
-        data, data_dir
-            Path of the file, or folder of data sets, if it has moved; by default the one in the recipe.
+        data, data_dir, test_data
+            Places of the data, as for `at`, if they have moved or nothing shows that this user saved the model; by
+            default those in the recipe.
         cache
             As for `read_interactions`.
 
         Raises
         ------
         DataError
-            If this is the recipe of a fitted model, and the split differs from the one that it was fitted on.
+            If this is the recipe of a fitted model, and the split differs from the one that it was fitted on; or if
+            nothing shows that this user saved the model, and ``data`` is not given.
         """
-        split = self.at(data, data_dir).read(cache=cache).split()
+        split = self.at(data, data_dir, test_data).read(cache=cache).split()
         if self.expected not in (None, split.fingerprint):
             raise DataError(
                 f"the split of {data or self.data} is {split.fingerprint}, but the model was fitted on "
                 f"{self.expected}: the data have changed since; fit again, or restore the data"
             )
         return split
+
+    def _refuse_doubtful(self) -> None:
+        if self.doubt is None:
+            return
+        from recsys_ae.data.parsing import shown  # noqa: PLC0415
+
+        names = " and ".join(shown(path, 200) for path in (self.data, self.test_data) if path is not None)
+        wanted: list[str | Argument] = [Argument("data", self.data) if self.named else Argument("data")]
+        if self.test_data is not None:
+            wanted += [" and ", Argument("test_data")]
+        raise DataError(
+            f"{self.doubt}, so the data that the model names are not read ({names}); give ",
+            *wanted,
+            ", or load and save the model again if you trust it",
+        )
 
     def _parts(self, dataset: "Dataset") -> "tuple[Interactions, Interactions | None]":
         """Return the data to filter and split: all interactions and None, or a given training and test part."""

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Literal, Self
 
 from recsys_ae.data.reading import Reading
-from recsys_ae.data.recipe_table import SPLIT_KIND, RecipeError, option, options
+from recsys_ae.data.recipe_table import SPLIT_KIND, RecipeError, option, options, refuse_other_type
 from recsys_ae.data.splits import kinds
 from recsys_ae.errors import Argument, ConfigError
 from recsys_ae.spec.hyper import nearest
@@ -114,6 +114,8 @@ class RecipeOptions(Reading):
     def _refuse_other_values(self) -> None:
         for entry in options(type(self)):
             value = getattr(self, entry.field)
+            if not (value is None and entry.default is None):
+                refuse_other_type(entry, value)
             number = entry.kind == "rating" and isinstance(value, (int, float))
             if entry.choices and value is not None and not number and value not in entry.choices:
                 expected = "a number, or one of" if entry.kind == "rating" else "one of"
@@ -121,7 +123,8 @@ class RecipeOptions(Reading):
         if self.split_kind not in kinds.names():
             near = nearest(self.split_kind, kinds.names())
             raise ConfigError(Argument(SPLIT_KIND, self.split_kind), f": there is no such split{near}")
-        if not self.named and not Path(self.data).exists() and not {"/", "\\", "."} & set(str(self.data)):
+        # A path is not looked up here: the recipe may be that of a model that somebody else saved.
+        if not self.named and not {"/", "\\", "."} & set(str(self.data)) and not _exists(Path(self.data)):
             near = nearest(self.data, catalog_names())
             raise RecipeError(Argument("data", self.data), f": there is no such data set and no such file{near}")
 
@@ -151,6 +154,13 @@ class RecipeOptions(Reading):
                     raise RecipeError(Argument(name), " is not an option of any split")
                 needed = f" {' or '.join(takers)}, not {self.split_kind}"
                 raise RecipeError(Argument(name), " needs ", Argument(SPLIT_KIND), needed)
+
+
+def _exists(path: Path) -> bool:
+    try:
+        return path.exists()
+    except OSError:  # such as a name that is too long
+        return False
 
 
 def own_options(recipe: type[RecipeOptions]) -> dict[str, kinds.Kind]:

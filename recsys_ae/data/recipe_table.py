@@ -3,9 +3,11 @@
 import dataclasses
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from numbers import Integral, Real
+from pathlib import PurePath
 from typing import Any, Literal, TypeAlias
 
-from recsys_ae.errors import ConfigError
+from recsys_ae.errors import Argument, ConfigError
 
 Value: TypeAlias = Literal[
     "data", "folder", "file", "column", "separator", "name", "choice", "flag", "yes or no", "rating", "whole", "users",
@@ -60,6 +62,27 @@ def options(recipe: type, *sections: Section) -> Iterator[Option]:
         if field.metadata and (not sections or field.metadata["section"] in sections):
             settings = dict(field.metadata)
             yield Option(settings.pop("name") or field.name, field.name, field.default, **settings)
+
+
+TYPES: dict[str, tuple[type, ...]] = {
+    "column": (str, Integral), "flag": (bool,), "yes or no": (bool,), "rating": (str, Real), "whole": (Integral,),
+    "users": (Real,), "share": (Real,), "data": (str, PurePath), "folder": (str, PurePath), "file": (str, PurePath),
+}  # fmt: skip
+"""Types of the values of each kind; the value of any other kind is text."""
+
+WORDS: dict[type, str] = {
+    bool: "True or False", Integral: "a whole number", Real: "a number", str: "text", PurePath: "a path",
+}  # fmt: skip
+
+
+def refuse_other_type(entry: Option, value: Any) -> None:
+    """Raise a `ConfigError` unless the value of an option has its type; numbers must be finite and fit in 64 bits."""
+    types = TYPES.get(entry.kind, (str,))
+    if not (isinstance(value, types) and (bool in types or not isinstance(value, bool))):
+        expected = " or ".join(WORDS[kind] for kind in types)
+        raise ConfigError(Argument(entry.field, value), f": expected {expected}, not {type(value).__name__}")
+    if isinstance(value, (int, float)) and not abs(value) < 2**63:
+        raise ConfigError(Argument(entry.field, value), ": expected a finite number of at most 64 bits")
 
 
 class RecipeError(ConfigError):

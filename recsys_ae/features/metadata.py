@@ -3,7 +3,8 @@
 from typing import Any
 
 from recsys_ae.features.data.features import Features
-from recsys_ae.features.nn.contract import FeatureSpec
+from recsys_ae.features.nn.contract import FeatureShape, FeatureSpec
+from recsys_ae.nn.loading import check_remarks, fact
 from recsys_ae.nn.run_metadata import run_metadata
 from recsys_ae.nn.runtime import Run
 
@@ -19,3 +20,14 @@ def fit_metadata(spec: FeatureSpec, features: Features, valid: Features | None, 
         "valid_fingerprint": None if valid is None else valid.fingerprint,
         **run_metadata(run),
     }
+
+
+def check_metadata(facts: Any, shape: FeatureShape) -> None:
+    """Raise a `ValueError` if metadata of a loaded encoder that this package reads do not fit its network."""
+    fact(facts, "rows", int, shape.n_rows)
+    fact(facts, "columns", int, shape.width)
+    fact(facts, "seconds", (int, float))
+    fact(facts, "device", str)
+    fact(facts, "threads", int)
+    fact(facts, "versions", dict)
+    check_remarks(facts)

@@ -39,7 +39,7 @@ class BSPM(Spec):
     sharpening: float = hp(
         2.5, "duration T_s of the sharpening; 0 turns it off (GF-CF)", low=0, search=("linear", 0, 3)
     )
-    steps: int = hp(1, "number of steps K_s of the sharpening's solver", low=1)
+    steps: int = hp(1, "number of steps K_s of the sharpening's solver", low=1, high=1000)
     solver: Literal["euler", "rk4"] = hp(
         "rk4", "numerical solver of the sharpening: the Euler method or fourth-order Runge-Kutta"
     )
@@ -101,6 +101,15 @@ class BSPMNetwork(Model):
     def item_vectors(self) -> Tensor:
         """Return V Σ, whose inner products are the best approximation of P̃ of rank ``latent``."""
         return self.vectors * self.singular
+
+    def check_loaded(self) -> None:
+        """Raise a `ValueError` if the graph names rows or columns that do not exist."""
+        starts, ends = self.indptr[:-1], self.indptr[1:]
+        n_entries = len(self.indices)
+        if self.indptr[0] != 0 or self.indptr[-1] != n_entries or (starts > ends).any():
+            raise ValueError("the rows of the graph do not begin and end at its entries")
+        if len(self.values) != n_entries or ((self.indices < 0) | (self.indices >= len(self.roots))).any():
+            raise ValueError("the entries of the graph are not of its columns")
 
     def _graph(self) -> tuple[Rows, Rows]:
         """Return R̃ and its transpose, which is computed once for each R̃ and device."""

@@ -154,6 +154,12 @@ class Model(nn.Module, ABC):
         """
         raise UnsupportedError(f"{_name(self)} ranks items, but its scores are not ratings; use autorec")
 
+    def check_loaded(self) -> None:
+        """Raise a `ValueError` if loaded tensors do not fit together, such as positions out of bounds.
+
+        Their names, shapes and types are checked before, and that their numbers are finite. Nothing else by default.
+        """
+
     def item_tables(self) -> list[Tensor]:
         """Return the weights with one row per item, ``(n_items, d)`` each. A warm start overwrites them in place.
 

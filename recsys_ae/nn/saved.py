@@ -2,21 +2,24 @@
 
 import dataclasses
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
-from recsys_ae.errors import ArtefactError, ConfigError
+from recsys_ae.errors import ArtefactError, MissingPackageError
 from recsys_ae.nn.history import History
-from recsys_ae.nn.runtime import resolve
+from recsys_ae.nn.loading import at_most, check, fill, refuse_infinite, tensors
+from recsys_ae.nn.runtime import free_memory, resolve
 from recsys_ae.spec import plug_ins
 from recsys_ae.spec.hyper import build, flatten
 from recsys_ae.spec.registry import Registry
 from recsys_ae.storage import artefact
 from recsys_ae.storage.artefact import Artefact
+from recsys_ae.storage.checks import brief
 
 NETWORK = "network"
 
@@ -54,7 +57,8 @@ class Saved(ABC):
         Raises
         ------
         ArtefactError
-            If the folder cannot be written, or the model's class is not registered and could not be loaded again.
+            If the folder cannot be written, or the model could not be loaded again, such as one of an own class that no
+            installed package registers. Nothing is written then.
         """
         self._refuse_unregistered()
         extra, names = self.own(), [spec.name() for spec in (self.spec, *self.spec.specs)]
@@ -74,21 +78,46 @@ class Saved(ABC):
             notes=self.notes,
             kind=self.kind,
         )
+        self._refuse_lost(path, complete)
         artefact.write(Path(path), complete, overwrite=overwrite)
 
     @classmethod
     def load(cls, path: str | Path, *, device: str = "auto") -> Self:
-        """Load a model onto a device. Code of other packages is imported only from registered plug-ins."""
-        stored = artefact.read(Path(path), resolve(device), cls.kind)
-        try:
-            cls._refuse_missing(path, stored.config)
-            spec = build(cls.registry.spec_class(stored.config["model"]), stored.config["spec"])
-            with torch.device("meta"):  # shapes only: random initial weights are not needed
-                network = spec.build(cls.shape(stored))
-            fill(NETWORK, network, stored.state)
-            return cls.of(spec, network.eval(), stored)
-        except (AttributeError, ConfigError, KeyError, TypeError, ValueError, RuntimeError) as error:
-            raise ArtefactError(f"{path} cannot be loaded by this version: {error}") from error
+        """Load a model onto a device. Code of other packages is imported only from registered plug-ins.
+
+        Anybody may have made the files, so everything that is read is checked, and the work is bounded by their size.
+
+        Raises
+        ------
+        ArtefactError
+            If the folder is no complete saved model of this kind.
+        """
+        torch_device = resolve(device)
+        stored = artefact.read(Path(path), torch_device, cls.kind, free_memory(torch_device))
+        with _explained(f"{path} cannot be loaded by this version"):
+            return cls._of(stored, path)
+
+    @classmethod
+    def _of(cls, stored: Artefact, path: str | Path) -> Self:
+        """Return the model of the contents of a folder."""
+        config, state = stored.config, stored.state
+        _refuse_other_types(config, {"model": str, "spec": dict, "facts": dict})
+        cls._refuse_missing(path, config)
+        refuse_infinite(state)
+        spec = build(cls.registry.spec_class(config["model"]), config["spec"])
+        shape = cls.shape(stored)
+        with torch.device("meta"), at_most(len(state)):  # shapes only: random initial weights are not needed
+            network = spec.build(shape)
+        fill(NETWORK, network, state)
+        check(network)
+        return cls.of(spec, network.eval(), stored)
+
+    def _refuse_lost(self, path: str | Path, complete: Artefact) -> None:
+        """Raise an `ArtefactError` if `load` would not return this model."""
+        with _explained(f"cannot save to {path}, because the model could not be loaded again"):
+            loaded = self._of(complete, path)
+            if loaded.spec != self.spec or _classes(loaded.network) != _classes(self.network):
+                raise ValueError(f"the registered {self.spec.name()} builds another network; give the model its name")
 
     def _refuse_unregistered(self) -> None:
         cls = type(self.spec)
@@ -101,21 +130,33 @@ class Saved(ABC):
 
     @classmethod
     def _refuse_missing(cls, path: str | Path, config: Mapping[str, Any]) -> None:
-        for name, package in config.get("packages", {}).items():
+        packages = config.get("packages", {})
+        _refuse_other_types({"packages": packages, **packages}, dict.fromkeys(packages, str) | {"packages": dict})
+        for name, package in packages.items():
             if cls.registry.package_of(name) != package:
                 why = "no longer registers it" if plug_ins.installed(package) else "is not installed"
                 model = f"the model {name!r} of the package {package!r}"
                 raise ArtefactError(f"{path} was fitted with {model}, which {why}")
 
 
-def tensors(prefix: str, module: nn.Module) -> dict[str, Tensor]:
-    """Return the parameters and buffers of a module, with ``prefix`` and a dot before their names."""
-    return {f"{prefix}.{name}": tensor for name, tensor in module.state_dict().items()}
+@contextmanager
+def _explained(failure: str) -> Iterator[None]:
+    """Turn any exception in the context into an `ArtefactError` of one line: plug-ins and PyTorch raise all kinds."""
+    try:
+        yield
+    except (ArtefactError, MissingPackageError):
+        raise
+    except Exception as error:
+        raise ArtefactError(f"{failure}: {brief(error)}") from error
 
 
-def fill(prefix: str, module: nn.Module, state: Mapping[str, Tensor]) -> None:
-    """Load what `tensors` returned into a module."""
-    module_state = {
-        name.removeprefix(f"{prefix}."): tensor for name, tensor in state.items() if name.startswith(f"{prefix}.")
-    }
-    module.load_state_dict(module_state, assign=True)
+def _refuse_other_types(config: Mapping[str, Any], types: Mapping[str, type]) -> None:
+    for name, kind in types.items():
+        if not isinstance(config[name], kind):
+            raise ValueError(f"the entry {name!r} of its configuration is of type {type(config[name]).__name__}")
+
+
+def _classes(network: nn.Module) -> list[type]:
+    """Return the classes of a network and its parts, without those of PyTorch."""
+    parts = (type(part) for part in network.modules())
+    return [part for part in parts if part.__module__.partition(".")[0] != "torch"]

@@ -5,7 +5,8 @@ from typing import Any
 from recsys_ae.data.fingerprint import fingerprint
 from recsys_ae.data.interactions import Interactions
 from recsys_ae.data.splits.split import Holdout
-from recsys_ae.nn.model import Spec
+from recsys_ae.nn.loading import check_remarks, fact
+from recsys_ae.nn.model import Shape, Spec
 from recsys_ae.nn.run_metadata import run_metadata
 from recsys_ae.nn.runtime import Run
 from recsys_ae.spec.hyper import flatten
@@ -23,6 +24,15 @@ def fit_metadata(spec: Spec, train: Interactions, valid: Holdout | None, run: Ru
         "split_fingerprint": None if valid is None else valid.fingerprint,
         **run_metadata(run),
     }
+
+
+def check_metadata(facts: Any, shape: Shape) -> None:
+    """Raise a `ValueError` if metadata of a loaded model that this package reads do not fit its network."""
+    fact(facts, "users", int, shape.n_rows)
+    fact(facts, "items", int, shape.width)
+    fact(facts, "train_fingerprint", str)
+    fact(facts, "seconds", (int, float))
+    check_remarks(facts)
 
 
 def rules(spec: Spec, resolved: Spec) -> dict[str, Any]:

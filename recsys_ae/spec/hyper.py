@@ -15,6 +15,8 @@ from recsys_ae.errors import Argument, ConfigError
 T = TypeVar("T")
 Search = tuple[str, float, float]
 _NUMBERS: dict[type, type] = {int: Integral, float: Real}
+LARGEST: dict[type, float] = {int: 2**63 - 1, float: 3e38}
+"""Largest numbers that a network can compute with: 64 bits, and single precision."""
 
 
 @dataclass(frozen=True)
@@ -175,4 +177,6 @@ def _number(hyper: Hyper, kind: Any, value: Any) -> Any:
         number = math.inf
     if kind is float and not math.isfinite(number):
         raise ConfigError(Argument(hyper.name, value), " must be a finite number")
+    if abs(number) > LARGEST[kind]:
+        raise ConfigError(Argument(hyper.name, value), f" is too large; expected at most {LARGEST[kind]:g}")
     return number

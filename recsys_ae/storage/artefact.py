@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from recsys_ae.errors import Argument, ArtefactError
-from recsys_ae.storage import atomic
+from recsys_ae.storage import atomic, checks, trust
 from recsys_ae.storage.tensors import State, load_tensors, save_tensors
 
 if TYPE_CHECKING:
@@ -25,7 +25,10 @@ ALWAYS, SOMETIMES = (ITEMS, NOTES, STATE), (USERS, COLUMNS)
 KINDS = {"recommender": "Recommender", "feature_encoder": "FeatureEncoder"}
 """Kinds of saved models, and the class that loads each."""
 
-_RESTORE = "restore it from a copy, or fit and save the model again"
+MARK = "mark"
+"""Key of the mark of the user who saved the model; it signs the checksum of the configuration without it."""
+
+_RESTORE = checks.RESTORE
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,6 +51,8 @@ class Artefact:
         Kind of model, one of `KINDS`.
     columns
         Names of the item features, if a recommender has learnt from them; else empty.
+    doubt
+        Why nothing shows that this user saved the model, as the beginning of a sentence; None if its mark shows it.
     """
 
     config: Mapping[str, Any]
@@ -57,6 +62,7 @@ class Artefact:
     users: "pd.Index[Any]" = dataclasses.field(default_factory=lambda: pd.Index([]))
     kind: str = "recommender"
     columns: "pd.Index[Any]" = dataclasses.field(default_factory=lambda: pd.Index([]))
+    doubt: str | None = None
 
 
 def write(path: Path, artefact: Artefact, *, overwrite: bool = False) -> None:
@@ -105,65 +111,89 @@ def _refuse_to_replace(path: Path, overwrite: bool) -> None:
             )
 
 
-def read(path: Path, device: "torch.device", kind: str = "recommender") -> Artefact:
+def read(path: Path, device: "torch.device", kind: str = "recommender", room: int | None = None) -> Artefact:
     """Read a saved model of this kind, with its tensors on a device.
+
+    Anybody may have made the files: their kinds, sizes and checksums are checked before they are used.
+
+    Parameters
+    ----------
+    room
+        Bytes of memory that the tensors may take; None is no limit.
 
     Raises
     ------
     ArtefactError
-        If the folder is no saved model of this kind, is damaged, or was written by a newer version.
+        If the folder is no saved model of this kind, is damaged or too large, or was written by a newer version.
     """
     with atomic.errors_named(f"read {path}"):
-        if not (path / CONFIG).is_file():
-            raise ArtefactError(f"{path} is not a saved model: it has no {CONFIG}; give the folder of a saved model")
-        config = _json(path / CONFIG)
-        _refuse_foreign(path, config)
-        saved_kind = config.get("kind", "recommender")  # the first version saved recommenders only, without a kind
-        if saved_kind != kind:
-            raise ArtefactError(
-                f"{path} is not a saved {KINDS[kind]}; load it with {KINDS.get(saved_kind, saved_kind)}"
-            )
-        checksums = config["checksums"]
-        names = [*ALWAYS, *(name for name in SOMETIMES if name in checksums)]
-        for name in names:
-            if not (path / name).is_file():
-                raise ArtefactError(f"{path} is damaged: {name} is missing; {_RESTORE}")
-            if _checksum(path / name) != checksums.get(name):
-                raise ArtefactError(f"{path} is damaged: {name} does not match its checksum; {_RESTORE}")
-        items, users, columns = (
-            _ids(_json(path / name)) if name in names else pd.Index([]) for name in (ITEMS, *SOMETIMES)
-        )
-        state, notes = load_tensors(path / STATE, device, _RESTORE), _json(path / NOTES)
-        return Artefact(config, items, state, notes, users, kind, columns)
+        return _read(path, device, kind, room)
 
 
-def _refuse_foreign(path: Path, config: Any) -> None:
-    if not isinstance(config, dict) or not isinstance(config.get("format"), int):
+def _read(path: Path, device: "torch.device", kind: str, room: int | None) -> Artefact:
+    if not (path / CONFIG).is_file():
+        raise ArtefactError(f"{path} is not a saved model: it has no {CONFIG}; give the folder of a saved model")
+    config = _config(path)
+    saved_kind = config.get("kind", "recommender")  # the first version saved recommenders only, without a kind
+    if saved_kind != kind:
+        loader = f"; load it with {KINDS[saved_kind]}" if saved_kind in [*KINDS] else ""
+        raise ArtefactError(f"{path} is not a saved {KINDS[kind]}{loader}")
+    checksums = config["checksums"]
+    names = [*ALWAYS, *(name for name in SOMETIMES if name in checksums)]
+    if missing := [name for name in names if not (path / name).is_file()]:
+        raise ArtefactError(f"{path} is damaged: {missing[0]} is missing; {_RESTORE}")
+    texts = {name: checks.content(path / name) for name in names if name != STATE}
+    checks.refuse_large(path / STATE, room)
+    digests = {STATE: _checksum(path / STATE), **{name: checks.digest(text) for name, text in texts.items()}}
+    for name in names:
+        if digests[name] != checksums.get(name):
+            raise ArtefactError(f"{path} is damaged: {name} does not match its checksum; {_RESTORE}")
+    values = {name: checks.parsed(path / name, text) for name, text in texts.items()}
+    items, users, columns = (
+        checks.ids(values[name], path / name) if name in names else pd.Index([]) for name in (ITEMS, *SOMETIMES)
+    )
+    if not isinstance(values[NOTES], dict):
+        raise ArtefactError(f"{path / NOTES} is damaged: it is no JSON object; {_RESTORE}")
+    doubt = trust.doubt(_checksum_of(_unmarked(config)), config.get(MARK))
+    return Artefact(
+        config, items, load_tensors(path / STATE, device, _RESTORE), values[NOTES], users, kind, columns, doubt
+    )
+
+
+def _config(path: Path) -> dict[str, Any]:
+    """Return the configuration in a folder, which has its checksum and a format that this version reads."""
+    config = checks.parsed(path / CONFIG, checks.content(path / CONFIG, checks.MOST_OF_CONFIG))
+    if not isinstance(config, dict) or not _is_number(config.get("format")):
         raise ArtefactError(f"{path / CONFIG} was not written by recsys_ae; give the folder of a saved model")
     if config["format"] > FORMAT:
         newer = f"format {config['format']}; this one reads up to {FORMAT}"
         raise ArtefactError(f"{path} was written by a newer version ({newer}); upgrade recsys-ae")
     if not _is_ours(config) or _checksum_of(config) != config["checksums"].get(CONFIG):
         raise ArtefactError(f"{path} is damaged: {CONFIG} does not match its checksum; {_RESTORE}")
+    return config
 
 
 def _fill(folder: Path, artefact: Artefact) -> None:
     optional = {USERS: artefact.users, COLUMNS: artefact.columns}
     ids = {ITEMS: artefact.items, **{name: index for name, index in optional.items() if len(index)}}
     for name, index in ids.items():
-        _write_json(folder / name, {"dtype": str(index.dtype), "values": index.tolist()})
+        stored = {"dtype": str(index.dtype), "values": index.tolist()}
+        _write_json(folder / name, stored)
+        checks.ids(stored, name)
     _write_json(folder / NOTES, artefact.notes)
     save_tensors(folder / STATE, artefact.state)
     checksums = {name: _checksum(folder / name) for name in (*ids, NOTES, STATE)}
     config = {"format": FORMAT, "kind": artefact.kind, **artefact.config, "checksums": checksums}
+    if (mark := trust.mark(_checksum_of(config))) is not None:
+        config[MARK] = mark
     checksums[CONFIG] = _checksum_of(config)
-    _write_json(folder / CONFIG, config, indent=2)
+    _write_json(folder / CONFIG, config, indent=2, most=checks.MOST_OF_CONFIG)
     # safetensors makes its file private; give it the permissions of the user's other files.
     (folder / STATE).chmod((folder / CONFIG).stat().st_mode & 0o777)
 
 
 def _checksum(path: Path) -> str:
-    with path.open("rb") as file:
+    with checks.opened(path) as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
@@ -174,40 +204,41 @@ def _checksum_of(config: Mapping[str, Any]) -> str:
     return hashlib.sha256(text.encode("utf-8", errors="surrogatepass")).hexdigest()
 
 
+def _unmarked(config: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in config.items() if name != MARK}
+
+
 def _holds_a_model(path: Path) -> bool:
     try:
-        return (path / CONFIG).is_file() and _is_ours(_json(path / CONFIG))
+        return (path / CONFIG).is_file() and _is_ours(checks.parsed(path / CONFIG, checks.content(path / CONFIG)))
     except ArtefactError:
         return False
 
 
 def _is_ours(config: Any) -> bool:
-    return (
-        isinstance(config, dict) and isinstance(config.get("format"), int) and isinstance(config.get("checksums"), dict)
-    )
+    return isinstance(config, dict) and _is_number(config.get("format")) and isinstance(config.get("checksums"), dict)
 
 
-def _write_json(path: Path, value: Any, indent: int | None = None) -> None:
-    path.write_bytes(_text(value, indent=indent).encode("utf-8", errors="surrogatepass"))
+def _is_number(value: object) -> bool:
+    return type(value) is int and 0 < value < 2**31
+
+
+def _write_json(path: Path, value: Any, indent: int | None = None, most: int = checks.MOST_OF_JSON) -> None:
+    content = _text(value, indent=indent).encode("utf-8", errors="surrogatepass")
+    if len(content) > most:  # it could not be read again
+        raise ArtefactError(
+            f"cannot save the model: {path.name} would have {len(content):,} bytes, and may have {most:,}; shorten the "
+            "ids, notes or metadata"
+        )
+    path.write_bytes(content)
 
 
 def _text(value: Any, **options: Any) -> str:
     try:
-        return json.dumps(value, ensure_ascii=False, allow_nan=False, **options)
-    except (TypeError, ValueError) as error:
+        text = json.dumps(value, ensure_ascii=False, allow_nan=False, **options)
+        checks.refuse_deep(value)
+        return text
+    except (TypeError, ValueError, RecursionError) as error:
         raise ArtefactError(
             f"cannot save the model, because its ids, notes and metadata must be JSON: {error}"
         ) from error
-
-
-def _json(path: Path) -> Any:
-    try:
-        return json.loads(path.read_bytes().decode("utf-8", errors="surrogatepass"))
-    except (ValueError, OSError) as error:
-        raise ArtefactError(f"{path} is damaged: {error}; {_RESTORE}") from error
-
-
-def _ids(stored: Mapping[str, Any]) -> "pd.Index[Any]":
-    text = stored["dtype"] in ("str", "string")  # pandas chooses the type of text, which differs by version
-    ids: pd.Index[Any] = pd.Index(stored["values"], dtype=None if text else stored["dtype"])
-    return ids

@@ -33,7 +33,9 @@ class Deep(TrainableFeatureSpec):
     hidden: tuple[int, ...] = hp(
         (), "widths of the hidden layers before the code, mirrored by the decoder; empty: set by layers", low=1
     )
-    layers: int = hp(3, "number of hidden layers before the code, narrower in equal steps, if hidden is empty", low=0)
+    layers: int = hp(
+        3, "number of hidden layers before the code, narrower in equal steps, if hidden is empty", low=0, high=1000
+    )
     activation: Activation = hp("relu", "activation of the hidden layers; the code is linear")
     likelihood: Likelihood = hp(
         "gaussian", "loss of the values: gaussian is the squared error, bernoulli the cross-entropy (values 0 to 1)"

@@ -45,6 +45,11 @@ class Neighbors(Model):
         """Return the scores of the slice of items."""
         return z[:, items]
 
+    def check_loaded(self) -> None:
+        """Raise a `ValueError` if a neighbour is no item."""
+        if ((self.neighbors < 0) | (self.neighbors >= len(self.neighbors))).any():
+            raise ValueError("a neighbour is not one of the items")
+
     def keep(self, pairs: coo_matrix) -> None:
         """Keep the largest similarities of each item, out of those of all pairs of items, ``(n_items, n_items)``."""
         device = self.neighbors.device
