@@ -3,6 +3,7 @@
 import dataclasses
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any, Self
 
@@ -21,7 +22,11 @@ from recsys_ae.features.nn.rows import FeatureRows
 from recsys_ae.features.nn.scaling import Columns, Scaling
 from recsys_ae.features.preflight import check
 from recsys_ae.features.state import FittedEncoder
+from recsys_ae.nn.checkpoints import files as checkpoint_files
+from recsys_ae.nn.checkpoints import session
+from recsys_ae.nn.checkpoints.settings import Checkpoint
 from recsys_ae.nn.history import VALIDATION, History
+from recsys_ae.nn.run_metadata import identity_of_fit
 from recsys_ae.nn.runtime import Run, seeded
 from recsys_ae.spec.hyper import flatten
 
@@ -49,6 +54,7 @@ class FeatureEncoder:
         self.history, self.metadata, self.notes = History(), {}, {}
         self._network: FeatureAutoencoder | None = None
         self._scaling = Scaling(0)
+        self._checkpoint: Path | None = None
 
     @classmethod
     def assembled(cls, parts: FittedEncoder) -> Self:
@@ -76,7 +82,14 @@ class FeatureEncoder:
             raise NotFittedError(f"this {self.spec.name()} has not been fitted; call fit first")
         return self._network
 
-    def fit(self, features: Features, *, valid: Features | None = None, run: Run | None = None) -> Self:
+    def fit(
+        self,
+        features: Features,
+        *,
+        valid: Features | None = None,
+        run: Run | None = None,
+        checkpoint: Checkpoint | Path | str | None = None,
+    ) -> Self:
         """Learn from rows of features.
 
         Parameters
@@ -85,6 +98,17 @@ class FeatureEncoder:
             Validation rows that select the best epoch. Without them, the weights of the last epoch are kept.
         run
             Seed, device, precision, tracker, …; the default is seed 0, on a GPU if there is one.
+        checkpoint
+            Folder for the state of the training, which is written every five minutes (`Checkpoint` has other settings)
+            and when the fit is interrupted. The same fit then goes on from it, and ends with the same weights, bit for
+            bit. `save` removes it.
+
+        Raises
+        ------
+        ConfigError
+            If the monitor is no metric, the device does not exist, or the checkpoint belongs to another fit.
+        ArtefactError
+            If the checkpoint is damaged.
         """
         run = run or Run()
         shape = FeatureShape(len(features), features.width, features.form)
@@ -92,15 +116,29 @@ class FeatureEncoder:
         check(self.spec, features, valid, run)
         metadata = fit_metadata(self.spec, features, valid, run)
         remarks = (*features.remarks, *Columns.of(features).remarks(features), *self.spec.remarks(shape))
-        run.tracker.parameters({**flatten(self.spec), **metadata})
-        started, device = time.perf_counter(), run.torch_device
+        identity = partial(identity_of_fit, self.spec, metadata)
+        with session.of(checkpoint, identity, lambda: run.tracker.run_id) as checkpoints:
+            run.tracker.parameters({**flatten(self.spec), **metadata})
+            learnt = self._learnt(features, valid, dataclasses.replace(run, checkpoints=checkpoints))
+        # Only now, so that a fit that fails leaves an earlier fit unchanged.
+        self._network, self._scaling, self.history, seconds = learnt
+        self.metadata = metadata | {"remarks": list(remarks), "seconds": seconds}
+        self.columns, self.form = features.columns, features.form
+        self._checkpoint = None if checkpoint is None else Checkpoint.of(checkpoint).folder
+        return self
+
+    def _learnt(
+        self, features: Features, valid: Features | None, run: Run
+    ) -> tuple[FeatureAutoencoder, Scaling, History, float]:
+        """Return the fitted network, the scaling, the history and the seconds of a fit."""
+        started, device = time.perf_counter() - run.checkpoints.seconds, run.torch_device
         with run.settings():
             scaling = Scaling.of(features, self.spec.scale, bounded=self.spec.bounded).to(device)
             rows = FeatureRows.of(features, scaling, device)
             if self.spec.bounded:
                 ends = [(float(chunk.seen.min()), float(chunk.seen.max())) for chunk in chunks(rows)]
                 refuse_unbounded(self.spec, features, min(low for low, _ in ends), max(high for _, high in ends))
-            network = self.spec.build(shape).to(device)
+            network = self.spec.build(FeatureShape(len(features), features.width, features.form)).to(device)
             measure = None
             if valid is not None:
                 measure = validation(network, FeatureRows.of(valid, scaling, device), run)
@@ -109,11 +147,7 @@ class FeatureEncoder:
                 history.append({f"{VALIDATION}{name}": value for name, value in measure().items()})
                 history.update_best(self.spec.monitor)
                 run.tracker.metrics(history[0], step=1)
-        metadata |= {"remarks": list(remarks), "seconds": round(time.perf_counter() - started, 3)}
-        # Only now, so that a fit that fails leaves an earlier fit unchanged.
-        self.history, self.metadata, self._network, self._scaling = history, metadata, network.eval(), scaling
-        self.columns, self.form = features.columns, features.form
-        return self
+        return network.eval(), scaling, history, round(time.perf_counter() - started, 3)
 
     def untrained(self, *, seed: int = 0) -> Self:
         """Return an encoder like this one with the random weights before training.
@@ -210,8 +244,14 @@ class FeatureEncoder:
         return self.decode((1 - shares) * start + shares * end)
 
     def save(self, path: str | Path, *, overwrite: bool = False) -> None:
-        """Save the model in a folder, from which `FeatureEncoder.load` returns a model with equal spec and codes."""
+        """Save the model in a folder, from which `FeatureEncoder.load` returns a model with equal spec and codes.
+
+        The checkpoint of its fit is removed.
+        """
         self.parts.save(path, overwrite=overwrite)
+        if self._checkpoint is not None:
+            checkpoint_files.remove(self._checkpoint)
+            self._checkpoint = None
 
     @classmethod
     def load(cls, path: str | Path, *, device: str = "auto") -> Self:

@@ -66,6 +66,7 @@ class RecVAE(SoftmaxSpec):
 class RecVAENetwork(SoftmaxModel[RecVAE]):
     """Network with inputs of length 1, densely summed layers, a Gaussian code and a linear softmax decoder."""
 
+    training_tensors = ("_old",)
     _rows: Rows
 
     def __init__(self, spec: RecVAE, shape: Shape) -> None:

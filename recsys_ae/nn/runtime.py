@@ -1,12 +1,12 @@
-"""Run settings of a fit, which are not hyper-parameters: seed, device, precision, threads and reporting."""
+"""Run settings of a fit, which are not hyper-parameters: seed, device, precision, threads, reports, checkpoints."""
 
 import contextlib
 import dataclasses
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, TypeAlias
+from typing import Any, Literal, Protocol, TypeAlias
 
 import torch
 
@@ -29,6 +29,48 @@ class Progress:
     metrics: Mapping[str, float]
 
 
+class Resumable(Protocol):
+    """A training whose state can be saved between two updates."""
+
+    def state(self) -> dict[str, Any]:
+        """Return the complete state, as tensors, numbers and texts in dicts and lists."""
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Continue from a state."""
+
+    def result(self) -> dict[str, Any]:
+        """Return the weights and the history of the finished training, in the same form."""
+
+    def restore_result(self, state: Mapping[str, Any]) -> None:
+        """Take over the result of a finished training."""
+
+
+class NoCheckpoints:
+    """No checkpoints: trainings run from beginning to end, and signals have their usual effect."""
+
+    seconds = 0.0
+    """Duration of the fit before it was interrupted."""
+
+    def __enter__(self) -> "NoCheckpoints":
+        """Begin a fit."""
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        """End a fit."""
+
+    @contextlib.contextmanager
+    def training(self, training: Resumable) -> Iterator[bool]:
+        """Context of one of the trainings of the fit; yields True if it was finished before the interruption."""
+        yield False
+
+    def update_done(self) -> None:
+        """Do what waits until an update is complete: write a checkpoint that is due, and obey a signal."""
+
+    def interruptible(self) -> AbstractContextManager[None]:
+        """Return a context in which a signal has its effect at once; nothing in it may change the training's state."""
+        return nullcontext()
+
+
 @dataclass(frozen=True, kw_only=True)
 class Run:
     """Run settings of a fit.
@@ -47,6 +89,8 @@ class Run:
         uses one thread, because PyTorch's threads do not survive a fork.
     tracker, progress
         Receivers of the metrics of every epoch, and of the progress after every batch.
+    checkpoints
+        Checkpoints of the fit; ``fit`` sets them by its argument ``checkpoint``.
     """
 
     seed: int = 0
@@ -55,6 +99,7 @@ class Run:
     threads: int | None = None
     tracker: Tracker = dataclasses.field(default_factory=NoTracker)
     progress: Callable[[Progress], None] | None = None
+    checkpoints: NoCheckpoints = dataclasses.field(default_factory=NoCheckpoints)
 
     def __post_init__(self) -> None:
         if self.precision not in ("auto", *_DTYPES):
@@ -80,7 +125,7 @@ class Run:
     def autocast(self) -> AbstractContextManager[object]:
         """Return a context in which matrix products run in `dtype`."""
         if self.dtype is torch.float32:
-            return contextlib.nullcontext()
+            return nullcontext()
         return torch.autocast(self.torch_device.type, dtype=self.dtype)
 
     @contextlib.contextmanager
@@ -145,3 +190,16 @@ def seeded(seed: int) -> Iterator[None]:
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(seed)
         yield
+
+
+def random_state(device: torch.device) -> dict[str, Any]:
+    """Return the state of the generator of the CPU, and of that of ``device``."""
+    cuda = torch.cuda.get_rng_state(device) if device.type == "cuda" else None
+    return {"cpu": torch.get_rng_state(), "cuda": cuda}
+
+
+def restore_random_state(state: Mapping[str, Any], device: torch.device) -> None:
+    """Set what `random_state` returned."""
+    torch.set_rng_state(state["cpu"])
+    if state["cuda"] is not None:
+        torch.cuda.set_rng_state(state["cuda"], device)

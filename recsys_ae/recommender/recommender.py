@@ -1,6 +1,6 @@
 """Recommender: fits any model to interactions, recommends items, and saves and loads the model."""
 
-import time
+import dataclasses
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
@@ -35,8 +35,10 @@ from recsys_ae.errors import (
     renamed,
 )
 from recsys_ae.features.data.features import Features
-from recsys_ae.nn.history import VALIDATION, History
-from recsys_ae.nn.model import Model, Shape, Spec, Stats
+from recsys_ae.nn.checkpoints import files as checkpoint_files
+from recsys_ae.nn.checkpoints.settings import Checkpoint
+from recsys_ae.nn.history import History
+from recsys_ae.nn.model import Model, Spec
 from recsys_ae.nn.rows import Rows
 from recsys_ae.nn.runtime import Run
 from recsys_ae.ranking import rank as ranking
@@ -44,10 +46,8 @@ from recsys_ae.ranking import recommendations
 from recsys_ae.ranking.candidates import Candidates, Filter, at_least_1, places
 from recsys_ae.ranking.recommendations import Recommendations
 from recsys_ae.recommender import preflight
-from recsys_ae.recommender.metadata import fit_metadata, rules
+from recsys_ae.recommender.fitting import fitted
 from recsys_ae.recommender.state import Fitted
-from recsys_ae.recommender.validating import measure_on
-from recsys_ae.spec.hyper import flatten
 
 
 class Recommender:
@@ -93,14 +93,13 @@ class Recommender:
         self._network: Model | None = None
         self._popularity = torch.empty(0)
         self._cold_start: ColdStart | None = None
+        self._checkpoint: Path | None = None
 
     @classmethod
     def assembled(cls, parts: Fitted) -> Self:
         """Build a fitted model from its parts, such as those of a saved model or of a blend."""
         model = cls(parts.spec)
-        model._network, model._popularity, model._cold_start = parts.network, parts.popularity, parts.cold_start
-        model.items, model.users = parts.items, parts.users
-        model.history, model.metadata, model.notes = parts.history, parts.metadata, dict(parts.notes)
+        model._take(parts)
         return model
 
     @property
@@ -108,6 +107,12 @@ class Recommender:
         """State of the fitted model, from which `assembled` builds an equal model."""
         learnt = self.network, self._popularity, self.items, self.users, self._cold_start
         return Fitted(self.spec, *learnt, self.history, self.metadata, self.notes)
+
+    def _take(self, parts: Fitted) -> None:
+        self.spec = parts.spec
+        self._network, self._popularity, self._cold_start = parts.network, parts.popularity, parts.cold_start
+        self.items, self.users = parts.items, parts.users
+        self.history, self.metadata, self.notes = parts.history, parts.metadata, dict(parts.notes)
 
     def __repr__(self) -> str:
         state = "not fitted" if self._network is None else f"fitted on {len(self.items):,} items"
@@ -148,6 +153,7 @@ class Recommender:
         valid: Holdout | None = None,
         item_features: Features | None = None,
         run: Run | None = None,
+        checkpoint: Checkpoint | Path | str | None = None,
     ) -> Self:
         """Fit the model to the interactions of the training users.
 
@@ -164,6 +170,10 @@ class Recommender:
             (``cold_items`` of `recommend`). Items without features are initialized as usual.
         run
             Run settings: seed, device, precision, threads, tracker. The default is seed 0 on a GPU if there is one.
+        checkpoint
+            Folder for the state of the training, which is written every five minutes (`Checkpoint` has other settings)
+            and when the fit is interrupted. The same fit then goes on from it, and ends with the same weights, bit for
+            bit. `save` removes it. Closed forms, ALS and BPR write none and begin anew.
 
         Returns
         -------
@@ -176,41 +186,16 @@ class Recommender:
             If there are no interactions, if ``valid`` is of another split, or if the values do not suit the model:
             equal ratings for a model of ratings, negative values for any other.
         ConfigError
-            If the monitor is no metric, or the device does not exist.
+            If the monitor is no metric, the device does not exist, or the checkpoint belongs to another fit.
+        ArtefactError
+            If the checkpoint is damaged.
         TrainingError
             If memory does not suffice, or the training diverges.
         """
-        run = run or Run()
-        preflight.refuse_other_types(train, valid)
-        if train.nnz == 0:
-            raise DataError("the training data have no interactions; check the filters and the split")
-        if valid is not None:
-            preflight.refuse_other_items(valid, train.shape[1])
-        shape = Shape(*train.shape, 0 if item_features is None else item_features.width)
-        spec = self.spec.resolved(Stats(train.matrix))
-        preflight.check(spec, train, run, shape.features)
-        metadata = fit_metadata(spec, train, valid, run) | rules(self.spec, spec)
-        run.tracker.parameters({**flatten(spec), **metadata})
-        started, device = time.perf_counter(), run.torch_device
-        with run.settings():
-            network = spec.build(shape).to(device)
-            start = cold_start.begin(network, item_features, train.items, run)
-            rows = Rows.from_matrix(train.matrix, device)
-            popularity = rows.with_values(torch.ones_like(rows.values)).column_sums()
-            users = train.users if network.knows_users else pd.Index([])
-            measure = measure_on(valid, spec, network, popularity, users)
-            history = network.learn(rows, run, measure)
-            cold_ranking = None if start is None else ColdStart.learn(network, rows, start, run.generator())
-            if measure is not None and not history:
-                history.append({f"{VALIDATION}{name}": value for name, value in measure().items()})
-                history.update_best(spec.monitor)
-                run.tracker.metrics(history[0], step=1)
-        metadata |= {"seconds": round(time.perf_counter() - started, 3), **({} if start is None else start.metadata)}
+        parts = fitted(self.spec, train, valid, item_features, run or Run(), checkpoint)
         # Assigned last, so that a fit that fails leaves the former model intact.
-        self.spec = spec
-        self.history, self.metadata, self._cold_start = history, metadata, cold_ranking
-        self.notes = with_origin(self.notes, train.origin)
-        self._network, self._popularity, self.items, self.users = network.eval(), popularity, train.items, users
+        self._take(dataclasses.replace(parts, notes=with_origin(self.notes, train.origin)))
+        self._checkpoint = None if checkpoint is None else Checkpoint.of(checkpoint).folder
         return self
 
     def fit_cold_items(self, train: Interactions, item_features: Features, *, run: Run | None = None) -> Self:
@@ -495,7 +480,7 @@ class Recommender:
         return positions
 
     def save(self, path: str | Path, *, overwrite: bool = False) -> None:
-        """Save the model in a folder, from which `load` returns an equal model.
+        """Save the model in a folder, from which `load` returns an equal model; the checkpoint of its fit is removed.
 
         Parameters
         ----------
@@ -510,6 +495,9 @@ class Recommender:
             If the folder exists or cannot be written, the notes are not JSON values, or the model is not registered.
         """
         self.parts.save(path, overwrite=overwrite)
+        if self._checkpoint is not None:
+            checkpoint_files.remove(self._checkpoint)
+            self._checkpoint = None
 
     @classmethod
     def load(cls, path: str | Path, *, device: str = "auto") -> Self:

@@ -11,7 +11,9 @@ A package runs them with pytest by a subclass that names hyper-parameters with w
 import pytest
 
 # Failures then show the values that were compared.
-pytest.register_assert_rewrite("recsys_ae.testing.learning", "recsys_ae.testing.serving", "recsys_ae.testing.saving")
+pytest.register_assert_rewrite(
+    "recsys_ae.testing.learning", "recsys_ae.testing.serving", "recsys_ae.testing.saving", "recsys_ae.testing.resuming"
+)
 
 from recsys_ae.testing.contract import ModelContract as ModelContract  # noqa: E402
 

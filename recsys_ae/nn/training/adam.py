@@ -40,6 +40,23 @@ class Adam:
             for parameter in group["params"]:
                 parameter.grad = None
 
+    def state_dict(self) -> dict[str, Any]:
+        """Return the two moments and the count of updates of each parameter, None before its first update."""
+        return {"state": [self.state.get(p) for p in self._parameters()]}
+
+    @torch.no_grad()
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Set the state that `state_dict` returned."""
+        self.state = {}
+        for p, stored in zip(self._parameters(), state["state"], strict=True):
+            if stored is not None:
+                self.state[p] = _new(p)
+                for tensor, values in zip(self.state[p], stored, strict=True):
+                    tensor.copy_(values)
+
+    def _parameters(self) -> list[Tensor]:
+        return [parameter for group in self.param_groups for parameter in group["params"]]
+
     @torch.no_grad()
     def step(self) -> None:
         """Update every parameter that has a gradient; for a sparse gradient, only the rows in it."""
@@ -47,8 +64,7 @@ class Adam:
             with_gradient = [p for p in group["params"] if p.grad is not None]
             for p in with_gradient:
                 if p not in self.state:
-                    zeros = torch.zeros_like
-                    self.state[p] = (zeros(p), zeros(p), torch.zeros((), dtype=torch.float32, device=p.device))
+                    self.state[p] = _new(p)
             dense = [p for p in with_gradient if not p.grad.is_sparse]
             self._update(group, [(p, p.grad, *self.state[p]) for p in dense])
             for p in with_gradient:
@@ -88,6 +104,11 @@ class Adam:
             eps=self.eps,
             maximize=False,
         )
+
+
+def _new(p: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Return the state of a parameter before its first update."""
+    return torch.zeros_like(p), torch.zeros_like(p), torch.zeros((), dtype=torch.float32, device=p.device)
 
 
 def _rows(gradient: Tensor) -> tuple[Tensor, Tensor]:

@@ -1,21 +1,19 @@
 """Training loop of all networks that learn by gradient descent."""
 
 import math
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any, Generic
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from recsys_ae.errors import Argument, Message, TrainingError
 from recsys_ae.nn.history import VALIDATION, History
-from recsys_ae.nn.runtime import Progress, Run
-from recsys_ae.nn.training.averaging import RunningAverage
-from recsys_ae.nn.training.optimizers import optimizer
-from recsys_ae.nn.training.schedules import decay
-from recsys_ae.nn.training.steps import Loss, Phase, Step
+from recsys_ae.nn.runtime import Progress, Run, random_state, restore_random_state
+from recsys_ae.nn.training.epoch import Epoch
+from recsys_ae.nn.training.kept_weights import BestWeights
 from recsys_ae.nn.training.trainable import RowsT, SpecT, Trainable
+from recsys_ae.nn.training.updates import Updates
 
 
 def train(
@@ -24,162 +22,128 @@ def train(
     """Fit a network on shuffled batches, and return the history of its epochs.
 
     The history holds losses, seconds, rows per second and validation metrics. With ``validate`` the network ends with
-    the weights of the best epoch.
+    the weights of the best epoch. With checkpoints in ``run``, an interrupted training goes on where it was and ends
+    with the same weights, bit for bit.
     """
-    spec = network.spec
     network.begin(rows)
-    total = spec.epochs * math.ceil(len(rows) / spec.batch_size)
-    updates = _Updates(network, run, total, network.phases(), run.generator())
-    best_weights = _BestWeights(network)
-    history = History()
-    for epoch in range(1, spec.epochs + 1):
-        started = time.perf_counter()
-        network.begin_epoch(epoch)
-        measured = _epoch(updates, rows, run, epoch, history[-1] if history else {})
-        seconds = time.perf_counter() - started
-        measured |= {"seconds": seconds, "rows_per_second": len(rows) / seconds}
-        history.append(measured)
-        if validate is not None:
-            with updates.average.applied():
-                _finalize(network, rows)
-                measured |= {f"{VALIDATION}{name}": value for name, value in validate().items()}
-                if history.update_best(spec.monitor):
-                    best_weights.update()
-        run.tracker.metrics(measured, step=epoch)
-        kept_epoch = 0 if history.best is None else history.best.epoch
-        if validate is not None and spec.patience and epoch - kept_epoch >= spec.patience:
-            break
-    updates.average.exchange()
-    if validate is None:
-        _finalize(network, rows)
-    best_weights.restore()
-    return history
+    training = _Training(network, rows, run, validate)
+    with run.checkpoints.training(training) as is_finished:
+        if not is_finished:
+            training.carry_out()
+    return training.history
 
 
-@torch.no_grad()
-def _finalize(network: Trainable[RowsT, SpecT], rows: RowsT) -> None:
-    network.eval()
-    network.finalize(rows)
-
-
-def _epoch(
-    updates: "_Updates[RowsT, SpecT]", rows: RowsT, run: Run, epoch: int, last_metrics: dict[str, float]
-) -> dict[str, float]:
-    """Update the weights on each batch; return the mean over rows of each part of the loss."""
-    spec = updates.network.spec
-    updates.network.train()
-    updates_before, n_rows = updates.done, 0
-    recorded: list[tuple[dict[str, Tensor | float], int]] = []
-    for batch in rows.batches(spec.batch_size, updates.generator):
-        recorded.append((updates.step(batch), len(batch)))
-        n_rows += len(batch)
-        if run.progress is not None:
-            run.progress(Progress(epoch, spec.epochs, n_rows, len(rows), last_metrics))
-    sizes = torch.tensor([size for _, size in recorded], dtype=torch.float64)
-    losses = {name: _column([losses[name] for losses, _ in recorded]) for name in recorded[0][0]}
-    _refuse_not_finite(losses["loss"], updates_before, epoch, run)
-    return {name: float((values * sizes).sum() / len(rows)) for name, values in losses.items()}
-
-
-def _column(values: Sequence[Tensor | float]) -> Tensor:
-    """Return one number per batch, on the CPU; a GPU is waited for only here, once per epoch."""
-    if all(isinstance(value, Tensor) for value in values):
-        return torch.stack([torch.as_tensor(value).detach() for value in values]).double().cpu()
-    return torch.tensor([float(value) for value in values], dtype=torch.float64)
-
-
-class _BestWeights:
-    """Copy of the weights of the best epoch so far, in memory that is allocated once."""
-
-    def __init__(self, network: nn.Module) -> None:
-        self.network = network
-        self.state: dict[str, Tensor] = {}
-
-    def update(self) -> None:
-        """Copy the network's current weights."""
-        for name, tensor in self.network.state_dict().items():
-            if name in self.state:
-                self.state[name].copy_(tensor)
-            else:
-                self.state[name] = tensor.clone()
-
-    def restore(self) -> None:
-        """Load the copied weights into the network, if there are any."""
-        if self.state:
-            self.network.load_state_dict(self.state)
-
-
-class _Updates(Generic[RowsT, SpecT]):
-    """State of the updates: optimizer, moving average, loss scaling and number of updates so far."""
+class _Training(Generic[RowsT, SpecT]):
+    """A training between two of its updates."""
 
     def __init__(
         self,
         network: Trainable[RowsT, SpecT],
+        rows: RowsT,
         run: Run,
-        total: int,
-        phases: Sequence[Phase[RowsT]],
-        generator: torch.Generator,
+        validate: Callable[[], dict[str, float]] | None,
     ) -> None:
         spec = network.spec
-        self.network, self.run, self.total, self.done = network, run, total, 0
-        self.generator, self.phase = generator, phases[0]
-        self.then = _Updates(network, run, total, phases[1:], generator) if len(phases) > 1 else None
-        weights = [p for p in self.phase.parameters if p.ndim > 1]
-        biases = [p for p in self.phase.parameters if p.ndim <= 1]
-        groups = [{"params": weights, "weight_decay": network.weight_decay()}, {"params": biases, "weight_decay": 0.0}]
-        self.optimiser: Any = optimizer(spec.optimizer, groups, spec.lr)
-        self.average = RunningAverage(network, spec.ema_decay)
-        self.scaler = torch.amp.GradScaler(run.torch_device.type, enabled=run.dtype is torch.float16)
+        self.network, self.rows, self.run, self.validate = network, rows, run, validate
+        total = spec.epochs * math.ceil(len(rows) / spec.batch_size)
+        self.updates = Updates(network, run, total, network.phases(), run.generator())
+        self.best_weights = BestWeights(network)
+        self.history = History()
+        self.epoch = Epoch(self.updates.generator)
 
-    def step(self, batch: RowsT) -> dict[str, Tensor | float]:
-        """Update the weights on a batch; return the total loss and its parts."""
-        network, spec = self.network, self.network.spec
-        for group in self.optimiser.param_groups:
-            group["lr"] = spec.lr * self.phase.pace * decay(spec.lr_schedule, self.done, self.total)
-        step = Step(self.done, self.total, self.generator)
-        if isinstance(self.optimiser, torch.optim.LBFGS):
-            loss = self._searched(batch, step)
+    def carry_out(self) -> None:
+        """Train from the present state to the end."""
+        while len(self.history) < self.network.spec.epochs and not self._is_early_stop():
+            self._pass_over_rows()
+            self._measure()
+            self.epoch = Epoch(self.updates.generator)
+            self.run.checkpoints.update_done()
+        self.updates.average.exchange()
+        if self.validate is None:
+            self._finalize()
+        self.best_weights.restore()
+
+    def state(self) -> dict[str, Any]:
+        """Return the complete state, for a checkpoint."""
+        return {
+            **self.result(),
+            "training_tensors": {name: getattr(self.network, name) for name in self.network.training_tensors},
+            "best_weights": self.best_weights.state,
+            "updates": self.updates.state(),
+            "generator": self.updates.generator.get_state(),
+            "epoch": self.epoch.state(),
+        }
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Continue from a state that `state` returned."""
+        self.restore_result(state)
+        self.epoch.restore(state["epoch"])
+        if self.epoch.updates:
+            self.network.begin_epoch(len(self.history) + 1)
+        for name in self.network.training_tensors:
+            setattr(self.network, name, state["training_tensors"][name].to(self.rows.device))
+        self.best_weights.keep(state["best_weights"])
+        self.updates.restore(state["updates"])
+        self.updates.generator.set_state(state["generator"])
+        restore_random_state(state["random"], self.run.torch_device)
+
+    def result(self) -> dict[str, Any]:
+        """Return the weights and the history, for a checkpoint."""
+        return {
+            "weights": self.network.state_dict(),
+            "history": list(self.history),
+            "random": random_state(self.run.torch_device),
+        }
+
+    def restore_result(self, state: Mapping[str, Any]) -> None:
+        """Take over what `result` returned."""
+        self.network.load_state_dict(state["weights"])
+        self.history = History.replayed(state["history"], self.network.spec.monitor)
+        restore_random_state(state["random"], self.run.torch_device)
+
+    def _is_early_stop(self) -> bool:
+        patience, best = self.network.spec.patience, self.history.best
+        if self.validate is None or not patience or not self.history:
+            return False
+        return len(self.history) - (0 if best is None else best.epoch) >= patience
+
+    def _pass_over_rows(self) -> None:
+        """Update the weights on each batch that is left of the epoch."""
+        network, epoch, run = self.network, self.epoch, self.run
+        number, last = len(self.history) + 1, self.history[-1] if self.history else {}
+        epoch.start_clock()
+        if not epoch.updates:
+            network.begin_epoch(number)
+        network.train()
+        for batch in epoch.batches(self.rows, network.spec.batch_size):
+            epoch.add(self.updates.step(batch), len(batch))
+            if run.progress is not None:
+                run.progress(Progress(number, network.spec.epochs, epoch.rows, len(self.rows), last))
+            run.checkpoints.update_done()
+        _refuse_not_finite(epoch.losses()["loss"], self.updates.done - epoch.updates, number, run)
+        epoch.stop_clock()
+
+    def _measure(self) -> None:
+        """Add the losses and validation metrics of the epoch to the history; keep the weights if they are the best."""
+        epoch, validate = self.epoch, self.validate
+        measured = self.epoch.means()
+        measured |= {"seconds": epoch.seconds, "rows_per_second": len(self.rows) / epoch.seconds}
+        if validate is None:
+            self.history.append(measured)
         else:
-            loss = self._loss_and_gradient(batch, step)
-            self.scaler.step(self.optimiser)
-            self.scaler.update()
-        network.zero_grad()  # free the gradients early: validation and the best weights need memory
-        network.after_step()
-        self.done += 1
-        self.average.update(self.done)
-        later = self.then.step(batch) if self.then is not None else {}
-        return {"loss": loss.total, **loss.parts, **{name: value for name, value in later.items() if name != "loss"}}
+            with self.updates.average.applied():
+                self._finalize()
+                with self.run.checkpoints.interruptible():
+                    metrics = validate()
+                self.history.append(measured | {f"{VALIDATION}{name}": value for name, value in metrics.items()})
+                if self.history.update_best(self.network.spec.monitor):
+                    self.best_weights.update()
+        self.run.tracker.metrics(self.history[-1], step=len(self.history))
 
-    def _loss_and_gradient(self, batch: RowsT, step: Step) -> Loss:
-        spec = self.network.spec
-        with self.run.autocast():
-            loss = self.network.penalised(self.phase.loss(batch, step))
-        torch.autograd.backward(self.scaler.scale(loss.total))
-        if spec.clip_norm:
-            self.scaler.unscale_(self.optimiser)
-            _clip_norm(self.phase.parameters, spec.clip_norm)
-        return loss
-
-    def _searched(self, batch: RowsT, step: Step) -> Loss:
-        """Update with line search, which computes the loss several times; return the first loss."""
-        losses: list[Loss] = []
-
-        def closure() -> Tensor:
-            self.optimiser.zero_grad()
-            losses.append(self._loss_and_gradient(batch, step))
-            return losses[-1].total
-
-        self.optimiser.step(closure)
-        return losses[0]
-
-
-def _clip_norm(parameters: Sequence[nn.Parameter], largest: float) -> None:
-    """Scale the gradient down to this Euclidean norm. PyTorch's own function does not accept sparse gradients."""
-    gradients = [p.grad for p in parameters if p.grad is not None]
-    values = [g.coalesce()._values() if g.is_sparse else g for g in gradients]
-    scale = (largest / (nn.utils.get_total_norm(values) + 1e-6)).clamp(max=1.0)
-    for gradient in gradients:
-        gradient.mul_(scale)
+    @torch.no_grad()
+    def _finalize(self) -> None:
+        self.network.eval()
+        self.network.finalize(self.rows)
 
 
 def _refuse_not_finite(losses: Tensor, updates_before: int, epoch: int, run: Run) -> None:

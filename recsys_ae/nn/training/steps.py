@@ -1,13 +1,27 @@
-"""Training steps: the number of an update, its loss, and phases with separate losses."""
+"""Training steps: batches, the number of an update, its loss, and phases with separate losses."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import Generic, Protocol, Self, TypeVar
 
 import torch
 from torch import Tensor, nn
 
 RowsT = TypeVar("RowsT")
+
+
+class Batched(Protocol):
+    """Rows that batches are taken from. A batch has the same type."""
+
+    def __len__(self) -> int:
+        """Return the number of rows."""
+
+    @property
+    def device(self) -> torch.device:
+        """Device of the rows."""
+
+    def batches(self, size: int, generator: torch.Generator) -> Iterator[Self]:
+        """Yield all rows in random order, ``size`` at a time."""
 
 
 @dataclass(frozen=True)

@@ -3,15 +3,14 @@
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import ClassVar, Generic, TypeVar
 
 from torch import nn
 
 from recsys_ae.nn.model import Identity
-from recsys_ae.nn.training.batching import Batched
 from recsys_ae.nn.training.optimizers import Optimizer
 from recsys_ae.nn.training.schedules import Schedule
-from recsys_ae.nn.training.steps import Loss, Phase, Step
+from recsys_ae.nn.training.steps import Batched, Loss, Phase, Step
 from recsys_ae.spec.hyper import hp
 
 
@@ -54,6 +53,8 @@ class Trainable(nn.Module, ABC, Generic[RowsT, SpecT]):
     """Network trained by gradient descent. A subclass must implement `loss`; the other methods are optional hooks."""
 
     spec: SpecT
+    training_tensors: ClassVar[tuple[str, ...]] = ()
+    """Names of tensors besides the weights that the training changes, so that a checkpoint needs them."""
 
     def __init__(self, spec: SpecT) -> None:
         super().__init__()

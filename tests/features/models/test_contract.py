@@ -17,6 +17,7 @@ from recsys_ae.features import models as autoencoders
 from recsys_ae.features.nn.contract import FeatureSpec
 from recsys_ae.recommender.recommender import Recommender
 from recsys_ae.spec.hyper import build, describe, flatten
+from recsys_ae.testing.resuming import Interrupter
 from recsys_ae.tracking import NoTracker
 from tests.features.models.curves import KINDS, features_for, images, small, table
 
@@ -35,6 +36,29 @@ def fitted(name: str) -> FeatureEncoder:
 
 def fit(name: str, seed: int = 0, **chosen: Any) -> FeatureEncoder:
     return FeatureEncoder(small(name, **chosen)).fit(features_for(name), run=Run(device="cpu", seed=seed))
+
+
+@every_model
+def test_an_interrupted_fit_goes_on_and_ends_with_the_same_weights(name: str, tmp_path: Path) -> None:
+    if name not in TRAINED:
+        pytest.skip("the model is not trained by gradient descent")
+    spec = small(name, epochs=5, ema_decay=0.9, lr_schedule="linear", pretrain_epochs=2)
+    features, valid = features_for(name), features_for(name, 20, 1)
+    undisturbed = FeatureEncoder(spec).fit(features, valid=valid, run=CPU)
+    for updates in (1, 2, 4):
+        with pytest.raises(KeyboardInterrupt):
+            FeatureEncoder(spec).fit(
+                features,
+                valid=valid,
+                run=Run(device="cpu", progress=Interrupter(updates)),
+                checkpoint=tmp_path / "checkpoint",
+            )
+    resumed = FeatureEncoder(spec).fit(features, valid=valid, run=CPU, checkpoint=tmp_path / "checkpoint")
+    for key, tensor in state_of(undisturbed).items():
+        assert torch.equal(state_of(resumed)[key], tensor), key
+    assert resumed.history.best == undisturbed.history.best
+    resumed.save(tmp_path / "model")
+    assert [path.name for path in tmp_path.iterdir()] == ["model"]
 
 
 def state_of(model: FeatureEncoder) -> dict[str, torch.Tensor]:

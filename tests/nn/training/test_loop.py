@@ -2,6 +2,7 @@
 
 import itertools
 import math
+import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -17,7 +18,7 @@ from recsys_ae.errors import ConfigError, TrainingError
 from recsys_ae.nn.model import Shape
 from recsys_ae.nn.rows import Rows
 from recsys_ae.nn.runtime import Progress, Run, seeded
-from recsys_ae.nn.training import loop
+from recsys_ae.nn.training import updates
 from recsys_ae.nn.training.optimizers import BatchOptimizer
 from recsys_ae.nn.training.schedules import decay
 from recsys_ae.nn.training.steps import Loss, Step
@@ -411,7 +412,7 @@ def test_patience_counts_from_the_start_if_no_epoch_can_be_compared() -> None:
 
 def test_an_epoch_lasts_from_its_beginning_to_its_end(monkeypatch: pytest.MonkeyPatch) -> None:
     """The clock is read at the beginning and at the end of each epoch."""
-    monkeypatch.setattr(loop.time, "perf_counter", iter([100.0, 102.0, 110.0, 110.5]).__next__)
+    monkeypatch.setattr(time, "perf_counter", iter([100.0, 102.0, 110.0, 110.5]).__next__)
     history = learn(network_of(Tiny(epochs=2)))
     assert [(epoch["seconds"], epoch["rows_per_second"]) for epoch in history] == [(2, 11 / 2), (0.5, 22)]
 
@@ -570,7 +571,7 @@ def test_a_gradient_that_is_sparse_in_part_is_clipped_like_a_dense_one(largest: 
     rows_with_gradient = torch.tensor([[1, 4]])
     table.grad = torch.sparse_coo_tensor(rows_with_gradient, dense[[1, 4]], (6, 3), check_invariants=True)
     bias.grad = torch.ones(3)
-    loop._clip_norm([table, bias], largest)
+    updates.clip_norm([table, bias], largest)
     torch.testing.assert_close(table.grad.to_dense(), twins[0].grad)
     torch.testing.assert_close(bias.grad, twins[1].grad)
 
@@ -579,12 +580,12 @@ def test_a_gradient_near_zero_is_clipped_to_itself() -> None:
     for size in (0.0, 1e-8, 1e-6):
         parameter = torch.nn.Parameter(torch.zeros(1))
         parameter.grad = torch.tensor([size])
-        loop._clip_norm([parameter], 1.0)
+        updates.clip_norm([parameter], 1.0)
         assert parameter.grad.item() == torch.tensor(size).item()
 
 
 @pytest.mark.parametrize(("precision", "scaled"), [("fp16", True), ("bf16", False), ("fp32", False)])
 def test_only_in_fp16_is_the_loss_scaled(precision: Any, scaled: bool) -> None:
     network, run = network_of(Tiny()), Run(device="cpu", precision=precision)
-    updates = loop._Updates(network, run, 1, network.phases(), run.generator())
-    assert updates.scaler.is_enabled() == scaled
+    scaler = updates.Updates(network, run, 1, network.phases(), run.generator()).scaler
+    assert scaler.is_enabled() == scaled

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from recsys_ae.nn.training.averaging import RunningAverage
+from recsys_ae.nn.training.kept_weights import RunningAverage
 from tests.nn.small import Tiny
 from tests.nn.training.test_loop import learn, network_of, scripted, weights_of
 

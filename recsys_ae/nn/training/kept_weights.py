@@ -1,6 +1,6 @@
-"""Exponential moving average (EMA) of weights, in which the noise of single updates cancels out."""
+"""Weights that are kept besides the current ones: a moving average, and those of the best epoch."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 import torch
@@ -26,6 +26,12 @@ class RunningAverage:
             share = 1 - min(self.decay, (1 + n_updates) / (10 + n_updates))
             torch._foreach_lerp_(self.averages, self.weights, share)
 
+    @torch.no_grad()
+    def restore(self, averages: Sequence[Tensor]) -> None:
+        """Set the averages, such as those of a checkpoint."""
+        for average, stored in zip(self.averages, averages, strict=True):
+            average.copy_(stored)
+
     def exchange(self) -> None:
         """Swap the network's weights with the average; a second call swaps them back."""
         for position, weight in enumerate(self.weights):
@@ -39,3 +45,29 @@ class RunningAverage:
             yield
         finally:
             self.exchange()
+
+
+class BestWeights:
+    """Copy of the weights of the best epoch so far, in memory that is allocated once."""
+
+    def __init__(self, network: nn.Module) -> None:
+        self.network = network
+        self.state: dict[str, Tensor] = {}
+
+    def update(self) -> None:
+        """Copy the network's current weights."""
+        for name, tensor in self.network.state_dict().items():
+            if name in self.state:
+                self.state[name].copy_(tensor)
+            else:
+                self.state[name] = tensor.clone()
+
+    def keep(self, state: Mapping[str, Tensor]) -> None:
+        """Copy these weights instead, such as those of a checkpoint."""
+        own = self.network.state_dict()
+        self.state = {name: torch.empty_like(own[name]).copy_(tensor) for name, tensor in state.items()}
+
+    def restore(self) -> None:
+        """Load the copied weights into the network, if there are any."""
+        if self.state:
+            self.network.load_state_dict(self.state)

@@ -1,0 +1,1 @@
+"""Checkpoints of a training: the state that an interrupted fit goes on from, bit for bit."""
