@@ -19,7 +19,7 @@ def read(path: Path, ctx: click.Context | None = None) -> dict[str, Any]:
             content = tomllib.load(file)
     except OSError as error:
         raise click.UsageError(f"--config {path}: {error.strerror}", ctx) from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
         raise click.UsageError(f"--config {path} is not TOML: {error}", ctx) from error
     values: dict[str, Any] = {}
     for name, value in content.items():

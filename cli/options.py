@@ -81,6 +81,15 @@ def overwrite(noun: str) -> Option:
     return Option(["--overwrite"], is_flag=True, section=RUN, help=f"Replace an existing {noun}.")
 
 
+def safe_cells() -> Option:
+    """Return the option that turns off the protection of spreadsheets from formulas in a table."""
+    help = (
+        "Cells of a CSV file that a spreadsheet would take for a formula, such as =1+1: write them with an apostrophe "
+        "before them, or as they are. Commands read both as the same id."
+    )
+    return Option(["--safe-cells/--raw-cells"], default=True, show_default=True, section=RUN, help=help)
+
+
 def track(help: str) -> Option:
     """Return the option that turns tracking off."""
     return Option(["--track/--no-track"], default=True, section=RUN, help=help)

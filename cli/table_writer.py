@@ -1,15 +1,19 @@
-"""Atomic tables written in chunks: CSV, JSON lines or Parquet, by the ending of the name."""
+"""Atomic tables written in chunks: CSV, JSON lines or Parquet, by the ending of the name.
 
+Cells of CSV that a spreadsheet would take for a formula have an apostrophe before them, unless raw cells are asked for.
+"""
+
+import csv
 import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, TypeAlias
+from typing import IO, TYPE_CHECKING, Any, Literal, TypeAlias
 
 import click
 
-from recsys_ae.errors import ArtefactError, MissingPackageError
+from recsys_ae.errors import ArtefactError, MissingPackageError, printable
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -34,14 +38,18 @@ def refuse(path: Path, *, overwrite: bool) -> None:
 
 
 @contextmanager
-def writer(path: Path, *, overwrite: bool) -> Iterator[Write]:
+def writer(path: Path, *, overwrite: bool, safe_cells: bool = True) -> Iterator[Write]:
     """Yield a function that appends a table; the file gets its name when it is complete.
 
-    All tables have the same columns of the same types.
+    All tables have the same columns of the same types. A terminal gets `printable` text instead of the exact cells.
+
+    Parameters
+    ----------
+    safe_cells
+        Write an apostrophe before the cells of CSV that a spreadsheet would take for a formula.
     """
     if path == STANDARD_OUTPUT:
-        with _rows(sys.stdout.buffer, ".csv") as write:
-            yield write
+        yield _Text(sys.stdout.buffer, ".csv", safe_cells=safe_cells, exact=not sys.stdout.isatty())
         sys.stdout.buffer.flush()
         return
     from recsys_ae.storage.atomic import errors_named, whole_file  # noqa: PLC0415
@@ -51,33 +59,56 @@ def writer(path: Path, *, overwrite: bool) -> Iterator[Write]:
         errors_named(f"write {path}"),
         whole_file(path) as partial,
         partial.open("xb") as file,
-        _rows(file, path.suffix.lower()) as write,
+        _rows(file, path.suffix.lower(), safe_cells=safe_cells) as write,
     ):
         yield write
 
 
 @contextmanager
-def _rows(file: IO[bytes], suffix: str) -> Iterator[Write]:
+def _rows(file: IO[bytes], suffix: str, *, safe_cells: bool) -> Iterator[Write]:
     if suffix == ".parquet":
         with _parquet(file) as write:
             yield write
     else:
-        yield _Text(file, suffix)
+        yield _Text(file, suffix, safe_cells=safe_cells)
 
 
 class _Text:
     """A writer of CSV with a header, or of JSON lines, in UTF-8."""
 
-    def __init__(self, file: IO[bytes], suffix: str) -> None:
-        self.file, self.suffix, self.started = file, suffix, False
+    def __init__(self, file: IO[bytes], suffix: str, *, safe_cells: bool, exact: bool = True) -> None:
+        self.file, self.suffix, self.safe_cells, self.exact = file, suffix, safe_cells, exact
+        self.started = False
 
     def __call__(self, frame: "pd.DataFrame") -> None:
-        if self.suffix == ".csv":
-            text = frame.to_csv(index=False, header=not self.started, lineterminator="\n")
-        else:
-            text = frame.to_json(orient="records", lines=True, force_ascii=False)
-        self.started = True
-        self.file.write(text.encode("utf-8", errors="surrogatepass"))
+        text = self._lines(frame)
+        self.file.write((text if self.exact else printable(text)).encode("utf-8", errors="surrogatepass"))
+
+    def _lines(self, frame: "pd.DataFrame") -> str:
+        header, self.started = not self.started, True
+        if self.suffix != ".csv":
+            return str(frame.to_json(orient="records", lines=True, force_ascii=False))
+        frame = _in_safe_cells(frame) if self.safe_cells else frame
+        texts = [*frame.columns, *(value for name in frame for value in _texts(frame[name]))]
+        # A carriage return ends a line, but is no reason for quotation marks to Python's writer.
+        quoting: Literal[0, 2] = csv.QUOTE_NONNUMERIC if any("\r" in str(text) for text in texts) else csv.QUOTE_MINIMAL
+        return frame.to_csv(index=False, header=header, lineterminator="\n", quoting=quoting)
+
+
+def _in_safe_cells(frame: "pd.DataFrame") -> "pd.DataFrame":
+    from recsys_ae.data.id_forms import as_cell  # noqa: PLC0415
+
+    frame = frame.rename(columns=lambda name: as_cell(str(name)))
+    for name in frame:
+        changed = {text: cell for text in _texts(frame[name]) if (cell := as_cell(text)) != text}
+        if changed:
+            frame[name] = frame[name].map(lambda value, cells=changed: cells.get(value, value))
+    return frame
+
+
+def _texts(column: "pd.Series[Any]") -> set[str]:
+    """Return the distinct texts of a column, which may hold numbers, too."""
+    return set() if column.dtype.kind in "iufb" else {value for value in column.unique() if isinstance(value, str)}
 
 
 @contextmanager

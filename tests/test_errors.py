@@ -7,7 +7,7 @@ import pytest
 
 from cli.wording import as_option
 from recsys_ae.data.reading import Reading
-from recsys_ae.errors import Argument, ConfigError, DataError, arguments_named, renamed
+from recsys_ae.errors import Argument, ConfigError, DataError, arguments_named, printable, renamed
 
 
 def test_python_reads_the_name_and_the_value() -> None:
@@ -57,3 +57,25 @@ def test_a_recipe_names_its_own_columns(tmp_path) -> None:
     path.write_text("userId,thing\n1,2\n")
     with pytest.raises(DataError, match="set item_column to its name or position"):
         Reading().read_file(path)
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("\x1b[31mred\x1b[0m", r"\x1b[31mred\x1b[0m"),
+        ("a\x9b2J\x07\x08\x7f\r", r"a\x9b2J\x07\x08\x7f\x0d"),
+        ("\u202eabc\u2066\u200f\u200b\ufeff\u2028", r"\u202eabc\u2066\u200f\u200b\ufeff\u2028"),
+        (b"\xff\x9b.csv".decode("utf-8", "surrogateescape"), r"\xff\x9b.csv"),
+        ("\ud800", r"\ud800"),
+        ("tab\tand\nline, ünï 🧍 👩\u200d🔬 می\u200cخواهم", "tab\tand\nline, ünï 🧍 👩\u200d🔬 می\u200cخواهم"),
+    ],
+)
+def test_printable_text_holds_nothing_that_a_terminal_obeys_or_hides(text: str, shown: str) -> None:
+    assert printable(text) == shown
+    assert printable(shown) == shown
+
+
+def test_an_error_is_one_printable_line() -> None:
+    error = DataError("a\x1b[2Jb\nc: set ", Argument("rating", "\x9b"))
+    assert str(error) == r"a\x1b[2Jb c: set rating = '\x9b'"
+    assert error.parts[0] == "a\x1b[2Jb\nc: set "

@@ -16,6 +16,7 @@ PARAMS = [
         help="Output file of the vectors (.parquet, .csv or .jsonl); - is standard output (CSV).",
     ),
     options.overwrite("file"),
+    options.safe_cells(),
     options.device(),
 ]  # fmt: skip
 
@@ -33,7 +34,7 @@ def command(folder: Path, out: Path, overwrite: bool, device: str, **settings: A
     model = FeatureEncoder.load(folder, device=device)
     features = feature_source.read(settings, [str(name) for name in model.columns], model.notes.get("source"))
     vectors = model.encode(features)
-    with table_writer.writer(out, overwrite=overwrite) as write:
+    with table_writer.writer(out, overwrite=overwrite, safe_cells=settings["safe_cells"]) as write:
         write(vectors.to_frame())
     feature_source.say(vectors.remarks)
     if out != table_writer.STANDARD_OUTPUT:

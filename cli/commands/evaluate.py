@@ -48,6 +48,7 @@ PARAMS = [
     options.cache(),
     options.device(),
     options.overwrite("file"),
+    options.safe_cells(),
     options.track("Add the report to the MLflow run of the fit, if your store has it."),
     options.tracking_uri(),
 ]
@@ -79,7 +80,7 @@ def command(folder: Path, metrics: tuple[str, ...] | None, on: str, per_user: Pa
     report = evaluate(model, holdout, names)
     references = _references(prepared, split, holdout, names)
     if per_user is not None:
-        with table_writer.writer(per_user, overwrite=settings["overwrite"]) as write:
+        with table_writer.writer(per_user, overwrite=settings["overwrite"], safe_cells=settings["safe_cells"]) as write:
             write(report.values.rename_axis("user").reset_index())
     _show(report, references, model, as_json=settings["as_json"])
     if settings["track"]:

@@ -34,6 +34,7 @@ PARAMS = [
     options.cache(),
     *options.columns(),
     options.overwrite("file"),
+    options.safe_cells(),
     options.device(),
 ]  # fmt: skip
 
@@ -66,7 +67,7 @@ def command(folder: Path, pairs: Path, out: Path, histories: Path | None, **sett
     items = items[is_known]
     ratings = model.predict(audience.histories[users], (local, items), users=audience.users[users])
     table = pd.DataFrame({"user": audience.users[users][local], "item": model.items[items], "rating": ratings})
-    with table_writer.writer(out, overwrite=settings["overwrite"]) as write:
+    with table_writer.writer(out, overwrite=settings["overwrite"], safe_cells=settings["safe_cells"]) as write:
         for start in range(0, max(1, len(table)), CHUNK):
             write(table[start : start + CHUNK])
     note(f"{len(table):,} ratings" + (f" in {out}" if str(out) != "-" else ""))

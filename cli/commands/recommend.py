@@ -58,6 +58,7 @@ PARAMS = [
     options.cache(),
     *options.columns(),
     options.overwrite("file"),
+    options.safe_cells(),
     options.device(),
 ]  # fmt: skip
 
@@ -84,7 +85,10 @@ def command(folder: Path, out: Path, k: int, users: str | None, histories: Path 
     )
     cold = _cold(model, settings)
     titles, written, exceptions = _titles(model), 0, _Exceptions(k)
-    with table_writer.writer(out, overwrite=settings["overwrite"]) as write, counted("users") as show:
+    with (
+        table_writer.writer(out, overwrite=settings["overwrite"], safe_cells=settings["safe_cells"]) as write,
+        counted("users") as show,
+    ):
         for start in range(0, max(1, len(audience.users)), CHUNK):
             rows = slice(start, start + CHUNK)
             batch = audience.part(rows)

@@ -1,8 +1,8 @@
 """Matching of ids from two sources: a model's ids and those of another file, table or list.
 
 Files and tables disagree about the type of ids: a column is numbers or text depending on the values in it, spreadsheets
-drop leading zeros, and pandas writes ``7.0`` for ``7`` once a column has a gap. `match` therefore compares ids in three
-steps.
+drop leading zeros, pandas writes ``7.0`` for ``7`` once a column has a gap, and tables for spreadsheets have ``'=1``
+for ``=1``. `match` therefore compares ids in four steps.
 """
 
 import weakref
@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from recsys_ae.data.id_forms import normal_text, without_leading_zeros
+from recsys_ae.data.id_forms import normal_text, without_leading_zeros, without_mark
 from recsys_ae.data.parsing import Ids, shown
 
 AMBIGUOUS = -2
@@ -23,15 +23,15 @@ FEW = 0.5
 """Share of ids below which `mismatch` explains why ids do not match."""
 
 Key = Callable[[Any], str | None]
-KEYS: tuple[Key, ...] = (normal_text, without_leading_zeros)
+KEYS: tuple[Key, ...] = (normal_text, without_leading_zeros, without_mark)
 
 
 def match(known: Ids, ids: "Ids | Sequence[Any]") -> np.ndarray:
     """Return the position of each id among the known ids, ``(n,)`` int64, and −1 for unknown ids.
 
     Two ids are the same if they are equal, else if they have the same `normal_text` (``7``, ``" 7"`` and ``7.0``), else
-    if they differ in leading zeros only (``7`` and ``"007"``). An id that could mean two known ids is unknown. Missing
-    values are unknown.
+    if they differ in leading zeros only (``7`` and ``"007"``), else if they differ in the apostrophe before a formula
+    only. An id that could mean two known ids is unknown. Missing values are unknown.
     """
     values = _index(ids)
     if known.dtype.kind in "iu" and values.dtype.kind in "iu":
@@ -147,7 +147,7 @@ def _other_forms(known: Ids) -> dict[Key, dict[str, int]]:
     forms: dict[Key, dict[str, int]] = {key: {} for key in KEYS}
     for position, value in enumerate(known.tolist()):
         # Most ids are their own key.
-        if isinstance(value, str) and value[:1] not in "0+-" and "." not in value and value == value.strip():
+        if isinstance(value, str) and value[:1] not in "0+-'" and "." not in value and value == value.strip():
             continue
         for key, positions in forms.items():
             text = key(value)

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from recsys_ae.data.id_forms import from_cell, is_formula
 from recsys_ae.data.parsing import Column, Series, listing
 from recsys_ae.data.readers.archives import Source, locate
 from recsys_ae.data.readers.column_names import is_header, likely, recognised
@@ -33,7 +34,8 @@ def read_ids(
     """Read the ids of users, of items, or of both from a file.
 
     Columns are found by the names in ``wanted``, else by usual names, else by position. A text file whose first line
-    shows no table is a list: each line that is not empty is an id of the last role.
+    shows no table is a list: each line that is not empty is an id of the last role. The id ``=1`` may be written
+    ``'=1``, as tables for spreadsheets have it, if all such ids of the column are.
 
     Parameters
     ----------
@@ -86,6 +88,8 @@ def _present(columns: Mapping[str, Series], missing: Missing, table: Table | Non
         ids[role] = column
         if table is not None and not isinstance(table, ParquetTable):
             ids[role] = as_written(column, role, missing, noted, text=isinstance(table, TextTable))
+        if table is None or isinstance(table, TextTable):
+            ids[role] = _from_cells(ids[role])
         gap = ids[role].isna().to_numpy(dtype=bool)
         if missing == "error":
             refuse_missing(gap, column, role)
@@ -97,6 +101,14 @@ def _present(columns: Mapping[str, Series], missing: Missing, table: Table | Non
     present = pd.DataFrame({role: plain(column[~gaps].reset_index(drop=True)) for role, column in ids.items()})
     present.attrs["remarks"] = tuple(noted)
     return present
+
+
+def _from_cells(column: Series) -> Series:
+    """Return ids without the apostrophes that were written for spreadsheets, unless the file also has bare formulas."""
+    texts = [text for text in column.dropna().unique() if isinstance(text, str)]
+    if any(map(is_formula, texts)) or all(from_cell(text) is text for text in texts):
+        return column
+    return column.map(lambda value: from_cell(value) if isinstance(value, str) else value, na_action="ignore")
 
 
 def _columns(

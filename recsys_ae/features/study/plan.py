@@ -127,7 +127,7 @@ class Plan:
     def _of_text(cls, text: str, source: str) -> Self:
         try:
             return cls._of(tomllib.loads(text))
-        except tomllib.TOMLDecodeError as error:
+        except (tomllib.TOMLDecodeError, RecursionError) as error:
             raise ConfigError(f"{source} is not TOML: {error}") from error
         except ConfigError as error:
             raise ConfigError(f"{source}: {error}") from error  # not in parts: a file has keys, no options
