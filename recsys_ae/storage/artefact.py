@@ -3,16 +3,18 @@
 import dataclasses
 import hashlib
 import json
-import os
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
 from recsys_ae.errors import Argument, ArtefactError
-from recsys_ae.storage import atomic, checks, trust
+from recsys_ae.storage import atomic, checks, places, trust
+from recsys_ae.storage.reading import read_folder
 from recsys_ae.storage.tensors import State, load_tensors, save_tensors
 
 if TYPE_CHECKING:
@@ -76,26 +78,39 @@ def write(path: Path, artefact: Artefact, *, overwrite: bool = False) -> None:
     ArtefactError
         If the folder cannot be written or must not be replaced.
     """
-    refuse_to_write(path, overwrite=overwrite)
     with atomic.errors_named(f"save to {path}"):
-        path = path.resolve()  # a link stays, and its target is replaced
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with atomic.whole_folder(path) as partial:
-            _fill(partial, artefact)
+        _refuse_to_write(path, overwrite)
+        place = places.real(path)  # a link stays, and its target is replaced
+        place.parent.mkdir(parents=True, exist_ok=True)
+        allowed = partial(_refuse_to_replace, path, overwrite)  # a folder may have appeared meanwhile
+        with atomic.whole_folder(place, overwrite=overwrite, check=allowed) as folder:
+            _fill(folder, artefact)
 
 
-def refuse_to_write(path: Path, *, overwrite: bool) -> None:
-    """Raise an `ArtefactError` if no model can be saved at ``path``; call it before a long fit."""
+def refuse_to_write(path: Path, *, overwrite: bool, needed: int = places.LEAST) -> None:
+    """Raise an `ArtefactError` if no model can be saved at ``path``; call it before a long fit.
+
+    Parameters
+    ----------
+    needed
+        Size of the saved model in bytes, if it is known.
+    """
     with atomic.errors_named(f"save to {path}"):
-        _refuse_to_replace(path, overwrite)
-        home = next(parent for parent in path.absolute().parents if parent.exists())
-        if not home.is_dir():
-            raise ArtefactError(f"cannot save to {path}: {home} is not a folder")
-        if not os.access(home, os.W_OK | os.X_OK):
-            raise ArtefactError(f"cannot save to {path}: {home} is not writable")
+        _refuse_to_write(path, overwrite)
+        places.try_out(path, needed=needed)
+
+
+def _refuse_to_write(path: Path, overwrite: bool) -> None:
+    places.refuse_unwritable(path, STATE)
+    read_folder(path, partial(_refuse_to_replace, path, overwrite))
 
 
 def _refuse_to_replace(path: Path, overwrite: bool) -> None:
+    with suppress(FileNotFoundError):  # another process has just removed it
+        _refuse_to_lose(path, overwrite)
+
+
+def _refuse_to_lose(path: Path, overwrite: bool) -> None:
     if path.exists() and not (path.is_dir() and not any(path.iterdir())):
         if not overwrite:
             raise ArtefactError(
@@ -127,7 +142,7 @@ def read(path: Path, device: "torch.device", kind: str = "recommender", room: in
         If the folder is no saved model of this kind, is damaged or too large, or was written by a newer version.
     """
     with atomic.errors_named(f"read {path}"):
-        return _read(path, device, kind, room)
+        return read_folder(path, partial(_read, path, device, kind, room))
 
 
 def _read(path: Path, device: "torch.device", kind: str, room: int | None) -> Artefact:

@@ -5,7 +5,6 @@ import hashlib
 import json
 import os
 import resource
-import shutil
 import signal
 import stat
 import subprocess
@@ -422,6 +421,7 @@ def test_a_failure_while_the_new_takes_the_place_of_the_old_puts_the_old_back(
             raise failure
         return genuine(self, target)
 
+    monkeypatch.setattr(atomic, "exchange", lambda *_: False)
     monkeypatch.setattr(Path, "rename", failing)
     with pytest.raises((ArtefactError, Sudden)):
         fit(latent=3).save(folder, overwrite=True)
@@ -447,9 +447,8 @@ def test_a_process_that_is_killed_leaves_the_old_model(folder: Path, model: Reco
         env={**os.environ, "PYTHONPATH": root, "OMP_NUM_THREADS": "1"}, capture_output=True, check=False,
     )  # fmt: skip
     assert process.returncode == -signal.SIGKILL, process.stderr
-    for partial in folder.parent.glob(".model.*.partial"):
-        shutil.rmtree(partial)
-    assert_intact(folder, model)
+    assert list(folder.parent.glob(".model.*.partial"))
+    assert_intact(folder, model)  # what reads the model removes what the process left
 
 
 @pytest.mark.parametrize("limit", [0, 100, 1000])

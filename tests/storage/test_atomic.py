@@ -1,12 +1,14 @@
 """Atomic writes of files and folders."""
 
 import errno
+import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from recsys_ae.errors import ArtefactError
-from recsys_ae.storage import atomic
+from recsys_ae.storage import atomic, locks
 from recsys_ae.storage.atomic import errors_named, whole_file, whole_folder, write_bytes, write_text
 
 
@@ -21,7 +23,8 @@ def names(folder: Path) -> list[str]:
 def test_a_file_appears_under_its_name_when_it_is_whole(tmp_path: Path) -> None:
     with whole_file(tmp_path / "a") as partial:
         partial.write_text("half")
-        assert names(tmp_path) == [partial.name]
+        assert names(tmp_path) == [partial.parent.name]
+        assert partial.name == "a"  # with its ending, for libraries that write what the ending says
     assert names(tmp_path) == ["a"]
     assert (tmp_path / "a").read_text() == "half"
 
@@ -78,3 +81,69 @@ def test_an_error_of_the_system_names_the_file(tmp_path: Path) -> None:
         write_text(path, "text")
     with pytest.raises(ArtefactError, match=r"^cannot save to there: Is a directory$"), errors_named("save to there"):
         raise IsADirectoryError(errno.EISDIR, "Is a directory")
+
+
+def made(folder: Path) -> Path:
+    folder.mkdir()
+    return folder
+
+
+def test_a_file_or_folder_that_appears_meanwhile_stays_if_it_is_not_to_be_replaced(tmp_path: Path) -> None:
+    def write_while_another_does(write: Any, path: Path) -> None:
+        with write(path, overwrite=False) as partial:
+            (partial / "mine" if partial.is_dir() else partial).touch()
+            write_text(path, "theirs") if write is whole_file else write_text(made(path) / "theirs", "theirs")
+
+    with pytest.raises(FileExistsError):
+        write_while_another_does(whole_file, tmp_path / "file")
+    with pytest.raises(OSError, match="not empty"):
+        write_while_another_does(whole_folder, tmp_path / "folder")
+    assert names(tmp_path) == ["file", "folder"]
+    assert (tmp_path / "file").read_text() == "theirs"
+    assert names(tmp_path / "folder") == ["theirs"]
+
+
+def test_an_empty_folder_is_always_replaced(tmp_path: Path) -> None:
+    for overwrite in (False, True):
+        (tmp_path / str(overwrite)).mkdir()
+        with whole_folder(tmp_path / str(overwrite), overwrite=overwrite) as partial:
+            (partial / "new").touch()
+        assert names(tmp_path / str(overwrite)) == ["new"]
+
+
+@pytest.mark.parametrize("in_one_step", [True, False])
+def test_what_must_not_be_replaced_is_looked_at_last(
+    tmp_path: Path, in_one_step: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if not in_one_step:
+        monkeypatch.setattr(atomic, "exchange", lambda *_: False)
+    (tmp_path / "folder").mkdir()
+
+    def refuse() -> None:
+        if any((tmp_path / "folder").iterdir()):
+            raise ArtefactError("there is something")
+
+    with whole_folder(tmp_path / "folder", check=refuse):
+        pass
+    with pytest.raises(ArtefactError, match="there is something"), whole_folder(tmp_path / "folder", check=refuse):
+        (tmp_path / "folder" / "theirs").touch()
+    assert names(tmp_path) == ["folder"]
+    assert names(tmp_path / "folder") == ["theirs"]
+
+
+def test_a_folder_inside_an_unfinished_one_is_written_at_once(tmp_path: Path) -> None:
+    started = time.monotonic()
+    with whole_folder(tmp_path / "outer") as outer, whole_folder(outer / "inner") as inner:
+        write_text(inner / "file", "text")
+    assert (tmp_path / "outer" / "inner" / "file").read_text() == "text"
+    assert time.monotonic() - started < locks.PATIENCE / 2
+
+
+def test_a_folder_is_removed_with_all_that_is_in_it(tmp_path: Path) -> None:
+    with whole_folder(tmp_path / "folder") as partial:
+        (partial / "deep").mkdir()
+    atomic.remove_folder(tmp_path / "folder")
+    atomic.remove_folder(tmp_path / "folder")
+    assert names(tmp_path) == []
+    atomic.put_back(tmp_path / "folder")
+    assert names(tmp_path) == []

@@ -21,12 +21,11 @@ from typing import Any, TypeAlias
 from recsys_ae.data.dataset_info import user_cache_dir
 from recsys_ae.data.interactions import Interactions
 from recsys_ae.data.readers import cache_file
-from recsys_ae.storage.atomic import PARTIAL, whole_file
+from recsys_ae.storage.atomic import whole_file, whole_folder
 
 FORMAT = 3  # increase it if the same file is read differently, or stored differently
 LEAST = 10_000_000  # bytes of data; smaller files are read within a second
 SETTLED = 2_000_000_000  # nanoseconds
-ABANDONED = 3600  # seconds after which an unfinished file is deleted
 FOLDER = ".recsys_ae_cache"
 TAG = "Signature: 8a477f597d28d172789f06886806bc55\n# What recsys_ae has read, in a form that is read faster.\n"
 State: TypeAlias = list[list[str | int]]
@@ -118,18 +117,18 @@ def _tidy(folder: Path, name: str) -> None:
     label, content = name.rsplit(".", 2)[0], name.rsplit(".", 2)[1][:16]
     earlier = re.compile(re.escape(label) + r"\.(?!" + content + r")[0-9a-f]{16}-[0-9a-f]{16}\.bin")
     for path in folder.iterdir():
-        with suppress(OSError):
-            abandoned = path.name.endswith(PARTIAL) and time.time() - path.stat().st_mtime > ABANDONED
-            if abandoned or earlier.fullmatch(path.name):
+        if earlier.fullmatch(path.name):
+            with suppress(OSError):
                 path.unlink()
 
 
 def _created(folder: Path) -> Path:
     """Return the folder, and create it if it is missing; backups and git skip it."""
     if not folder.is_dir():
-        folder.mkdir(parents=True, exist_ok=True)
-        (folder / "CACHEDIR.TAG").write_text(TAG, encoding="utf-8")
-        (folder / ".gitignore").write_text("*\n", encoding="utf-8")
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with suppress(OSError), whole_folder(folder, overwrite=False) as partial:  # another process may be first
+            (partial / "CACHEDIR.TAG").write_text(TAG, encoding="utf-8")
+            (partial / ".gitignore").write_text("*\n", encoding="utf-8")
     return folder
 
 

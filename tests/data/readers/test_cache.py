@@ -3,7 +3,6 @@
 import json
 import multiprocessing
 import os
-import time
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +18,7 @@ from recsys_ae.data.readers import cache, cache_file
 from recsys_ae.data.readers import read as reading
 from recsys_ae.data.readers.read import read_interactions
 from recsys_ae.errors import ConfigError, DataError
-from recsys_ae.storage.atomic import PARTIAL
+from recsys_ae.storage.leftovers import PARTIAL, temporary_name
 from tests.data.files import HEADER, lines, text_of, written, zipped
 
 MIXED = '{"user": 1, "item": "a"}\n{"user": "1", "item": "b"}\n{"user": 98765432109876543210, "item": "a"}\n'
@@ -243,7 +242,7 @@ def test_a_disk_that_is_full_leaves_nothing_behind(tmp_path: Path, monkeypatch: 
 
     monkeypatch.setattr(cache_file, "_write_arrays", full)
     assert_same(read_interactions(path, cache=True), plain)
-    assert not [*tmp_path.rglob("*.bin"), *tmp_path.rglob(f"*{PARTIAL}")]
+    assert not [*tmp_path.rglob("*.bin"), *tmp_path.rglob(f"*.{PARTIAL}")]
 
 
 def test_only_those_who_may_read_the_data_may_read_the_cache(tmp_path: Path) -> None:
@@ -253,14 +252,16 @@ def test_only_those_who_may_read_the_data_may_read_the_cache(tmp_path: Path) -> 
     assert entries(tmp_path)[0].stat().st_mode & 0o777 == 0o640
 
 
-def test_halves_that_a_crash_left_go_after_an_hour(tmp_path: Path) -> None:
+def test_halves_that_a_killed_process_left_are_removed(tmp_path: Path) -> None:
     path = written(tmp_path / "a.csv", lines())
     read_interactions(path, cache=True)
-    old, young = (written(tmp_path / cache.FOLDER / f".{name}{PARTIAL}", "half") for name in ("old", "young"))
-    long_ago = time.time() - 2 * cache.ABANDONED
-    os.utime(old, (long_ago, long_ago))
+    halves = [temporary_name(tmp_path / cache.FOLDER / f"{name}.bin", PARTIAL) for name in ("folder", "file")]
+    halves[0].mkdir()
+    written(halves[0] / "folder.bin", "half")
+    written(halves[1], "half")
     read_interactions(path, duplicates="sum", cache=True)
-    assert (old.exists(), young.exists()) == (False, True)
+    assert not any(half.exists() for half in halves)
+    assert len(entries(tmp_path)) == 2
 
 
 def test_backups_and_git_pass_the_folder_over(tmp_path: Path) -> None:
@@ -314,7 +315,7 @@ def test_processes_that_read_and_write_at_once_all_get_the_data(tmp_path: Path) 
     for reader in readers:
         reader.join()
     assert contents == [(fingerprint(plain.matrix, plain.users, plain.items), plain.order.tolist())] * len(contents)
-    assert not [*tmp_path.rglob(f"*{PARTIAL}")]
+    assert not [*tmp_path.rglob(f"*.{PARTIAL}")]
 
 
 def test_a_file_that_changes_while_it_is_read_is_not_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,82 @@
+"""Reads of folders that other processes may replace or delete at the same time."""
+
+import os
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext, suppress
+from pathlib import Path
+from typing import TypeVar
+
+from recsys_ae.errors import ArtefactError
+from recsys_ae.storage.atomic import put_back
+from recsys_ae.storage.leftovers import formers, is_ours, sweep
+from recsys_ae.storage.locks import locked, opened
+from recsys_ae.storage.places import real
+
+Read = TypeVar("Read")
+_TRIES, _FREE_TRIES = 12, 6
+_MISSING = (0, 0)
+_WAIT = 2.0
+"""Seconds to wait for the second step of an overwrite by a process that may run on another machine."""
+
+
+def read_folder(path: Path, read: Callable[[], Read]) -> Read:
+    """Return what ``read`` returns of a folder; it is repeated if the folder was replaced meanwhile.
+
+    So nothing is mixed from two folders, and files that are missing because their folder was replaced are no damage.
+    The last tries hold the lock of the parent folder, so that writers wait.
+
+    Raises
+    ------
+    ArtefactError, OSError
+        As ``read`` raises them about a folder that stays in its place.
+    """
+    place = real(path)
+    restore(place)
+    for attempt in range(_TRIES):
+        with nullcontext() if attempt < _FREE_TRIES else locked(place.parent), _held(place):
+            before = _identity(place)
+            try:
+                result = read()
+            except (ArtefactError, OSError):
+                missing = before[:2] == _MISSING and not formers(place)
+                if attempt == _TRIES - 1 or (before == _identity(place) and (missing or before[:2] != _MISSING)):
+                    raise
+            else:
+                if before[:2] == _identity(place)[:2]:
+                    return result
+        time.sleep(0.01 * attempt)
+        restore(place)
+    raise ArtefactError(f"cannot read {path}: other processes replace it all the time; try again when they have ended")
+
+
+def restore(path: Path) -> None:
+    """Put the former folder back if an overwrite was killed in the middle; remove what ended processes have left."""
+    if not os.path.lexists(path) and (waiting := formers(path)):
+        end = time.monotonic() + (0 if all(is_ours(former) for former in waiting) else _WAIT)
+        while not os.path.lexists(path) and time.monotonic() < end:
+            time.sleep(0.05)
+        with locked(path.parent):  # the writer holds it, if it is alive
+            put_back(path)
+    sweep(path.parent)
+
+
+@contextmanager
+def _held(path: Path) -> Iterator[None]:
+    """Keep a folder open, so that no other one gets its number when it is deleted."""
+    descriptor = opened(path)
+    try:
+        yield
+    finally:
+        if descriptor is not None:
+            os.close(descriptor)
+
+
+def _identity(place: Path) -> tuple[int, int, int]:
+    """Return device, number and time of the latest change of a folder; if it is missing, the time of its parent."""
+    with suppress(OSError):
+        status = place.stat()
+        return status.st_dev, status.st_ino, status.st_ctime_ns
+    with suppress(OSError):
+        return *_MISSING, place.parent.stat().st_mtime_ns
+    return *_MISSING, 0
