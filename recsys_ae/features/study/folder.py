@@ -8,26 +8,31 @@ from typing import Any
 from recsys_ae.errors import Argument, ArtefactError
 from recsys_ae.features.study.plan import Plan
 from recsys_ae.storage.atomic import write_text
+from recsys_ae.storage.leftovers import is_temporary, sweep_tree
 
 STUDY = "study.json"
 
 
 def refuse_foreign(out: Path) -> None:
-    """Raise if a folder holds other files than a study; to be called before the work begins."""
+    """Raise if a folder holds other files than a study; to be called before the work begins.
+
+    A study that was killed before its first file was complete has left an empty folder, or temporary files.
+    """
     if not out.exists():
         return
     if not out.is_dir():
         raise ArtefactError(f"{out} is not a folder; set ", Argument("out"), " to a folder for the study")
-    if any(out.iterdir()) and not (out / STUDY).is_file():
+    if not all(is_temporary(entry.name) for entry in out.iterdir()) and not (out / STUDY).is_file():
         raise ArtefactError(f"{out} holds no study but other files; set ", Argument("out"), " to a new or empty folder")
 
 
 def begin(out: Path, plan: Plan, command: str) -> None:
-    """Make the folder of a study, and write its command and plan."""
+    """Make the folder of a study, remove what killed runs have left in it, and write its command and plan."""
     try:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise ArtefactError(f"cannot write {out}: {error.strerror or error}") from error
+    sweep_tree(out)
     text = json.dumps({"command": command, "plan": as_json(plan)}, indent=1, default=list)
     write_text(out / STUDY, text + "\n")
 

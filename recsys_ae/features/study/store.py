@@ -45,11 +45,17 @@ class Shelf:
         return content is not None and content["of"] == json.loads(json.dumps(dict(of)))
 
     def keep(self, name: str, of: Mapping[str, Any], measured: Measured) -> None:
-        """Write a measure, the arrays before the numbers, so that saved numbers always have their arrays."""
+        """Write a measure, the arrays before the numbers, so that saved numbers always have their arrays.
+
+        The former numbers are deleted first, because the new arrays are not theirs.
+        """
         with errors_named(f"write {self.folder}"):
             self.folder.mkdir(parents=True, exist_ok=True)
-            if measured.arrays:
-                path = self.folder / f"{name}.npz"
+            (self.folder / f"{name}.json").unlink(missing_ok=True)
+            path = self.folder / f"{name}.npz"
+            if not measured.arrays:
+                path.unlink(missing_ok=True)
+            else:
                 with errors_named(f"write {path}"), whole_file(path) as partial, partial.open("wb") as file:
                     np.savez_compressed(file, **dict(measured.arrays))  # type: ignore[arg-type]
             text = json.dumps({"of": dict(of), "numbers": measured.numbers}, indent=1, allow_nan=False)
