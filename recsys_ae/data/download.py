@@ -5,7 +5,6 @@ import re
 from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from textwrap import shorten
 from types import ModuleType
 
@@ -78,12 +77,12 @@ def download(remote: Remote, folder: Path, *, progress: Progress | None = None) 
     target = folder / remote.path
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        with whole_file(target) as partial, TemporaryDirectory() as temporary:
+        with whole_file(target) as partial:
             bar = None if progress is None else _Bar(progress)
             pooch.HTTPDownloader(progressbar=bar, chunk_size=CHUNK, timeout=TIMEOUT)(remote.url, str(partial), None)
             checksum = remote.checksum
             if checksum is None:
-                sidecar = Path(temporary) / "md5"
+                sidecar = partial.with_name("md5")
                 pooch.HTTPDownloader(timeout=TIMEOUT)(f"{remote.url}.md5", str(sidecar), None)
                 checksum = _published_md5(sidecar, remote)
             _verify(partial, checksum, remote, target)

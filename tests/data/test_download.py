@@ -15,6 +15,7 @@ import pytest
 from recsys_ae.data import catalog, download
 from recsys_ae.data.dataset_info import Info, Remote
 from recsys_ae.errors import ConfigError, DataError, MissingPackageError
+from tests.storage.killed import run_killed
 
 CONTENT = bytes(range(256)) * 4_000
 MD5 = hashlib.md5(CONTENT).hexdigest()
@@ -104,6 +105,23 @@ def test_a_file_that_breaks_off_is_thrown_away(publisher: Publisher, tmp_path: P
     with pytest.raises(DataError, match=r"a\.zip (could not be downloaded|is not what)"):
         download.download(remote, tmp_path)
     assert everything_in(tmp_path) == []
+
+
+@pytest.mark.parametrize("checksum", [f"md5:{MD5}", None])
+def test_what_a_killed_download_left_is_removed_by_the_next(
+    checksum: str | None, publisher: Publisher, tmp_path: Path
+) -> None:
+    remote = Remote(publisher.offer("a.zip", CONTENT), "a.zip", checksum)
+    publisher.offer("a.zip.md5", MD5.encode())
+    script = (
+        f"from recsys_ae.data import download\nfrom recsys_ae.data.dataset_info import Remote\n"
+        f"download._verify = lambda *_: os.kill(os.getpid(), signal.SIGKILL)\n"
+        f"download.download({remote!r}, Path(sys.argv[1]))\n"
+    )
+    run_killed(script, tmp_path)
+    assert len(everything_in(tmp_path)) > 1
+    download.download(remote, tmp_path)
+    assert everything_in(tmp_path) == ["a.zip"]
 
 
 def test_a_failed_download_leaves_the_old_file(publisher: Publisher, tmp_path: Path) -> None:
