@@ -61,7 +61,7 @@ def command(data: str, out: Path, **settings: Any) -> None:
     description = {"fingerprint": split.fingerprint, **prepared.recipe.as_json()}
     with errors_named(f"write {out}"):
         out.absolute().parent.mkdir(parents=True, exist_ok=True)
-        with whole_folder(out.absolute()) as partial:
+        with whole_folder(out.absolute(), overwrite=False) as partial:
             _write(split, partial)
             (partial / DESCRIPTION).write_text(json.dumps(description, indent=2, ensure_ascii=False), encoding="utf-8")
     display.line(f"Saved in {out}")

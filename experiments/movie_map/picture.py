@@ -12,6 +12,8 @@ from matplotlib.figure import Figure
 from matplotlib.patheffects import withStroke
 from PIL import Image
 
+from recsys_ae.storage.atomic import whole_file
+
 SIZE, DPI, COLOURS = (11.0, 8.6), 130, 128
 GAP, APART = 6, 75
 """Pixels between two titles, and between two movies with titles, so that titles are spread over the map."""
@@ -37,7 +39,8 @@ def draw(movies: pd.DataFrame, path: Path, titles: int) -> None:
         handle.set_sizes([45])
     canvas.draw()
     picture = Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB")
-    picture.quantize(COLOURS, dither=Image.Dither.NONE).save(path, optimize=True)
+    with whole_file(path) as partial:
+        picture.quantize(COLOURS, dither=Image.Dither.NONE).save(partial, optimize=True)
 
 
 def _name(axes: Any, canvas: FigureCanvasAgg, movies: pd.DataFrame, titles: int) -> None:
