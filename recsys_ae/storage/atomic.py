@@ -121,7 +121,7 @@ def flush(path: Path) -> None:
         os.close(descriptor)
 
 
-def _in_turn(path: Path) -> AbstractContextManager[None]:
+def _in_turn(path: Path) -> AbstractContextManager[object]:
     """Return the lock of the folder of ``path``; a temporary folder belongs to this process, which has locked it."""
     return nullcontext() if is_temporary(path.parent.name) else locked(path.parent)
 

@@ -37,18 +37,20 @@ def take(descriptor: int) -> bool | None:
 
 
 @contextmanager
-def locked(folder: Path) -> Iterator[None]:
+def locked(folder: Path) -> Iterator[bool]:
     """Hold the lock of a folder, so that one process at a time renames what is in it.
 
-    The work goes on without the lock if the file system has none, or after `PATIENCE` seconds.
+    The work goes on without the lock if the file system has none, or after `PATIENCE` seconds. Yields whether the lock
+    is held.
     """
     descriptor = opened(folder.resolve())
     try:
+        held: bool | None = None
         if descriptor is not None:
             end = time.monotonic() + PATIENCE
-            while take(descriptor) is False and time.monotonic() < end:
+            while (held := take(descriptor)) is False and time.monotonic() < end:
                 time.sleep(_PAUSE)
-        yield
+        yield held is True
     finally:
         if descriptor is not None:
             os.close(descriptor)

@@ -17,7 +17,7 @@ Read = TypeVar("Read")
 _TRIES, _FREE_TRIES = 12, 6
 _MISSING = (0, 0)
 _WAIT = 2.0
-"""Seconds to wait for the second step of an overwrite by a process that may run on another machine."""
+"""Seconds to wait for the second step of an overwrite if its process may be alive: on another machine, or stopped."""
 
 
 def read_folder(path: Path, read: Callable[[], Read]) -> Read:
@@ -53,10 +53,11 @@ def read_folder(path: Path, read: Callable[[], Read]) -> Read:
 def restore(path: Path) -> None:
     """Put the former folder back if an overwrite was killed in the middle; remove what ended processes have left."""
     if not os.path.lexists(path) and (waiting := formers(path)):
-        end = time.monotonic() + (0 if all(is_ours(former) for former in waiting) else _WAIT)
-        while not os.path.lexists(path) and time.monotonic() < end:
-            time.sleep(0.05)
-        with locked(path.parent):  # the writer holds it, if it is alive
+        with locked(path.parent) as alone:  # a living writer on this machine holds the lock
+            certain = alone and all(is_ours(former) for former in waiting)
+            end = time.monotonic() + (0 if certain else _WAIT)
+            while not os.path.lexists(path) and time.monotonic() < end:
+                time.sleep(0.02)
             put_back(path)
     sweep(path.parent)
 

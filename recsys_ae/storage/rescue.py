@@ -31,7 +31,7 @@ def save(model: Savable, path: Path, *, overwrite: bool = False) -> None:
     try:
         model.save(path, overwrite=overwrite)
     except ArtefactError as error:
-        place = _saved_next_to(model, path) or _saved_among_temporary_files(model, path)
+        place = _saved_next_to(model, path) or _saved_among_temporary_files(model)
         if place is None:
             raise
         lost = f"; nothing is lost: the model is saved in {place}, and that folder can be moved and renamed"
@@ -48,13 +48,13 @@ def _saved_next_to(model: Savable, path: Path) -> Path | None:
     return None
 
 
-def _saved_among_temporary_files(model: Savable, path: Path) -> Path | None:
+def _saved_among_temporary_files(model: Savable) -> Path | None:
     try:
         folder = Path(tempfile.mkdtemp(prefix="recsys_ae-rescued-"))
     except OSError:
         return None
     with suppress(ArtefactError):
-        model.save(folder / short(real(path).name))
-        return folder / short(real(path).name)
+        model.save(folder / "model")
+        return folder / "model"
     folder.rmdir()
     return None

@@ -91,6 +91,7 @@ def test_a_reader_waits_for_the_second_step_of_a_living_writer(tmp_path: Path) -
 
 def test_a_writer_that_was_stopped_does_not_stop_a_reader(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(locks, "PATIENCE", 0.2)
+    monkeypatch.setattr(reading, "_WAIT", 0.2)
     save(tmp_path / "model", 1)
     with waiting(OVERWRITE.format(then=WAIT.strip().replace("\n", "; ")), tmp_path / "model"):
         assert saved(tmp_path / "model") == 1
@@ -114,6 +115,38 @@ def test_the_latest_of_several_former_folders_is_put_back(tmp_path: Path) -> Non
         time.sleep(0.02)
     restore(tmp_path / "model")
     assert saved(tmp_path / "model") == 2
+    assert [path.name for path in tmp_path.iterdir()] == ["model"]
+
+
+def test_without_locks_a_reader_gives_a_writer_time_for_its_second_step(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(locks, "take", lambda _: None)
+    save(tmp_path / "model", 1)
+    former = leftovers.temporary_name(tmp_path / "model", leftovers.FORMER)
+    (tmp_path / "model").rename(former)
+    save(tmp_path / "new", 2)
+    writer = threading.Timer(0.3, lambda: (tmp_path / "new").rename(tmp_path / "model"))
+    writer.start()
+    assert saved(tmp_path / "model") == 2
+    writer.join()
+
+
+@pytest.mark.parametrize("use", [load, overwrite])
+def test_the_former_model_of_a_process_that_was_killed_after_the_exchange_is_removed(
+    use: Callable[[Path], None], tmp_path: Path
+) -> None:
+    save(tmp_path / "model", 0)
+    save(tmp_path / "new", 1)
+    script = (
+        "def kill(*_):\n    " + KILL + "leftovers.remove = kill\n"
+        "with atomic.whole_folder(Path(sys.argv[1])) as partial:\n"
+        "    for file in Path(sys.argv[2]).iterdir():\n        file.rename(partial / file.name)\n"
+    )
+    run_killed(script, tmp_path / "model", tmp_path / "new")
+    (tmp_path / "new").rmdir()
+    assert len(list(tmp_path.iterdir())) == 2
+    use(tmp_path / "model")
     assert [path.name for path in tmp_path.iterdir()] == ["model"]
 
 
