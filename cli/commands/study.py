@@ -8,10 +8,10 @@ import click
 
 from .. import memory, options
 from ..display import Display, note
-from ..framework import Option, Positional, as_command
+from ..framework import Option, Positional, as_command, on_interruption
 from ..mlflow_runs import Tracking
 from ..param_types import FILE, Names, Numbers, Whole
-from ..training import Interrupted, command_line
+from ..training import command_line
 
 if TYPE_CHECKING:
     from recsys_ae.features.study.data import StudyData
@@ -73,11 +73,7 @@ def command(**settings: Any) -> None:
     memory.thrifty()
     plan, source = _plan(settings), _source(settings)
     out = settings["out"] or Path("studies") / Path(plan.data.partition(":")[0]).stem
-    try:
-        _study(plan, source, out, settings)
-    except KeyboardInterrupt:
-        message = f"Interrupted: the finished fits are saved in {out}; the same command continues the study"
-        raise Interrupted(message) from None
+    _study(plan, source, out, settings)
 
 
 def _plan(settings: Mapping[str, Any]) -> "Plan":
@@ -130,6 +126,7 @@ def _study(plan: "Plan", source: Mapping[str, Any], out: Path, settings: Mapping
     command = command_line()
     if not settings["report_only"]:
         folder.begin(out, plan, command)
+        on_interruption(f"the finished fits are saved in {out}; the same command continues the study")
         with Tracking.of_fit(on=settings["track"], name=f"study of {plan.data}") as tracking:
             tracking.tracker.parameters({"study": plan.title, "data": plan.data, "steps": list(plan.steps)})
             left_out += run_study(
@@ -143,6 +140,7 @@ def _study(plan: "Plan", source: Mapping[str, Any], out: Path, settings: Mapping
         if made_by is None:
             raise click.UsageError(f"--report-only: there is no study in {out}", click.get_current_context())
         report = write_report(plan, data, out, command=made_by, left_out=left_out)
+    on_interruption(f"the report is saved in {report.html}")
     for remark in dict.fromkeys(left_out):
         note(f"Note: {remark}")
     display.line()

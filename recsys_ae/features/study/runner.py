@@ -1,13 +1,11 @@
 """Runner of a study, which makes and measures the fits of a plan that are not in its folder yet."""
 
 import dataclasses
-import signal
-import sys
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from collections.abc import Callable, Generator, Iterable, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, wait
+from contextlib import closing
 from dataclasses import dataclass
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +21,7 @@ from recsys_ae.features.study.measures import case_of, missing
 from recsys_ae.features.study.plan import Plan, Sizes
 from recsys_ae.features.study.rows import Part
 from recsys_ae.features.study.store import FIT, Measured, Shelf
+from recsys_ae.features.study.workers import Workers
 from recsys_ae.nn.runtime import Run
 from recsys_ae.nn.threads import cpu_threads
 from recsys_ae.spec.hyper import flatten
@@ -79,11 +78,12 @@ def run_study(
     todo, left_out = works(plan, data)
     waiting = [work for work in todo if _unfinished(work, data, plan.sizes, out)]
     clock = TimeLeft(waiting, jobs)
-    for outcome in _outcomes(waiting, data, plan.sizes, out, run, jobs):
-        clock.done(outcome.work, outcome.seconds)
-        left_out += [f"{outcome.name.rpartition('-')[0]}: {remark}" for remark in outcome.remarks]
-        if tell is not None:
-            tell(Advance(outcome, len(todo) - clock.n_left, len(todo), clock.seconds_left()))
+    with closing(_outcomes(waiting, data, plan.sizes, out, run, jobs)) as outcomes:
+        for outcome in outcomes:
+            clock.done(outcome.work, outcome.seconds)
+            left_out += [f"{outcome.name.rpartition('-')[0]}: {remark}" for remark in outcome.remarks]
+            if tell is not None:
+                tell(Advance(outcome, len(todo) - clock.n_left, len(todo), clock.seconds_left()))
     return list(dict.fromkeys(left_out))
 
 
@@ -171,29 +171,22 @@ def _without(rows: Part, label: str) -> Part:
 
 def _outcomes(
     waiting: Sequence[Work], data: StudyData, sizes: Sizes, out: Path, run: Run, jobs: int
-) -> Iterator[Outcome]:
+) -> Generator[Outcome]:
     if jobs == 1 or len(waiting) < 2:
         for work in waiting:
             yield do(work, data, sizes, out, run)
         return
-    # A forked process could inherit a lock of PyTorch's threads that is never released.
-    with ProcessPoolExecutor(
-        min(jobs, len(waiting)), get_context("spawn"), _prepare, (data, sizes, out, run)
-    ) as workers:
+    with Workers(min(jobs, len(waiting)), _prepare, (data, sizes, out, run)) as workers:
         todo = list(waiting)
         running: dict[Future[Outcome], Work] = {}
-        try:
-            while todo or running:
-                # Only running fits are submitted, so that an interruption leaves the others undone.
-                while len(running) < jobs and (following := _startable(todo, running.values())) is not None:
-                    todo.remove(following)
-                    running[workers.submit(_do_next, following)] = following
-                for future in wait(running, return_when=FIRST_COMPLETED).done:
-                    del running[future]
-                    yield future.result()
-        except BaseException:
-            workers.shutdown(wait=False, cancel_futures=True)
-            raise
+        while todo or running:
+            # Only running fits are submitted, so that an interruption leaves the others undone.
+            while len(running) < jobs and (following := _startable(todo, running.values())) is not None:
+                todo.remove(following)
+                running[workers.submit(_do_next, following)] = following
+            for future in wait(running, return_when=FIRST_COMPLETED).done:
+                del running[future]
+                yield workers.result(future)
 
 
 def _startable(todo: Sequence[Work], running: Iterable[Work]) -> Work | None:
@@ -207,8 +200,7 @@ _own: dict[str, Any] = {}
 
 
 def _prepare(data: StudyData, sizes: Sizes, out: Path, run: Run) -> None:
-    """Prepare a worker process. Ctrl-C ends it silently, because the main process reports the interruption."""
-    signal.signal(signal.SIGINT, lambda *_: sys.exit(130))
+    """Keep the arguments of this worker process."""
     _own.update(data=data, sizes=sizes, out=out, run=run)
 
 
