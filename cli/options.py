@@ -1,10 +1,16 @@
 """Options that several commands share."""
 
+import dataclasses
+from typing import TYPE_CHECKING
+
 import click
 
 from . import config, data_options
 from .framework import OTHER, Option, Positional
 from .param_types import FILE, Names, Whole
+
+if TYPE_CHECKING:
+    from recsys_ae.nn.model import Identity
 
 DATA, RUN, FEATURES = data_options.DATA, "Run", "Features"
 data, data_dir, columns = data_options.data, data_options.data_dir, data_options.columns
@@ -108,6 +114,29 @@ def dry_run() -> Option:
     """Return the option that stops before the training."""
     help = "Check data and settings and print the memory that the fit needs, without training."
     return Option(["--dry-run"], is_flag=True, section=RUN, help=help)
+
+
+def checkpoints(spec: "type[Identity] | None") -> list[Option]:
+    """Return the options for checkpoints, for models that are trained step by step."""
+    if spec is not None and not {"epochs", "members"} & {field.name for field in dataclasses.fields(spec)}:
+        return []
+    every = (
+        "Minutes between two checkpoints in DIR.checkpoint, from which the same command continues an interrupted fit; "
+        "longer if writing would take over 2% of the time. 0: only when interrupted."
+    )
+    restart = "Discard the checkpoint of an interrupted fit and begin anew."
+    return [
+        Option(
+            ["--checkpoint-every"],
+            type=click.FLOAT,
+            default=5.0,
+            show_default=True,
+            metavar="MINUTES",
+            section=RUN,
+            help=every,
+        ),
+        Option(["--restart"], is_flag=True, section=RUN, help=restart),
+    ]
 
 
 def run() -> list[Option]:

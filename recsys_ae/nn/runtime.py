@@ -5,7 +5,6 @@ import dataclasses
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Literal, Protocol, TypeAlias
 
 import torch
@@ -151,21 +150,9 @@ def free_memory(device: torch.device) -> int | None:
         # PyTorch reuses memory that it has reserved and does not use.
         unused = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
         return torch.cuda.mem_get_info(device)[0] + unused
-    free = []
-    with contextlib.suppress(OSError, ValueError, KeyError):
-        free.append(_table(Path("/proc/meminfo"))["MemAvailable:"] * 1024)
-    with contextlib.suppress(OSError, ValueError, KeyError):  # a container may have less; "max" is not a number
-        group = Path("/sys/fs/cgroup")
-        limit, used = (int((group / name).read_text()) for name in ("memory.max", "memory.current"))
-        # The cache of files counts as used, but is given up when memory is needed.
-        free.append(limit - used + _table(group / "memory.stat")["inactive_file"])
-    return min(free, default=None)
+    from recsys_ae.storage.free_memory import free_host_memory  # noqa: PLC0415
 
-
-def _table(path: Path) -> dict[str, int]:
-    """Return the numbers of a file with a name and a number on each line."""
-    lines = path.read_text(encoding="ascii").splitlines()
-    return {words[0]: int(words[1]) for words in map(str.split, lines) if len(words) > 1}
+    return free_host_memory()
 
 
 def resolve(device: str) -> torch.device:

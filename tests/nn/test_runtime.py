@@ -1,7 +1,6 @@
 """Run settings: validation, and no side effects on the process."""
 
 import dataclasses
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -9,7 +8,6 @@ import pytest
 import torch
 
 from recsys_ae.errors import ConfigError
-from recsys_ae.nn import runtime
 from recsys_ae.nn.runtime import Run, free_memory, resolve, seeded
 from recsys_ae.nn.threads import cpu_threads
 
@@ -98,38 +96,6 @@ def test_no_number_of_threads_leaves_the_setting_alone() -> None:
     before = torch.get_num_threads()
     with cpu_threads(None):
         assert torch.get_num_threads() == before
-
-
-MEMINFO = "MemTotal:       16384 kB\nMemFree:          100 kB\nMemAvailable:   2000 kB\nHugePages_Total:  0\n\n"
-STAT = "anon 5\nfile 9\nactive_file 40\ninactive_file 300\n"
-GROUP = "sys/fs/cgroup"
-
-
-@pytest.mark.parametrize(
-    ("files", "expected"),
-    [
-        ({"proc/meminfo": MEMINFO}, 2000 * 1024),
-        # A container may be allowed less than the machine has; read files in memory make room when it is needed.
-        ({"proc/meminfo": MEMINFO, "memory.max": "9000", "memory.current": "2000", "memory.stat": STAT}, 7300),
-        ({"proc/meminfo": MEMINFO, "memory.max": f"{2**40}", "memory.current": "1", "memory.stat": STAT}, 2000 * 1024),
-        ({"proc/meminfo": MEMINFO, "memory.max": "max", "memory.current": "1", "memory.stat": STAT}, 2000 * 1024),
-        ({"proc/meminfo": MEMINFO, "memory.max": "9000"}, 2000 * 1024),
-        ({"memory.max": "9000", "memory.current": "2000", "memory.stat": STAT}, 7300),
-        ({"proc/meminfo": "MemTotal: 16384 kB\nMemFree: 100 kB\n"}, None),
-        ({"proc/meminfo": ""}, None),
-        ({"proc/meminfo": "MemAvailable: much kB\n"}, None),
-        ({}, None),
-    ],
-)
-def test_the_free_memory_is_the_least_that_the_machine_and_the_container_leave(
-    files: dict[str, str], expected: int | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    for name, text in files.items():
-        path = tmp_path / (name if "/" in name else f"{GROUP}/{name}")
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text, encoding="ascii")
-    monkeypatch.setattr(runtime, "Path", lambda path: tmp_path / str(path).removeprefix("/"))
-    assert free_memory(torch.device("cpu")) == expected
 
 
 def test_on_a_gpu_what_pytorch_holds_unused_is_free_too(monkeypatch: pytest.MonkeyPatch) -> None:

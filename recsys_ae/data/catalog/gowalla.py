@@ -9,6 +9,7 @@ from recsys_ae.data.dataset_info import USUAL, CatalogEntry, Dataset, Info, Read
 from recsys_ae.data.interactions import Duplicates, Interactions
 from recsys_ae.data.readers.archives import locate
 from recsys_ae.data.readers.lists.numbers import number_pairs
+from recsys_ae.data.readers.packed.bounds import BLOCK, whole
 from recsys_ae.data.readers.read import DAMAGED
 from recsys_ae.errors import DataError
 
@@ -79,7 +80,7 @@ def read_pairs(path: Path) -> tuple[np.ndarray, np.ndarray]:
     """Return the user and the item of each interaction, in file order; users without items are skipped."""
     try:
         with locate(path).open() as stream:
-            return number_pairs(stream.read())
+            return number_pairs(whole(iter(lambda: stream.read(BLOCK), b"")))
     except (OSError, *DAMAGED) as error:
         raise DataError(f"{path}: the file is damaged or cannot be read ({error})") from error
     except DataError as error:

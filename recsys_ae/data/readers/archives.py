@@ -5,16 +5,17 @@ import gzip
 import lzma
 import os
 import re
-import zipfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from io import BufferedReader, BytesIO
 from pathlib import Path, PurePosixPath
-from typing import IO, Any
+from typing import IO, Any, cast
 
 from recsys_ae.data.parsing import listing
 from recsys_ae.data.readers.foreign import refuse_foreign_archive
+from recsys_ae.data.readers.packed.bounds import BoundedStream
+from recsys_ae.data.readers.packed.zips import opened_member, opened_zip
 from recsys_ae.errors import DataError
 
 # Beginnings of the names of files that publishers put next to the data.
@@ -49,15 +50,20 @@ class Source:
 
     @contextmanager
     def open(self) -> Iterator[IO[bytes]]:
-        """Open the decompressed bytes."""
+        """Open the decompressed bytes; reading raises a `DataError` when they are too many for the file."""
         with ExitStack() as stack:
-            raw: IO[bytes] = stack.enter_context(_opened(self.path, self.content))
+            file = raw = stack.enter_context(_opened(self.path, self.content))
+            start = 0
             if self.member is not None:
-                with _unsupported():
-                    archive = stack.enter_context(zipfile.ZipFile(raw))
-                    raw = stack.enter_context(archive.open(self.member))
+                archive = stack.enter_context(opened_zip(file))
+                start = archive.getinfo(self.member).header_offset
+                raw = stack.enter_context(opened_member(archive, self.member))
             decompressed = self._decompressed(raw)
-            yield raw if decompressed is None else stack.enter_context(decompressed)
+            if decompressed is None:
+                yield raw
+            else:
+                bounded = BoundedStream(stack.enter_context(decompressed), lambda: file.tell() - start)
+                yield cast(IO[bytes], bounded)
 
     def _decompressed(self, raw: IO[bytes]) -> Any:
         """Return a stream that decompresses another one; None if it is not compressed."""
@@ -104,15 +110,6 @@ def locate(path: Path) -> Source:
     raise DataError(f"there is no such file{hint}")
 
 
-@contextmanager
-def _unsupported() -> Iterator[None]:
-    try:
-        yield
-    except (RuntimeError, ValueError, OverflowError) as error:
-        # A password, a version or compression that Python does not support, or sizes that make no sense.
-        raise DataError(f"the zip archive cannot be unpacked: {error}") from error
-
-
 def _opened(path: Path, content: bytes | None) -> IO[bytes]:
     return path.open("rb") if content is None else BufferedReader(BytesIO(content))
 
@@ -123,7 +120,7 @@ def _is_zip(path: Path) -> bool:
 
 
 def _members(archive: Path, content: bytes | None = None) -> list[str]:
-    with _unsupported(), _opened(archive, content) as raw, zipfile.ZipFile(raw) as opened:
+    with _opened(archive, content) as raw, opened_zip(raw) as opened:
         # A damaged archive may have a member without a name, for which `ZipInfo.is_dir` fails.
         return [entry.filename for entry in opened.infolist() if entry.filename and not entry.filename.endswith("/")]
 

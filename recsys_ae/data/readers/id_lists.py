@@ -11,6 +11,7 @@ from recsys_ae.data.parsing import Column, Series, listing
 from recsys_ae.data.readers.archives import Source, locate
 from recsys_ae.data.readers.column_names import is_header, likely, recognised
 from recsys_ae.data.readers.column_roles import has_header, is_number
+from recsys_ae.data.readers.packed.bounds import whole
 from recsys_ae.data.readers.parquet_table import ParquetTable
 from recsys_ae.data.readers.read import errors_of, open_table, plain
 from recsys_ae.data.readers.table import Table
@@ -160,7 +161,7 @@ def _by_order(first: Sequence[str], requested: Mapping[str, Column | None]) -> d
 def _lines(source: Source, form: TextFormat) -> Series:
     """Return the lines of a text file; separators belong to the ids, and so do quotation marks unless all have them."""
     with source.open() as stream:
-        text = b"".join(utf8_blocks(stream, form.encoding)).decode("utf-8-sig")
+        text = whole(utf8_blocks(stream, form.encoding)).decode("utf-8-sig")
     lines = [line for line in text.replace("\r\n", "\n").replace("\r", "\n").split("\n") if line.strip()]
     if all(len(line) > 1 and line.startswith('"') and line.endswith('"') for line in lines):
         lines = [line[1:-1].replace('""', '"') for line in lines]

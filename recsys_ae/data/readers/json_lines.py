@@ -15,6 +15,9 @@ from recsys_ae.data.readers.archives import Source
 from recsys_ae.data.readers.table import Kind
 from recsys_ae.errors import DataError, Message
 
+LONGEST = 1 << 24
+"""Bound of the characters of a line."""
+
 
 @dataclass(frozen=True)
 class JsonLines:
@@ -75,7 +78,9 @@ def _objects(source: Source, encoding: str) -> Iterator[dict[str, Any]]:
     """Yield the object of each line that is not empty."""
     with source.open() as stream, TextIOWrapper(stream, encoding=encoding) as lines:
         number = 0
-        for line in lines:
+        for line in iter(lambda: lines.readline(LONGEST), ""):
+            if len(line) == LONGEST:
+                raise DataError(f"row {number + 1} is longer than {LONGEST:,} characters; write one object per line")
             text = line.lstrip("\ufeff").strip() if number == 0 else line.strip()
             if not text:
                 continue

@@ -10,24 +10,31 @@ from typing import IO, cast
 
 import numpy as np
 
+from recsys_ae.data.readers.packed.bounds import BoundedStream, refuse_beyond_memory, refuse_expansion
 from recsys_ae.errors import DataError
+from recsys_ae.features.data.checks import errors_of
 
 UNSIGNED = 0x08
 """Code of the type of the values."""
-RATIO = 1100
-"""Bound of the ratio at which gzip can compress, 1,032, by which a damaged size is noticed before memory is taken."""
+GZIP = 1100
+"""Bound of the ratio at which gzip can compress, 1,032, by which a damaged size is noticed."""
 
 
 def read_idx_array(path: Path, noun: str, dimensions: int) -> np.ndarray:
     """Return the array of a file, uint8 with this number of dimensions; the noun says in messages what it holds."""
-    with _opened(path) as (stream, most):
+    with _opened(path) as (stream, size, packed):
         shape = _shape(stream, path, noun, dimensions)
         expected = math.prod(shape)
-        content = stream.read(expected + 1) if expected <= most else b""
+        content = b""
+        with errors_of(path):
+            if expected <= (GZIP * size if packed else size):
+                refuse_expansion(expected, size)
+                refuse_beyond_memory(expected, "its content")
+                content = stream.read(expected + 1)
         if len(content) != expected:
-            size = " × ".join(f"{side:,}" for side in shape[1:])
-            named = f"{shape[0]:,} {noun} of {size}" if size else f"{shape[0]:,} {noun}"
-            held = "more" if len(content) > expected else f"{len(content):,}" if expected <= most else f"{most:,}"
+            sides = " × ".join(f"{side:,}" for side in shape[1:])
+            named = f"{shape[0]:,} {noun} of {sides}" if sides else f"{shape[0]:,} {noun}"
+            held = "more" if len(content) > expected else f"{len(content) or size:,}"
             raise DataError(f"{path} is damaged: {named} are not {held} bytes; fetch or write the file again")
     if not expected:
         raise DataError(f"{path} holds no {noun}: its size is {' × '.join(map(str, shape))}")
@@ -36,7 +43,7 @@ def read_idx_array(path: Path, noun: str, dimensions: int) -> np.ndarray:
 
 def idx_length(path: Path, noun: str, dimensions: int) -> int:
     """Return the length of the first dimension, from the first bytes of the file."""
-    with _opened(path) as (stream, _):
+    with _opened(path) as (stream, _, _):
         return _shape(stream, path, noun, dimensions)[0]
 
 
@@ -49,8 +56,8 @@ def _shape(stream: IO[bytes], path: Path, noun: str, dimensions: int) -> tuple[i
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[tuple[IO[bytes], int]]:
-    """Open the content of a file, plain or gzipped; also return an upper bound of its length."""
+def _opened(path: Path) -> Iterator[tuple[IO[bytes], int, bool]]:
+    """Open the content of a file, plain or gzipped; also return the size of the file, and whether it is gzipped."""
     try:
         with path.open("rb") as file:
             packed = file.read(2) == b"\x1f\x8b"
@@ -58,8 +65,8 @@ def _opened(path: Path) -> Iterator[tuple[IO[bytes], int]]:
             size = path.stat().st_size
             if packed:
                 with gzip.GzipFile(fileobj=file) as stream:
-                    yield cast(IO[bytes], stream), RATIO * size
+                    yield cast(IO[bytes], BoundedStream(stream, file.tell)), size, True
             else:
-                yield file, size
+                yield file, size, False
     except (OSError, EOFError, zlib.error) as error:
         raise DataError(f"{path}: the file is truncated or damaged ({error})") from error

@@ -1,6 +1,7 @@
 """Features of movies: genres, year, tags, and the words of texts about them."""
 
 import json
+import re
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
@@ -10,7 +11,8 @@ from scipy.sparse import csr_matrix
 
 from recsys_ae.data.parsing import Series, listing
 from recsys_ae.data.readers.archives import locate
-from recsys_ae.data.readers.read import read_table
+from recsys_ae.data.readers.packed.bounds import BLOCK, whole
+from recsys_ae.data.readers.read import errors_of, read_table
 from recsys_ae.errors import DataError
 from recsys_ae.features.data.features import Features
 from recsys_ae.features.data.texts import count_words
@@ -89,22 +91,44 @@ def flags(lists: Series, name: str, *, least: int = 1, counted: bool = False) ->
 
 
 def read_texts(path: Path, field: str) -> Series:
-    """Read texts by the ids of their items: a column of a CSV or ``::`` file, or a JSON object."""
+    """Read texts by the ids of their items: a column of a CSV or ``::`` file, or a JSON object of texts.
+
+    Raises
+    ------
+    DataError
+        If the file is damaged or has another form; the message begins with its path.
+    """
     if ".json" in path.suffixes:
-        with locate(path).open() as stream:
-            texts: Mapping[str, str] = json.load(stream)
-        return pd.Series(list(texts.values()), index=pd.Index([int(item) for item in texts]), dtype=object)
+        with errors_of(path, "utf-8"), locate(path).open() as stream:
+            return _of_json(whole(iter(lambda: stream.read(BLOCK), b"")))
     if ".dat" in path.suffixes:
         return _of_dat(path, int(field))
     table = read_table(path, columns=["movieId", field])
+    if table["movieId"].dtype != np.int64:
+        raise DataError(f"{path}: the column movieId holds something other than numbers")
     return pd.Series(table[field].to_numpy(), index=pd.Index(table["movieId"].to_numpy(np.int64)))
+
+
+def _of_json(content: bytes) -> Series:
+    try:
+        texts = json.loads(content)
+    except (ValueError, RecursionError):
+        texts = None
+    if not isinstance(texts, dict) or not all(item.isdecimal() and len(item) < 19 for item in texts):
+        raise DataError("this is not a JSON object of texts by the numbers of their items")
+    values = [None if text is None else str(text) for text in texts.values()]
+    return pd.Series(values, index=pd.Index([int(item) for item in texts]), dtype=object)
 
 
 def _of_dat(path: Path, field: int) -> Series:
     """Read lines whose texts may contain ``::`` themselves; the last field is an address."""
-    table = pd.read_csv(path, sep="\0", header=None, names=["line"], quoting=3, encoding="latin-1", engine="c")
-    fields = table["line"].str.split("::", n=field + 1, expand=True)
-    return pd.Series(fields[field].to_numpy(), index=pd.Index(fields[0].to_numpy().astype(np.int64)))
+    with errors_of(path, "latin-1"), locate(path).open() as stream:
+        text = whole(iter(lambda: stream.read(BLOCK), b"")).decode("latin-1")
+        lines = pd.Series([line for line in re.split("\r\n|\r|\n", text) if line], dtype=object)
+        fields = lines.str.split("::", n=field + 1, expand=True)
+        if field not in fields or not fields[0].str.fullmatch("[0-9]{1,18}").all():
+            raise DataError(f"expected lines with the number of an item and {field} more fields, separated by '::'")
+        return pd.Series(fields[field].to_numpy(), index=pd.Index(fields[0].to_numpy().astype(np.int64)))
 
 
 def _content(data_dir: Path, file: str) -> Path:

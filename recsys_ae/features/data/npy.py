@@ -1,16 +1,18 @@
 """Arrays of npy and npz files, read without pickle and without more memory than the file fills."""
 
 import math
-import zipfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import IO, Any, cast
 
 import numpy as np
 
 from recsys_ae.data.parsing import listing
+from recsys_ae.data.readers.packed.bounds import refuse_beyond_memory
+from recsys_ae.data.readers.packed.zips import opened_member, opened_zip
 from recsys_ae.errors import DataError
+from recsys_ae.features.data.checks import errors_of
 
 NPY, ZIP, PICKLE = b"\x93NUMPY", b"PK", b"\x80"
 """First bytes of the files."""
@@ -30,7 +32,7 @@ def array_names(path: Path) -> list[str]:
         if start == NPY:
             return [ONLY]
         if start.startswith(ZIP):
-            with zipfile.ZipFile(path) as archive:
+            with path.open("rb") as file, errors_of(path), opened_zip(file) as archive:
                 return [name.removesuffix(".npy") for name in archive.namelist() if name.endswith(".npy")]
     pickled = "; it looks like a pickle, which can run code and is not read" if start.startswith(PICKLE) else ""
     raise DataError(f"{path} is no array of numbers: it is neither npy nor npz{pickled}; write it with numpy.save")
@@ -48,6 +50,7 @@ def array(path: Path, name: str) -> np.ndarray:
         if min(shape, default=0) < 0 or expected > size:
             sides = " × ".join(f"{side:,}" for side in shape)
             raise ValueError(f"{name} claims to be {sides} values of {kind}, but the file has {size:,} bytes")
+        refuse_beyond_memory(expected, f"{path}: {name}")
         content = stream.read(expected + 1)
         if len(content) != expected:
             held = "more" if len(content) > expected else f"{len(content):,}"
@@ -74,10 +77,11 @@ def _opened(path: Path, name: str) -> Iterator[tuple[IO[bytes], int]]:
             file.seek(0)
             yield file, path.stat().st_size
             return
-    with zipfile.ZipFile(path) as archive:
-        member = archive.getinfo(f"{name}.npy")
-        with archive.open(member) as stream:
-            yield stream, member.file_size
+    with ExitStack() as stack:
+        with errors_of(path):
+            archive = stack.enter_context(opened_zip(stack.enter_context(path.open("rb"))))
+            stream = stack.enter_context(opened_member(archive, f"{name}.npy"))
+        yield stream, archive.getinfo(f"{name}.npy").file_size
 
 
 @contextmanager

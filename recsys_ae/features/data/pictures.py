@@ -7,11 +7,15 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
+from recsys_ae.data.readers.packed.bounds import refuse_beyond_memory, refuse_expansion
 from recsys_ae.errors import DataError, MissingPackageError
+from recsys_ae.features.data.checks import errors_of
 
 Changes: TypeAlias = tuple[str, ...]
 MOST_PIXELS = 178_956_970
 """Largest number of pixels of a picture, as in Pillow; decoded, they take half a gigabyte."""
+CHANNELS, COPIES = 4, 3
+"""Bytes of a pixel, at most, and number of copies of the pixels that are in memory at the same time."""
 PICTURES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff")
 ORIENTATION, BITS, PHOTOMETRIC = 0x0112, 258, 262
 """Tags of EXIF and TIFF: the orientation, the bits of a value, and whether 0 is white or black."""
@@ -47,6 +51,10 @@ def read_picture(path: Path, size: int, *, grey: bool = False) -> tuple[np.ndarr
             with image.open(path) as picture:
                 if picture.width * picture.height > MOST_PIXELS:
                     raise image.DecompressionBombError
+                with errors_of(path):
+                    size_in_memory = picture.width * picture.height * CHANNELS
+                    refuse_expansion(size_in_memory, path.stat().st_size, way_out="; scale it down before reading it")
+                    refuse_beyond_memory(COPIES * size_in_memory, "the picture")
                 picture.load()
                 changes = (ANIMATED,) if getattr(picture, "is_animated", False) and picture.format != "MPO" else ()
                 return _pixels(picture, path, size, grey=grey, image=image, changes=changes)

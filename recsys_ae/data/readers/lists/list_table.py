@@ -11,6 +11,7 @@ from recsys_ae.data.parsing import Series
 from recsys_ae.data.readers.archives import Source
 from recsys_ae.data.readers.lists.forms import WIDTHS, ListForm, form_of
 from recsys_ae.data.readers.lists.numbers import number_pairs
+from recsys_ae.data.readers.packed.bounds import whole
 from recsys_ae.data.readers.table import Kind, arrow, series
 from recsys_ae.data.readers.text_blocks import utf8_blocks
 from recsys_ae.data.readers.text_format import TextFormat
@@ -74,7 +75,7 @@ class ListTable:
 
     def _columns(self, stream: IO[bytes]) -> tuple[tuple[Series, Series], int, int]:
         """Return users and items, the number of lines, and the number of lines without items."""
-        content = b"".join(utf8_blocks(stream, self.text.encoding)).removeprefix(b"\xef\xbb\xbf")
+        content = whole(utf8_blocks(stream, self.text.encoding)).removeprefix(b"\xef\xbb\xbf")
         if self._plain_numbers(content):
             users, items = number_pairs(content)
             n_lines = len(re.findall(rb"(?m)^[ \t]*[0-9]", content))

@@ -1,0 +1,1 @@
+"""Bounds of compressed files and archives, so that a small file cannot fill the memory or take hours."""
