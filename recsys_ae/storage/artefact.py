@@ -88,13 +88,7 @@ def write(path: Path, artefact: Artefact, *, overwrite: bool = False) -> None:
 
 
 def refuse_to_write(path: Path, *, overwrite: bool, needed: int = places.LEAST) -> None:
-    """Raise an `ArtefactError` if no model can be saved at ``path``; call it before a long fit.
-
-    Parameters
-    ----------
-    needed
-        Size of the saved model in bytes, if it is known.
-    """
+    """Raise an `ArtefactError` if no model of ``needed`` bytes can be saved at ``path``; call it before a long fit."""
     with atomic.errors_named(f"save to {path}"):
         _refuse_to_write(path, overwrite)
         places.try_out(path, needed=needed)
@@ -106,20 +100,16 @@ def _refuse_to_write(path: Path, overwrite: bool) -> None:
 
 
 def _refuse_to_replace(path: Path, overwrite: bool) -> None:
+    if not path.exists():
+        return
     with suppress(FileNotFoundError):  # another process has just removed it
-        _refuse_to_lose(path, overwrite)
-
-
-def _refuse_to_lose(path: Path, overwrite: bool) -> None:
-    if path.exists() and not (path.is_dir() and not any(path.iterdir())):
-        if not overwrite:
-            raise ArtefactError(
-                f"{path} exists; choose another folder, or replace it with ", Argument("overwrite", value=True)
-            )
-        if not _holds_a_model(path):
+        names = {file.name for file in path.iterdir()} if path.is_dir() else {path.name}
+        if names and not overwrite:
+            way_out = Argument("overwrite", value=True)
+            raise ArtefactError(f"{path} exists; choose another folder, or replace it with ", way_out)
+        if names and not _holds_a_model(path):
             raise ArtefactError(f"{path} holds no saved model, so it is not overwritten; choose another folder")
-        foreign = sorted({file.name for file in path.iterdir()} - {CONFIG, *ALWAYS, *SOMETIMES})
-        if foreign:
+        if foreign := sorted(names - {CONFIG, *ALWAYS, *SOMETIMES}):
             raise ArtefactError(
                 f"{path} also holds {foreign[0]}, which is not part of a saved model, so it is not overwritten; choose "
                 "another folder"
