@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from recsys_ae.data.reading import Reading
     from recsys_ae.data.recipe import DataRecipe
     from recsys_ae.data.splits.split import Split
+    from recsys_ae.features.encoder import FeatureEncoder
     from recsys_ae.recommender.recommender import Recommender
 
 
@@ -50,6 +51,14 @@ def titles_of(model: "Recommender") -> "Sequence[str | None]":
     if not isinstance(titles, list) or len(titles) != len(model.items):
         return []
     return titles if all(isinstance(title, str | None) for title in titles) else []
+
+
+def sizes_of(model: "FeatureEncoder") -> dict[str, int]:
+    """Return the sizes of images and of histories in the fit of an encoder, where they are sides of its rows."""
+    options = model.notes.get("source")
+    if not isinstance(options, dict):
+        return {}
+    return {name: size for name, size in options.items() if type(size) is int and size in model.form}
 
 
 def reading_of(model: "Recommender") -> "Reading":

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from recsys_ae.errors import Argument
+from recsys_ae.errors import Argument, shortened
 
 OTHER_NAMES = {"split_kind": "split", "id": "id_column", "texts": "text_columns"}
 """Arguments of the library whose option has another name."""
@@ -36,4 +36,4 @@ def as_option(argument: Argument, params: Sequence[click.Parameter]) -> str:
         return str(argument)
     if argument.value is ... or argument.value is None:
         return param.metavar or name.upper() if isinstance(param, click.Argument) else param.opts[0]
-    return shlex.join(typed(param, argument.value))
+    return shortened(shlex.join(typed(param, argument.value)))

@@ -12,6 +12,10 @@ _UNPRINTABLE = re.compile(
 )
 
 
+LONGEST = 300
+"""Characters of a value that a message repeats."""
+
+
 def printable(text: str) -> str:
     r"""Return text that is safe to print: what a terminal would obey or hide is written ``\x1b`` or ``\u202e``."""
     return _UNPRINTABLE.sub(_escaped, text)
@@ -22,6 +26,11 @@ def _escaped(match: re.Match[str]) -> str:
     if 0xDC80 <= code <= 0xDCFF:  # a byte of a file name that is not UTF-8
         code -= 0xDC00
     return f"\\x{code:02x}" if code < 256 else f"\\u{code:04x}"
+
+
+def shortened(text: str) -> str:
+    """Return a text for a message, without its middle if it is long: the value of an argument may be a whole file."""
+    return text if len(text) <= LONGEST else f"{text[: LONGEST - 20]} ... {text[-15:]}"
 
 
 class Argument(NamedTuple):
@@ -35,7 +44,7 @@ class Argument(NamedTuple):
     value: Any = ...
 
     def __str__(self) -> str:
-        return self.name if self.value is ... else f"{self.name} = {self.value!r}"
+        return self.name if self.value is ... else f"{self.name} = {shortened(repr(self.value))}"
 
 
 Message: TypeAlias = tuple[str | Argument, ...]

@@ -7,6 +7,7 @@ from .. import feature_source, options, table_writer
 from ..display import Display
 from ..framework import Option, Positional, as_command
 from ..param_types import FILE
+from ..saved import sizes_of
 
 PARAMS = [
     Positional("folder", metavar="DIR", type=FILE, summary="Folder of a saved autoencoder."),
@@ -32,7 +33,7 @@ def command(folder: Path, out: Path, overwrite: bool, device: str, **settings: A
 
     table_writer.refuse(out, overwrite=overwrite)
     model = FeatureEncoder.load(folder, device=device)
-    features = feature_source.read(settings, [str(name) for name in model.columns], model.notes.get("source"))
+    features = feature_source.read(settings, [str(name) for name in model.columns], sizes_of(model))
     vectors = model.encode(features)
     with table_writer.writer(out, overwrite=overwrite, safe_cells=settings["safe_cells"]) as write:
         write(vectors.to_frame())

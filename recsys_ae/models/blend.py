@@ -31,8 +31,6 @@ from recsys_ae.tracking.tracker import NoTracker
 
 _FOLDER: Registry[Spec] = Registry("recsys_ae.models", str(Path(__file__).parent), "model", group="recsys_ae.models")
 """Registry in which members are looked up."""
-MOST = 1000
-"""Largest number of members: all of their scores are computed for each row."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,8 +53,6 @@ class Blend(Spec):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if len(self.members) > MOST:
-            raise ConfigError(Argument("members"), f" name {len(self.members):,} models; a blend has at most {MOST}")
         members = tuple(map(text_of, self.specs))  # one spelling of each, so that equal blends are equal
         object.__setattr__(self, "members", members)
         if len(members) < 2:

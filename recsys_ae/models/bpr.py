@@ -22,6 +22,9 @@ from recsys_ae.spec.hyper import hp
 ACCURACY = 1e-4
 """Largest distance of a user's vector from the optimum, relative to that of the start."""
 
+MOST_STEPS = 10_000
+"""Largest number of steps of the search for it; with the default hyper-parameters it takes about 100."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class BPR(Spec):
@@ -72,15 +75,28 @@ class BPRNetwork(LinearHead):
         present = (x.values != 0).to(factors.dtype)
         counts = x.with_values(present).sums().clamp_min(1)
         mean = x.with_values(present / counts[x.row_of_entry]).product(factors)
-        steepest = float((factors - factors.mean(dim=0)).square().sum(dim=1).max()) + l2
-        root = math.sqrt(steepest / l2)
+        steepest, root, steps = self._search()
         momentum = (root - 1) / (root + 1)
         s, ahead = torch.zeros_like(mean), torch.zeros_like(mean)
-        for _ in range(math.ceil(-math.log(ACCURACY) * root)):
+        for _ in range(steps):
             expected = torch.softmax(self.decode(ahead), dim=1) @ factors
             previous, s = s, ahead + (mean - expected - l2 * ahead) / steepest
             ahead = s + momentum * (s - previous)
         return s
+
+    def _search(self) -> tuple[float, float, int]:
+        """Return L, √(L / λ) and the number of steps; raise if factors are so large that the search would not end."""
+        factors, l2 = self.item_factors, self.spec.user_l2
+        steepest = float((factors - factors.mean(dim=0)).square().sum(dim=1).max()) + l2
+        root = math.sqrt(steepest / l2)
+        if not -math.log(ACCURACY) * root <= MOST_STEPS:
+            raise TrainingError(
+                "the factors of the items are too large to fit the vector of a user; fit again with a higher ",
+                Argument("l2", self.spec.l2),
+                " or a lower ",
+                Argument("lr", self.spec.lr),
+            )
+        return steepest, root, math.ceil(-math.log(ACCURACY) * root)
 
     def head(self) -> tuple[Tensor, Tensor]:
         """Return V and b."""
@@ -110,4 +126,5 @@ class BPRNetwork(LinearHead):
             raise TrainingError("the factors are not finite; lower ", Argument("lr", spec.lr)) from error
         learnt = torch.from_numpy(model.item_factors).to(rows.device)
         self.item_factors, self.item_bias = learnt[:, :-1].contiguous(), learnt[:, -1].contiguous()
+        self._search()  # raises now rather than when the first list is asked for
         return History()

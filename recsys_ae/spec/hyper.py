@@ -17,6 +17,8 @@ Search = tuple[str, float, float]
 _NUMBERS: dict[type, type] = {int: Integral, float: Real}
 LARGEST: dict[type, float] = {int: 2**63 - 1, float: 3e38}
 """Largest numbers that a network can compute with: 64 bits, and single precision."""
+MOST_VALUES = 1000
+"""Largest number of values of a list, such as the layers of a network or the members of a blend."""
 
 
 @dataclass(frozen=True)
@@ -161,6 +163,7 @@ def _coerced(hyper: Hyper, kind: Any, value: Any) -> Any:
     if origin is tuple:
         if not isinstance(value, (list, tuple)):
             raise ConfigError(Argument(hyper.name, value), f" must be a list of {arguments[0].__name__}")
+        refuse_long(hyper, len(value))
         return tuple(_coerced(hyper, arguments[0], element) for element in value)
     if kind in (int, float) and isinstance(value, _NUMBERS[kind]) and not isinstance(value, bool):
         return _number(hyper, kind, value)  # NumPy numbers become Python numbers, which JSON can hold
@@ -168,6 +171,12 @@ def _coerced(hyper: Hyper, kind: Any, value: Any) -> Any:
         expected = f" must be of type {kind.__name__}, not {type(value).__name__}"
         raise ConfigError(Argument(hyper.name, value), expected)
     return value
+
+
+def refuse_long(hyper: Hyper, n: int) -> None:
+    """Raise a `ConfigError` for a list of too many values: a layer or a member is made for each."""
+    if n > MOST_VALUES:
+        raise ConfigError(Argument(hyper.name), f" has {n:,} values; expected at most {MOST_VALUES:,}")
 
 
 def _number(hyper: Hyper, kind: Any, value: Any) -> Any:

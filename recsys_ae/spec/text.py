@@ -6,7 +6,7 @@ from types import NoneType, UnionType
 from typing import Any, TypeVar
 
 from recsys_ae.errors import ConfigError, arguments_named
-from recsys_ae.spec.hyper import Hyper, alternatives, build, current_name, describe
+from recsys_ae.spec.hyper import Hyper, alternatives, build, current_name, describe, refuse_long
 
 T = TypeVar("T")
 NONE, BETWEEN = "none", "/"
@@ -54,6 +54,7 @@ def _value(hyper: Hyper, kind: Any, text: str) -> Any:
             return text
         return None if text == NONE and NoneType in arguments else _value(hyper, value, text)
     if origin is tuple:
+        refuse_long(hyper, text.count(BETWEEN) + 1)
         return tuple(_value(hyper, arguments[0], element) for element in text.split(BETWEEN)) if text else ()
     if kind is bool:
         if text not in BOOLS:

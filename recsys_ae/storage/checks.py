@@ -89,8 +89,8 @@ def parsed(path: Path, content: bytes) -> Any:
 
 def refuse_deep(value: Any) -> None:
     """Raise a `ValueError` for numbers that are not finite, and for lists and objects in more than `DEPTH` others."""
-    layer = [value]
-    for _ in range(DEPTH):
+    layer: list[Any] = [[value]]
+    for _ in range(DEPTH + 1):
         layer = [part for parent in layer for part in _parts(parent) if isinstance(part, (dict, list, tuple, float))]
         for part in layer:
             if isinstance(part, float) and not math.isfinite(part):

@@ -81,13 +81,15 @@ def _key(path: Path, *, create: bool) -> bytes | None:
 
 def _read(path: Path) -> bytes:
     descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)  # a pipe must not hold the program up
-    with os.fdopen(descriptor, "rb") as file:
+    try:
         status = os.fstat(descriptor)
         if not stat.S_ISREG(status.st_mode):
             raise ArtefactError(f"your key {path} is not a file (delete it)")
         if status.st_uid != os.geteuid() or stat.S_IMODE(status.st_mode) & 0o077:
             raise ArtefactError(f"your key {path} belongs to others, or they can read it (delete it)")
-        content = file.read(2 * KEY_BYTES + 2)
+        content = os.read(descriptor, 2 * KEY_BYTES + 2)
+    finally:
+        os.close(descriptor)
     try:
         key = bytes.fromhex(content.decode("ascii"))
     except ValueError:

@@ -1,5 +1,7 @@
 """Tests of data recipes: reading, filters and splits, and the recipe of a saved model."""
 
+import contextlib
+import copy
 import dataclasses
 import json
 import subprocess
@@ -12,6 +14,7 @@ import pytest
 
 from recsys_ae import Recommender, blend, read_interactions
 from recsys_ae.data.filters import MinInteractions, MinRating
+from recsys_ae.data.origin import UntrustedRecipe
 from recsys_ae.data.recipe import DataRecipe
 from recsys_ae.data.recipe_table import RecipeError, options
 from recsys_ae.data.splits import kinds
@@ -112,6 +115,109 @@ def test_the_data_may_have_moved_but_not_changed(ratings: Path, tmp_path: Path) 
     changed = write(tmp_path / "changed.csv", seed=1)
     with pytest.raises(DataError, match=rf"the model was fitted on {fingerprint}: the data have changed since"):
         model.recipe.split(data=changed)
+
+
+def test_the_data_of_a_model_of_somebody_else_are_read_only_where_the_caller_says_that_they_are(
+    ratings: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "theirs.csv"
+    path.write_bytes(ratings.read_bytes())
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_STATE_HOME", str(tmp_path / "their state"))
+        fingerprint, _ = saved(DataRecipe(data=str(path)), tmp_path / "model")
+    model = Recommender.load(tmp_path / "model")
+    message = (
+        "the model was saved by somebody else, or by an earlier version, so the data that the model names are not read "
+        f"('{path}'); give data, or load and save the model again if you trust it"
+    )
+    recipe = model.recipe
+    moved, copied = recipe.at(data_dir=tmp_path), copy.deepcopy(model).recipe
+    uses = (recipe.split, recipe.load, recipe.read, recipe.unsplit().read, moved.load, copied.read)
+    for use in uses:
+        with pytest.raises(DataError) as caught:
+            use()
+        assert str(caught.value) == message
+    assert recipe.split(data=ratings).fingerprint == fingerprint
+    assert recipe.read(recipe.at(data=ratings).load()).split().fingerprint == fingerprint
+    with pytest.raises(DataError, match="the data have changed since"):
+        recipe.split(data=write(tmp_path / "changed.csv", seed=1))
+    # Whoever saves it says that it may be trusted; a fit has its own recipe.
+    model.save(tmp_path / "again")
+    assert Recommender.load(tmp_path / "again").recipe.split().fingerprint == fingerprint
+    assert model.fit(recipe.split(data=ratings).train).recipe.split().fingerprint == fingerprint
+    mixed = blend([Recommender.load(tmp_path / "model"), Recommender.load(tmp_path / "model")])
+    with pytest.raises(DataError, match="are not read"):
+        mixed.recipe.split()
+
+
+@pytest.mark.parametrize("data", ["ml-100k", "ml-20m", "gowalla", "sample", "/etc/passwd", "\\\\host\\share", "a.csv"])
+def test_a_recipe_of_somebody_else_touches_no_file_and_no_network(data: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    from recsys_ae.data import named
+
+    touched: list[str] = []
+    for name in ("load", "find", "download"):
+        monkeypatch.setattr(named, name, lambda *_, **__: touched.append(data))
+    looked_up = Path.stat
+
+    def stat(path: Path, **how: Any) -> Any:
+        if str(path).endswith(data):
+            touched.append(str(path))
+        return looked_up(path, **how)
+
+    monkeypatch.setattr(Path, "stat", stat)
+    notes = UntrustedRecipe.of({"source": {**DataRecipe(data="./x.csv").as_json(), "data": data}}, "it is theirs")
+    recipe = DataRecipe.of_notes(notes)
+    assert recipe.title
+    for use in (recipe.split, recipe.load, recipe.read, recipe.at(data_dir="here").split, recipe.unsplit().load):
+        with pytest.raises(DataError, match="it is theirs, so the data that the model names are not read"):
+            use()
+    assert touched == []
+
+
+def test_a_trusted_recipe_stays_as_it_is() -> None:
+    notes = {"source": DataRecipe().as_json(), "fingerprint": "abc", "titles": []}
+    assert UntrustedRecipe.of(notes, None) is notes
+    assert UntrustedRecipe.of({"source": "the shop"}, "why") == {"source": "the shop"}
+    assert DataRecipe.of_notes(notes).doubt is None
+    untrusted = UntrustedRecipe.of(notes, "why")
+    assert untrusted == notes
+    assert json.loads(json.dumps(untrusted)) == notes
+    assert DataRecipe.of_notes(untrusted).doubt == "why"
+
+
+WRONG: list[Any] = [
+    None, True, 5, -1, 10**30, 10**400, 1.5, 1e400, float("nan"), "", [], {}, "x" * 1000, ["a"], {"a": 1}, "\0", b"",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", [*DataRecipe().as_json(), "expected", "doubt", "split_settings", "more"])
+def test_options_of_other_types_are_refused_or_harmless(name: str) -> None:
+    base = DataRecipe(data="/x/y.csv").as_json()
+    for value in WRONG:
+        with contextlib.suppress(RecsysError):
+            recipe = DataRecipe.from_json({**base, name: value})
+            _ = recipe.title, recipe.threshold, recipe.split_options, recipe.as_json()
+            _ = recipe.at("/a/b"), recipe.unsplit()
+            assert recipe.doubt is recipe.expected is None
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"min_user_items": "5"}, "min_user_items = '5': expected a whole number, not str"),
+        ({"min_user_items": True}, "min_user_items = True: expected a whole number, not bool"),
+        ({"k_core": 1}, "k_core = 1: expected True or False, not int"),
+        ({"valid_users": [1]}, r"valid_users = \[1\]: expected a number, not list"),
+        ({"encoding": None}, "encoding = None: expected text, not NoneType"),
+        ({"user_column": 1.5}, "user_column = 1.5: expected text or a whole number, not float"),
+        ({"min_rating": float("inf")}, "min_rating = inf: expected a finite number of at most 64 bits"),
+        ({"split_seed": 2**63}, "split_seed = 9223372036854775808: expected a finite number of at most 64 bits"),
+        ({"data": 7}, "data = 7: expected text or a path, not int"),
+    ],
+)
+def test_an_option_of_another_type_is_named(options: dict[str, Any], message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        DataRecipe(**options)
 
 
 def test_a_model_of_data_made_in_memory_has_no_recipe(ratings: Path, tmp_path: Path) -> None:

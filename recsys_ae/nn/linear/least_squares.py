@@ -3,6 +3,7 @@
 import torch
 from torch import Tensor
 
+from recsys_ae.errors import Argument, TrainingError
 from recsys_ae.nn.rows import Rows
 
 CELLS = 2**22
@@ -22,6 +23,11 @@ def solve(x: Rows, vectors: Tensor, weights: Tensor, targets: Tensor, base: Tens
         ``(d, d)``, positive definite: a multiple of the identity for ridge regression over the entries only, plus VᵀV
         if the columns without an entry count too (Hu, Koren, Volinsky 2008, eq. 4). Its dtype is that of the
         computation and of the result.
+
+    Raises
+    ------
+    TrainingError
+        If a matrix is singular within rounding errors.
     """
     d = vectors.shape[1]
     result = base.new_zeros(len(x), d)
@@ -36,5 +42,11 @@ def solve(x: Rows, vectors: Tensor, weights: Tensor, targets: Tensor, base: Tens
             entry_vectors = vectors[x.indices[entries]].to(base.dtype)
             matrices[row - start].addmm_(entry_vectors.T, entry_vectors * weights[entries, None])
             torch.mv(entry_vectors.T, targets[entries], out=right_sides[row - start])
-        result[start:stop] = torch.cholesky_solve(right_sides.unsqueeze(2), torch.linalg.cholesky(matrices)).squeeze(2)
+        factors, failed = torch.linalg.cholesky_ex(matrices)
+        if failed.any():
+            raise TrainingError(
+                "the vectors of the items are too large to solve for the vector of a user; fit again with a higher ",
+                Argument("l2"),
+            )
+        result[start:stop] = torch.cholesky_solve(right_sides.unsqueeze(2), factors).squeeze(2)
     return result
