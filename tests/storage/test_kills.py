@@ -15,6 +15,13 @@ from tests.storage.contention import read, write
 def overwrite_forever(path: Path, in_one_step: bool) -> None:
     if not in_one_step:
         atomic.exchange = lambda *_: False  # type: ignore[assignment]
+        genuine = Path.rename
+
+        def rename(self: Path, target: Path) -> Path:
+            time.sleep(0.005)  # else no kill falls between the steps
+            return genuine(self, target)
+
+        Path.rename = rename  # type: ignore[method-assign, assignment]
     number = 0
     while True:
         write(path, number, overwrite=True)
@@ -42,9 +49,10 @@ def test_after_every_kill_there_is_a_whole_model_and_nothing_else(
 ) -> None:
     write(tmp_path / "model", 0, overwrite=False)
     draw = random.Random(0)
-    n_leftovers = 0
+    n_leftovers = n_between = 0
     for n in range(kills):
         kill_an_overwrite(tmp_path / "model", in_one_step, draw.uniform(0, 0.02))
+        n_between += not (tmp_path / "model").exists()
         n_leftovers += any(is_temporary(path.name) for path in tmp_path.iterdir())
         if n % 2:
             read(tmp_path / "model")
@@ -53,3 +61,4 @@ def test_after_every_kill_there_is_a_whole_model_and_nothing_else(
         assert [path.name for path in tmp_path.iterdir()] == ["model"]
         read(tmp_path / "model")
     assert n_leftovers > kills / 3
+    assert (n_between > kills / 10) != in_one_step or kills < 100
