@@ -27,13 +27,15 @@ class Tracking:
 
     @classmethod
     @contextmanager
-    def of_fit(cls, *, on: bool, name: str) -> Iterator["Tracking"]:
-        """Start a run, unless tracking is off or MLflow is missing."""
+    def of_fit(cls, *, on: bool, name: str, interrupted: str | None = None) -> Iterator["Tracking"]:
+        """Start a run, or go on with an interrupted one, unless tracking is off or MLflow is missing."""
         from recsys_ae.tracking import MLflowTracker, NoTracker  # noqa: PLC0415
 
         tracker: Tracker = NoTracker()
         try:
-            tracker = MLflowTracker(run_name=name) if on else tracker
+            tracker = (
+                MLflowTracker(run_name=name, run_id=interrupted, goes_on=interrupted is not None) if on else tracker
+            )
         except MissingPackageError as error:
             note(f"Warning: {error}")
         with tracker:

@@ -117,7 +117,7 @@ class FeatureEncoder:
         metadata = fit_metadata(self.spec, features, valid, run)
         remarks = (*features.remarks, *Columns.of(features).remarks(features), *self.spec.remarks(shape))
         identity = partial(identity_of_fit, self.spec, metadata)
-        with session.of(checkpoint, identity, lambda: run.tracker.run_id) as checkpoints:
+        with session.of(checkpoint, identity, lambda: run.tracker.known_run_id) as checkpoints:
             run.tracker.parameters({**flatten(self.spec), **metadata})
             learnt = self._learnt(features, valid, dataclasses.replace(run, checkpoints=checkpoints))
         # Only now, so that a fit that fails leaves an earlier fit unchanged.

@@ -52,7 +52,7 @@ def fitted(
         features = None if item_features is None else item_features.fingerprint
         return identity_of_fit(spec, {**metadata, "item_features": features})
 
-    with session.of(checkpoint, identity, lambda: run.tracker.run_id) as checkpoints:
+    with session.of(checkpoint, identity, lambda: run.tracker.known_run_id) as checkpoints:
         run.tracker.parameters({**flatten(spec), **metadata})
         learnt = _learn(spec, shape, train, valid, item_features, dataclasses.replace(run, checkpoints=checkpoints))
     return dataclasses.replace(learnt, metadata=metadata | learnt.metadata)

@@ -31,6 +31,7 @@ class StoredRun:
         experiment: Mapping[str, str | None],
         run_name: str | None,
         run_id: str | None,
+        goes_on: bool,
         time: int,
     ) -> None:
         import mlflow  # noqa: PLC0415
@@ -38,11 +39,10 @@ class StoredRun:
 
         mlflow.set_tracking_uri(uri)  # address for servers that store the artefacts themselves
         self.client: Any = MlflowClient(tracking_uri=uri)
-        self.resumed = run_id is not None
-        if run_id is None:
+        self.keeps_status = run_id is not None and not goes_on
+        run = self._interrupted(run_id) if goes_on else None if run_id is None else self.client.get_run(run_id)
+        if run is None:
             run = self.client.create_run(self._experiment(experiment), start_time=time, run_name=run_name)
-        else:
-            run = self.client.get_run(run_id)
         self.id: str = run.info.run_id
         self.experiment_id: str = run.info.experiment_id
         self._place, self._folders = run.info.artifact_uri, folders
@@ -101,8 +101,23 @@ class StoredRun:
 
     def finish(self, status: str, time: int) -> None:
         """End a new run; an existing run keeps its status."""
-        if not self.resumed:
+        if not self.keeps_status:
             self.client.set_terminated(self.id, status, time)
+
+    def _interrupted(self, run_id: str | None) -> Any:
+        """Return a run that is running again; None if the store does not have it."""
+        from mlflow.exceptions import MlflowException  # noqa: PLC0415
+
+        try:
+            run = self.client.get_run(run_id)
+            if run.info.lifecycle_stage == "deleted":
+                return None
+            self.client.update_run(run_id, status="RUNNING")
+            return run
+        except MlflowException as error:
+            if error.error_code != "RESOURCE_DOES_NOT_EXIST":
+                raise
+            return None
 
     def _experiment(self, chosen: Mapping[str, str | None]) -> str:
         """Return the id of the chosen experiment; one that is chosen by its name alone is created if it is missing."""

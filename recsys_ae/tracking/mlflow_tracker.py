@@ -14,16 +14,20 @@ from recsys_ae.tracking import mlflow_stores as stores
 from recsys_ae.tracking.mlflow_process import MLflowProcess
 from recsys_ae.tracking.mlflow_stores import redacted
 
-START_SECONDS = 30.0
+SERVER_SECONDS = 15.0
+LOCAL_SECONDS = 60.0
+INTERRUPTED_SECONDS, FAILED_SECONDS = 1.0, 10.0
 
 
 class MLflowTracker:
     """Context manager of one MLflow run. Its failures are collected, and neither raised nor waited for.
 
     MLflow runs in its own process, which receives reports without waiting. If the store does not answer, the process
-    keeps the reports and tries again once a minute and at the end. It has the caller's environment, with telemetry off
-    and short HTTP time limits unless the caller has set them. The caller's environment and use of MLflow stay as they
-    are.
+    keeps the reports and tries again once a minute and at the end. All waiting for the store in a run, together, takes
+    at most ``patience`` seconds; then tracking is given up with one failure. MLflow is imported while the training
+    runs. That is work of this machine, not of the store, so it has a limit of its own: 20 seconds of waiting. The
+    process has the caller's environment, with telemetry off and short HTTP time limits unless the caller has set them.
+    The caller's environment and use of MLflow stay as they are.
 
     Parameters
     ----------
@@ -34,6 +38,9 @@ class MLflowTracker:
         Name of the run; None lets MLflow choose it.
     run_id
         Id of an existing run to add reports to; the run keeps its status.
+    goes_on
+        The run of ``run_id`` was interrupted and goes on: it is running again, and ends as finished, failed or killed.
+        A new run is made if the store does not have it.
     uri
         Address of the store. The default is the environment variable ``MLFLOW_TRACKING_URI``, and without it
         ``mlflow.db`` (SQLite) in the working directory. For a database, MLflow writes artefacts to ``mlruns`` in the
@@ -44,7 +51,8 @@ class MLflowTracker:
         database names another folder, as a database of somebody else may do. None is True if neither ``uri`` nor
         ``MLFLOW_TRACKING_URI`` names the store.
     patience
-        Seconds to wait for the delivery of an artefact, and of all reports at the end.
+        Seconds that a run may wait for the store in all: for artefacts, for the id, and at the end. None is 15 for a
+        server, and 60 for a store in a file, which is slow on a busy machine only.
 
     Attributes
     ----------
@@ -64,29 +72,39 @@ class MLflowTracker:
         experiment: str | None = None,
         run_name: str | None = None,
         run_id: str | None = None,
+        goes_on: bool = False,
         uri: str | None = None,
         contained: bool | None = None,
-        patience: float = 120.0,
+        patience: float | None = None,
     ) -> None:
         if importlib.util.find_spec("mlflow") is None:
             raise MissingPackageError("tracking a run needs the package mlflow; install it or run without tracking")
         self.uri = stores.absolute(uri) if uri else stores.own_store()
         if contained is None:
             contained = not (uri or os.environ.get(stores.SETTING))
-        self.patience = patience
+        default = SERVER_SECONDS if stores.local_path(self.uri) is None else LOCAL_SECONDS
+        self.patience = default if patience is None else patience
         self.failures: list[str] = []
-        self._start = {
+        self._start: dict[str, Any] = {
             "uri": self.uri,
             "folders": stores.artefact_folders(self.uri, contained=contained),
             "experiment": stores.experiment(experiment),
             "run_name": run_name and names.shortened(names.written(run_name), names.LONGEST_NAME),
             "run_id": run_id,
+            "goes_on": goes_on,
         }
         self._process: MLflowProcess | None = None
         self._run: dict[str, str] = {}
 
     @property
     def run_id(self) -> str | None:
+        """Id of the run, which is waited for; None if the store has assigned none."""
+        if self._process is not None and not self._run:
+            self._process.wait_for(1)
+        return self.known_run_id
+
+    @property
+    def known_run_id(self) -> str | None:
         """Id of the run; None until the store has assigned one."""
         return self._run.get("run_id")
 
@@ -94,33 +112,40 @@ class MLflowTracker:
     def location(self) -> str:
         """Address of the run: its page on a server, or else the address of the store."""
         address = redacted(self.uri)
-        if address.startswith(("http://", "https://")) and self._run:
+        if address.startswith(("http://", "https://")) and self.run_id is not None:
             return f"{address.rstrip('/')}/#/experiments/{self._run['experiment_id']}/runs/{self._run['run_id']}"
         return address
 
     def __enter__(self) -> Self:
-        """Start the run; wait at most ``START_SECONDS`` for the store."""
+        """Start the run, without waiting for the store."""
         try:
-            self._process = MLflowProcess(self.failures)
+            self._process = MLflowProcess(self.failures, patience=self.patience, place=self.uri)
         except OSError as error:
             self.failures.append(f"the MLflow client process could not be started: {error}")
             return self
         self._run = self._process.run
-        try:
-            self._ask("start", wait=START_SECONDS, **self._start, time=_now())
-        except BaseException:
-            self._finish("KILLED")
-            raise
+        self._ask("start", **self._start, time=_now())
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        """End the run as finished, failed or killed, and wait until everything is delivered."""
-        if kind is None:
-            self._finish("FINISHED")
-        else:
-            self._finish("KILLED" if issubclass(kind, KeyboardInterrupt) else "FAILED")
+        """End the run as finished, failed or killed.
+
+        Wait until everything is delivered; after an error for a moment only, and then the process goes on alone.
+        """
+        if self._process is None:
+            return
+        interrupted = kind is not None and issubclass(kind, KeyboardInterrupt)
+        status = "FINISHED" if kind is None else "KILLED" if interrupted else "FAILED"
+        try:
+            self._ask("finish", wait=kind is None, status=status, time=_now())
+        finally:
+            if kind is None:
+                self._process.close()
+            else:
+                self._process.close(wait=INTERRUPTED_SECONDS if interrupted else FAILED_SECONDS, leave=True)
+            self._process = None
 
     def parameters(self, values: Mapping[str, Any]) -> None:
         """Write parameters, with nested names joined by dots.
@@ -141,7 +166,7 @@ class MLflowTracker:
 
     def artefact(self, path: Path) -> None:
         """Save a file or folder with the run; wait until it is delivered, or queued if the store does not answer."""
-        self._ask("artefact", wait=self.patience, path=str(Path(path).absolute()))
+        self._ask("artefact", wait=True, path=str(Path(path).absolute()))
 
     def picture(self, history: Sequence[Mapping[str, float]], *, best: tuple[int, str] | None = None) -> None:
         """Save the loss curve of a fit as ``loss_curve.png``; without epochs do nothing."""
@@ -162,24 +187,11 @@ class MLflowTracker:
         epochs = [{key: float(value) for key, value in epoch.items()} for epoch in (*history, metrics)]
         self._ask("child", run_name=run_name, parameters=chosen, epochs=epochs, time=_now())
 
-    def _ask(self, do: str, *, wait: float = 0.0, **request: Any) -> bool:
+    def _ask(self, do: str, *, wait: bool = False, **request: Any) -> None:
         if self._process is not None:
-            return self._process.ask(do, wait=wait, **request)
-        if not self.failures:
+            self._process.ask(do, wait=wait, **request)
+        elif not self.failures:
             self.failures.append(f"{do} was called outside of the run; use the tracker in a with statement")
-        return True
-
-    def _finish(self, status: str) -> None:
-        if self._process is None:
-            return
-        try:
-            if not self._ask("finish", wait=self.patience, status=status, time=_now()):
-                self.failures.append(
-                    f"gave up {self.patience:g} s after the end: {redacted(self.uri)} has not received all reports"
-                )
-        finally:
-            self._process.close()
-            self._process = None
 
 
 def _now() -> int:

@@ -1,6 +1,7 @@
 """Program of the MLflow client process: requests on stdin and answers on stdout, as lines of JSON."""
 
 import contextlib
+import importlib
 import json
 import os
 import queue
@@ -21,6 +22,10 @@ Say: TypeAlias = Callable[[dict[str, Any]], None]
 
 LONGEST_LINE = 1000
 """Length of a failure. Errors of MLflow have up to 700 characters and end with the way out."""
+MOST_MEMORY = 8 * 2**30
+"""Largest data segment of the process in bytes: a server that never ends an answer cannot fill the memory."""
+ORPHAN_SECONDS = 30.0
+"""Longest life after the training process has ended, or has left this process alone."""
 RETRY_SECONDS = 60.0
 """Pause after a store did not answer; it is skipped at the end of the run."""
 
@@ -73,6 +78,8 @@ class Delivery:
 
     def _carry_out(self, do: str, **request: Any) -> None:
         if do == "start":
+            importlib.import_module("mlflow.tracking")
+            self._say({"imported": True})
             self._run = StoredRun(**request)
             self._say({"run": {"run_id": self._run.id, "experiment_id": self._run.experiment_id}})
         else:
@@ -130,14 +137,29 @@ def one_line(error: BaseException) -> str:
 def main() -> None:
     """Carry out requests until stdin closes; if that is before the end of the run, the training was killed."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    _limit_memory()
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)  # output of MLflow goes to stderr, not among the answers
     requests: queue.SimpleQueue[Request] = queue.SimpleQueue()
     # Read ahead, so that the training never waits for room in the pipe.
-    threading.Thread(target=_serve, args=(requests, answers)).start()
+    serving = threading.Thread(target=_serve, args=(requests, answers), daemon=True)
+    serving.start()
     for line in sys.stdin.buffer:
         requests.put(json.loads(line))
     requests.put({"do": "finish", "status": "KILLED", "time": round(time.time() * 1000)})
+    serving.join(ORPHAN_SECONDS)
+    if serving.is_alive():
+        os._exit(1)
+
+
+def _limit_memory() -> None:
+    try:
+        import resource  # noqa: PLC0415
+    except ImportError:  # Windows has no such limit
+        return
+    _, most = resource.getrlimit(resource.RLIMIT_DATA)
+    limit = MOST_MEMORY if most == resource.RLIM_INFINITY else min(MOST_MEMORY, most)
+    resource.setrlimit(resource.RLIMIT_DATA, (limit, most))
 
 
 def _serve(requests: "queue.SimpleQueue[Request]", answers: TextIO) -> None:

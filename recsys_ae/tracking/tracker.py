@@ -14,7 +14,12 @@ class Tracker(Protocol):
 
     @property
     def run_id(self) -> str | None:
-        """Id of the run; None without a store, or until the store has assigned one."""
+        """Id of the run, which is waited for; None without a store, or if it has assigned none."""
+        ...
+
+    @property
+    def known_run_id(self) -> str | None:
+        """Id of the run, without waiting; None without a store, or until the store has assigned one."""
         ...
 
     @property
@@ -63,6 +68,7 @@ class NoTracker:
     """Tracker that does nothing."""
 
     run_id: str | None = None
+    known_run_id: str | None = None
     uri: str = ""
     failures: Sequence[str] = ()
 

@@ -288,6 +288,7 @@ def test_a_server_that_comes_back_before_the_end_gets_everything(server: Server)
 
 def test_a_server_that_stays_away_costs_one_line_and_the_number_of_missing_reports(server: Server) -> None:
     with MLflowTracker(uri=server.uri) as tracker:
+        assert tracker.run_id == "r1"
         server.stop()
         started = time.monotonic()
         for step in range(100):
@@ -304,7 +305,8 @@ def test_a_server_that_stays_away_costs_one_line_and_the_number_of_missing_repor
 def test_the_run_says_how_the_training_ended(server: Server, error: type[BaseException], status: str) -> None:
     with pytest.raises(error), MLflowTracker(uri=server.uri):
         raise error
-    assert server.statuses == [status]
+    # After an error the process goes on alone, and ends the run.
+    assert _until(lambda: server.statuses == [status])
 
 
 def test_a_training_that_is_killed_ends_its_run_as_killed_and_never_loaded_mlflow(server: Server) -> None:
@@ -425,6 +427,7 @@ def test_mlflow_is_started_without_telemetry_and_with_time_limits_unless_the_use
 
 def test_a_process_that_dies_is_a_failure_and_no_error() -> None:
     with _nobody() as uri, MLflowTracker(uri=uri) as tracker:
+        assert tracker.run_id is None
         assert tracker._process is not None
         tracker._process._process.kill()
         assert _until(lambda: len(tracker.failures) == 2)
@@ -433,14 +436,12 @@ def test_a_process_that_dies_is_a_failure_and_no_error() -> None:
     assert tracker.failures[1:] == ["the MLflow client process ended with exit code -9: no error message"]
 
 
-def test_what_takes_longer_than_the_callers_patience_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("recsys_ae.tracking.mlflow_tracker.START_SECONDS", 0.1)
-    with _listening(lambda connection: time.sleep(30)) as uri:
-        started = time.monotonic()
-        with MLflowTracker(uri=uri, patience=0.2) as tracker:
-            tracker.metrics({"loss": 1.0}, step=1)
-        assert time.monotonic() - started < 5.0
-    assert tracker.failures == [f"gave up 0.2 s after the end: {uri} has not received all reports"]
+def test_what_takes_longer_than_the_callers_patience_is_given_up() -> None:
+    with _listening(lambda connection: time.sleep(30)) as uri, MLflowTracker(uri=uri, patience=0.2) as tracker:
+        tracker.metrics({"loss": 1.0}, step=1)
+    assert tracker.failures == [
+        f"tracking was given up after 0.2 s of waiting for {uri}: the store has not received all reports"
+    ]
 
 
 def test_reports_outside_the_run_are_named_and_not_raised() -> None:
