@@ -58,7 +58,8 @@ class Saved(ABC):
         ------
         ArtefactError
             If the folder cannot be written, or the model could not be loaded again, such as one of an own class that no
-            installed package registers. Nothing is written then.
+            installed package registers. Nothing is written then, and the fitted model stays in memory: save it at
+            another path, or call `storage.rescue.save`, which finds one.
         """
         self._refuse_unregistered()
         extra, names = self.own(), [spec.name() for spec in (self.spec, *self.spec.specs)]

@@ -56,8 +56,8 @@ def try_out(path: Path, *, needed: int = LEAST) -> None:
         disk = shutil.disk_usage(home)
     if disk.total and disk.free < needed:
         raise ArtefactError(
-            f"cannot save to {path}: the model needs {needed:,} bytes, and {disk.free:,} are free; delete other files, "
-            "or choose a folder on another disk"
+            f"cannot save to {path}: the model needs at least {needed:,} bytes, and {disk.free:,} are free; delete "
+            "other files, or choose a folder on another disk"
         )
 
 

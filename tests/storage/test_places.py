@@ -88,13 +88,15 @@ def test_a_model_that_the_disk_has_no_room_for_is_refused(
         if free >= needed:
             refuse_to_write(home / "model", overwrite=False, needed=needed)
             return
-        with pytest.raises(ArtefactError, match=f"needs {needed:,} bytes, and {free:,} are free"):
+        with pytest.raises(ArtefactError, match=f"needs at least {needed:,} bytes, and {free:,} are free"):
             refuse_to_write(home / "model", overwrite=False, needed=needed)
 
 
 def test_a_full_disk_is_refused_before_the_work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(shutil, "disk_usage", lambda _: Disk(10**12, 10**12, 0))
-    with pytest.raises(ArtefactError, match=r"cannot save to .*model: the model needs .* bytes, and 0 are free"):
+    with pytest.raises(
+        ArtefactError, match=r"cannot save to .*model: the model needs at least .* bytes, and 0 are free"
+    ):
         refuse_to_write(tmp_path / "model", overwrite=False)
     monkeypatch.setattr(shutil, "disk_usage", lambda _: Disk(0, 0, 0))  # a file system that does not say
     refuse_to_write(tmp_path / "model", overwrite=False)

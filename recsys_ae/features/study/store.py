@@ -80,10 +80,10 @@ class Shelf:
 
     def _json(self, name: str) -> dict[str, Any] | None:
         path = self.folder / f"{name}.json"
-        if not path.is_file():
-            return None
         try:
             content = json.loads(path.read_text(encoding="utf-8"))
             return {"of": content["of"], "numbers": content["numbers"]}
+        except FileNotFoundError:  # not measured, or another process is writing it anew
+            return None
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise ArtefactError(f"{path} is damaged: {error}; delete {self.folder} and run the study again") from error
