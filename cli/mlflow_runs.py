@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from recsys_ae.errors import MissingPackageError
 
@@ -79,13 +79,21 @@ class Tracking:
         self.tracker.artefact(report.json)
 
 
-def report(address: object, results: "Report", on: str, named: str | None = None) -> None:
-    """Add a report to the run of a fit, if the fit was tracked.
+def report(notes: Mapping[str, Any], results: "Report", on: str, named: str | None = None, *, asked: bool) -> None:
+    """Add a report to the run of a fit, whose address is in the notes of the model.
+
+    A fit that was not tracked has no run. That is worth a line if the report was asked for (``asked``), or if the fit
+    was meant to be tracked.
 
     The address is saved with the model, which anybody may have made. So only the store that the user has named or set
     is contacted, and only if it is the store of the address.
     """
+    address, options = notes.get("mlflow"), notes.get("options")
     if address is None:
+        if asked or (isinstance(options, Mapping) and options.get("track") is True):
+            note(
+                "Warning: the report was not added to MLflow: the fit of this model has no run there; fit it with --track"
+            )
         return
     from recsys_ae.tracking import MLflowTracker, mlflow_stores  # noqa: PLC0415
 

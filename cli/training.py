@@ -10,23 +10,20 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import click
 from click.core import ParameterSource
 
+from recsys_ae.errors import arguments_named, renamed
+
 from . import feature_source, hyper_options, memory
-from .display import Display, epochs
-from .framework import wrong_usage
+from .display import Display, epochs, note
+from .framework import on_interruption, wrong_usage
 from .mlflow_runs import Tracking
 from .model_commands import typed_name
 from .report import show_memory
 from .wording import typed
 
 if TYPE_CHECKING:
+    from recsys_ae.nn.checkpoints.settings import Checkpoint
     from recsys_ae.nn.model import Identity
     from recsys_ae.nn.runtime import Run
-
-
-class Interrupted(click.ClickException):
-    """Ctrl-C during a fit or a study; the message says what was saved."""
-
-    exit_code = 130
 
 
 class Task(ABC):
@@ -56,7 +53,7 @@ class Task(ABC):
         """Return the untrained model with its notes, and free the data that it does not learn from."""
 
     @abstractmethod
-    def learn(self, model: Any, run: "Run") -> None:
+    def learn(self, model: Any, run: "Run", checkpoint: "Checkpoint | None") -> None:
         """Fit the model."""
 
     @abstractmethod
@@ -67,17 +64,19 @@ class Task(ABC):
 def fit(kind: type[Task], spec_class: type["Identity"], **settings: Any) -> None:
     """Fit a model with the values of all options."""
     saved: list[Path] = []
+    task = kind(spec_class, settings)
+    out = settings["out"] or Path("models") / task.title
     try:
-        _fit(kind(spec_class, settings), settings, saved)
-    except KeyboardInterrupt:
-        outcome = f"the model is saved in {saved[0]}" if saved else "nothing was saved"
-        raise Interrupted(f"Interrupted: {outcome}") from None
+        _fit(task, settings, out, saved)
+    except BaseException:
+        on_interruption(_outcome(out, saved))
+        raise
 
 
-def _fit(task: Task, settings: Mapping[str, Any], saved: list[Path]) -> None:
+def _fit(task: Task, settings: Mapping[str, Any], out: Path, saved: list[Path]) -> None:
     from recsys_ae.storage.artefact import refuse_to_write  # noqa: PLC0415
 
-    display, out = task.display, settings["out"] or Path("models") / task.title
+    display, checkpoint = task.display, _checkpoint(settings, out)
     if not settings["dry_run"]:
         refuse_to_write(out, overwrite=settings["overwrite"])
     run = run_settings(settings)
@@ -92,10 +91,10 @@ def _fit(task: Task, settings: Mapping[str, Any], saved: list[Path]) -> None:
     model = task.model()
     memory.finalize()
     with (
-        Tracking.of_fit(on=settings["track"], name=out.name) as tracking,
+        Tracking.of_fit(on=settings["track"], name=out.name, interrupted=_run_id(checkpoint)) as tracking,
         epochs(quiet=settings["quiet"], monitor=task.spec.monitor) as progress,
     ):
-        task.learn(model, dataclasses.replace(run, tracker=tracking.tracker, progress=progress))
+        task.learn(model, dataclasses.replace(run, tracker=tracking.tracker, progress=progress), checkpoint)
         model.notes["mlflow"] = tracking.address
         # The model is saved first, so that a failure of tracking cannot lose it.
         model.save(out, overwrite=settings["overwrite"])
@@ -104,6 +103,51 @@ def _fit(task: Task, settings: Mapping[str, Any], saved: list[Path]) -> None:
     feature_source.say(model.metadata.get("remarks", ()))
     task.show(model, out)
     tracking.warn()
+
+
+def _checkpoint(settings: Mapping[str, Any], out: Path) -> "Checkpoint | None":
+    """Return the settings of the checkpoint; None for models that are not trained step by step."""
+    from recsys_ae.nn.checkpoints import files  # noqa: PLC0415
+    from recsys_ae.nn.checkpoints.settings import Checkpoint  # noqa: PLC0415
+
+    if "checkpoint_every" not in settings:
+        return None
+    folder = _checkpoint_folder(out)
+    if not settings["dry_run"]:
+        files.remove_if_saved(folder, out)
+    with wrong_usage(), arguments_named(renamed({"minutes": "checkpoint_every"})):
+        return Checkpoint(
+            path=folder,
+            minutes=settings["checkpoint_every"],
+            restart=settings["restart"],
+            report=lambda sentence: note(f"{sentence[0].upper()}{sentence[1:]}"),
+        )
+
+
+def _checkpoint_folder(out: Path) -> Path:
+    named = out if out.name else out.absolute()
+    return named.with_name(f"{named.name}.checkpoint")
+
+
+def _run_id(checkpoint: "Checkpoint | None") -> str | None:
+    """Return the id of the MLflow run of an interrupted fit."""
+    from recsys_ae.nn.checkpoints import files  # noqa: PLC0415
+
+    if checkpoint is None or checkpoint.restart or not files.exists(checkpoint.folder):
+        return None
+    return files.run_id(checkpoint.folder)
+
+
+def _outcome(out: Path, saved: list[Path]) -> str:
+    """Return what is true after an interruption."""
+    if saved:
+        return f"the model is saved in {out}"
+    from recsys_ae.nn.checkpoints import files  # noqa: PLC0415
+
+    folder = _checkpoint_folder(out)
+    if (folder / files.STATE).exists():
+        return f"the training so far is saved in {folder}; the same command continues it"
+    return "nothing was saved"
 
 
 def chosen(spec_class: type["Identity"], settings: Mapping[str, Any]) -> "Identity":

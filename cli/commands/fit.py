@@ -17,6 +17,7 @@ from ..report import show_data, show_fit
 from ..training import Task, command_line, fit
 
 if TYPE_CHECKING:
+    from recsys_ae.nn.checkpoints.settings import Checkpoint
     from recsys_ae.nn.model import Spec
     from recsys_ae.nn.runtime import Run
     from recsys_ae.recommender.recommender import Recommender
@@ -34,6 +35,7 @@ def shared(spec: "type[Spec] | None" = None) -> list[Option]:
         *options.filters(rated=rated),
         *options.splits(rated=rated),
         *options.run(),
+        *options.checkpoints(spec),
         options.dry_run(),
     ]
 
@@ -95,11 +97,11 @@ class FitRecommender(Task):
         del self.prepared, self.split
         return model
 
-    def learn(self, model: "Recommender", run: "Run") -> None:
+    def learn(self, model: "Recommender", run: "Run", checkpoint: "Checkpoint | None") -> None:
         """Fit the model, and log its data recipe."""
         recipe = {name: value for name, value in model.notes["source"].items() if value is not None}
         run.tracker.parameters({"data": recipe, "split_fingerprint": model.notes["fingerprint"]})
-        model.fit(self.train, valid=self.valid, item_features=self.features, run=run)
+        model.fit(self.train, valid=self.valid, item_features=self.features, run=run, checkpoint=checkpoint)
 
     def show(self, model: "Recommender", out: Path) -> None:
         """Print the metrics of the validation users."""

@@ -17,16 +17,18 @@ from ..training import Task, command_line, fit
 if TYPE_CHECKING:
     from recsys_ae.features.data.features import Features
     from recsys_ae.features.encoder import FeatureEncoder
+    from recsys_ae.nn.checkpoints.settings import Checkpoint
     from recsys_ae.nn.runtime import Run
 
 
-def shared(_spec: Any = None) -> list[Option]:
+def shared(spec: Any = None) -> list[Option]:
     """Return the options that every autoencoder takes."""
     share = "Validation share of the rows, drawn at random, which selects the best epoch; 0 selects the last epoch."
     return [
         *options.features(),
         Option(["--valid-share"], type=Share(), default=0.1, show_default=True, section=options.FEATURES, help=share),
         *options.run(),
+        *options.checkpoints(spec),
         options.dry_run(),
     ]
 
@@ -63,9 +65,9 @@ class FitEncoder(Task):
         model.notes = {"source": feature_source.written(self.settings), "command": command_line()}
         return model
 
-    def learn(self, model: "FeatureEncoder", run: "Run") -> None:
+    def learn(self, model: "FeatureEncoder", run: "Run", checkpoint: "Checkpoint | None") -> None:
         """Fit the encoder."""
-        model.fit(self.train, valid=self.valid, run=run)
+        model.fit(self.train, valid=self.valid, run=run, checkpoint=checkpoint)
 
     def show(self, model: "FeatureEncoder", out: Path) -> None:
         """Print the error on the validation rows."""

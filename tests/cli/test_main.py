@@ -2,10 +2,8 @@
 
 import os
 import re
-import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -107,27 +105,6 @@ def test_a_reader_that_leaves_early_is_no_error(here: Path) -> None:
     command = f"set -o pipefail; {PROGRAM} fit --help | true"
     ended = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=False)
     assert ended.stderr == ""
-
-
-def test_ctrl_c_in_a_fit_says_that_nothing_was_saved(here: Path, ratings: Path) -> None:
-    # A shell that starts this suite in the background has it ignore Ctrl-C, which the command would inherit.
-    listening = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)"
-    program = f"{listening}\nimport sys\nfrom recsys_ae_cli.main import main\nsys.exit(main())"
-    options = ["fit", "mult-vae", "--data", ratings, *FAST, "--epochs", "1000000", "--out", "model"]
-    command = [sys.executable, "-c", program, *options]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
-        try:
-            assert process.stdout is not None
-            while "to be saved in model" not in process.stdout.readline():
-                assert process.poll() is None
-            time.sleep(1)
-            process.send_signal(signal.SIGINT)
-            _, err = process.communicate(timeout=60)
-        finally:
-            process.kill()
-    assert process.returncode == 130
-    assert err.strip() == "Interrupted: nothing was saved"
-    assert list(here.iterdir()) == []
 
 
 def test_ctrl_c_after_the_fit_says_where_the_model_is(

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 
 from recsys_ae.errors import Argument, ArtefactError, ConfigError, Message
-from recsys_ae.storage import atomic, nested
+from recsys_ae.storage import artefact, atomic, nested
 from recsys_ae.storage.leftovers import temporary_folder
 from recsys_ae.storage.reading import restore
 from recsys_ae.storage.tensors import State, load_tensors, save_tensors
@@ -112,6 +112,8 @@ def read(folder: Path, identity: Mapping[str, Any]) -> Stored:
             raise ValueError(f"{TENSORS} does not match its checksum")
         tensors: State = load_tensors(folder / TENSORS, torch.device("cpu"), "discard it")
         parts = nested.put_together(content["parts"], tensors)
+        if not all(isinstance(part["history"], list) for part in parts) or not parts:
+            raise ValueError("it holds no training")
         return Stored(content["identity"], content["seconds"], content["written"], content["run_id"], parts)
     except ConfigError:
         raise
@@ -132,6 +134,28 @@ def refuse_other(folder: Path, stored: Mapping[str, Any], present: Mapping[str, 
         f"{more}. Give the settings and data of that fit, or discard the checkpoint with ",
         RESTART,
     )
+
+
+def run_id(folder: Path) -> str | None:
+    """Return the id of the tracker's run of an interrupted fit; None if there is none."""
+    found = read_head(folder).get("run_id")
+    return found if isinstance(found, str) else None
+
+
+def remove_if_saved(folder: Path, model: Path) -> None:
+    """Remove a checkpoint whose fit was completed and saved in the folder ``model``; keep any other one."""
+    config = model / artefact.CONFIG
+    if not exists(folder) or not config.is_file():
+        return
+    try:
+        identity, saved = read_head(folder)["identity"], json.loads(config.read_text(encoding="utf-8"))
+        facts = {**saved["facts"], **saved["facts"]["versions"]}
+        others = {name: value for name, value in identity.items() if name not in ("spec", "item_features")}
+        is_saved = identity["spec"] == saved["spec"] and all(facts.get(name) == others[name] for name in others)
+    except (ArtefactError, OSError, ValueError, TypeError, KeyError, AttributeError):
+        return  # whoever reads them says what is wrong
+    if is_saved:
+        remove(folder)
 
 
 def remove(folder: Path) -> None:

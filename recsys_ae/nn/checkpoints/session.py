@@ -58,7 +58,9 @@ class Checkpoints(NoCheckpoints):
         elif files.exists(settings.folder):
             stored = files.read(settings.folder, identity)
             self._stored, self.seconds = stored.parts, stored.seconds
-            self._say(f"going on from the checkpoint in {settings.folder}, written {stored.written}")
+            epochs = len(stored.parts[-1]["history"])
+            done = f"{epochs} epoch{'' if epochs == 1 else 's'} done"
+            self._say(f"going on from the checkpoint in {settings.folder}: {done}, written {stored.written}")
         self._last = time.monotonic()
         self._began = self._last - self.seconds
         self._cost: float | None = None

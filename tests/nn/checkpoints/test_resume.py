@@ -253,7 +253,7 @@ def test_a_checkpoint_is_removed_when_the_model_is_saved(tmp_path: Path) -> None
     said: list[str] = []
     model = again(tmp_path / "c", report=said.append)
     assert len(said) == 1
-    assert said[0].startswith(f"going on from the checkpoint in {tmp_path / 'c'}, written 2")
+    assert said[0].startswith(f"going on from the checkpoint in {tmp_path / 'c'}: 0 epochs done, written 2")
     model.save(tmp_path / "model")
     assert [path.name for path in tmp_path.iterdir()] == ["model"]
     assert model.metadata["seconds"] > 0
