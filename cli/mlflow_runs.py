@@ -92,7 +92,8 @@ def report(notes: Mapping[str, Any], results: "Report", on: str, named: str | No
     if address is None:
         if asked or (isinstance(options, Mapping) and options.get("track") is True):
             note(
-                "Warning: the report was not added to MLflow: the fit of this model has no run there; fit it with --track"
+                "Warning: the report was not added to MLflow: the fit of this model has no run there; "
+                "fit it again with --track"
             )
         return
     from recsys_ae.tracking import MLflowTracker, mlflow_stores  # noqa: PLC0415

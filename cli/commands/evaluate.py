@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+from click.core import ParameterSource
 
 from recsys_ae.errors import DataError
 
@@ -84,7 +85,9 @@ def command(folder: Path, metrics: tuple[str, ...] | None, on: str, per_user: Pa
             write(report.values.rename_axis("user").reset_index())
     _show(report, references, model, as_json=settings["as_json"])
     if settings["track"]:
-        mlflow_runs.report(model.notes.get("mlflow"), report, on, settings["tracking_uri"])
+        source = click.get_current_context().get_parameter_source("track")
+        asked = source is not ParameterSource.DEFAULT or settings["tracking_uri"] is not None
+        mlflow_runs.report(model.notes, report, on, settings["tracking_uri"], asked=asked)
 
 
 def _metrics(names: tuple[str, ...]) -> tuple[str, ...]:

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from recsys_ae import Recommender
+from recsys_ae.tracking import mlflow_process, mlflow_tracker
 from tests.cli.conftest import FAST, Outcome, Run
 
 RUN = "f" * 32
@@ -42,6 +43,16 @@ class Server:
 
         self.http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self.uri = f"http://127.0.0.1:{self.http.server_address[1]}"
+
+
+@pytest.fixture(autouse=True)
+def _busy_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Wait long for MLflow and its stores, which are slow when other programs use the cores."""
+    monkeypatch.setattr(mlflow_process, "IMPORT_SECONDS", 300.0)
+    monkeypatch.setattr(mlflow_tracker, "LOCAL_SECONDS", 300.0)
+    monkeypatch.setattr(mlflow_tracker, "SERVER_SECONDS", 100.0)
+    for name, value in {"TIMEOUT": "30", "MAX_RETRIES": "3"}.items():
+        monkeypatch.setenv(f"MLFLOW_HTTP_REQUEST_{name}", value)
 
 
 @pytest.fixture
@@ -148,6 +159,17 @@ def test_a_file_that_a_model_names_is_not_opened(evaluate: Run, here: Path, uri:
 )
 def test_what_is_no_address_is_a_warning(evaluate: Run, here: Path, address: object) -> None:
     assert "the report was not added to MLflow" in evaluate(address).error
+    assert not (here / "mlflow.db").exists()
+
+
+@pytest.mark.parametrize("how", ["asked", "store named", "fit was tracked"])
+def test_a_fit_without_a_run_is_one_line_if_a_run_was_expected(cli: Run, here: Path, model: Path, how: str) -> None:
+    untracked = Recommender.load(model)
+    untracked.notes["options"] = {"track": how == "fit was tracked"}
+    untracked.save(here / "model", overwrite=True)
+    words = {"asked": ["--track"], "store named": ["--tracking-uri", "sqlite:///mlflow.db"], "fit was tracked": []}[how]
+    assert "the fit of this model has no run there" in cli("evaluate", "model", *words).error
+    assert cli("evaluate", "model", "--no-track").err == ""
     assert not (here / "mlflow.db").exists()
 
 
