@@ -3,19 +3,20 @@
 import hashlib
 import re
 from collections.abc import Callable
-from importlib import import_module
+from io import BytesIO
 from pathlib import Path
 from textwrap import shorten
-from types import ModuleType
 
 from recsys_ae.data.catalog import info
 from recsys_ae.data.dataset_info import Info, Remote, default_data_dir
-from recsys_ae.errors import Argument, ConfigError, DataError, Message, MissingPackageError
+from recsys_ae.data.readers.bounded.transfer import Progress, transfer
+from recsys_ae.errors import Argument, ConfigError, DataError, Message
 from recsys_ae.storage.atomic import whole_file
 
-Progress = Callable[[int, int], None]
-TIMEOUT = 30  # seconds without a byte
-CHUNK = 1 << 18
+MOST, SIDECAR = 1 << 31, 1 << 16
+"""Largest number of bytes of a file, and of a published checksum."""
+GROWTH = 2
+"""Largest growth of a file that changes over time, compared with the size in its description."""
 _FOLDER_OPTION: Message = (Argument("data_dir"), " or RECSYS_AE_DATA to a folder that has it")
 
 
@@ -57,7 +58,8 @@ def fetch(
     if missing and announce is not None:
         announce(announcement(description, folder))
     for remote in missing:
-        download(remote, folder, progress=progress)
+        most = description.size if remote.checksum else GROWTH * description.size
+        download(remote, folder, progress=progress, most=most)
     path = folder / description.files[0].path
     return path if len(description.files) == 1 else path.parent
 
@@ -71,45 +73,26 @@ def announcement(description: Info, folder: Path) -> str:
     )
 
 
-def download(remote: Remote, folder: Path, *, progress: Progress | None = None) -> None:
-    """Download one file to its path in a folder; it appears there once it is complete and its checksum is verified."""
-    pooch = _pooch()
+def download(remote: Remote, folder: Path, *, progress: Progress | None = None, most: int = MOST) -> None:
+    """Download one file to its path in a folder; it appears there once it is complete and its checksum is verified.
+
+    A server that sends more than ``most`` bytes, or too little for too long, is given up.
+    """
     target = folder / remote.path
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         with whole_file(target) as partial:
-            bar = None if progress is None else _Bar(progress)
-            pooch.HTTPDownloader(progressbar=bar, chunk_size=CHUNK, timeout=TIMEOUT)(remote.url, str(partial), None)
+            with partial.open("xb") as file:
+                transfer(remote.url, file, most, progress=progress)
             checksum = remote.checksum
             if checksum is None:
-                sidecar = partial.with_name("md5")
-                pooch.HTTPDownloader(timeout=TIMEOUT)(f"{remote.url}.md5", str(sidecar), None)
-                checksum = _published_md5(sidecar, remote)
+                sidecar = BytesIO()
+                transfer(f"{remote.url}.md5", sidecar, SIDECAR)
+                checksum = _published_md5(sidecar.getvalue(), remote)
             _verify(partial, checksum, remote, target)
     except OSError as error:  # includes network errors
         reason = shorten(error.strerror or str(error), 200)
         raise DataError(f"{remote.url} could not be downloaded ({reason}); ", *_by_hand(target)) from error
-
-
-class _Bar:
-    """Progress bar for pooch that passes received and total bytes to a function."""
-
-    total = 0
-
-    def __init__(self, progress: Progress) -> None:
-        self.progress = progress
-        self.received = 0
-
-    def update(self, received: int) -> None:
-        # Pooch counts full chunks, but the last chunk is smaller.
-        self.received = min(self.received + received, self.total) if self.total else self.received + received
-        self.progress(self.received, self.total)
-
-    def reset(self) -> None:
-        self.received = 0
-
-    def close(self) -> None:
-        """Do nothing: the caller closes its own display."""
 
 
 def _verify(partial: Path, checksum: str, remote: Remote, target: Path) -> None:
@@ -124,8 +107,8 @@ def _verify(partial: Path, checksum: str, remote: Remote, target: Path) -> None:
         )
 
 
-def _published_md5(sidecar: Path, remote: Remote) -> str:
-    match = re.search(r"\b[0-9a-fA-F]{32}\b", sidecar.read_text(encoding="utf-8", errors="replace"))
+def _published_md5(sidecar: bytes, remote: Remote) -> str:
+    match = re.search(r"\b[0-9a-fA-F]{32}\b", sidecar.decode("utf-8", errors="replace"))
     if match is None:
         raise DataError(f"{remote.url}.md5 holds no MD5 checksum, so the download cannot be checked; try again later")
     return f"md5:{match[0].lower()}"
@@ -133,12 +116,3 @@ def _published_md5(sidecar: Path, remote: Remote) -> str:
 
 def _by_hand(target: Path) -> Message:
     return (f"download it by hand to {target}, or set ", *_FOLDER_OPTION)
-
-
-def _pooch() -> ModuleType:
-    try:
-        return import_module("pooch")
-    except ImportError as error:
-        raise MissingPackageError(
-            "downloads need the package pooch: pip install pooch, or put the publisher's files into the data folder"
-        ) from error

@@ -6,9 +6,9 @@ from zipfile import is_zipfile
 
 from recsys_ae.data.catalog import entry, info, names
 from recsys_ae.data.dataset_info import CatalogEntry, Dataset, Info, ReadOptions, default_data_dir
-from recsys_ae.data.download import Progress
 from recsys_ae.data.download import fetch as download
 from recsys_ae.data.interactions import Duplicates
+from recsys_ae.data.readers.bounded.transfer import Progress
 from recsys_ae.errors import Argument, ConfigError, DataError
 
 __all__ = ["Dataset", "Info", "default_data_dir", "find", "info", "load", "names"]

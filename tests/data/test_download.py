@@ -1,19 +1,25 @@
 """Tests of downloads: complete and verified, or absent; a local server replaces the publishers."""
 
 import gc
+import gzip
 import hashlib
+import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 
 from recsys_ae.data import catalog, download
 from recsys_ae.data.dataset_info import Info, Remote
+from recsys_ae.data.readers.bounded import transfer
 from recsys_ae.errors import ConfigError, DataError, MissingPackageError
 from tests.storage.killed import run_killed
 
@@ -247,3 +253,116 @@ def test_every_download_has_a_checksum_a_size_and_a_licence(name: str) -> None:
             algorithm, digest = remote.checksum.split(":")
             assert len(digest) == hashlib.new(algorithm).digest_size * 2
             assert int(digest, 16) >= 0
+
+
+class Hostile:
+    """A server that answers each request by a function of its socket."""
+
+    def __init__(self, answer: Callable[[socket.socket], None]) -> None:
+        self.answer = answer
+
+    def __enter__(self) -> str:
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        threading.Thread(target=self._serve, daemon=True).start()
+        return f"http://127.0.0.1:{self.listener.getsockname()[1]}/a.zip"
+
+    def __exit__(self, *_: object) -> None:
+        self.listener.close()
+
+    def _serve(self) -> None:
+        with suppress(OSError):
+            while True:
+                connection, _ = self.listener.accept()
+                threading.Thread(target=self._answer, args=(connection,), daemon=True).start()
+
+    def _answer(self, connection: socket.socket) -> None:
+        with suppress(OSError), connection:
+            connection.recv(2**16)
+            self.answer(connection)
+
+
+def answered(head: str, body: bytes = b"", again: bytes = b"", pause: float = 0.0) -> Callable[[socket.socket], None]:
+    """Return an answer: a head, a body, and bytes that are sent again and again."""
+
+    def answer(connection: socket.socket) -> None:
+        connection.sendall(f"HTTP/1.1 {head}\r\n\r\n".encode("latin-1") + body)
+        while again:
+            connection.sendall(again)
+            time.sleep(pause)
+
+    return answer
+
+
+def header_for_ever(connection: socket.socket) -> None:
+    connection.sendall(b"HTTP/1.1 200 OK\r\nX: ")
+    while True:
+        connection.sendall(b"a")
+        time.sleep(0.05)
+
+
+ENDLESS = {
+    "more than it promises": (answered("200 OK\r\nContent-Length: 10", CONTENT), "is not what its publisher"),
+    "without end": (answered("200 OK", again=bytes(2**16)), "sends 1,[0-9,]+ bytes or more, but at most 1,048,576"),
+    "a huge promise": (answered("200 OK\r\nContent-Length: 99999999999"), "sends 99,999,999,999 bytes or more"),
+    "less than it promises": (
+        answered("200 OK\r\nContent-Length: 99999", CONTENT[:999]), "could not be downloaded|is not what"
+    ),
+    "a gzip bomb": (
+        answered("200 OK\r\nContent-Encoding: gzip", gzip.compress(bytes(2**24))), "sends 1,[0-9,]+ bytes or more"
+    ),
+    "drips": (answered("200 OK\r\nContent-Length: 99999", again=b"a", pause=0.05), "too little: less than 65,536"),
+    "drips in the head": (header_for_ever, "sends too little"),
+    "silence": (lambda connection: time.sleep(2), "sends too little"),
+    "no HTTP": (lambda connection: connection.sendall(b"\x1b[2Jwhat?\r\n\r\n"), "could not be downloaded"),
+    "a wrong size": (answered("200 OK\r\nContent-Length: many", CONTENT[:9]), "could not be downloaded|is not what"),
+    "to a file": (answered("302 Found\r\nLocation: file:///etc/passwd"), "leads to file:///etc/passwd, but only http"),
+    "to itself": (answered("302 Found\r\nLocation: /a.zip"), "could not be downloaded"),
+    "nowhere": (answered("302 Found\r\nLocation: http://127.0.0.1:1/\x9b2J"), "could not be downloaded"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", ENDLESS)
+def test_a_hostile_server_costs_one_line_and_little_time(
+    kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    monkeypatch.setattr(transfer, "STALL", 0.5)
+    answer, said = ENDLESS[kind]
+    start = time.monotonic()
+    with Hostile(answer) as url, pytest.raises(DataError, match=said) as caught:
+        download.download(Remote(url, "a.zip", f"md5:{MD5}"), tmp_path, most=2**20)
+    assert time.monotonic() - start < 8
+    assert str(caught.value).isprintable()
+    assert len(str(caught.value)) < 600
+    assert everything_in(tmp_path) == []
+
+
+def test_https_does_not_lead_to_http() -> None:
+    class Answer:
+        is_redirect = True
+        url = "https://127.0.0.1/a.zip"
+        headers: ClassVar[dict[str, str]] = {"location": "http://127.0.0.1/a.zip"}
+
+    with pytest.raises(OSError, match=r"leads to http://127\.0\.0\.1/a\.zip, but only https are followed"):
+        transfer._Receiver("https://127.0.0.1/a.zip", 1)._check(Answer())
+    Answer.headers["location"] = "//127.0.0.1/b.zip"
+    transfer._Receiver("https://127.0.0.1/a.zip", 1)._check(Answer())
+
+
+def test_a_data_set_is_not_larger_than_its_description_says(
+    publisher: Publisher, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    description = replace(offered_info(publisher), size=len(CONTENT) - 1)
+    monkeypatch.setattr(download, "info", lambda name: description)
+    with pytest.raises(DataError, match=f"but at most {len(CONTENT) - 1:,} are expected"):
+        download.fetch("ml-1m", tmp_path)
+    # A file without a pinned checksum may grow.
+    publisher.offer("ml-1m.zip.md5", f"{MD5}\n".encode())
+    changing = replace(offered_info(publisher, None), size=len(CONTENT) // 2)
+    monkeypatch.setattr(download, "info", lambda name: changing)
+    assert download.fetch("ml-1m", tmp_path).read_bytes() == CONTENT
+    (tmp_path / "ml-1m.zip").unlink()
+    publisher.offer("ml-1m.zip.md5", bytes(2**17))
+    with pytest.raises(DataError, match="131,072 bytes or more"):
+        download.fetch("ml-1m", tmp_path)
+    assert everything_in(tmp_path) == []

@@ -8,8 +8,8 @@ import pandas as pd
 from recsys_ae.data.dataset_info import USUAL, CatalogEntry, Dataset, Info, ReadOptions, Remote
 from recsys_ae.data.interactions import Duplicates, Interactions
 from recsys_ae.data.readers.archives import locate
+from recsys_ae.data.readers.bounded.bounds import BLOCK, whole
 from recsys_ae.data.readers.lists.numbers import number_pairs
-from recsys_ae.data.readers.packed.bounds import BLOCK, whole
 from recsys_ae.data.readers.read import DAMAGED
 from recsys_ae.errors import DataError
 

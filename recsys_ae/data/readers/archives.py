@@ -13,9 +13,9 @@ from pathlib import Path, PurePosixPath
 from typing import IO, Any, cast
 
 from recsys_ae.data.parsing import listing
+from recsys_ae.data.readers.bounded.bounds import BoundedStream
+from recsys_ae.data.readers.bounded.zips import opened_member, opened_zip
 from recsys_ae.data.readers.foreign import refuse_foreign_archive
-from recsys_ae.data.readers.packed.bounds import BoundedStream
-from recsys_ae.data.readers.packed.zips import opened_member, opened_zip
 from recsys_ae.errors import DataError
 
 # Beginnings of the names of files that publishers put next to the data.
@@ -58,21 +58,20 @@ class Source:
                 archive = stack.enter_context(opened_zip(file))
                 start = archive.getinfo(self.member).header_offset
                 raw = stack.enter_context(opened_member(archive, self.member))
-            decompressed = self._decompressed(raw)
-            if decompressed is None:
+            decompressor = self._decompressor(raw)
+            if decompressor is None:
                 yield raw
             else:
-                bounded = BoundedStream(stack.enter_context(decompressed), lambda: file.tell() - start)
-                yield cast(IO[bytes], bounded)
+                yield cast(IO[bytes], BoundedStream(decompressor, raw, lambda: file.tell() - start))
 
-    def _decompressed(self, raw: IO[bytes]) -> Any:
-        """Return a stream that decompresses another one; None if it is not compressed."""
+    def _decompressor(self, raw: IO[bytes]) -> Callable[[Any], Any] | None:
+        """Return the function that decompresses a stream; None if it is not compressed."""
         start = raw.peek(6)[:6] if hasattr(raw, "peek") else b""
         name = (self.member or self.path.name).lower()
         for suffix, (mark, reader) in COMPRESSED.items():
             if start.startswith(mark) and (suffix != ".bz2" or start[3:4].isdigit()):
-                return reader(raw)
-        return next((reader(raw) for suffix, (_, reader) in COMPRESSED.items() if name.endswith(suffix)), None)
+                return reader
+        return next((reader for suffix, (_, reader) in COMPRESSED.items() if name.endswith(suffix)), None)
 
 
 def locate(path: Path) -> Source:

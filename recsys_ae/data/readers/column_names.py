@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Collection, Sequence
+from functools import lru_cache
 
 # Usual names in order of preference, without case, spaces and punctuation.
 KNOWN = {
@@ -49,6 +50,7 @@ EVENTS = {
 NO_EVENTS = {"id", "ids", "time", "date", "timestamp", "text", "title", "name", "at"}
 
 
+@lru_cache(maxsize=1 << 16)
 def words(name: str) -> tuple[str, ...]:
     """Return the words of a name in lower case: user and id of ``userId``, and of RecBole's ``user_id:token``."""
     spaced = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", " ", without_type(name))

@@ -9,9 +9,9 @@ import pandas as pd
 from recsys_ae.data.id_forms import from_cell, is_formula
 from recsys_ae.data.parsing import Column, Series, listing
 from recsys_ae.data.readers.archives import Source, locate
+from recsys_ae.data.readers.bounded.bounds import whole
 from recsys_ae.data.readers.column_names import is_header, likely, recognised
 from recsys_ae.data.readers.column_roles import has_header, is_number
-from recsys_ae.data.readers.packed.bounds import whole
 from recsys_ae.data.readers.parquet_table import ParquetTable
 from recsys_ae.data.readers.read import errors_of, open_table, plain
 from recsys_ae.data.readers.table import Table

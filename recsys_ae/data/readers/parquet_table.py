@@ -8,7 +8,7 @@ from typing import Any
 
 from recsys_ae.data.parsing import Series, listing
 from recsys_ae.data.readers.archives import Source
-from recsys_ae.data.readers.packed.bounds import BLOCK, refuse_beyond_memory, refuse_expansion, whole
+from recsys_ae.data.readers.bounded.bounds import BLOCK, refuse_beyond_memory, refuse_expansion, whole
 from recsys_ae.data.readers.table import Kind, arrow, arrow_errors, series
 from recsys_ae.errors import DataError, Message
 

@@ -10,7 +10,7 @@ from typing import IO, cast
 
 import numpy as np
 
-from recsys_ae.data.readers.packed.bounds import BoundedStream, refuse_beyond_memory, refuse_expansion
+from recsys_ae.data.readers.bounded.bounds import RATIO, BoundedStream, refuse_beyond_memory, refuse_expansion
 from recsys_ae.errors import DataError
 from recsys_ae.features.data.checks import errors_of
 
@@ -64,8 +64,8 @@ def _opened(path: Path) -> Iterator[tuple[IO[bytes], int, bool]]:
             file.seek(0)
             size = path.stat().st_size
             if packed:
-                with gzip.GzipFile(fileobj=file) as stream:
-                    yield cast(IO[bytes], BoundedStream(stream, file.tell)), size, True
+                stream = BoundedStream(lambda raw: gzip.GzipFile(fileobj=raw), file, file.tell, ratio=RATIO)
+                yield cast(IO[bytes], stream), size, True
             else:
                 yield file, size, False
     except (OSError, EOFError, zlib.error) as error:

@@ -9,8 +9,8 @@ from typing import IO, Any, cast
 import numpy as np
 
 from recsys_ae.data.parsing import listing
-from recsys_ae.data.readers.packed.bounds import refuse_beyond_memory
-from recsys_ae.data.readers.packed.zips import opened_member, opened_zip
+from recsys_ae.data.readers.bounded.bounds import RATIO, refuse_beyond_memory
+from recsys_ae.data.readers.bounded.zips import opened_member, opened_zip
 from recsys_ae.errors import DataError
 from recsys_ae.features.data.checks import errors_of
 
@@ -80,7 +80,7 @@ def _opened(path: Path, name: str) -> Iterator[tuple[IO[bytes], int]]:
     with ExitStack() as stack:
         with errors_of(path):
             archive = stack.enter_context(opened_zip(stack.enter_context(path.open("rb"))))
-            stream = stack.enter_context(opened_member(archive, f"{name}.npy"))
+            stream = stack.enter_context(opened_member(archive, f"{name}.npy", ratio=RATIO))
         yield stream, archive.getinfo(f"{name}.npy").file_size
 
 

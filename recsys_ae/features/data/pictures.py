@@ -7,7 +7,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from recsys_ae.data.readers.packed.bounds import refuse_beyond_memory, refuse_expansion
+from recsys_ae.data.readers.bounded.bounds import refuse_beyond_memory, refuse_expansion
 from recsys_ae.errors import DataError, MissingPackageError
 from recsys_ae.features.data.checks import errors_of
 

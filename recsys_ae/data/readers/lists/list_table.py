@@ -9,9 +9,9 @@ import pandas as pd
 
 from recsys_ae.data.parsing import Series
 from recsys_ae.data.readers.archives import Source
+from recsys_ae.data.readers.bounded.bounds import whole
 from recsys_ae.data.readers.lists.forms import WIDTHS, ListForm, form_of
 from recsys_ae.data.readers.lists.numbers import number_pairs
-from recsys_ae.data.readers.packed.bounds import whole
 from recsys_ae.data.readers.table import Kind, arrow, series
 from recsys_ae.data.readers.text_blocks import utf8_blocks
 from recsys_ae.data.readers.text_format import TextFormat

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import IO, cast
 
-from recsys_ae.data.readers.packed.bounds import refuse_expansion
+from recsys_ae.data.readers.bounded.bounds import TEXT_RATIO, refuse_expansion
 from recsys_ae.errors import DataError
 
 DIRECTORY = 1 << 23
@@ -34,7 +34,7 @@ def opened_zip(file: IO[bytes]) -> Iterator[zipfile.ZipFile]:
 
 
 @contextmanager
-def opened_member(archive: zipfile.ZipFile, name: str) -> Iterator[IO[bytes]]:
+def opened_member(archive: zipfile.ZipFile, name: str, *, ratio: int = TEXT_RATIO) -> Iterator[IO[bytes]]:
     """Open a member; it yields no more bytes than it claims to have, which its compressed bytes and the archive bound.
 
     Raises
@@ -46,7 +46,8 @@ def opened_member(archive: zipfile.ZipFile, name: str) -> Iterator[IO[bytes]]:
     if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
         # Python decompresses the other methods in steps without a bound.
         raise DataError("the zip archive cannot be unpacked: it is not compressed by deflate; unpack it first")
-    refuse_expansion(member.file_size, min(member.compress_size, cast(IO[bytes], archive.fp).seek(0, 2)))
+    packed = min(member.compress_size, cast(IO[bytes], archive.fp).seek(0, 2))
+    refuse_expansion(member.file_size, packed, ratio=ratio)
     with _unsupported():
         content = archive.open(member)
     with content:

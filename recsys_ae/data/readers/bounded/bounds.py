@@ -2,16 +2,21 @@
 
 import io
 from collections.abc import Callable, Iterable, Iterator
-from typing import Protocol
+from itertools import takewhile
+from typing import Any, Protocol
 
 from recsys_ae.errors import DataError
 from recsys_ae.storage.free_memory import free_host_memory
 
 RATIO = 200
-"""Largest ratio of decompressed to compressed bytes. Files of ratings reach 3 to 20; gzip can reach 1,032."""
-SMALL = 1 << 26
-"""Number of decompressed bytes that every file may have: they take less than a second."""
+"""Largest ratio of decompressed to compressed bytes, for arrays and pictures, which cost no more than their bytes."""
+TEXT_RATIO = 50
+"""Largest ratio for text, whose rows take several times its bytes. Files of ratings reach 3 to 25; gzip can 1,032."""
+SMALL = 1 << 25
+"""Number of decompressed bytes that every file may have."""
 BLOCK = 1 << 20
+IDLE = 2 * BLOCK
+"""Largest number of compressed bytes that may hold less than a block."""
 WAY_OUT = "; if you trust the file, decompress it first and give the plain file"
 
 
@@ -19,19 +24,46 @@ class _Readable(Protocol):
     def read(self, size: int, /) -> bytes: ...
 
 
+class _Packed:
+    """Compressed bytes, of which a decompressor reads no long run that holds nothing, such as empty parts."""
+
+    def __init__(self, file: _Readable) -> None:
+        self.file = file
+        self.idle = 0
+
+    def read(self, size: int = -1, /) -> bytes:
+        block = self.file.read(size)
+        self.idle += len(block)
+        if self.idle > IDLE:
+            raise DataError(f"{self.idle:,} compressed bytes hold less than {BLOCK:,}{WAY_OUT}")
+        return block
+
+
 class BoundedStream(io.BufferedIOBase):
     """A stream of decompressed bytes that ends with an error when there are too many for the bytes that were read.
 
     Parameters
     ----------
-    content
-        The decompressed bytes.
+    decompressor
+        Function that returns the decompressed bytes of a file.
+    file
+        The compressed bytes.
     packed
-        Function that returns the number of compressed bytes that were read so far.
+        Function that returns how many bytes of the file on disk were read so far.
+    ratio
+        Largest ratio of decompressed to compressed bytes.
     """
 
-    def __init__(self, content: _Readable, packed: Callable[[], int]) -> None:
-        self.content, self.packed = content, packed
+    def __init__(
+        self,
+        decompressor: Callable[[Any], Any],
+        file: _Readable,
+        packed: Callable[[], int],
+        *,
+        ratio: int = TEXT_RATIO,
+    ) -> None:
+        self.file, self.packed, self.ratio = _Packed(file), packed, ratio
+        self.content: _Readable = decompressor(self.file)
         self.size = 0
 
     def readable(self) -> bool:
@@ -42,10 +74,14 @@ class BoundedStream(io.BufferedIOBase):
         """Return the next ``size`` bytes, or all if it is negative; raise a `DataError` if they are too many."""
         if size is None or size < 0:
             return whole(iter(lambda: self.read(BLOCK), b""))
+        if size > BLOCK:
+            sizes = (min(BLOCK, size - start) for start in range(0, size, BLOCK))
+            return b"".join(takewhile(bool, map(self.read, sizes)))
         block = self.content.read(size)
         self.size += len(block)
+        self.file.idle = 0
         if self.size > SMALL:
-            refuse_expansion(self.size, self.packed())
+            refuse_expansion(self.size, self.packed(), ratio=self.ratio)
         return block
 
     def read1(self, size: int = -1, /) -> bytes:
