@@ -90,3 +90,9 @@ def test_without_implicit_an_error_names_it(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setitem(sys.modules, "implicit.cpu.bpr", None)
     with pytest.raises(MissingPackageError, match="bpr needs the package implicit; install it"):
         fitted()
+
+
+@pytest.mark.parametrize(("lr", "iterations"), [(1.0, 10), (1.0, 50), (2.0, 3), (5.0, 3)])
+def test_without_weight_decay_factors_that_grow_too_large_end_the_fit(lr: float, iterations: int) -> None:
+    with pytest.raises(TrainingError, match=rf"too large .* higher l2 = 0\.0 or a lower lr = {lr}"):
+        fitted(BPR(latent=4, l2=0, lr=lr, iterations=iterations))
