@@ -10,8 +10,10 @@ from recsys_ae.storage.free_memory import free_host_memory
 
 RATIO = 200
 """Largest ratio of decompressed to compressed bytes, for arrays and pictures, which cost no more than their bytes."""
-TEXT_RATIO = 50
-"""Largest ratio for text, whose rows take several times its bytes. Files of ratings reach 3 to 25; gzip can 1,032."""
+TEXT_RATIO = 100
+"""Largest ratio for text. Files of ratings reach 3 to 40; gzip can reach 1,032, bzip2 and xz more."""
+DENSE, COST = 20, 5
+"""Ratio from which a text must fit into memory as a table of short rows, and the bytes that its bytes take then."""
 SMALL = 1 << 25
 """Number of decompressed bytes that every file may have."""
 BLOCK = 1 << 20
@@ -81,7 +83,10 @@ class BoundedStream(io.BufferedIOBase):
         self.size += len(block)
         self.file.idle = 0
         if self.size > SMALL:
-            refuse_expansion(self.size, self.packed(), ratio=self.ratio)
+            packed = self.packed()
+            refuse_expansion(self.size, packed, ratio=self.ratio)
+            if self.size > DENSE * packed:
+                refuse_beyond_memory(COST * self.size, "a table of this file")
         return block
 
     def read1(self, size: int = -1, /) -> bytes:
