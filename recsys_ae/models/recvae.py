@@ -42,7 +42,7 @@ class RecVAE(SoftmaxSpec):
 
     latent: int = hp(200, "size of the code", low=1, search=("log", 32, 1024))
     width: int = hp(600, "width of the encoder's layers", low=1, search=("log", 64, 2048))
-    layers: int = hp(5, "number of the encoder's layers", low=1, search=("int", 1, 7))
+    layers: int = hp(5, "number of the encoder's layers", low=1, high=1000, search=("int", 1, 7))
     ln_eps: float = hp(
         1e-5, "epsilon that layer normalisation adds to the variance; 0.1 in the authors' later code", low=0
     )

@@ -36,8 +36,8 @@ class VASP(TrainableSpec):
 
     latent: int = hp(200, "size of the code; 2048 in the paper", low=1, search=("log", 32, 2048))
     width: int = hp(600, "width of the deep path's layers; 4096 in the paper", low=1, search=("log", 64, 4096))
-    encoder_layers: int = hp(7, "number of the encoder's layers", low=1, search=("int", 1, 7))
-    decoder_layers: int = hp(5, "number of the decoder's layers", low=1, search=("int", 1, 5))
+    encoder_layers: int = hp(7, "number of the encoder's layers", low=1, high=1000, search=("int", 1, 7))
+    decoder_layers: int = hp(5, "number of the decoder's layers", low=1, high=1000, search=("int", 1, 5))
     alpha: float = hp(0.25, "loss weight of the items in the history; all others weigh 1 - alpha", low=0, high=1)
     gamma: float = hp(2.0, "focusing parameter gamma of the focal loss", low=0, search=("linear", 0, 4))
     epochs: int = hp(20, "number of passes over the training rows (epochs); 90 in the paper", low=1)

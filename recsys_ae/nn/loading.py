@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 from torch.nn.modules import module as hooks
 
@@ -12,6 +13,9 @@ from recsys_ae.nn.model import Model
 
 SPARE = 1000
 """Layers and tensors that a network may make besides four for each tensor that is saved."""
+
+PIECE = 2**22
+"""Numbers of a tensor that are checked at a time."""
 
 
 @contextmanager
@@ -77,7 +81,9 @@ def check(network: nn.Module) -> None:
 def refuse_infinite(state: Mapping[str, Tensor]) -> None:
     """Raise a `ValueError` if a tensor has a number that is not finite."""
     for name, tensor in state.items():
-        if tensor.is_floating_point() and not tensor.isfinite().all():
+        # In pieces, because the comparison needs more memory than the numbers.
+        pieces = torch.split(tensor.flatten(), PIECE) if tensor.is_floating_point() else ()
+        if not all(piece.isfinite().all() for piece in pieces):
             raise ValueError(f"the tensor {name} has numbers that are not finite")
 
 

@@ -46,10 +46,10 @@ def state_folder() -> Path:
     folder = os.environ.get("XDG_STATE_HOME", "")
     if Path(folder).is_absolute():  # the specification says to ignore a relative path
         return Path(folder) / "recsys_ae"
-    try:
-        return Path.home() / ".local" / "state" / "recsys_ae"
-    except RuntimeError as error:
-        raise ArtefactError("you have no home folder for a key (set HOME or XDG_STATE_HOME)") from error
+    with suppress(RuntimeError):
+        if os.environ.get("HOME") != "" and (home := Path.home()).is_absolute():  # an empty HOME would be the root
+            return home / ".local" / "state" / "recsys_ae"
+    raise ArtefactError("you have no home folder for a key (set HOME or XDG_STATE_HOME)")
 
 
 def _path() -> Path:

@@ -96,3 +96,12 @@ def test_without_implicit_an_error_names_it(monkeypatch: pytest.MonkeyPatch) -> 
 def test_without_weight_decay_factors_that_grow_too_large_end_the_fit(lr: float, iterations: int) -> None:
     with pytest.raises(TrainingError, match=rf"too large .* higher l2 = 0\.0 or a lower lr = {lr}"):
         fitted(BPR(latent=4, l2=0, lr=lr, iterations=iterations))
+
+
+@pytest.mark.parametrize("factor", [1e4, 1e18, 1e36])
+def test_factors_for_which_the_search_would_not_end_are_refused(factor: float) -> None:
+    model = fitted()
+    network = model.network
+    network.item_factors = network.get_buffer("item_factors") * factor
+    with pytest.raises(TrainingError, match="too large to fit the vector of a user; fit again with a higher l2"):
+        model.score(holdout(training_data()).histories)

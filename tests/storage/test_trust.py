@@ -126,6 +126,10 @@ def test_without_a_place_for_a_key_a_model_is_saved_without_a_mark(
         folder = saved(tmp_path / f"model{home.name}")
         assert artefact.read(folder, CPU).doubt is not None
 
+    monkeypatch.setenv("HOME", "")
+    monkeypatch.setenv("XDG_STATE_HOME", "")
+    assert "set HOME or XDG_STATE_HOME" in (doubt(saved(tmp_path / "no home")) or "")
+
     def homeless() -> Path:
         raise RuntimeError("Could not determine home directory.")
 

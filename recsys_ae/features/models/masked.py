@@ -41,7 +41,7 @@ class Masked(TrainableFeatureSpec):
     whole: float = hp(1.0, "weight of the reconstruction error of rows without hidden tokens (bottleneck only)", low=0)
     ratio: float = hp(0.75, "share of the tokens that are hidden", low=0.05, high=0.95)
     patch: int = hp(4, "side of a patch in pixels (images only)", low=1)
-    depth: int = hp(3, "number of attention layers in the encoder", low=1)
+    depth: int = hp(3, "number of attention layers in the encoder", low=1, high=1000)
     heads: int = hp(4, "number of attention heads in encoder and decoder", low=1)
     decoder: int = hp(32, "dimensions of a token in the decoder, which has one attention layer", low=1)
     normalise: bool = hp(False, "normalised targets: each patch minus its mean, divided by its standard deviation")
@@ -79,6 +79,12 @@ class Masked(TrainableFeatureSpec):
                 f"{self.patch}; set ",
                 Argument("patch"),
                 " to a divisor of both sides",
+            )
+        if self.normalise and (shape.form[0] * self.patch**2 if shape.form else 1) == 1:
+            raise DataError(
+                Argument("normalise", self.normalise),
+                " needs tokens of several values, but a column or a patch of one pixel has one; set ",
+                Argument("normalise", False),
             )
         tokens = shape.width // (shape.form[0] * self.patch**2) if shape.form else shape.width
         if not 2 <= tokens <= MOST:

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from recsys_ae import FeatureEncoder, Features, Run
-from recsys_ae.errors import ConfigError
+from recsys_ae.errors import ConfigError, DataError
 from recsys_ae.features.models import Masked
 from recsys_ae.features.nn.contract import FeatureShape
 from recsys_ae.features.nn.rows import FeatureRows
@@ -141,6 +141,16 @@ def test_what_a_code_cannot_do_is_refused() -> None:
         Masked(code="bottleneck", normalise=True)
     assert Masked(code="bottleneck", latent=7, heads=2, width=8).token == 8
     assert Masked(latent=12).token == 12
+
+
+def test_normalised_targets_need_tokens_of_several_values() -> None:
+    """The deviation of a token of one value is 0 / 0."""
+    shapes = (FeatureShape(10, 12, ()), FeatureShape(10, 36, (1, 6, 6)))
+    for shape in shapes:
+        with pytest.raises(DataError, match="normalise = True needs tokens of several values"):
+            Masked(normalise=True, patch=1).check(shape)
+    Masked(normalise=True, patch=2).check(shapes[1])
+    Masked(normalise=True, patch=1).check(FeatureShape(10, 108, (3, 6, 6)))
 
 
 def test_a_code_as_long_as_a_row_is_remarked_unless_whole_rows_are_never_read() -> None:
