@@ -6,7 +6,7 @@ All text is `printable`, whatever the ids, titles and paths in it.
 import json
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -48,8 +48,9 @@ class Display:
 
 
 def note(text: str) -> None:
-    """Print one line on standard error, whatever the lines of the text."""
-    click.echo(printable(" ".join(text.split("\n"))), err=True)
+    """Print one line on standard error, whatever the lines of the text; if it cannot be written, go on."""
+    with suppress(OSError):
+        click.echo(printable(" ".join(text.split("\n"))), err=True)
 
 
 def as_json(content: Any) -> None:

@@ -4,12 +4,14 @@ import difflib
 import importlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import click
 
-from recsys_ae.errors import ConfigError, arguments_named
+from recsys_ae.errors import ConfigError, RecsysError, arguments_named
 
+from .commands._memory_errors import explained, is_out_of_memory
 from .commands._session import Session
 from .wording import as_option
 
@@ -46,6 +48,7 @@ class Command(click.Command):
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command; errors name its options, and wrong options of a data recipe are usage errors."""
+        _refuse_deleted_folder()
         try:
             with arguments_named(lambda argument: as_option(argument, self.params)):
                 return super().invoke(ctx)
@@ -55,6 +58,10 @@ class Command(click.Command):
             if not isinstance(error, RecipeError):
                 raise
             raise click.UsageError(str(error), ctx) from error
+        except (MemoryError, OSError, RuntimeError, ImportError) as error:
+            if not is_out_of_memory(error):
+                raise
+            raise RecsysError(explained(error, self.params)) from error
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write each section under its heading, in the order of the options."""
@@ -66,6 +73,15 @@ class Command(click.Command):
         for title in sorted(sections, key=lambda title: title == OTHER):
             with formatter.section(title):
                 formatter.write_dl(sections[title])
+
+
+def _refuse_deleted_folder() -> None:
+    """Raise one error for all commands if there is no working directory, because every path may be relative to it."""
+    try:
+        Path.cwd()
+    except OSError as error:
+        why = f"the working directory cannot be used ({error.strerror}); change to another folder, and try again"
+        raise RecsysError(why) from error
 
 
 class LazyGroup(click.Group):

@@ -25,14 +25,17 @@ def main(args: Sequence[str] | None = None) -> int:
     """
     try:
         from .commands._session import Session  # noqa: PLC0415
+        from .commands._streams import flushed, open_closed_streams  # noqa: PLC0415
         from .commands._terminal import printable_streams  # noqa: PLC0415
 
+        open_closed_streams()
         with Session() as session, printable_streams():
             try:
                 code = _run(sys.argv[1:] if args is None else args, session)
             except BaseException as error:
                 session.ignore_signals()
                 code = _ended_by(error, session)
+                flushed(sys.stderr)
             if args is None:
                 session.die_of_signals()
             return code
@@ -70,26 +73,36 @@ def _ended_by(error: BaseException, session: "Session") -> int:
     """Print the error in one line, and return the exit code."""
     import click  # noqa: PLC0415
 
+    from .commands._streams import CLOSED, flushed  # noqa: PLC0415
+    from .display import note  # noqa: PLC0415
+
     if session.debug and not isinstance(error, (SystemExit, click.ClickException)):
         import traceback  # noqa: PLC0415
 
         traceback.print_exception(error)
     if isinstance(error, SystemExit):
         return error.code if isinstance(error.code, int) else 1
-    if isinstance(error, OSError) and error.errno == errno.EPIPE:
-        # The reader of the pipe has closed it; Python's own flush at exit needs an open file.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    lost = flushed(sys.stdout)
+    if lost is not None and isinstance(error, OSError):
+        if lost.errno != errno.EPIPE:  # the reader of a pipe may have had enough
+            why = CLOSED if lost.errno == errno.EBADF else f"standard output: {lost.strerror}"
+            note(f"Error: {why}{_saved(session)}")
         return 1
     if session.signal is not None or isinstance(error, (KeyboardInterrupt, click.Abort)):
         # Compiled code turns an interruption into errors of its own, so that the signal is what counts.
         said = error.format_message() if isinstance(error, click.ClickException) else ""
-        click.echo(said or f"Interrupted: {session.interrupted}", err=True)
+        note(said or f"Interrupted: {session.interrupted}")
         return session.exit_code
     if isinstance(error, click.ClickException):
-        click.echo(_usage(error), err=True)
+        note(_usage(error))
         return error.exit_code
-    click.echo(f"Error: {_one_line(_explained(error))}", err=True)
+    note(f"Error: {_one_line(_explained(error))}")
     return 1
+
+
+def _saved(session: "Session") -> str:
+    """Return what is true although the command failed at the end, as the end of a sentence."""
+    return "" if session.interrupted == session.NOTHING else f" ({session.interrupted})"
 
 
 def _usage(error: "click.ClickException") -> str:
@@ -105,10 +118,12 @@ def _usage(error: "click.ClickException") -> str:
 def _explained(error: BaseException) -> str:
     from recsys_ae.errors import RecsysError  # noqa: PLC0415
 
+    from .commands._memory_errors import explained, is_out_of_memory  # noqa: PLC0415
+
     if isinstance(error, RecsysError):
         return str(error)
-    if isinstance(error, MemoryError):
-        return f"out of memory: {error}" if str(error) else "out of memory"
+    if is_out_of_memory(error):
+        return explained(error, ())
     if isinstance(error, OSError) and error.strerror:
         return f"{error.filename}: {error.strerror}" if error.filename else error.strerror
     return f"{type(error).__name__}: {error}; run it again with `recsys-ae --debug ...` and report the traceback"

@@ -42,9 +42,11 @@ class Session:
         Number of the signal that was received; None if there was none.
     """
 
+    NOTHING = "nothing was saved"
+
     def __init__(self) -> None:
         self.debug = False
-        self.interrupted = "nothing was saved"
+        self.interrupted = self.NOTHING
         self.signal: int | None = None
         self._ended = False
         self._since = 0.0

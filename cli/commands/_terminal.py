@@ -13,8 +13,11 @@ class PrintableStream(io.TextIOWrapper):
     """A text stream that writes `printable` text to the buffer of another one.
 
     It is the last guard for all that a command prints: its help, tracebacks, and messages of other packages. ``plain``
-    is the other stream, for programs that control a terminal on purpose.
+    is the other stream, for programs that control a terminal on purpose. ``failure`` is the error of the first text
+    that could not be written: Python drops such a text, so that later ones may seem to be written.
     """
+
+    failure: OSError | None = None
 
     def __init__(self, plain: io.TextIOWrapper) -> None:
         super().__init__(
@@ -28,11 +31,25 @@ class PrintableStream(io.TextIOWrapper):
 
     def write(self, text: str) -> int:
         """Write text; return its length."""
-        super().write(printable(text))
+        with self._noting_failure():
+            super().write(printable(text))
         return len(text)
+
+    def flush(self) -> None:
+        """Write what is buffered."""
+        with self._noting_failure():
+            super().flush()
 
     def close(self) -> None:
         """Do nothing: the buffer belongs to the other stream."""
+
+    @contextlib.contextmanager
+    def _noting_failure(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            self.failure = self.failure or error
+            raise
 
 
 @contextlib.contextmanager
