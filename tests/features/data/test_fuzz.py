@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from recsys_ae.errors import ConfigError, DataError
+from recsys_ae.errors import ConfigError, DataError, printable
 from recsys_ae.features.data.features import Features
 from recsys_ae.features.data.read import read_features
 
@@ -38,6 +38,16 @@ def idx(rng: Rng) -> bytes:
     return gzip.compress(content) if rng.random() < 0.5 else content
 
 
+def idx_header(*shape: int) -> bytes:
+    return bytes([0, 0, 8, len(shape)]) + b"".join(side.to_bytes(4, "big") for side in shape)
+
+
+def zeros(rng: Rng) -> bytes:
+    stream = io.BytesIO()
+    np.savez_compressed(stream, values=np.zeros((3, 4000)))
+    return stream.getvalue()
+
+
 def picture(rng: Rng, kind: str) -> bytes:
     modes = {"JPEG": ["L", "RGB", "CMYK"], "BMP": ["1", "L", "RGB"], "WEBP": ["RGB", "RGBA"], "GIF": ["P", "L"]}
     mode = str(rng.choice(modes.get(kind, ["1", "L", "LA", "P", "RGB", "RGBA", "I;16"])))
@@ -54,7 +64,10 @@ def picture(rng: Rng, kind: str) -> bytes:
 
 
 EXIF = ("PNG", "JPEG", "TIFF", "WEBP")
-EXTREMES = (b"\xff\xff\xff\xff", b"\0\0\0\0", b"\x7f\xff\xff\xff", b",,,\n")
+EXTREMES = (
+    b"\xff\xff\xff\xff", b"\0\0\0\0", b"\x7f\xff\xff\xff", b",,,\n", b"\x1b[2J", b"\xe2\x80\xae", b"\xc2\x9b2J",
+    b"\0\0\0\x80", b"PK\x05\x06", b"\x1f\x8b\x08\0",
+)  # fmt: skip
 TABLE = "item,year,price,seen,plot\n1,1999,1.5,True,a war\n2,NA,2.25,False,love\n3,,3e2,true,\n"
 
 
@@ -75,6 +88,8 @@ WRITERS: dict[str, tuple[str, Callable[[Rng], bytes]]] = {
     "npy": ("v.npy", npy),
     "npz": ("v.npz", npz),
     "idx": ("v-idx3-ubyte", idx),
+    "black idx": ("v-idx3-ubyte.gz", lambda rng: gzip.compress(idx_header(3, 40, 40) + bytes(4_800))),
+    "zeros": ("zeros.npz", zeros),
     "table": ("v.csv", table),
     "parquet": ("v.parquet", parquet),
     **{
@@ -105,9 +120,7 @@ def damaged(content: bytes, rng: Rng) -> bytes:
                 changed[start:start] = changed[start:end] * int(rng.integers(1, 4))
             case _:
                 changed = changed[:start] if rng.random() < 0.3 else changed
-                changed[start : start + 4] = rng.choice(
-                    [b"\xff\xff\xff\xff", b"\0\0\0\0", b"\x7f\xff\xff\xff", b",,,\n"]
-                )
+                changed[start : start + 4] = EXTREMES[int(rng.integers(len(EXTREMES)))]
     return bytes(changed)
 
 
@@ -129,6 +142,7 @@ def tried(name: str, folder: Path, n: int, seed: int) -> Counter[str]:
         except (DataError, ConfigError) as error:
             assert str(path) in str(error) or str(path.parent) in str(error), str(error)  # noqa: PT017
             assert "\n" not in str(error)  # noqa: PT017
+            assert printable(str(error)) == str(error)  # noqa: PT017
             outcomes["refused"] += 1
             continue
         except Exception as error:
