@@ -74,6 +74,7 @@ def fit(kind: type[Task], spec_class: type["Identity"], **settings: Any) -> None
 
 
 def _fit(task: Task, settings: Mapping[str, Any], out: Path, saved: list[Path]) -> None:
+    from recsys_ae.storage import rescue  # noqa: PLC0415
     from recsys_ae.storage.artefact import refuse_to_write  # noqa: PLC0415
 
     display, checkpoint = task.display, _checkpoint(settings, out)
@@ -97,7 +98,7 @@ def _fit(task: Task, settings: Mapping[str, Any], out: Path, saved: list[Path]) 
         task.learn(model, dataclasses.replace(run, tracker=tracking.tracker, progress=progress), checkpoint)
         model.notes["mlflow"] = tracking.address
         # The model is saved first, so that a failure of tracking cannot lose it.
-        model.save(out, overwrite=settings["overwrite"])
+        rescue.save(model, out, overwrite=settings["overwrite"])
         saved.append(out)
         tracking.finish(model, out)
     feature_source.say(model.metadata.get("remarks", ()))

@@ -71,6 +71,7 @@ def command(folders: tuple[Path, ...], metric: str, out: Path | None, **settings
     models must have been fitted to the same data and split. The blend is saved as a model that all commands read.
     """
     from recsys_ae.recommender.recommender import Recommender  # noqa: PLC0415
+    from recsys_ae.storage import rescue  # noqa: PLC0415
     from recsys_ae.storage.artefact import refuse_to_write  # noqa: PLC0415
 
     from ..training import command_line  # noqa: PLC0415
@@ -98,7 +99,7 @@ def command(folders: tuple[Path, ...], metric: str, out: Path | None, **settings
         "command": command_line(),
         "mlflow": None,  # a blend has no run of its own
     }
-    blended.save(out, overwrite=settings["overwrite"])
+    rescue.save(blended, out, overwrite=settings["overwrite"])
     measured = [{} if split.valid is None else _measured(model, split.valid, names) for model in (*models, blended)]
     weights: list[float] = blended.network.get_buffer("weights").tolist()
     if settings["as_json"]:

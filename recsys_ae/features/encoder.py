@@ -249,9 +249,8 @@ class FeatureEncoder:
         The checkpoint of its fit is removed.
         """
         self.parts.save(path, overwrite=overwrite)
-        if self._checkpoint is not None:
-            checkpoint_files.remove(self._checkpoint)
-            self._checkpoint = None
+        checkpoint_files.remove_after_saving(self._checkpoint)
+        self._checkpoint = None
 
     @classmethod
     def load(cls, path: str | Path, *, device: str = "auto") -> Self:

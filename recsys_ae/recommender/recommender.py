@@ -495,9 +495,8 @@ class Recommender:
             If the folder exists or cannot be written, the notes are not JSON values, or the model is not registered.
         """
         self.parts.save(path, overwrite=overwrite)
-        if self._checkpoint is not None:
-            checkpoint_files.remove(self._checkpoint)
-            self._checkpoint = None
+        checkpoint_files.remove_after_saving(self._checkpoint)
+        self._checkpoint = None
 
     @classmethod
     def load(cls, path: str | Path, *, device: str = "auto") -> Self:

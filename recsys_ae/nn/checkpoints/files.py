@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +12,6 @@ import torch
 
 from recsys_ae.errors import Argument, ArtefactError, ConfigError, Message
 from recsys_ae.storage import artefact, atomic, nested
-from recsys_ae.storage.leftovers import temporary_folder
 from recsys_ae.storage.reading import restore
 from recsys_ae.storage.tensors import State, load_tensors, save_tensors
 
@@ -159,10 +159,18 @@ def remove_if_saved(folder: Path, model: Path) -> None:
 
 
 def remove(folder: Path) -> None:
-    """Remove a checkpoint, if there is one."""
-    if exists(folder):
-        with atomic.errors_named(f"remove {folder}"), temporary_folder(folder) as aside:
-            folder.rename(aside / folder.name)  # in one step, so that it is never seen half removed
+    """Remove a checkpoint, if there is one; an `ArtefactError` says why it cannot be removed."""
+    with atomic.errors_named(f"remove {folder}"):
+        atomic.remove_folder(folder)
+
+
+def remove_after_saving(folder: Path | None) -> None:
+    """Remove the checkpoint of a model that is saved; a failure is a warning, because nothing is lost."""
+    try:
+        if folder is not None:
+            remove(folder)
+    except ArtefactError as error:
+        warnings.warn(f"the model is saved, but its checkpoint is still there: {error}", UserWarning, stacklevel=3)
 
 
 def damaged(folder: Path, error: Exception) -> ArtefactError:
