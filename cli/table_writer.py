@@ -15,6 +15,9 @@ import click
 
 from recsys_ae.errors import ArtefactError, MissingPackageError, printable
 
+from .commands._streams import bytes_of_standard_output
+from .framework import on_interruption
+
 if TYPE_CHECKING:
     import pandas as pd
 
@@ -38,7 +41,7 @@ def refuse(path: Path, *, overwrite: bool) -> None:
 
 
 @contextmanager
-def writer(path: Path, *, overwrite: bool, safe_cells: bool = True) -> Iterator[Write]:
+def writer(path: Path, *, overwrite: bool, safe_cells: bool = True, is_result: bool = True) -> Iterator[Write]:
     """Yield a function that appends a table; the file gets its name when it is complete.
 
     All tables have the same columns of the same types. A terminal gets `printable` text instead of the exact cells.
@@ -47,10 +50,12 @@ def writer(path: Path, *, overwrite: bool, safe_cells: bool = True) -> Iterator[
     ----------
     safe_cells
         Write an apostrophe before the cells of CSV that a spreadsheet would take for a formula.
+    is_result
+        The file is the result of the command; otherwise it is a part that is lost if the command is interrupted.
     """
     if path == STANDARD_OUTPUT:
-        yield _Text(sys.stdout.buffer, ".csv", safe_cells=safe_cells, exact=not sys.stdout.isatty())
-        sys.stdout.buffer.flush()
+        with bytes_of_standard_output() as file:
+            yield _Text(file, ".csv", safe_cells=safe_cells, exact=not sys.stdout.isatty())
         return
     from recsys_ae.storage.atomic import errors_named, whole_file  # noqa: PLC0415
 
@@ -62,6 +67,8 @@ def writer(path: Path, *, overwrite: bool, safe_cells: bool = True) -> Iterator[
         _rows(file, path.suffix.lower(), safe_cells=safe_cells) as write,
     ):
         yield write
+    if is_result:
+        on_interruption(f"{path} was saved")
 
 
 @contextmanager

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from .. import options
 from ..display import Display, counted
-from ..framework import Positional, as_command
+from ..framework import Positional, as_command, on_interruption
 
 SUMMARY = "Name of a data set; `recsys-ae data list` shows the names."
 
@@ -22,6 +22,9 @@ def command(name: str, data_dir: Path | None) -> None:
     if existing is not None:
         display.line(f"{name} is already downloaded: {existing}")
         return
+    if len(named.info(name).files) > 1:
+        on_interruption(f"complete files of {name} are kept, and the same command downloads the others")
     with counted(name) as show:
         path = download.fetch(name, data_dir, progress=show, announce=display.line)
+    on_interruption(f"{name} is saved in {path}")
     display.line(f"{name} is saved in {path}")

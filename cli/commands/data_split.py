@@ -10,7 +10,7 @@ from recsys_ae.errors import DataError
 from .. import options, table_writer
 from ..data_options import load
 from ..display import Display
-from ..framework import Option, as_command
+from ..framework import Option, as_command, on_interruption
 from ..param_types import FILE
 from ..report import show_data
 
@@ -64,6 +64,7 @@ def command(data: str, out: Path, **settings: Any) -> None:
         with whole_folder(out.absolute(), overwrite=False) as partial:
             _write(split, partial)
             (partial / DESCRIPTION).write_text(json.dumps(description, indent=2, ensure_ascii=False), encoding="utf-8")
+    on_interruption(f"the split is saved in {out}")
     display.line(f"Saved in {out}")
 
 
@@ -79,7 +80,7 @@ def _write_part(path: Path, matrix: "csr_matrix", users: "Ids", items: "Ids") ->
     import numpy as np  # noqa: PLC0415
     import pandas as pd  # noqa: PLC0415
 
-    with table_writer.writer(path, overwrite=False) as write:
+    with table_writer.writer(path, overwrite=False, is_result=False) as write:
         for start in range(0, len(users), CHUNK):
             chunk = matrix[start : start + CHUNK]
             rows = np.repeat(np.arange(start, start + chunk.shape[0]), np.diff(chunk.indptr))

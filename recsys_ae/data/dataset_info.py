@@ -122,6 +122,12 @@ def default_data_dir() -> Path:
 
 
 def user_cache_dir() -> Path:
-    """Return the user's cache folder."""
+    """Return the user's cache folder; a user without a home folder has one in the working directory."""
     cache = os.environ.get("XDG_CACHE_HOME")
-    return (Path(cache) if cache else Path.home() / ".cache") / "recsys_ae"
+    if cache:
+        return Path(cache) / "recsys_ae"
+    try:
+        home = Path.home()
+    except RuntimeError:  # neither HOME nor an entry among the users, as in a container
+        home = Path.cwd()
+    return home / ".cache" / "recsys_ae"

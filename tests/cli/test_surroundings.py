@@ -152,6 +152,47 @@ sys.exit(main(["models"]))
     assert time.monotonic() - started < 20
 
 
+def test_a_table_on_a_full_disk_is_one_line(here: Path, model: Path) -> None:
+    outcome = shell(f"$P recommend {model} --out - >/dev/full", here)
+    assert (outcome.code, outcome.error) == (1, FULL)
+
+
+def test_without_a_home_folder_the_cache_is_in_the_working_directory(
+    cli: Run, here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def homeless() -> Path:
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    monkeypatch.setattr(Path, "home", homeless)
+    assert cli("fit", "popularity", "--no-track", "--quiet", "--out", "model").code == 0
+    outcome = cli("doctor")
+    assert outcome.code == 0
+    assert str(here / ".cache/recsys_ae") in outcome.out
+
+
+@pytest.mark.parametrize(
+    ("words", "truth"),
+    [
+        (["recommend", "{}", "--out", "top.csv"], "top.csv was saved"),
+        (["recommend", "{}", "--out", "-"], "nothing was saved"),
+        (["evaluate", "{}", "--per-user", "users.csv", "--no-track"], "users.csv was saved"),
+        (["evaluate", "{}", "--no-track"], "nothing was saved"),
+    ],
+)
+def test_an_interruption_at_the_end_says_what_was_saved(
+    cli: Run, model: Path, monkeypatch: pytest.MonkeyPatch, words: list[str], truth: str
+) -> None:
+    def interrupted(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("recsys_ae_cli.commands.recommend._Exceptions.say", interrupted)
+    monkeypatch.setattr("recsys_ae_cli.commands.evaluate._show", interrupted)
+    outcome = cli(*(word.format(model) for word in words))
+    assert outcome.code == 130
+    assert outcome.err.splitlines()[-1] == f"Interrupted: {truth}"
+
+
 def test_an_end_of_file_is_no_interruption(cli: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     def truncated(*_: object, **__: object) -> None:
         raise EOFError("Compressed file ended before the end-of-stream marker was reached")
