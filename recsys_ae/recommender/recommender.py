@@ -217,7 +217,6 @@ class Recommender:
         DataError
             If ``train`` has other items than the model.
         """
-        run = run or Run()
         if self.network.learns_from_features:
             raise UnsupportedError(
                 f"{self.spec.name()} learns from item features in fit; pass them to fit as ", Argument("item_features")
@@ -225,8 +224,9 @@ class Recommender:
         preflight.refuse_other_types(train)
         if not np.array_equal(match(self._known, train.items), np.arange(len(self._known))):
             raise DataError("the items of train are not those that the model was fitted on; give the same interactions")
+        device = self._popularity.device
+        run = dataclasses.replace(run or Run(), device=str(device))
         with run.settings():
-            device = self._popularity.device
             start = cold_start.known(self.network, item_features, self.items, device)
             rows = Rows.from_matrix(train.matrix, device)
             self._cold_start = ColdStart.learn(self.network, rows, start, run.generator())

@@ -265,3 +265,14 @@ def test_new_items_can_be_learnt_after_the_fit() -> None:
         fitted("cease").fit_cold_items(data, told(data))
     with pytest.raises(DataError, match="the items of train are not those that the model was fitted on"):
         model.fit_cold_items(data.onto(data.items[:5]), told(data))
+
+
+def test_cold_items_are_learnt_on_the_device_of_the_model(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also if the run says another device: ``auto`` is a GPU where there is one."""
+    data = training_data()
+    expected = Recommender(small("mult_dae")).fit(data, run=CPU).fit_cold_items(data, told(data), run=CPU)
+    model = Recommender(small("mult_dae")).fit(data, run=CPU)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    model.fit_cold_items(data, told(data))
+    lists = [one.recommend(histories("mult_dae"), 5, cold_items=new()) for one in (model, expected)]
+    np.testing.assert_array_equal(lists[0].items, lists[1].items)
