@@ -162,8 +162,9 @@ class FeatureEncoder:
         if not any(True for _ in self.network.parameters()):
             raise UnsupportedError(f"{self.spec.name()} is a closed form, so it has no untrained weights")
         shape = FeatureShape(self.metadata["rows"], len(self.columns), self.form)
-        with seeded(seed):
-            network = self.spec.build(shape).to(self._scaling.centre.device).eval()
+        device = self._scaling.centre.device
+        with seeded(seed, device):
+            network = self.spec.build(shape).to(device).eval()
         return self.assembled(dataclasses.replace(self.parts, network=network, history=History(), notes={}))
 
     def encode(self, features: Features) -> Features:

@@ -10,6 +10,7 @@ from typing import Any, Literal, Protocol, TypeAlias
 import torch
 
 from recsys_ae.errors import Argument, ConfigError
+from recsys_ae.nn.rounding import with_tf32, without_tf32
 from recsys_ae.nn.threads import cpu_threads
 from recsys_ae.tracking.tracker import NoTracker, Tracker
 
@@ -130,14 +131,12 @@ class Run:
     @contextlib.contextmanager
     def settings(self) -> Iterator[None]:
         """Apply threads, seed and the rounding of fp32 products inside the context."""
-        previous_precision = torch.get_float32_matmul_precision()
-        if self.precision == "tf32" and self.torch_device.type == "cuda":
-            torch.set_float32_matmul_precision("high")
-        try:
-            with cpu_threads(self.threads), seeded(self.seed):
-                yield
-        finally:
-            torch.set_float32_matmul_precision(previous_precision)
+        device = self.torch_device
+        rounding: AbstractContextManager[None] = nullcontext()
+        if device.type == "cuda" and self.precision in ("fp32", "tf32"):
+            rounding = without_tf32() if self.precision == "fp32" else with_tf32()
+        with cpu_threads(self.threads), seeded(self.seed, device), rounding:
+            yield
 
     def generator(self) -> torch.Generator:
         """Return a new random generator on the device, with the seed of the run."""
@@ -172,10 +171,13 @@ def resolve(device: str) -> torch.device:
 
 
 @contextlib.contextmanager
-def seeded(seed: int) -> Iterator[None]:
-    """Seed PyTorch's CPU generator inside the context, and restore its state afterwards."""
-    with torch.random.fork_rng(devices=[]):
+def seeded(seed: int, device: torch.device | None = None) -> Iterator[None]:
+    """Seed PyTorch's generators of the CPU and of a GPU inside the context, and restore their states afterwards."""
+    gpus = [] if device is None or device.type != "cuda" else [device]
+    with torch.random.fork_rng(devices=gpus):
         torch.default_generator.manual_seed(seed)
+        for gpu in gpus:
+            torch.cuda.set_rng_state(torch.Generator(gpu).manual_seed(seed).get_state(), gpu)
         yield
 
 

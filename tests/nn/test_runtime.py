@@ -1,5 +1,6 @@
 """Run settings: validation, and no side effects on the process."""
 
+import contextlib
 import dataclasses
 from typing import Any
 
@@ -126,6 +127,7 @@ def test_tf32_rounds_products_on_a_gpu_only_and_only_inside(
     device: str, inside: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("recsys_ae.nn.runtime.resolve", torch.device)
+    monkeypatch.setattr("recsys_ae.nn.runtime.seeded", lambda seed, device: contextlib.nullcontext())
     run = Run(device=device, precision="tf32")
     assert run.dtype is torch.float32
     precisions = []
@@ -139,3 +141,24 @@ def test_tf32_rounds_products_on_a_gpu_only_and_only_inside(
         fail()
     assert precisions == [inside]
     assert torch.get_float32_matmul_precision() == "highest"
+
+
+@pytest.mark.parametrize(("precision", "allowed"), [("fp32", False), ("tf32", True), ("bf16", True)])
+def test_full_single_precision_holds_for_convolutions_and_recurrent_layers(
+    precision: Any, allowed: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Run, "torch_device", torch.device("cuda:0"))
+    monkeypatch.setattr("recsys_ae.nn.runtime.seeded", lambda seed, device: contextlib.nullcontext())
+    with Run(precision=precision).settings():
+        assert torch.backends.cudnn.allow_tf32 is allowed
+    assert torch.backends.cudnn.allow_tf32 is True
+
+
+def test_draws_of_a_gpu_without_a_generator_are_seeded(monkeypatch: pytest.MonkeyPatch) -> None:
+    gpu, states, draws = torch.device("cuda:0"), [torch.zeros(16)], torch.Generator
+    monkeypatch.setattr(torch.cuda, "get_rng_state", lambda device: states[-1])
+    monkeypatch.setattr(torch.cuda, "set_rng_state", lambda state, device: states.append(state))
+    monkeypatch.setattr(torch, "Generator", lambda device: draws())
+    with seeded(7, gpu):
+        assert torch.equal(states[-1], draws().manual_seed(7).get_state())
+    assert torch.equal(states[-1], states[0])

@@ -124,7 +124,10 @@ class _Tuned:
         parameters: list[Any] = [*self.head.parameters(), *self.network.parameters()]
         optimiser = torch.optim.Adam(parameters, lr=lr)
         rng = np.random.default_rng(seed)
-        with seeded(seed):
+        for layer in self.network.modules():
+            if isinstance(layer, nn.RNNBase):
+                layer.train()  # cuDNN computes gradients in training mode only
+        with seeded(seed, self.rows.device):
             for _ in range(updates):
                 drawn = torch.from_numpy(rng.permutation(len(self.targets))[:BATCH]).to(self.rows.device)
                 optimiser.zero_grad()

@@ -7,7 +7,10 @@ import torch
 from recsys_ae.errors import ConfigError, DataError
 from recsys_ae.features.analysis.classifiers import Linear
 from recsys_ae.features.analysis.few_labels import _Tuned, few_labels, fine_tuned, labelled
+from recsys_ae.features.encoder import FeatureEncoder
+from recsys_ae.nn.runtime import Run
 from tests.features.analysis.small import encoder, rows
+from tests.features.models.curves import sequences, small
 
 pytest.importorskip("sklearn")
 
@@ -90,6 +93,23 @@ def test_training_on_helps_and_leaves_the_encoder_as_it_was() -> None:
     assert model.network.training is False
     again = fine_tuned(model, train, labels, test, expected, [0.8], seeds=[0], updates=300, lr=1e-2)
     assert again[0]["accuracy"] == end
+
+
+def test_recurrent_layers_get_gradients_in_training_mode(monkeypatch: pytest.MonkeyPatch) -> None:
+    """cuDNN computes them in no other; without dropout the mode makes no difference to the result."""
+    train = sequences(20)
+    model = FeatureEncoder(small("recurrent", epochs=1)).fit(train, run=Run(device="cpu"))
+    modes = []
+    monkeypatch.setattr(
+        "torch.nn.LSTM.forward",
+        lambda self, *args, real=torch.nn.LSTM.forward: modes.append(self.training) or real(self, *args),
+    )
+    tuned = _Tuned(model, train, np.arange(20) % 2, 2)
+    modes.clear()
+    tuned.train(2, 1e-3, 0)
+    assert modes == [True, True]
+    assert not tuned.network.training
+    assert not model.network.reader.training  # type: ignore[union-attr]
 
 
 def test_labels_that_do_not_fit_are_refused() -> None:
