@@ -1,5 +1,6 @@
 """Chunks of rows that fit into the caches of a CPU or the memory of a GPU."""
 
+import re
 from collections.abc import Callable
 
 import torch
@@ -21,6 +22,12 @@ MOST = 2**28
 
 BYTES = 32
 """Bytes that a number may take on a GPU while it is computed, copied and searched: eight times float32."""
+
+
+LIBRARY_ERROR = re.compile(
+    r"CU(BLAS|BLASLT|SOLVER|SPARSE|DNN)_STATUS_(ALLOC_FAILED|INSUFFICIENT_RESOURCES)|CUDA error: out of memory"
+)
+"""Part of the message if a library of CUDA finds too little memory."""
 
 
 def cells_on(device: torch.device) -> int:
@@ -64,6 +71,13 @@ def in_chunks(n: int, rows: int, cells: int, work: Callable[[slice, int], None])
 def _fits(work: Callable[[slice, int], None], chunk: slice, cells: int) -> bool:
     try:
         work(chunk, cells)
-    except torch.OutOfMemoryError:
+    except RuntimeError as error:
+        if not _is_out_of_memory(error):
+            raise
         return False  # the error holds tensors, which are freed only after this block
     return True
+
+
+def _is_out_of_memory(error: RuntimeError) -> bool:
+    """Return True also for the errors of cuBLAS and its like, whose work space PyTorch does not allocate."""
+    return isinstance(error, torch.OutOfMemoryError) or LIBRARY_ERROR.search(str(error)) is not None

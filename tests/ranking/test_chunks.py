@@ -98,3 +98,33 @@ def test_on_a_gpu_the_size_follows_the_free_memory(
 ) -> None:
     monkeypatch.setattr(chunks, "free_memory", {GPU: free}.get)
     assert cells_on(GPU) == cells
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        "CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`",
+        "cusolver error: CUSOLVER_STATUS_ALLOC_FAILED, when calling `cusolverDnCreate(handle)`",
+        "CUDA error: CUSPARSE_STATUS_INSUFFICIENT_RESOURCES when calling `cusparseSDDMM(...)`",
+        "cuDNN error: CUDNN_STATUS_ALLOC_FAILED",
+        "CUDA error: out of memory",
+    ],
+)
+def test_too_little_memory_for_a_library_of_cuda_halves_the_chunk_too(message: str) -> None:
+    rows_done: list[int] = []
+
+    def work(chunk: slice, cells: int) -> None:
+        if chunk.stop - chunk.start > 4:
+            raise RuntimeError(message)
+        rows_done.extend(range(chunk.start, chunk.stop))
+
+    in_chunks(10, 8, 80, work)
+    assert rows_done == list(range(10))
+
+
+def test_other_errors_of_libraries_of_cuda_are_raised() -> None:
+    def work(chunk: slice, cells: int) -> None:
+        raise RuntimeError("CUDA error: CUBLAS_STATUS_EXECUTION_FAILED when calling `cublasSgemm`")
+
+    with pytest.raises(RuntimeError, match="EXECUTION_FAILED"):
+        in_chunks(10, 8, 80, work)
