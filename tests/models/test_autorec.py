@@ -13,7 +13,7 @@ from recsys_ae.data.interactions import Interactions
 from recsys_ae.data.splits.split import split_ratings
 from recsys_ae.errors import ConfigError, DataError
 from recsys_ae.models.autorec import AutoRec, _Penalised
-from recsys_ae.nn.runtime import Run
+from recsys_ae.nn.runtime import Precision, Run
 from recsys_ae.recommender.recommender import Recommender
 from tests.models.blocks import BLOCKS, block_of, holdout, training_data
 
@@ -174,6 +174,20 @@ def test_every_optimizer_learns_from_all_rows_at_once(
     assert model.history[-1]["loss"] == pytest.approx(
         model.history[-1]["squared_error"] + model.history[-1]["penalty"], rel=1e-5
     )
+
+
+@both_orientations
+def test_a_line_search_in_fp16_learns_as_much_as_in_fp32(orientation: Orientation) -> None:
+    """A scaled loss would mislead the line search."""
+    data, held = training_data(rated=True), holdout(training_data(rated=True), rated=True)
+    searched: dict[str, Any] = {**SMALL, "optimizer": "lbfgs", "lr": 1.0, "epochs": 5, "batch_size": 100}
+    spec = AutoRec(**searched, orientation=orientation)
+    precisions: tuple[Precision, ...] = ("fp32", "fp16")
+    runs = (Run(device="cpu", precision=precision) for precision in precisions)
+    fits = (Recommender(spec).fit(data, valid=held, run=run) for run in runs)
+    errors = [model.history[-1]["squared_error"] / data.nnz for model in fits]
+    assert errors[0] < 0.5
+    assert errors[1] == pytest.approx(errors[0], rel=0.25)
 
 
 def test_validation_keeps_the_weights_of_the_least_error() -> None:
