@@ -32,9 +32,12 @@ def mark(digest: str) -> str | None:
 def doubt(digest: str, mark: object) -> str | None:
     """Return why nothing shows that this user saved the model with this checksum; None if its mark shows it."""
     try:
-        key = _key(_path(), create=False)
+        path = _path()
+        key = _key(path, create=False)
     except ArtefactError as error:
         return str(error)
+    if key is None and (home := _unwritable(path)) is not None:
+        return f"your key {path} cannot be made, because {home} is not writable"
     if key is None or not isinstance(mark, str):
         return UNMARKED
     # Bytes, because compare_digest refuses other text than ASCII.
@@ -54,6 +57,12 @@ def state_folder() -> Path:
 
 def _path() -> Path:
     return state_folder() / "key"
+
+
+def _unwritable(path: Path) -> Path | None:
+    """Return the folder that keeps a key from being made; None if it could be made."""
+    home = next(parent for parent in path.parents if parent.exists())
+    return None if home.is_dir() and os.access(home, os.W_OK | os.X_OK) else home
 
 
 def _signed(key: bytes | None, digest: str) -> str:
