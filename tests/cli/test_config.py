@@ -65,3 +65,9 @@ def test_a_missing_file_is_wrong_usage(cli: Run) -> None:
     outcome = cli("fit", "ease", "--config", "nowhere.toml")
     assert outcome.code == 2
     assert "nowhere.toml" in outcome.error
+
+
+def test_a_file_of_deep_tables_is_one_line(cli: Run, here: Path) -> None:
+    (here / "deep.toml").write_text("l2 = " + "[" * 100_000)
+    assert "--config deep.toml is not TOML" in cli("fit", "ease", "--config", "deep.toml").error
+    assert "deep.toml is not TOML" in cli("study", "deep.toml").error
