@@ -19,6 +19,9 @@ BLOCK = 256
 COLUMNS = 512
 """Columns of a triangular matrix that are multiplied at a time; with more, more time is lost on zeros."""
 
+DEVICE_BLOCK, DEVICE_COLUMNS = 1024, 4096
+"""The same on a GPU. PyTorch's own routines return a copy of the matrix, which may not fit."""
+
 
 def factorise(matrix: Tensor) -> bool:
     """Overwrite A, ``(n, n)``, by the lower triangular L with A = LLᵀ; only the lower triangle of A is read.
@@ -37,7 +40,8 @@ def factorise(matrix: Tensor) -> bool:
 def invert_factorised(factor: Tensor) -> None:
     """Overwrite L, ``(n, n)`` and lower triangular, by (LLᵀ)⁻¹, both of its triangles."""
     if factor.device.type != "cpu":
-        torch.cholesky_inverse(factor.mT, upper=True, out=factor.mT)
+        _invert_triangle_on_device(factor)
+        _square_triangle_on_device(factor)
         return
     with _blas_threads():
         _invert_triangle(factor.numpy())
@@ -47,15 +51,16 @@ def invert_factorised(factor: Tensor) -> None:
 def solve_lower(factor: Tensor, right: Tensor) -> None:
     """Overwrite R, ``(n, m)``, by L⁻¹R for a lower triangular L, ``(n, n)``."""
     if factor.device.type != "cpu":
-        right.copy_(torch.linalg.solve_triangular(factor, right, upper=False))
+        _solve_lower_on_device(factor, right)
         return
     with _blas_threads():
         _solve_lower(factor.numpy(), right.numpy())
 
 
-def blocks(n: int) -> Iterator[slice]:
-    """Return slices that split ``n`` rows into blocks, in order."""
-    return (slice(start, min(start + BLOCK, n)) for start in range(0, n, BLOCK))
+def blocks(n: int, size: int | None = None) -> Iterator[slice]:
+    """Return slices that split ``n`` rows into blocks of ``size`` or `BLOCK`, in order."""
+    size = size or BLOCK
+    return (slice(start, min(start + size, n)) for start in range(0, n, size))
 
 
 @contextlib.contextmanager
@@ -108,5 +113,32 @@ def _invert_triangle(a: np.ndarray) -> None:
 def _square_triangle(a: np.ndarray) -> None:
     """Overwrite W by WᵀW. Rows that were used are not needed again, so they hold the result."""
     for block in blocks(len(a)):
+        a[block, : block.stop] = a[block.start :, block].T @ a[block.start :, : block.stop]
+        a[: block.start, block] = a[block, : block.start].T
+
+
+def _solve_lower_on_device(factor: Tensor, right: Tensor) -> None:
+    """Overwrite R, ``(n, m)``, by L⁻¹R for a lower triangular L, ``(n, n)``."""
+    for block in blocks(len(factor), DEVICE_BLOCK):
+        before = slice(0, block.start)
+        remainder = right[block] - factor[block, before] @ right[before]
+        right[block] = torch.linalg.solve_triangular(factor[block, block], remainder, upper=False)
+
+
+def _invert_triangle_on_device(a: Tensor) -> None:
+    """Overwrite the lower triangular L by W = L⁻¹: W_kj = −(L_kk)⁻¹ Σ_i L_ki W_ij over the blocks i from j to k − 1."""
+    for block in blocks(len(a), DEVICE_BLOCK):
+        unit = torch.eye(block.stop - block.start, dtype=a.dtype, device=a.device)
+        inverse = torch.linalg.solve_triangular(a[block, block], unit, upper=False).tril_()
+        left = inverse.neg() @ a[block, : block.start]
+        for start in range(0, block.start, DEVICE_COLUMNS):
+            stop = min(start + DEVICE_COLUMNS, block.start)
+            a[block, start:stop] = left[:, start:] @ a[start : block.start, start:stop]
+        a[block, block] = inverse
+
+
+def _square_triangle_on_device(a: Tensor) -> None:
+    """Overwrite W by WᵀW. Rows that were used are not needed again, so they hold the result."""
+    for block in blocks(len(a), DEVICE_BLOCK):
         a[block, : block.stop] = a[block.start :, block].T @ a[block.start :, : block.stop]
         a[: block.start, block] = a[block, : block.start].T

@@ -8,7 +8,9 @@ import torch
 from scipy.sparse import csr_matrix
 from torch import Tensor
 
+from recsys_ae.errors import Argument, TrainingError
 from recsys_ae.nn.rows import Rows
+from recsys_ae.nn.runtime import free_memory
 
 CELLS = 2**22
 """Numbers that a thread holds besides the result: 16 MiB of float32."""
@@ -33,13 +35,32 @@ def gram(rows: Rows, dtype: torch.dtype = torch.float32) -> Tensor:
     and some 50 MiB for each two threads. Long rows are multiplied with dense blocks, and half of the result is a copy
     of the other half, at the cost of ``nnz * width / 2`` multiplications. Rows that are short compared with the width
     are multiplied as sparse matrices.
+
+    Raises
+    ------
+    TrainingError
+        If the rows are on a GPU, and the result does not fit into the main memory.
     """
+    if rows.device.type != "cpu":
+        _refuse_too_large(rows.width, dtype)
     result = torch.empty(rows.width, rows.width, dtype=dtype)
     values = rows.values.to("cpu", dtype).numpy()
     arrays = values, rows.indices.cpu().numpy(), rows.indptr.cpu().numpy()
     matrix = csr_matrix(arrays, shape=(len(rows), rows.width))
     (_dense if _long(matrix) else _sparse)(matrix, result.numpy())
     return result.to(rows.device)
+
+
+def _refuse_too_large(width: int, dtype: torch.dtype) -> None:
+    """Raise unless the matrix fits into the main memory; a fit checks the memory of its own device only."""
+    free, needed = free_memory(torch.device("cpu")), width**2 * torch.finfo(dtype).bits // 8
+    if free is not None and needed > free:
+        raise TrainingError(
+            f"the matrix of {width:,} × {width:,} items is computed on the CPU and needs {needed / 2**30:,.1f} GiB of "
+            f"main memory, and {free / 2**30:,.1f} GiB are free; keep fewer items (",
+            Argument("min_item_users"),
+            "), or use elsa, which needs memory for items × latent only",
+        )
 
 
 def _long(matrix: csr_matrix) -> bool:

@@ -98,3 +98,40 @@ def test_products_use_as_many_threads_as_pytorch(monkeypatch: pytest.MonkeyPatch
     with cpu_threads(1):
         cholesky.factorise(torch.eye(3))
     assert set(seen) <= {1}
+
+
+every_device_block = pytest.mark.parametrize("size", [(4, 8), (3, 5), (1024, 4096)])
+"""The steps on a GPU run on any device."""
+
+
+@every_device_block
+@pytest.mark.parametrize("n", SIZES)
+def test_on_a_gpu_the_inverse_takes_the_place_of_the_factor(
+    n: int, size: tuple[int, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cholesky, "DEVICE_BLOCK", size[0])
+    monkeypatch.setattr(cholesky, "DEVICE_COLUMNS", size[1])
+    matrix = positive_definite(n)
+    factor = torch.linalg.cholesky(matrix)
+    address = factor.data_ptr()
+    cholesky._invert_triangle_on_device(factor)
+    np.testing.assert_allclose(factor @ torch.linalg.cholesky(matrix), np.eye(n), atol=1e-12)
+    assert torch.equal(factor, factor.tril())
+    cholesky._square_triangle_on_device(factor)
+    assert factor.data_ptr() == address
+    np.testing.assert_allclose(factor, np.linalg.inv(matrix), rtol=1e-10, atol=1e-12)
+    torch.testing.assert_close(factor, factor.T, rtol=0, atol=1e-14)
+
+
+@every_device_block
+@pytest.mark.parametrize("n", SIZES)
+def test_on_a_gpu_a_triangular_system_is_solved_in_its_place(
+    n: int, size: tuple[int, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cholesky, "DEVICE_BLOCK", size[0])
+    monkeypatch.setattr(cholesky, "DEVICE_COLUMNS", size[1])
+    factor = torch.linalg.cholesky(positive_definite(n))
+    right = torch.from_numpy(np.random.default_rng(0).normal(size=(n, 5)))
+    expected = np.linalg.solve(factor, right)
+    cholesky._solve_lower_on_device(factor, right)
+    np.testing.assert_allclose(right, expected, rtol=1e-9, atol=1e-12)
