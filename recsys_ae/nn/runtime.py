@@ -10,7 +10,6 @@ from typing import Any, Literal, Protocol, TypeAlias
 import torch
 
 from recsys_ae.errors import Argument, ConfigError
-from recsys_ae.nn.rounding import with_tf32, without_tf32
 from recsys_ae.nn.threads import cpu_threads
 from recsys_ae.tracking.tracker import NoTracker, Tracker
 
@@ -192,3 +191,52 @@ def restore_random_state(state: Mapping[str, Any], device: torch.device) -> None
     torch.set_rng_state(state["cpu"])
     if state["cuda"] is not None:
         torch.cuda.set_rng_state(state["cuda"], device)
+
+
+@contextlib.contextmanager
+def without_tf32() -> Iterator[None]:
+    """Compute matrix products, convolutions and recurrent layers of a GPU in full float32 inside the context.
+
+    By default PyTorch does so for matrix products only: cuDNN may use TF32, with 10 bits of mantissa.
+    """
+    previous = _cudnn()
+    _set_cudnn(dict.fromkeys(previous, False if previous.keys() == {"all"} else "ieee"))
+    try:
+        with _matrix_products("highest"):
+            yield
+    finally:
+        _set_cudnn(previous)
+
+
+@contextlib.contextmanager
+def with_tf32() -> Iterator[None]:
+    """Let matrix products use TF32 inside the context, as cuDNN does by default."""
+    with _matrix_products("high"):
+        yield
+
+
+@contextlib.contextmanager
+def _matrix_products(precision: str) -> Iterator[None]:
+    previous = torch.get_float32_matmul_precision()
+    torch.set_float32_matmul_precision(precision)
+    try:
+        yield
+    finally:
+        torch.set_float32_matmul_precision(previous)
+
+
+def _cudnn() -> dict[str, Any]:
+    """Return cuDNN's settings: one for each kind of layer, or one for all before PyTorch 2.9."""
+    cudnn: Any = torch.backends.cudnn
+    if not hasattr(cudnn, "conv"):
+        return {"all": cudnn.allow_tf32}
+    return {"conv": cudnn.conv.fp32_precision, "rnn": cudnn.rnn.fp32_precision}
+
+
+def _set_cudnn(values: dict[str, Any]) -> None:
+    cudnn: Any = torch.backends.cudnn
+    # Also the older setting: PyTorch refuses to read it while it contradicts the newer ones.
+    cudnn.allow_tf32 = all(value in (True, "tf32") for value in values.values())
+    for layer, value in values.items():
+        if layer != "all":
+            getattr(cudnn, layer).fp32_precision = value
