@@ -21,7 +21,9 @@ class _SparseProduct(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, x: Rows, weight: Tensor, rowwise: bool) -> Tensor:
-        if x.device.type == "cpu":  # on a GPU this would wait for the number of remaining entries
+        # On a GPU this waits for the number of remaining entries. A rowwise gradient must not have their rows: Adam
+        # updates all rows that a gradient has.
+        if rowwise or x.device.type == "cpu":
             x = x.without_zeros()
         ctx.x, ctx.rowwise, ctx.shape = x, rowwise, weight.shape
         return x.product(weight)
@@ -196,3 +198,33 @@ def start_by_fan_in(module: nn.Module, *, normal: bool = False) -> None:
                 nn.init.normal_(layer.weight, std=math.sqrt(2 / n))
             else:
                 nn.init.uniform_(layer.weight, -bound, bound)
+
+
+def recur(cell: nn.RNNBase, inputs: Any, state: Any = None) -> Any:
+    """Return the outputs and the last state of a recurrent layer; inputs are a tensor or a packed sequence.
+
+    PyTorch's autocast runs cuDNN's recurrent layers in fp16, also if it was told bf16. The loss is scaled for fp16
+    only, so in bf16 small gradients would become 0. Recurrent layers are then computed in fp32.
+    """
+    on_gpu = cell.weight_hh_l0.device.type == "cuda"
+    if not on_gpu or not torch.is_autocast_enabled("cuda") or torch.get_autocast_dtype("cuda") is torch.float16:
+        return cell(inputs, state)
+    with torch.autocast("cuda", enabled=False):
+        return cell(_single(inputs), _single(state))
+
+
+def flatten_recurrent(network: nn.Module) -> None:
+    """Put the weights of each recurrent layer side by side in memory again, as cuDNN needs them; only on a GPU.
+
+    It has to be called after weights were exchanged for other tensors.
+    """
+    for layer in network.modules():
+        if isinstance(layer, nn.RNNBase):
+            layer.flatten_parameters()
+
+
+def _single(values: Any) -> Any:
+    """Return tensors in single precision; tuples of them, such as a state, and None are possible."""
+    if values is None:
+        return None
+    return tuple(map(_single, values)) if type(values) is tuple else values.to(torch.float32)

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.modules import module as hooks
 
+from recsys_ae.nn.layers import flatten_recurrent
 from recsys_ae.nn.model import Model
 
 SPARE = 1000
@@ -66,6 +67,7 @@ def fill(prefix: str, module: nn.Module, state: Mapping[str, Tensor]) -> None:
     own = {name.removeprefix(f"{prefix}."): tensor for name, tensor in state.items() if name.startswith(f"{prefix}.")}
     built = {name: tensor.dtype for name, tensor in module.state_dict().items()}
     module.load_state_dict(own, assign=True)
+    flatten_recurrent(module)
     for name, dtype in built.items():
         if own[name].dtype != dtype:
             raise ValueError(f"the tensor {prefix}.{name} is of type {own[name].dtype}, not {dtype}")

@@ -15,6 +15,7 @@ from recsys_ae.features.data.features import Features
 from recsys_ae.features.encoder import FeatureEncoder
 from recsys_ae.features.nn.reconstruction import chunks
 from recsys_ae.features.nn.rows import FeatureRows
+from recsys_ae.nn.layers import flatten_recurrent
 from recsys_ae.nn.runtime import seeded
 
 BATCH = 64
@@ -108,6 +109,7 @@ class _Tuned:
     def __init__(self, encoder: FeatureEncoder, features: Features, targets: np.ndarray, n_labels: int) -> None:
         self.rows = encoder.rows(features)
         self.network = copy.deepcopy(encoder.network).eval()
+        flatten_recurrent(self.network)
         self.targets = torch.from_numpy(targets.astype(np.int64)).to(self.rows.device)
         codes = np.asarray(encoder.encode(features).matrix)
         start = Linear(codes, targets)

@@ -14,7 +14,7 @@ from recsys_ae.features.data.features import SEQUENCE
 from recsys_ae.features.nn.contract import FeatureShape, TrainableFeatureAutoencoder, TrainableFeatureSpec
 from recsys_ae.features.nn.likelihoods import Likelihood, mean_of, reconstruction
 from recsys_ae.features.nn.rows import FeatureRows
-from recsys_ae.nn.layers import linear
+from recsys_ae.nn.layers import linear, recur
 from recsys_ae.nn.training.steps import Loss, Step
 from recsys_ae.spec.hyper import hp
 
@@ -95,7 +95,7 @@ class RecurrentNetwork(TrainableFeatureAutoencoder[Recurrent]):
 
     def _code(self, sequence: Tensor, lengths: Tensor) -> Tensor:
         packed = pack_padded_sequence(sequence, lengths.cpu(), batch_first=True, enforce_sorted=False)
-        _, state = self.reader(packed)
+        _, state = recur(self.reader, packed)
         hidden = state[0] if self.spec.cell == "lstm" else state  # (directions, n, hidden)
         code: Tensor = self.to_code(hidden.transpose(0, 1).flatten(1))
         return code
@@ -108,11 +108,11 @@ class RecurrentNetwork(TrainableFeatureAutoencoder[Recurrent]):
         if taught is not None or not self.spec.conditional:
             targets = zeros.expand(-1, self.steps, -1) if taught is None else taught
             previous = torch.cat([zeros, targets[:, :-1]], dim=1)
-            output: Tensor = self.output(self.writer(self._with_code(z, previous), state)[0])
+            output: Tensor = self.output(recur(self.writer, self._with_code(z, previous), state)[0])
             return output
         previous, steps = zeros, []
         for _ in range(self.steps):
-            hidden, state = self.writer(self._with_code(z, previous), state)
+            hidden, state = recur(self.writer, self._with_code(z, previous), state)
             steps.append(self.output(hidden))
             previous = mean_of(self.spec.likelihood, steps[-1])
         return torch.cat(steps, dim=1)

@@ -6,6 +6,8 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor, nn
 
+from recsys_ae.nn.layers import flatten_recurrent
+
 
 class RunningAverage:
     """Exponential moving average of a network's weights over its updates (Polyak & Juditsky 1992).
@@ -15,7 +17,7 @@ class RunningAverage:
     """
 
     def __init__(self, network: nn.Module, decay: float) -> None:
-        self.decay = decay
+        self.network, self.decay = network, decay
         self.weights: list[Tensor] = list(network.parameters()) if decay else []
         self.averages: list[Tensor] = [weight.detach().clone() for weight in self.weights]
 
@@ -36,6 +38,7 @@ class RunningAverage:
         """Swap the network's weights with the average; a second call swaps them back."""
         for position, weight in enumerate(self.weights):
             weight.data, self.averages[position] = self.averages[position], weight.data
+        flatten_recurrent(self.network)
 
     @contextmanager
     def applied(self) -> Iterator[None]:
