@@ -14,7 +14,7 @@ from recsys_ae.tracking import mlflow_stores as stores
 from recsys_ae.tracking.mlflow_process import MLflowProcess
 from recsys_ae.tracking.mlflow_stores import redacted
 
-SERVER_SECONDS = 15.0
+SERVER_SECONDS = 12.0
 LOCAL_SECONDS = 60.0
 INTERRUPTED_SECONDS, FAILED_SECONDS = 1.0, 10.0
 
@@ -51,7 +51,7 @@ class MLflowTracker:
         database names another folder, as a database of somebody else may do. None is True if neither ``uri`` nor
         ``MLFLOW_TRACKING_URI`` names the store.
     patience
-        Seconds that a run may wait for the store in all: for artefacts, for the id, and at the end. None is 15 for a
+        Seconds that a run may wait for the store in all: for artefacts, for the id, and at the end. None is 12 for a
         server, and 60 for a store in a file, which is slow on a busy machine only.
 
     Attributes
