@@ -14,7 +14,7 @@ from recsys_ae.errors import arguments_named, renamed
 
 from . import feature_source, hyper_options, memory
 from .display import Display, epochs, note
-from .framework import on_interruption, wrong_usage
+from .framework import identity, on_interruption, wrong_usage
 from .mlflow_runs import Tracking
 from .model_commands import typed_name
 from .report import show_memory
@@ -63,17 +63,17 @@ class Task(ABC):
 
 def fit(kind: type[Task], spec_class: type["Identity"], **settings: Any) -> None:
     """Fit a model with the values of all options."""
-    saved: list[Path] = []
     task = kind(spec_class, settings)
     out = settings["out"] or Path("models") / task.title
+    before = identity(out)
     try:
-        _fit(task, settings, out, saved)
+        _fit(task, settings, out)
     except BaseException:
-        on_interruption(_outcome(out, saved))
+        on_interruption(_outcome(out, is_saved=identity(out) not in (None, before)))
         raise
 
 
-def _fit(task: Task, settings: Mapping[str, Any], out: Path, saved: list[Path]) -> None:
+def _fit(task: Task, settings: Mapping[str, Any], out: Path) -> None:
     from recsys_ae.storage import rescue  # noqa: PLC0415
     from recsys_ae.storage.artefact import refuse_to_write  # noqa: PLC0415
 
@@ -99,7 +99,6 @@ def _fit(task: Task, settings: Mapping[str, Any], out: Path, saved: list[Path]) 
         model.notes["mlflow"] = tracking.address
         # The model is saved first, so that a failure of tracking cannot lose it.
         rescue.save(model, out, overwrite=settings["overwrite"])
-        saved.append(out)
         tracking.finish(model, out)
     feature_source.say(model.metadata.get("remarks", ()))
     task.show(model, out)
@@ -139,9 +138,9 @@ def _run_id(checkpoint: "Checkpoint | None") -> str | None:
     return files.run_id(checkpoint.folder)
 
 
-def _outcome(out: Path, saved: list[Path]) -> str:
+def _outcome(out: Path, *, is_saved: bool) -> str:
     """Return what is true after an interruption."""
-    if saved:
+    if is_saved:
         return f"the model is saved in {out}"
     from recsys_ae.nn.checkpoints import files  # noqa: PLC0415
 

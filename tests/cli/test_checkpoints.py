@@ -109,3 +109,15 @@ def test_a_wrong_time_is_refused_in_the_words_of_the_option(cli: Run, ratings: P
     assert outcome.code == 2
     assert f"--checkpoint-every {value}" in outcome.error
     assert "must be a number of minutes, at least 0" in outcome.error
+
+
+def test_ctrl_c_while_the_store_is_waited_for_loses_nothing(
+    cli: Run, here: Path, ratings: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def address(_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("recsys_ae_cli.mlflow_runs.Tracking.address", property(address))
+    outcome = cli("fit", "mult-vae", "--data", ratings, *FAST, "--epochs", "2", "--out", "model")
+    assert (outcome.code, outcome.err.splitlines()[-1]) == (130, "Interrupted: the model is saved in model")
+    assert (here / "model" / "config.json").is_file()
