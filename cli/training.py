@@ -96,9 +96,10 @@ def _fit(task: Task, settings: Mapping[str, Any], out: Path) -> None:
         epochs(quiet=settings["quiet"], monitor=task.spec.monitor) as progress,
     ):
         task.learn(model, dataclasses.replace(run, tracker=tracking.tracker, progress=progress), checkpoint)
-        model.notes["mlflow"] = tracking.address
-        # The model is saved first, so that a failure of tracking cannot lose it.
-        rescue.save(model, out, overwrite=settings["overwrite"])
+        try:
+            model.notes["mlflow"] = tracking.address
+        finally:  # neither a failure of tracking nor a signal while the store is waited for loses the model
+            rescue.save(model, out, overwrite=settings["overwrite"])
         tracking.finish(model, out)
     feature_source.say(model.metadata.get("remarks", ()))
     task.show(model, out)
