@@ -3,7 +3,7 @@
 import difflib
 import importlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -128,9 +128,35 @@ def wrong_usage(option: str = "") -> Iterator[None]:
 
 def on_interruption(outcome: str) -> None:
     """Say what is true if the running command is interrupted from now on: the end of the line "Interrupted: …"."""
-    session = click.get_current_context().find_object(Session)
+    ctx = click.get_current_context(silent=True)
+    session = None if ctx is None else ctx.find_object(Session)
     if session is not None:
         session.interrupted = outcome
+
+
+@contextmanager
+def told_when_saved(path: Path, outcome: str) -> Iterator[None]:
+    """Say what is true if another file or folder is there at the end of the context, also of an interrupted one.
+
+    An interruption may follow the rename that gives a result its name, while the disk is still written.
+    """
+    before = identity(path)
+    try:
+        yield
+    finally:
+        if identity(path) not in (None, before):
+            on_interruption(outcome)
+
+
+def identity(path: Path) -> tuple[int, int] | None:
+    """Return what tells two files or folders of one name apart; None if there is none.
+
+    A result is written under another name and renamed, so its number differs from that of the one that it replaces.
+    """
+    with suppress(OSError, ValueError):
+        status = path.stat()
+        return status.st_dev, status.st_ino
+    return None
 
 
 def suggestion(name: str, names: Iterable[str]) -> str:

@@ -7,7 +7,7 @@ import csv
 import os
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Literal, TypeAlias
 
@@ -16,7 +16,7 @@ import click
 from recsys_ae.errors import ArtefactError, MissingPackageError, printable
 
 from .commands._streams import bytes_of_standard_output
-from .framework import on_interruption
+from .framework import told_when_saved
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -30,6 +30,9 @@ def refuse(path: Path, *, overwrite: bool) -> None:
     """Raise an error if a file cannot be written; call this before the work."""
     if path == STANDARD_OUTPUT:
         return
+    from recsys_ae.storage.leftovers import sweep  # noqa: PLC0415
+
+    sweep(path.absolute().parent)  # also if the file was finished, and its writer killed while it cleaned up
     if path.suffix.lower() not in FORMATS:
         raise click.UsageError(f"{path}: unknown file format; the name must end in {', '.join(FORMATS)}, or be -")
     if path.is_dir() or (path.exists() and not overwrite):
@@ -61,14 +64,13 @@ def writer(path: Path, *, overwrite: bool, safe_cells: bool = True, is_result: b
 
     refuse(path, overwrite=overwrite)
     with (
+        told_when_saved(path, f"{path} was saved") if is_result else nullcontext(),
         errors_named(f"write {path}"),
         whole_file(path) as partial,
         partial.open("xb") as file,
         _rows(file, path.suffix.lower(), safe_cells=safe_cells) as write,
     ):
         yield write
-    if is_result:
-        on_interruption(f"{path} was saved")
 
 
 @contextmanager

@@ -10,7 +10,7 @@ from recsys_ae.errors import DataError, arguments_named, renamed
 
 from .. import options
 from ..display import Display, as_json
-from ..framework import Option, Positional, as_command, wrong_usage
+from ..framework import Option, Positional, as_command, told_when_saved, wrong_usage
 from ..param_types import FILE, Numbers
 from ..saved import divided, fingerprint_of, moved, recipe_of
 
@@ -99,7 +99,8 @@ def command(folders: tuple[Path, ...], metric: str, out: Path | None, **settings
         "command": command_line(),
         "mlflow": None,  # a blend has no run of its own
     }
-    rescue.save(blended, out, overwrite=settings["overwrite"])
+    with told_when_saved(out, f"the model is saved in {out}"):
+        rescue.save(blended, out, overwrite=settings["overwrite"])
     measured = [{} if split.valid is None else _measured(model, split.valid, names) for model in (*models, blended)]
     weights: list[float] = blended.network.get_buffer("weights").tolist()
     if settings["as_json"]:

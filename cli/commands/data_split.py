@@ -10,7 +10,7 @@ from recsys_ae.errors import DataError
 from .. import options, table_writer
 from ..data_options import load
 from ..display import Display
-from ..framework import Option, as_command, on_interruption
+from ..framework import Option, as_command, told_when_saved
 from ..param_types import FILE
 from ..report import show_data
 
@@ -50,7 +50,9 @@ def command(data: str, out: Path, **settings: Any) -> None:
     the training part, and histories and targets of the validation and test users. split.json holds the settings.
     """
     from recsys_ae.storage.atomic import errors_named, whole_folder  # noqa: PLC0415
+    from recsys_ae.storage.leftovers import sweep  # noqa: PLC0415
 
+    sweep(out.absolute().parent)
     if out.exists():
         raise DataError(f"{out} exists; choose another folder")
     recipe = DataRecipe.from_options({"data": data, **settings})
@@ -59,12 +61,11 @@ def command(data: str, out: Path, **settings: Any) -> None:
     display = Display()
     show_data(display, prepared, split)
     description = {"fingerprint": split.fingerprint, **prepared.recipe.as_json()}
-    with errors_named(f"write {out}"):
+    with told_when_saved(out, f"the split is saved in {out}"), errors_named(f"write {out}"):
         out.absolute().parent.mkdir(parents=True, exist_ok=True)
         with whole_folder(out.absolute(), overwrite=False) as partial:
             _write(split, partial)
             (partial / DESCRIPTION).write_text(json.dumps(description, indent=2, ensure_ascii=False), encoding="utf-8")
-    on_interruption(f"the split is saved in {out}")
     display.line(f"Saved in {out}")
 
 

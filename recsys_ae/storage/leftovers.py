@@ -65,9 +65,11 @@ def temporary_folder(path: Path) -> Iterator[Path]:
     try:
         yield folder
     finally:
-        remove(folder)
-        if descriptor is not None:
-            os.close(descriptor)
+        try:
+            remove(folder)
+        finally:  # after an interruption another run may remove it
+            if descriptor is not None:
+                os.close(descriptor)
 
 
 def sweep(folder: Path) -> None:
