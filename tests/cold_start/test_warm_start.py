@@ -152,3 +152,10 @@ def test_one_seed_gives_one_start() -> None:
         Recommender(spec).fit(data, item_features=vectors, run=Run(device="cpu", seed=3)) for _ in range(2)
     )
     assert all(torch.equal(a, b) for a, b in zip(first.network.parameters(), second.network.parameters(), strict=True))
+
+
+def test_anchor_l2_is_refused_by_a_model_without_item_embeddings() -> None:
+    data = training_data(rated=True)
+    message = "anchor_l2 = 0.1 needs item embeddings, but this autorec has none; set anchor_l2 = 0"
+    with pytest.raises(ConfigError, match=message):
+        Recommender(small("autorec", anchor_l2=0.1)).fit(data, item_features=features(data.items, block_of(data)))

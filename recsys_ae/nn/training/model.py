@@ -43,6 +43,12 @@ class TrainableModel(Trainable[Rows, SpecT], Model, Generic[SpecT]):
 
     def start_from(self, features: Tensor, positions: Tensor) -> None:
         """Store the initial item embeddings if ``anchor_l2`` penalises the distance from them."""
+        if self.spec.anchor_l2 and not self.item_tables():
+            raise ConfigError(
+                Argument("anchor_l2", self.spec.anchor_l2),
+                f" needs item embeddings, but this {self.spec.name()} has none; set ",
+                Argument("anchor_l2", 0),
+            )
         self._anchors = Anchors(self.item_tables(), positions) if self.spec.anchor_l2 else None
 
     def do_without_features(self) -> None:
