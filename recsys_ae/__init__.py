@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from recsys_ae.evaluation import evaluate as evaluate
     from recsys_ae.features.data.features import Features as Features
     from recsys_ae.features.encoder import FeatureEncoder as FeatureEncoder
+    from recsys_ae.nn.checkpoints.settings import Checkpoint as Checkpoint
     from recsys_ae.nn.runtime import Run as Run
     from recsys_ae.ranking.recommendations import Recommendations as Recommendations
     from recsys_ae.recommender.blending import blend as blend
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from recsys_ae.tracking import MLflowTracker as MLflowTracker
 
 _HOMES = {
+    "Checkpoint": "recsys_ae.nn.checkpoints.settings",
     "DataRecipe": "recsys_ae.data.recipe",
     "FeatureEncoder": "recsys_ae.features.encoder",
     "Features": "recsys_ae.features.data.features",

@@ -12,8 +12,8 @@ from recsys_ae import models
 
 FACES = {
     "recsys_ae": {
-        "DataRecipe", "FeatureEncoder", "Features", "Holdout", "Interactions", "MLflowTracker", "RecsysError",
-        "Recommendations", "Recommender", "Report", "Run", "Split", "blend", "compare", "evaluate", "load_dataset",
+        "Checkpoint", "DataRecipe", "FeatureEncoder", "Features", "Holdout", "Interactions", "MLflowTracker",
+        "RecsysError", "Recommendations", "Recommender", "Report", "Run", "Split", "blend", "compare", "evaluate", "load_dataset",
         "read_interactions", "split_users",
     },
     "recsys_ae.data": {
