@@ -133,8 +133,8 @@ class RecVAENetwork(SoftmaxModel[RecVAE]):
         """Return mean and log-variance of q(z | x) of all training rows, ``(n_rows, 2 * latent)``."""
         rows = self._rows
         result = torch.empty(len(rows), 2 * self.spec.latent, device=rows.device)
-        for positions in torch.split(torch.arange(len(rows), device=rows.device), self.spec.batch_size):
-            result[positions] = self.encoder(rows.take(positions).normalised())
+        for chunk, part in rows.parts(self.spec.batch_size):
+            result[chunk] = self.encoder(part.normalised())
         return result
 
     def item_tables(self) -> list[Tensor]:

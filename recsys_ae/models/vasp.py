@@ -157,6 +157,7 @@ def halves(x: Rows, generator: torch.Generator) -> tuple[Rows, Rows]:
 def _stacked(x: Rows, rows: Tensor) -> Rows:
     """Return 2n rows of the entries of n rows; ``rows`` is the new row of each entry."""
     order = torch.argsort(rows, stable=True)
-    ends = torch.bincount(rows, minlength=2 * len(x)).cumsum(0)
+    # bincount would wait for a GPU.
+    ends = rows.new_zeros(2 * len(x)).index_add_(0, rows, torch.ones_like(rows)).cumsum(0)
     indptr = functional.pad(ends, (1, 0)).to(torch.int32)
     return Rows(indptr, x.indices[order], torch.ones_like(x.values), x.width, x.positions.repeat(2))

@@ -27,6 +27,9 @@ class Rows:
         The number of columns.
     positions
         ``(n,)`` int64: position of each row in the training matrix; −1 if the row is not in it.
+    bounds
+        ``indptr`` in the CPU's memory, if it is known. With it, the CPU does not wait for a GPU to learn how many
+        entries some rows have.
     """
 
     indptr: Tensor
@@ -34,6 +37,7 @@ class Rows:
     values: Tensor
     width: int
     positions: Tensor
+    bounds: np.ndarray | None = None
 
     @classmethod
     def from_matrix(cls, matrix: csr_matrix, device: torch.device, positions: np.ndarray | None = None) -> "Rows":
@@ -45,6 +49,7 @@ class Rows:
             _tensor(matrix.data, np.float32, device),
             matrix.shape[1],
             _tensor(row_positions, np.int64, device),
+            matrix.indptr,
         )
 
     def __len__(self) -> int:
@@ -66,40 +71,68 @@ class Rows:
         rows = torch.arange(len(self), device=self.device)
         return torch.repeat_interleave(rows, self.lengths, output_size=len(self.values))
 
-    def take(self, positions: Tensor, entries: int | None = None) -> "Rows":
+    def take(self, positions: Tensor, places: np.ndarray | None = None) -> "Rows":
         """Return the rows at ``positions``, in that order.
 
-        If ``entries``, the number of their entries, is passed, the CPU does not wait for a GPU.
+        If ``places``, the positions in the CPU's memory, and `bounds` are known, the CPU does not wait for a GPU.
         """
+        bounds, entries = None, None
+        if places is not None and self.bounds is not None:
+            bounds = bounds_of(self.bounds[places + 1] - self.bounds[places])
+            entries = int(bounds[-1])
         lengths = self.lengths[positions]
         indptr = functional.pad(lengths.cumsum(0, dtype=torch.int32), (1, 0))
         shift = torch.repeat_interleave(self.indptr[positions] - indptr[:-1], lengths, output_size=entries)
         source = shift + torch.arange(len(shift), dtype=torch.int32, device=self.device)
-        return Rows(indptr, self.indices[source], self.values[source], self.width, self.positions[positions])
+        return Rows(indptr, self.indices[source], self.values[source], self.width, self.positions[positions], bounds)
 
     def batches(self, size: int, generator: torch.Generator) -> Iterator["Rows"]:
         """Yield all rows in random order, ``size`` at a time. The CPU waits for a GPU only once, at the start."""
         order = torch.randperm(len(self), generator=generator, device=self.device)
-        batches = torch.split(order, size)
-        entries = torch.stack([self.lengths[rows].sum() for rows in batches]).tolist() if batches else []
-        for positions, count in zip(batches, entries, strict=True):
-            yield self.take(positions, count)
+        rows, places = self._with_bounds(), order.cpu().numpy()
+        for start in range(0, len(self), size):
+            batch = slice(start, start + size)
+            yield rows.take(order[batch], places[batch])
 
     def parts(self, size: int) -> Iterator[tuple[slice, "Rows"]]:
         """Yield slices of at most ``size`` rows, in order, and the rows in them."""
+        if 0 < len(self) <= size:
+            yield slice(0, len(self)), self
+            return
+        rows = self._with_bounds()
         for start in range(0, len(self), size):
             chunk = slice(start, min(len(self), start + size))
-            is_everything = chunk == slice(0, len(self))
-            yield chunk, self if is_everything else self.take(torch.arange(chunk.start, chunk.stop, device=self.device))
+            yield chunk, rows._between(chunk)
+
+    def _with_bounds(self) -> "Rows":
+        """Return the same rows with known bounds; if they are not known yet, the CPU waits for a GPU."""
+        return self if self.bounds is not None else dataclasses.replace(self, bounds=self.indptr.cpu().numpy())
+
+    def _between(self, chunk: slice) -> "Rows":
+        """Return neighbouring rows; their entries are not copied."""
+        if self.bounds is None:
+            raise ValueError("the bounds of the rows are not known")
+        ends = slice(chunk.start, chunk.stop + 1)
+        first, last = self.bounds[chunk.start], self.bounds[chunk.stop]
+        return Rows(
+            self.indptr[ends] - self.indptr[chunk.start],
+            self.indices[first:last],
+            self.values[first:last],
+            self.width,
+            self.positions[chunk],
+            self.bounds[ends] - first,
+        )
 
     def without_zeros(self) -> "Rows":
         """Return the rows without entries that are 0."""
         nonzero = self.values != 0
         counts = functional.pad(nonzero.cumsum(0, dtype=torch.int32), (1, 0))
-        if int(counts[-1]) == len(nonzero):
+        if self.device.type != "cpu":
+            nonzero = nonzero.nonzero().squeeze(1)  # the only wait for a GPU; each index by a mask would be one
+        elif int(counts[-1]) == len(nonzero):
             return self
         return dataclasses.replace(
-            self, indptr=counts[self.indptr], indices=self.indices[nonzero], values=self.values[nonzero]
+            self, indptr=counts[self.indptr], indices=self.indices[nonzero], values=self.values[nonzero], bounds=None
         )
 
     def narrowed(self) -> tuple[Tensor, "Rows"]:
@@ -158,6 +191,13 @@ class Rows:
             per_sample_weights=self.values.to(dense.dtype),
             include_last_offset=True,
         )
+
+
+def bounds_of(lengths: np.ndarray) -> np.ndarray:
+    """Return the ends of rows with these numbers of entries, after a 0, ``(n + 1,)`` int64."""
+    bounds = np.zeros(len(lengths) + 1, np.int64)
+    np.cumsum(lengths, out=bounds[1:])
+    return bounds
 
 
 def _tensor(values: np.ndarray, dtype: type, device: torch.device) -> Tensor:

@@ -225,3 +225,23 @@ def test_parts_hold_every_row_once_in_order(size: int, rows: Rows) -> None:
     chunks = list(rows.parts(size))
     np.testing.assert_array_equal(np.concatenate([dense_of(chunk) for _, chunk in chunks]), DENSE)
     assert all(len(chunk) == position.stop - position.start <= size for position, chunk in chunks)
+
+
+@pytest.mark.parametrize("size", [1, 2, 4, 9, 20])
+def test_parts_and_batches_know_the_bounds_of_their_rows(rows: Rows, size: int) -> None:
+    bare = Rows(rows.indptr, rows.indices, rows.values, rows.width, rows.positions)
+    for one in (rows, bare):
+        for chunk, part in one.parts(size):
+            np.testing.assert_array_equal(dense_of(part), DENSE[chunk])
+            assert part is one or np.array_equal(part.bounds, part.indptr)  # type: ignore[arg-type]
+        for batch in one.batches(size, torch.Generator().manual_seed(1)):
+            assert np.array_equal(batch.bounds, batch.indptr)  # type: ignore[arg-type]
+            np.testing.assert_array_equal(dense_of(batch), DENSE[batch.positions.numpy()])
+
+
+def test_rows_without_zeros_have_no_bounds_of_before(rows: Rows) -> None:
+    values = rows.values.clone()
+    values[::2] = 0
+    fewer = rows.with_values(values).without_zeros()
+    assert fewer.bounds is None
+    np.testing.assert_array_equal(dense_of(fewer), dense_of(rows.with_values(values)))

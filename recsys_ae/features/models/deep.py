@@ -88,7 +88,7 @@ class DeepNetwork(TrainableFeatureAutoencoder[Deep]):
             with torch.no_grad():
                 chunks = torch.split(torch.arange(len(rows), device=rows.device), 1024)
                 hidden = torch.cat([stage.up(rows.take(positions).seen) for positions in chunks])
-            rows = FeatureRows(hidden, Scaling(hidden.shape[1]).to(rows.device))
+            rows = FeatureRows(hidden, Scaling(hidden.shape[1]).to(rows.device), words=False)
 
 
 class _Stage(Trainable[FeatureRows, Deep]):

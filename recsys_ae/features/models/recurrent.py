@@ -65,7 +65,7 @@ class RecurrentNetwork(TrainableFeatureAutoencoder[Recurrent]):
 
     def encode(self, x: FeatureRows) -> Tensor:
         """Return the code of each sequence; padding is never read."""
-        return self._code(x.seen.reshape(-1, self.steps, self.width), self._lengths(x))
+        return self._code(x.seen.reshape(-1, self.steps, self.width), x)
 
     def decode(self, z: Tensor) -> Tensor:
         """Return sequences of full length, in their order."""
@@ -86,15 +86,15 @@ class RecurrentNetwork(TrainableFeatureAutoencoder[Recurrent]):
         """Return −log p of the steps, the last one first, without constants and padding."""
         sequence, lengths = x.seen.reshape(-1, self.steps, self.width), self._lengths(x)
         target = backwards(sequence, lengths)
-        written = self._written(self._code(sequence, lengths), target if self.spec.conditional else None)
+        written = self._written(self._code(sequence, x), target if self.spec.conditional else None)
         error = reconstruction(self.spec.likelihood, written.flatten(1), target.flatten(1), x.inside).mean()
         return Loss(error, {"error": error})
 
     def _lengths(self, x: FeatureRows) -> Tensor:
         return x.steps_inside.sum(dim=1)
 
-    def _code(self, sequence: Tensor, lengths: Tensor) -> Tensor:
-        packed = pack_padded_sequence(sequence, lengths.cpu(), batch_first=True, enforce_sorted=False)
+    def _code(self, sequence: Tensor, x: FeatureRows) -> Tensor:
+        packed = pack_padded_sequence(sequence, x.lengths_on_cpu, batch_first=True, enforce_sorted=False)
         _, state = recur(self.reader, packed)
         hidden = state[0] if self.spec.cell == "lstm" else state  # (directions, n, hidden)
         code: Tensor = self.to_code(hidden.transpose(0, 1).flatten(1))

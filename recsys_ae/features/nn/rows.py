@@ -32,6 +32,10 @@ class FeatureRows:
         ``(n,)`` int64: the lengths of sequences, else None.
     holes
         True if any value is missing.
+    words
+        False if no column counts words.
+    known_lengths
+        ``lengths`` in the CPU's memory, if they are known.
     """
 
     source: Tensor | Rows
@@ -39,6 +43,8 @@ class FeatureRows:
     form: tuple[int, ...] = ()
     lengths: Tensor | None = None
     holes: bool = False
+    words: bool = True
+    known_lengths: np.ndarray | None = None
 
     @classmethod
     def of(cls, features: Features, scaling: Scaling, device: torch.device) -> Self:
@@ -49,10 +55,11 @@ class FeatureRows:
         else:
             source = torch.from_numpy(np.require(values, np.float32, "W")).to(device)
         holes = bool(np.isnan(values.data if isinstance(values, csr_matrix) else values).any())
-        lengths = (
-            None if features.lengths is None else torch.from_numpy(np.array(features.lengths, np.int64)).to(device)
-        )
-        return cls(source, scaling, features.form, lengths, holes)
+        words, known = bool(scaling.counted.any()), None
+        if features.lengths is not None:
+            known = np.array(features.lengths, np.int64)
+        lengths = None if known is None else torch.from_numpy(known).to(device)
+        return cls(source, scaling, features.form, lengths, holes, words, known)
 
     def __len__(self) -> int:
         return len(self.source)
@@ -67,17 +74,24 @@ class FeatureRows:
         """Number of columns."""
         return self.source.shape[1] if isinstance(self.source, Tensor) else self.source.width
 
-    def take(self, positions: Tensor) -> Self:
-        """Return the rows at ``positions``, in that order."""
-        source = self.source[positions] if isinstance(self.source, Tensor) else self.source.take(positions)
+    def take(self, positions: Tensor, places: np.ndarray | None = None) -> Self:
+        """Return the rows at ``positions``, in that order.
+
+        If ``places``, the positions in the CPU's memory, are passed, the CPU does not wait for a GPU.
+        """
+        source = self.source[positions] if isinstance(self.source, Tensor) else self.source.take(positions, places)
         lengths = None if self.lengths is None else self.lengths[positions]
-        return dataclasses.replace(self, source=source, lengths=lengths)
+        known = None if self.known_lengths is None or places is None else self.known_lengths[places]
+        return dataclasses.replace(self, source=source, lengths=lengths, known_lengths=known)
 
     def batches(self, size: int, generator: torch.Generator) -> Iterator[Self]:
         """Yield all rows in random order, ``size`` at a time."""
         order = torch.randperm(len(self), generator=generator, device=self.device)
-        for positions in torch.split(order, size):
-            yield self.take(positions)
+        is_even = isinstance(self.source, Tensor) and self.lengths is None
+        places = None if is_even else order.cpu().numpy()
+        for start in range(0, len(self), size):
+            batch = slice(start, start + size)
+            yield self.take(order[batch], None if places is None else places[batch])
 
     def dense(self) -> Tensor:
         """Return the values as they were read, ``(n, width)``."""
@@ -90,7 +104,7 @@ class FeatureRows:
     @property
     def seen(self) -> Tensor:
         """Input of the network, ``(n, width)``: scaled values; missing ones are the column mean, padding is 0."""
-        seen: Tensor = self.scaling(self.dense(), holes=self.holes)
+        seen: Tensor = self.scaling(self.dense(), holes=self.holes, words=self.words)
         inside = self.inside
         return seen if inside is None else seen * inside
 
@@ -108,6 +122,13 @@ class FeatureRows:
         if self.lengths is None:
             return torch.ones(len(self), self.form[0], dtype=torch.bool, device=self.device)
         return torch.arange(self.form[0], device=self.device) < self.lengths[:, None]
+
+    @property
+    def lengths_on_cpu(self) -> Tensor:
+        """Number of steps of each sequence, ``(n,)``, in the CPU's memory."""
+        if self.lengths is None:
+            return torch.full((len(self),), self.form[0])
+        return self.lengths.cpu() if self.known_lengths is None else torch.from_numpy(self.known_lengths)
 
     @property
     def known(self) -> Tensor | None:

@@ -58,12 +58,15 @@ class Scaling(nn.Module):
             getattr(scaling, name).copy_(torch.from_numpy(np.asarray(values)))
         return scaling
 
-    def forward(self, x: Tensor, *, holes: bool = True) -> Tensor:
-        """Map raw values ``(n, width)`` to the input of the network; without ``holes``, none may be missing."""
+    def forward(self, x: Tensor, *, holes: bool = True, words: bool = True) -> Tensor:
+        """Map raw values ``(n, width)`` to the input of the network.
+
+        Without ``holes``, no value may be missing; without ``words``, no column may count a word.
+        """
         factor = torch.where(self.spread > 0, 1 / self.spread, 0)
         filled = torch.where(x.isnan(), self.fill, x) if holes else x
         seen = (filled - self.centre).mul_(factor)
-        if not self.counted.any():
+        if not words:
             return seen
         lengths = (seen.square() @ self.counted.float()).sqrt().clamp_min(1e-12)
         return seen.mul_(torch.where(self.counted, 1 / lengths.unsqueeze(1), 1))

@@ -1,10 +1,11 @@
 """Negative sampling and popularity-proportional item sampling."""
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional
 
-from recsys_ae.nn.rows import Rows
+from recsys_ae.nn.rows import Rows, bounds_of
 
 
 def negatives(x: Rows, per_entry: int, generator: torch.Generator) -> Rows:
@@ -15,7 +16,12 @@ def negatives(x: Rows, per_entry: int, generator: torch.Generator) -> Rows:
     unseen = x.width - x.lengths
     lengths = torch.where(unseen > 0, x.lengths * per_entry, 0)
     indptr = functional.pad(lengths.cumsum(0, dtype=torch.int32), (1, 0))
-    rows = torch.repeat_interleave(torch.arange(len(x), device=x.device), lengths)
+    bounds = None
+    if x.bounds is not None:
+        counts = np.diff(x.bounds)
+        bounds = bounds_of(np.where(counts < x.width, counts * per_entry, 0))
+    entries = None if bounds is None else int(bounds[-1])
+    rows = torch.repeat_interleave(torch.arange(len(x), device=x.device), lengths, output_size=entries)
     drawn = torch.rand(len(rows), dtype=torch.float64, device=x.device, generator=generator)
     rank = (drawn * unseen[rows]).long()
     # Before entry j of a row there are (its column − j) empty columns. So the empty column of this rank lies behind all
@@ -24,7 +30,8 @@ def negatives(x: Rows, per_entry: int, generator: torch.Generator) -> Rows:
     gaps = x.indices - (torch.arange(len(owner), device=x.device) - x.indptr[owner])
     passed = torch.searchsorted(owner * x.width + gaps, rows * x.width + rank, right=True)
     columns = rank + passed - x.indptr[rows]
-    return Rows(indptr, columns.to(torch.int32), torch.ones_like(columns, dtype=x.values.dtype), x.width, x.positions)
+    ones = torch.ones_like(columns, dtype=x.values.dtype)
+    return Rows(indptr, columns.to(torch.int32), ones, x.width, x.positions, bounds)
 
 
 class Sampler:
