@@ -117,7 +117,9 @@ class _Tuned:
         if n_labels == 2:  # the regression fits only the difference of the two scores
             weights, bias = np.concatenate([-weights, weights]) / 2, np.concatenate([-bias, bias]) / 2
         bias = bias - weights @ start.centre
-        self.head = nn.Linear(codes.shape[1], n_labels, device=self.rows.device)
+        self.head: nn.Linear = nn.utils.skip_init(  # type: ignore[no-untyped-call]
+            nn.Linear, codes.shape[1], n_labels, device=self.rows.device
+        )
         with torch.no_grad():
             self.head.weight.copy_(torch.from_numpy(weights))
             self.head.bias.copy_(torch.from_numpy(bias))

@@ -72,7 +72,7 @@ def _blas_threads() -> Iterator[None]:
 
 def _factorise_on_device(matrix: Tensor) -> bool:
     columns = matrix.mT  # in column-major order, as the routine expects it, so that it makes no copy
-    failed = torch.empty(0, dtype=torch.int32, device=matrix.device)
+    failed = torch.empty((), dtype=torch.int32, device=matrix.device)
     torch.linalg.cholesky_ex(columns, upper=True, out=(columns, failed))
     return not bool(failed)
 

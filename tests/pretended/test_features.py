@@ -1,0 +1,128 @@
+"""Every feature autoencoder on the pretended GPU: whatever a GPU would refuse raises an error."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from recsys_ae.errors import UnsupportedError
+from recsys_ae.features import models as autoencoders
+from recsys_ae.features.analysis.few_labels import _Tuned
+from recsys_ae.features.encoder import FeatureEncoder
+from recsys_ae.features.nn.contract import FeatureSpec, TrainableFeatureSpec
+from recsys_ae.nn.checkpoints.settings import Checkpoint
+from recsys_ae.nn.runtime import Precision, Run
+from recsys_ae.testing.resuming import Interrupter
+from tests.features.models.curves import features_for, small
+from tests.pretended.machine import pretended_gpu
+from tests.pretended.test_recommenders import devices
+
+TRAINED = [name for name in autoencoders.names() if issubclass(autoencoders.spec_class(name), TrainableFeatureSpec)]
+
+
+def fitted(spec: FeatureSpec, precision: Precision = "auto", **how: Any) -> FeatureEncoder:
+    data, held = features_for(spec.name()), features_for(spec.name(), n=20, seed=3)
+    run = how.pop("run", Run(device="cuda", precision=precision))
+    return FeatureEncoder(spec).fit(data, valid=held, run=run, **how)
+
+
+def use(model: FeatureEncoder) -> None:
+    """Ask a model for all that it can do."""
+    held = features_for(model.spec.name(), n=20, seed=3)
+    model.encode(held)
+    model.reconstruct(held)
+    model.error(held)
+    two = held.take(np.array([0, 1]))
+    for generate in (
+        lambda: model.interpolate(two),
+        lambda: model.sample(3),
+        lambda: model.log_likelihood(held, samples=3),
+        model.untrained,
+    ):
+        try:
+            generate()
+        except UnsupportedError:
+            continue
+
+
+def save_and_load(model: FeatureEncoder, folder: Path) -> None:
+    held = features_for(model.spec.name(), n=20, seed=3)
+    model.save(folder)
+    for device in ("cuda", "cpu"):
+        loaded = FeatureEncoder.load(folder, device=device)
+        assert devices(loaded.network) == {device}
+        codes = [np.asarray(one.encode(held).matrix) for one in (loaded, model)]
+        np.testing.assert_allclose(codes[0], codes[1], rtol=1e-2, atol=1e-3)
+
+
+def resume(model: FeatureEncoder, precision: Precision, folder: Path) -> None:
+    """Interrupt the fit of a model and go on, to the same weights."""
+    if not isinstance(model.spec, TrainableFeatureSpec):
+        return
+    checkpoint = Checkpoint(path=folder, minutes=0)
+    run = Run(device="cuda", precision=precision, progress=Interrupter(2))
+    with pytest.raises(KeyboardInterrupt):
+        fitted(model.spec, run=run, checkpoint=checkpoint)
+    resumed = fitted(model.spec, precision, checkpoint=checkpoint)
+    for key, tensor in model.network.state_dict().items():
+        assert torch.equal(resumed.network.state_dict()[key].cpu(), tensor.cpu()), key
+
+
+def do_all(spec: FeatureSpec, precision: Precision, folder: Path) -> None:
+    """Do all that a model can do on the pretended GPU."""
+    with pretended_gpu() as record:
+        model = fitted(spec, precision)
+        assert devices(model.network) == {"cuda"}
+        use(model)
+        save_and_load(model, folder / "model")
+        resume(model, precision, folder / "checkpoint")
+        if isinstance(spec, TrainableFeatureSpec):
+            tuned = _Tuned(model, features_for(spec.name()), np.arange(60) % 2, 2)
+            tuned.train(2, 1e-3, 0)
+            tuned.predict(model.rows(features_for(spec.name())))
+    assert record.count("draw") == 0, record.listed("draw")
+
+
+@pytest.mark.parametrize("name", autoencoders.names())
+def test_every_autoencoder_does_all_it_can_on_a_gpu(name: str, tmp_path: Path) -> None:
+    do_all(small(name, epochs=2), "auto", tmp_path)
+
+
+@pytest.mark.parametrize("precision", ["fp32", "fp16"])
+@pytest.mark.parametrize("name", TRAINED)
+def test_every_autoencoder_is_trained_in_every_precision(name: str, precision: Precision) -> None:
+    with pretended_gpu() as record:
+        fitted(small(name, epochs=1), precision).encode(features_for(name, n=20))
+    assert record.count("draw") == 0, record.listed("draw")
+
+
+@pytest.mark.nightly
+@pytest.mark.parametrize("precision", ["fp32", "fp16"])
+@pytest.mark.parametrize("name", TRAINED)
+def test_every_autoencoder_does_all_it_can_in_every_precision(name: str, precision: Precision, tmp_path: Path) -> None:
+    do_all(small(name, epochs=2), precision, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("name", "chosen"),
+    [
+        ("recurrent", {"cell": "gru", "bidirectional": True, "ema_decay": 0.9}),
+        ("recurrent", {"conditional": True, "repeated": True}),
+        pytest.param(
+            "convolutional", {"code": "variational", "down": "pooled", "up": "unpooled"}, marks=pytest.mark.nightly
+        ),
+        ("contractive", {"jacobian": "estimated"}),
+        ("deep", {"pretrain_epochs": 1, "tied": True}),
+        pytest.param("masked", {"code": "bottleneck"}, marks=pytest.mark.nightly),
+        pytest.param("denoising", {"distortion": 0.1, "corruption": "gaussian"}, marks=pytest.mark.nightly),
+        pytest.param("sparse", {"sparsity": "top-k", "activation": "relu"}, marks=pytest.mark.nightly),
+        pytest.param("adversarial", {"prior": "mixture"}, marks=pytest.mark.nightly),
+        pytest.param(
+            "vanilla", {"likelihood": "bernoulli", "bias": "mean", "ema_decay": 0.9}, marks=pytest.mark.nightly
+        ),
+    ],
+)
+def test_other_hyper_parameters_work_on_a_gpu_too(name: str, chosen: dict[str, Any], tmp_path: Path) -> None:
+    do_all(small(name, epochs=2, **chosen), "auto", tmp_path)
