@@ -77,7 +77,9 @@ class Run:
     Attributes
     ----------
     seed
-        Random seed. The same seed, device and number of threads give the same model, bit for bit.
+        Random seed. On a CPU the same seed and number of threads give the same model, bit for bit. On a GPU the last
+        digits may differ where floats are added in an order that changes: with sampled items, in CDAE, in recurrent
+        and convolutional layers and in attention, and where interactions have weights that are no whole numbers.
     device
         ``auto`` (a GPU if there is one), ``cpu``, ``cuda``, ``cuda:1``, …
     precision

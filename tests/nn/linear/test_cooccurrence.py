@@ -5,10 +5,14 @@ import pytest
 import torch
 from scipy.sparse import csr_matrix
 
+from recsys_ae.errors import TrainingError
 from recsys_ae.nn.linear import cooccurrence
 from recsys_ae.nn.linear.cooccurrence import gram
+from recsys_ae.nn.rows import Rows
 from recsys_ae.nn.threads import cpu_threads
 from tests.nn.small import matrix, rows_of
+from tests.pretended.machine import pretended_gpu
+from tests.pretended.tensors import GPU
 
 DATA = matrix(60, 12, seed=2, density=0.3)
 DENSE = DATA.toarray().astype(np.float64)
@@ -79,3 +83,18 @@ def test_rows_that_are_long_compared_with_the_width_use_dense_blocks() -> None:
     assert cooccurrence._long(csr_matrix(np.ones((5, 12), np.float32)))
     assert cooccurrence._long(csr_matrix((np.ones(100), np.arange(100), [0, 100]), shape=(1, 3999)))
     assert not cooccurrence._long(csr_matrix((np.ones(100), np.arange(100), [0, 100]), shape=(1, 4001)))
+
+
+def test_a_matrix_that_does_not_fit_into_the_main_memory_is_refused_before_a_gpu_waits_for_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A fit checks the memory of its own device; the matrix of a GPU is computed on the CPU."""
+    given = rows_of(matrix(20, 13))
+    monkeypatch.setattr(cooccurrence, "free_memory", lambda device: 13 * 13 * 8 - 1 if device.type == "cpu" else None)
+    gram(given, torch.float64)
+    with pretended_gpu():
+        parts = (part.to("cuda:0") for part in (given.indptr, given.indices, given.values))
+        there = Rows(*parts, 13, given.positions.to("cuda:0"))  # type: ignore[misc]
+        assert gram(there).device == GPU
+        with pytest.raises(TrainingError, match=r"13 × 13 items is computed on the CPU and needs 0\.0 GiB"):
+            gram(there, torch.float64)
