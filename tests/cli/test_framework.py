@@ -1,9 +1,13 @@
 """An interruption says what is true, and the same command removes what is left, however late the signal came."""
 
+import hashlib
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from recsys_ae.data import catalog, download
+from recsys_ae.data.dataset_info import Remote
 from recsys_ae.storage import atomic, leftovers
 from tests.cli.conftest import FAST, Run
 
@@ -61,3 +65,22 @@ def test_an_interruption_before_that_leaves_the_former_result(cli: Run, models: 
         patch.setattr(atomic, "flush", interrupted)
         assert cli(*command).error == "Interrupted: nothing was saved"
     assert (here / "top.csv").read_bytes() == former
+
+
+def test_an_interruption_after_a_download_says_where_it_is(
+    cli: Run, here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    content = b"archive"
+    files = (Remote("http://127.0.0.1/a.zip", "ml-1m.zip", f"md5:{hashlib.md5(content).hexdigest()}"),)
+    monkeypatch.setattr(download, "info", lambda name: replace(catalog.info(name), files=files))
+    monkeypatch.setattr(download, "transfer", lambda _url, file, _most, **_: file.write(content))
+
+    def interrupted(path: Path) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(leftovers, "remove", interrupted)
+        outcome = cli("data", "fetch", "ml-1m", "--data-dir", here)
+    assert outcome.code == 130
+    assert outcome.err.splitlines()[-1] == f"Interrupted: ml-1m is saved in {here / 'ml-1m.zip'}"
+    assert (here / "ml-1m.zip").read_bytes() == content
