@@ -5,6 +5,7 @@ import dataclasses
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Literal, Protocol, TypeAlias
 
 import torch
@@ -110,12 +111,12 @@ class Run:
         if not 0 <= self.seed < 2**63:
             raise ConfigError(Argument("seed", self.seed), " must lie between 0 and 2^63 - 1")
 
-    @property
+    @cached_property
     def torch_device(self) -> torch.device:
         """PyTorch device that ``device`` names."""
         return resolve(self.device)
 
-    @property
+    @cached_property
     def dtype(self) -> torch.dtype:
         """Dtype of matrix products."""
         if self.precision != "auto":

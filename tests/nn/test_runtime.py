@@ -224,3 +224,13 @@ def test_an_older_pytorch_has_one_setting_for_cudnn(monkeypatch: pytest.MonkeyPa
     with without_tf32():
         assert old == SimpleNamespace(allow_tf32=False)
     assert old == SimpleNamespace(allow_tf32=True)
+
+
+def test_an_update_does_not_ask_the_driver_for_its_device_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    questions: list[str] = []
+    monkeypatch.setattr("recsys_ae.nn.runtime.resolve", lambda device: questions.append(device) or torch.device("cpu"))
+    run = Run(precision="bf16")
+    for _ in range(3):
+        with run.autocast():
+            pass
+    assert questions == ["auto"]
