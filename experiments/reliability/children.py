@@ -16,8 +16,8 @@ from reliability.copied import be_the_command
 from reliability.place import MARK, Moment, Place
 from reliability.watch import Watch
 
-LAST = 10.0
-"""Seconds after which a process that outlives its parent counts as left."""
+LAST = 40.0
+"""Seconds after which a process that outlives its parent counts as left; an MLflow client may still be importing."""
 
 
 @dataclass(frozen=True)
