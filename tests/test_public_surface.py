@@ -13,8 +13,8 @@ from recsys_ae import models
 FACES = {
     "recsys_ae": {
         "Checkpoint", "DataRecipe", "FeatureEncoder", "Features", "Holdout", "Interactions", "MLflowTracker",
-        "RecsysError", "Recommendations", "Recommender", "Report", "Run", "Split", "blend", "compare", "evaluate", "load_dataset",
-        "read_interactions", "split_users",
+        "RecsysError", "Recommendations", "Recommender", "Report", "Run", "Split", "blend", "compare", "evaluate",
+        "load_dataset", "read_interactions", "split_users",
     },
     "recsys_ae.data": {
         "DataRecipe", "Dataset", "Holdout", "Interactions", "MinInteractions", "MinRating", "Split", "apply",

@@ -104,7 +104,7 @@ def test_a_plug_in_passes_the_contract(tmp_path: Path) -> None:
     (tmp_path / "test_my_model.py").write_text(CONTRACT)
     outcome = run(["-m", "pytest", "-q", "-p", "no:cacheprovider", "test_my_model.py"], install(tmp_path), tmp_path)
     assert outcome.returncode == 0, outcome.stdout
-    assert "2 skipped" in outcome.stdout  # it draws nothing and is not trained step by step: no other seed, no checkpoint
+    assert "2 skipped" in outcome.stdout  # it draws nothing and has no checkpoint
 
 
 ENCODER = """
