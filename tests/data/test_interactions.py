@@ -383,7 +383,11 @@ def test_any_table_is_read_right_or_refused_in_one_line(table, rating, timestamp
 
 
 def in_one_form(column: pd.Series) -> pd.Series:
-    """Return ids as they are read: in normal form if two texts differ in form only, and then as integers if all are."""
+    """Return ids as they are read: decimals as integers if all of them are, else as plain text.
+
+    Texts have their normal form if two differ in form only, and then become integers if all are.
+    """
+    column = without_decimals(column)
     values = column.tolist()
     texts = {value for value in values if isinstance(value, str)}
     if len({normal_text(text) for text in texts}) == len(texts):
@@ -392,6 +396,34 @@ def in_one_form(column: pd.Series) -> pd.Series:
     if all(re.fullmatch("0|-?[1-9][0-9]*", value) and -(2**63) <= int(value) < 2**63 for value in map(str, plain)):
         plain = [int(value) for value in plain] if all(isinstance(value, str) for value in plain) else plain
     return pd.Series(plain, dtype=object)
+
+
+def without_decimals(column: pd.Series) -> pd.Series:
+    values = column.tolist()
+    decimals = [value for value in values if isinstance(value, Decimal) and value.is_finite()]
+    if not decimals or any(abs(value.adjusted()) > 1000 for value in decimals):
+        return column
+    if all(value == value.to_integral_value() and -(2**63) <= value < 2**63 for value in decimals):
+        plain = {value: int(value) for value in decimals}
+    else:
+        plain = {value: re.sub(r"(\.\d*?)0+$", r"\1", f"{value:f}").removesuffix(".") for value in decimals}
+        plain |= {value: "0" for value in decimals if value == 0}
+    written = [plain[value] if isinstance(value, Decimal) and value.is_finite() else value for value in values]
+    return pd.Series(written, dtype=object)
+
+
+@pytest.mark.parametrize(
+    ("ids", "expected"),
+    [
+        ([0, 0, Decimal("0.5")], [0, 0, "0.5"]),
+        (["a", Decimal("2.0"), 7], ["a", 2, 7]),
+        ([Decimal("1.50"), Decimal("1E+1"), Decimal("-0.0")], ["1.5", "10", "0"]),
+    ],
+)
+def test_decimals_among_other_ids_are_integers_if_all_are_else_plain_text(ids: list[Any], expected: list[Any]) -> None:
+    data = Interactions.from_frame(pd.DataFrame({"user": ids, "item": range(len(ids))}))
+    assert in_one_form(pd.Series(ids, dtype=object)).tolist() == expected
+    assert {(type(id), id) for id in data.users.tolist()} == {(type(id), id) for id in expected}
 
 
 def same(given_id: Any, read_id: Any) -> bool:

@@ -28,14 +28,22 @@ def overwrite_forever(path: Path, in_one_step: bool) -> None:
         number += 1
 
 
+def number_of(path: Path) -> int | None:
+    """Return the number of a folder; None between the two renames of an overwrite."""
+    try:
+        return path.stat().st_ino
+    except FileNotFoundError:
+        return None
+
+
 def kill_an_overwrite(path: Path, in_one_step: bool, seconds: float) -> None:
     context = get_context("forkserver")
     context.set_forkserver_preload([__name__])
     writer = context.Process(target=overwrite_forever, args=(path, in_one_step), daemon=True)
-    before = path.stat().st_ino
+    before = number_of(path)
     writer.start()
     end = time.monotonic() + 60
-    while path.exists() and path.stat().st_ino == before and time.monotonic() < end:
+    while number_of(path) == before and time.monotonic() < end:
         time.sleep(0.001)
     time.sleep(seconds)
     writer.kill()
