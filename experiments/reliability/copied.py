@@ -1,4 +1,4 @@
-"""What a copied process does: it becomes the command, and announces each change of a file."""
+"""Copied processes that run a command and announce each change of a file."""
 
 import os
 import signal
