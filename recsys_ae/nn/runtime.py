@@ -8,9 +8,12 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Literal, Protocol, TypeAlias
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from recsys_ae.errors import Argument, ConfigError
+from recsys_ae.nn.history import History
 from recsys_ae.nn.threads import cpu_threads
 from recsys_ae.tracking.tracker import NoTracker, Tracker
 
@@ -91,6 +94,13 @@ class Run:
         uses one thread, because PyTorch's threads do not survive a fork.
     tracker, progress
         Receivers of the metrics of every epoch, and of the progress after every batch.
+    validated
+        Receiver of each validation metric of a recommender, for each validation user, ``(n_users,)``: of a list NaN
+        without targets, of rmse and mae the error of the user's ratings.
+    stop
+        Function that is asked after every update whether the training shall end, with the history of the complete
+        epochs. The training then ends as by early stopping. The epoch that is running does not count, unless it is the
+        first one or there are no validation users.
     checkpoints
         Checkpoints of the fit; ``fit`` sets them by its argument ``checkpoint``.
     """
@@ -101,6 +111,8 @@ class Run:
     threads: int | None = None
     tracker: Tracker = dataclasses.field(default_factory=NoTracker)
     progress: Callable[[Progress], None] | None = None
+    validated: Callable[[Mapping[str, NDArray[np.float64]]], None] | None = None
+    stop: Callable[[History], bool] | None = None
     checkpoints: NoCheckpoints = dataclasses.field(default_factory=NoCheckpoints)
 
     def __post_init__(self) -> None:

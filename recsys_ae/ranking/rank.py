@@ -4,11 +4,12 @@ The users × items matrix of scores is never held.
 """
 
 import itertools
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TypeAlias
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 from torch import Tensor
 
@@ -188,8 +189,12 @@ def validation(
     holdout: Holdout,
     names: Sequence[str],
     positions: np.ndarray | None = None,
+    receive: Callable[[Mapping[str, NDArray[np.float64]]], None] | None = None,
 ) -> Callable[[], dict[str, float]]:
-    """Return a function that computes these metrics of the network, in its current state, on the validation users."""
+    """Return a function that computes these metrics of the network, in its current state, on the validation users.
+
+    ``receive`` is called with the metrics of each user.
+    """
     if holdout.targets.nnz == 0:
         raise DataError("the validation users have no targets; hold out some of their interactions")
     ranking_metrics = [name for name in names if not metrics.smaller_is_better(name)]
@@ -200,7 +205,8 @@ def validation(
     pairs = np.repeat(np.arange(targets.shape[0]), np.diff(targets.indptr)), targets.indices.astype(np.int64)
 
     def measure() -> dict[str, float]:
-        measured = {}
+        measured: dict[str, float] = {}
+        values: dict[str, NDArray[np.float64]] = {}
         if ranking_metrics:
             top, _ = rank(network, histories, k, candidates=candidates, fallback=fallback, positions=positions)
             values = metrics.per_user(top, targets, ranking_metrics)
@@ -208,6 +214,10 @@ def validation(
         if error_metrics:
             predicted = predict(network, histories, pairs, positions)
             measured |= {name: metrics.error(name, predicted, targets.data) for name in error_metrics}
+            if receive is not None:
+                values |= metrics.errors_per_user(predicted, targets, error_metrics)
+        if receive is not None:
+            receive(values)
         return measured
 
     return measure

@@ -74,7 +74,7 @@ def _learn(
         rows = Rows.from_matrix(train.matrix, device)
         popularity = rows.with_values(torch.ones_like(rows.values)).column_sums()
         users = train.users if network.knows_users else pd.Index([])
-        measure = measure_on(valid, spec, network, popularity, users)
+        measure = measure_on(valid, spec, network, popularity, users, run.validated)
         history = network.learn(rows, run, measure)
         cold_ranking = None if start is None else ColdStart.learn(network, rows, start, run.generator())
         if measure is not None and not history:

@@ -50,11 +50,16 @@ class _Training(Generic[RowsT, SpecT]):
         self.best_weights = BestWeights(network)
         self.history = History()
         self.epoch = Epoch(self.updates.generator)
+        self.is_stopped = False
 
     def carry_out(self) -> None:
         """Train from the present state to the end."""
-        while len(self.history) < self.network.spec.epochs and not self._is_early_stop():
+        while (
+            len(self.history) < self.network.spec.epochs and not self._is_early_stop() and not self._is_asked_to_stop()
+        ):
             self._pass_over_rows()
+            if self._is_left_out():
+                break
             self._measure()
             self.epoch = Epoch(self.updates.generator)
             self.run.checkpoints.update_done()
@@ -107,6 +112,14 @@ class _Training(Generic[RowsT, SpecT]):
             return False
         return len(self.history) - (0 if best is None else best.epoch) >= patience
 
+    def _is_asked_to_stop(self) -> bool:
+        self.is_stopped = self.is_stopped or (self.run.stop is not None and self.run.stop(self.history))
+        return self.is_stopped
+
+    def _is_left_out(self) -> bool:
+        """Return True if the epoch was stopped before its end, and the weights of an earlier epoch are there."""
+        return self.epoch.rows < len(self.rows) and self.validate is not None and len(self.history) > 0
+
     def _pass_over_rows(self) -> None:
         """Update the weights on each batch that is left of the epoch."""
         network, epoch, run = self.network, self.epoch, self.run
@@ -120,6 +133,8 @@ class _Training(Generic[RowsT, SpecT]):
             if run.progress is not None:
                 run.progress(Progress(number, network.spec.epochs, epoch.rows, len(self.rows), last))
             run.checkpoints.update_done()
+            if self._is_asked_to_stop():
+                break
         _refuse_not_finite(epoch.losses()["loss"], self.updates.done - epoch.updates, number, run)
         epoch.stop_clock()
 
@@ -127,7 +142,7 @@ class _Training(Generic[RowsT, SpecT]):
         """Add the losses and validation metrics of the epoch to the history; keep the weights if they are the best."""
         epoch, validate = self.epoch, self.validate
         measured = self.epoch.means()
-        measured |= {"seconds": epoch.seconds, "rows_per_second": len(self.rows) / epoch.seconds}
+        measured |= {"seconds": epoch.seconds, "rows_per_second": epoch.rows / epoch.seconds}
         if validate is None:
             self.history.append(measured)
         else:

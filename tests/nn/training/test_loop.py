@@ -589,3 +589,57 @@ def test_only_in_fp16_is_the_loss_scaled(precision: Any, scaled: bool) -> None:
     network, run = network_of(Tiny()), Run(device="cpu", precision=precision)
     scaler = updates.Updates(network, run, 1, network.phases(), run.generator()).scaler
     assert scaler.is_enabled() == scaled
+
+
+# Stops
+
+
+def _stop_after(updates: int) -> Callable[[list[dict[str, float]]], bool]:
+    """Return a function that asks the training to stop once it has been asked so many times."""
+    asked = itertools.count(0)  # the first time is before the first update
+    return lambda _: next(asked) >= updates
+
+
+def test_a_stopped_training_ends_with_the_best_complete_epoch() -> None:
+    full, stopped = network_of(Tiny(epochs=2, batch_size=4)), network_of(Tiny(epochs=9, batch_size=4))
+    learn(full, scripted([0.1, 0.2]))
+    asked: list[int] = []
+
+    def stop(history: list[dict[str, float]]) -> bool:
+        asked.append(len(history))
+        return len(asked) > 9  # in the third epoch of three updates, after its first
+
+    history = learn(stopped, scripted([0.1, 0.2, 0.3]), stop=stop)
+    assert len(history) == 2
+    assert asked == [0, 0, 0, 0, 1, 1, 1, 1, 2, 2]
+    assert all(torch.equal(value, full.state_dict()[name]) for name, value in stopped.state_dict().items())
+
+
+def test_a_training_that_is_stopped_in_its_first_epoch_keeps_its_updates() -> None:
+    network = network_of(Tiny(epochs=9, batch_size=4))
+    history = learn(network, scripted([0.1]), stop=_stop_after(2))
+    assert len(history) == 1
+    assert history[0]["valid/ndcg@100"] == 0.1
+    assert len(network.batches) == 2
+
+
+def test_without_validation_the_last_updates_count() -> None:
+    network = network_of(Tiny(epochs=9, batch_size=4))
+    history = learn(network, stop=_stop_after(6))
+    assert len(history) == 2
+    assert len(network.batches) == 5
+
+
+def test_a_training_can_be_stopped_after_a_number_of_epochs_while_schedules_keep_their_total() -> None:
+    whole, part = (network_of(Tiny(epochs=6, batch_size=4, lr_schedule="linear")) for _ in range(2))
+    learn(part, stop=lambda history: len(history) >= 2)
+    after: list[dict[str, Tensor]] = []
+    learn(whole, scripted([0.1] * 6, lambda: after.append(weights_of(whole))))
+    assert len(part.batches) == 6
+    assert all(torch.equal(value, after[1][name]) for name, value in part.state_dict().items())
+
+
+def test_a_training_that_shall_stop_at_once_makes_no_update() -> None:
+    network = network_of(Tiny(epochs=3))
+    assert learn(network, stop=lambda _: True) == []
+    assert network.batches == []
