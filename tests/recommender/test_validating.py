@@ -21,7 +21,7 @@ DATA = synthesize(120, 60, 1_800).interactions
 )
 def test_a_receiver_gets_the_values_of_each_user_after_each_epoch(spec: Spec, n_epochs: int) -> None:
     is_rated = spec.feedback == "explicit"
-    split: Any = split_ratings(DATA, seed=1) if is_rated else split_users(DATA, n_heldout=20, seed=1)
+    split: Any = split_ratings(DATA, seed=1) if is_rated else split_users(DATA, n_valid=20, n_test=20, seed=1)
     received: list[Mapping[str, NDArray[np.float64]]] = []
     model = Recommender(spec).fit(split.train, valid=split.valid, run=Run(device="cpu", validated=received.append))
     assert len(received) == n_epochs
