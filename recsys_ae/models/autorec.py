@@ -40,7 +40,9 @@ class AutoRec(TrainableSpec):
     feedback = "explicit"
 
     orientation: Literal["item", "user"] = hp(
-        "item", "rows that are encoded: the ratings of an item (I-AutoRec) or of a user (U-AutoRec)"
+        "item",
+        "rows that are encoded: the ratings of an item (I-AutoRec) or of a user (U-AutoRec)",
+        search=("choice", ("item", "user")),
     )
     latent: int = hp(500, "size of the code", low=1, search=("log", 64, 1024))
     activation: Literal["sigmoid", "identity"] = hp("sigmoid", "activation function of the code")
@@ -63,7 +65,9 @@ class AutoRec(TrainableSpec):
         search=("log", 1e-3, 2e-2),
     )
     lr_schedule: Schedule = hp(
-        "linear", "learning-rate schedule: constant, or a linear or cosine decay to 0 at the end of the run"
+        "linear",
+        "learning-rate schedule: constant, or a linear or cosine decay to 0 at the end of the run",
+        search=("choice", ("constant", "linear", "cosine")),
     )
     l2: float = hp(
         300.0,

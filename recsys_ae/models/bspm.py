@@ -41,7 +41,9 @@ class BSPM(Spec):
     )
     steps: int = hp(1, "number of steps K_s of the sharpening's solver", low=1, high=1000)
     solver: Literal["euler", "rk4"] = hp(
-        "rk4", "numerical solver of the sharpening: the Euler method or fourth-order Runge-Kutta"
+        "rk4",
+        "numerical solver of the sharpening: the Euler method or fourth-order Runge-Kutta",
+        search=("choice", ("euler", "rk4")),
     )
 
     def build(self, shape: Shape) -> "BSPMNetwork":

@@ -36,13 +36,19 @@ class CDAE(TrainableSpec):
         "m4",
         "variant of the paper: a linear code (m1, m2) or a sigmoid one (m3, m4), with a squared loss (m1, m3) or a "
         "logistic one (m2, m4)",
+        search=("choice", ("m1", "m2", "m3", "m4")),
     )
-    tied: bool = hp(False, "tied weights: the output layer has the weights of the input layer")
+    tied: bool = hp(
+        False,
+        "tied weights: the output layer has the weights of the input layer",
+        search=("choice", (False, True)),
+    )
     dropout: float = hp(
         0.5, "dropout rate of the input interactions; at 1 the code depends on the user's vector only", low=0, high=1,
         search=("linear", 0, 1),
     )  # fmt: skip
-    negatives: int = hp(5, "number of negative items sampled per interaction, anew in each epoch", low=0)
+    negatives: int = hp(5, "number of negative items sampled per interaction, anew in each epoch", low=0,
+                        search=("int", 1, 10))  # fmt: skip
     l2: float = hp(
         0.01,
         "L2 penalty lambda: lambda / 2 times the sum of the squared weights and biases that a row uses is added to "

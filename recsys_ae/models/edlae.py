@@ -44,6 +44,7 @@ class EDLAE(Spec):
         low=0,
         high=2,
         search=("linear", 0, 1),
+        search_if=("rank", False),
     )
     scaling: float = hp(
         0.0,
@@ -52,6 +53,7 @@ class EDLAE(Spec):
         low=0,
         high=2,
         search=("linear", 0, 1),
+        search_if=("rank", False),
     )
     popularity_discount: float = hp(
         0.0,
@@ -60,10 +62,23 @@ class EDLAE(Spec):
         low=0,
         high=1,
         search=("linear", 0, 0.5),
+        search_if=("rank", False),
     )
     rank: int = hp(0, "rank of the item-item weights; 0 is full rank", low=0)
-    omega: float = hp(500.0, "strength of the constraint on the diagonal (low rank)", low=0, search=("log", 50, 5000))
-    iterations: int = hp(5, "maximum number of updates of both factors (low rank)", low=1, search=("int", 2, 20))
+    omega: float = hp(
+        500.0,
+        "strength of the constraint on the diagonal (low rank)",
+        low=0,
+        search=("log", 50, 5000),
+        search_if=("rank", True),
+    )
+    iterations: int = hp(
+        5,
+        "maximum number of updates of both factors (low rank)",
+        low=1,
+        search=("int", 2, 20),
+        search_if=("rank", True),
+    )
     dtype: gram.Dtype = hp("float64", "precision in which the equations are solved")
 
     def __post_init__(self) -> None:

@@ -23,8 +23,12 @@ class ELSA(TrainableSpec):
     """Hyper-parameters of ELSA; the defaults are the paper's, and ``relu`` follows its authors' package."""
 
     latent: int = hp(800, "size of an item's vector, which is the rank of the weights", low=1, search=("log", 64, 2048))
-    relu: bool = hp(False, "cut-off of negative outputs in the loss, as in the code behind the paper's results")
-    epochs: int = hp(10, "number of passes over the training rows (epochs)", low=1)
+    relu: bool = hp(
+        False,
+        "cut-off of negative outputs in the loss, as in the code behind the paper's results",
+        search=("choice", (False, True)),
+    )
+    epochs: int = hp(10, "number of passes over the training rows (epochs)", low=1, search=("int", 5, 40))
     batch_size: int = hp(
         32, "number of rows in a batch; each batch is one update of the weights", low=1, search=("log", 16, 1024)
     )

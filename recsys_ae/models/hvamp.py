@@ -37,11 +37,15 @@ class HVamp(TrainableSpec):
         1000, "number of pseudo-inputs, the learned rows that define the prior", low=1, search=("log", 100, 2000)
     )
     likelihood: Literal["bernoulli", "multinomial"] = hp(
-        "bernoulli", "likelihood of the items of a row: one Bernoulli variable per item, or a multinomial over all"
+        "bernoulli",
+        "likelihood of the items of a row: one Bernoulli variable per item, or a multinomial over all",
+        search=("choice", ("bernoulli", "multinomial")),
     )
     dropout: float = hp(0.5, "dropout rate of the input interactions", low=0, high=0.99, search=("linear", 0, 0.9))
     beta: float = hp(0.3, "weight of the KL term after annealing", low=0, search=("linear", 0, 1))
-    anneal: float = hp(0.25, "share of the updates over which beta rises from 0", low=0, high=1)
+    anneal: float = hp(
+        0.25, "share of the updates over which beta rises from 0", low=0, high=1, search=("linear", 0, 1)
+    )
     epochs: int = hp(400, "number of passes over the training rows (epochs)", low=1)
     batch_size: int = hp(
         200, "number of rows in a batch; each batch is one update of the weights", low=1, search=("log", 64, 4096)

@@ -25,12 +25,26 @@ class ItemKNN(Spec):
     """Hyper-parameters of item kNN."""
 
     weighting: Literal["cosine", "tfidf", "bm25"] = hp(
-        "cosine", "weighting of the interactions before items are compared"
+        "cosine",
+        "weighting of the interactions before items are compared",
+        search=("choice", ("cosine", "tfidf", "bm25")),
     )
     neighbors: int = hp(100, "number of most similar items kept per item", low=1, search=("log", 10, 1000))
-    k1: float = hp(1.2, "saturation k1 of BM25: values far above it add little", low=0, search=("log", 0.1, 100))
-    b: float = hp(0.75, "popularity correction b of BM25: 0 is none, 1 is full", low=0, high=1,
-                  search=("linear", 0, 1))  # fmt: skip
+    k1: float = hp(
+        1.2,
+        "saturation k1 of BM25: values far above it add little",
+        low=0,
+        search=("log", 0.1, 100),
+        search_if=("weighting", "bm25"),
+    )
+    b: float = hp(
+        0.75,
+        "popularity correction b of BM25: 0 is none, 1 is full",
+        low=0,
+        high=1,
+        search=("linear", 0, 1),
+        search_if=("weighting", "bm25"),
+    )
 
     def build(self, shape: Shape) -> "ItemKNNNetwork":
         """Make a network in which no item has a neighbour."""

@@ -36,12 +36,19 @@ class MacridVAE(TrainableSpec):
 
     concepts: int = hp(7, "number K of concepts that items are grouped into", low=1, search=("int", 2, 20))
     latent: int = hp(100, "size of the code of each concept", low=1, search=("log", 32, 512))
-    hidden: tuple[int, ...] = hp((100,), "widths of the encoder's hidden layers, which all concepts share", low=1)
+    hidden: tuple[int, ...] = hp(
+        (100,),
+        "widths of the encoder's hidden layers, which all concepts share",
+        low=1,
+        search=("choice", ((100,), (600,))),
+    )
     temperature: float = hp(0.1, "temperature tau that divides the cosines", low=0.01, search=("log", 0.05, 0.5))
     prior_std: float = hp(0.075, "standard deviation of the prior", low=1e-6, search=("log", 0.01, 0.2))
     dropout: float = hp(0.5, "dropout rate of the input interactions", low=0, high=0.99, search=("linear", 0, 0.9))
     beta: float = hp(0.2, "weight of the KL term after annealing", low=0, search=("linear", 0, 1))
-    anneal: float = hp(1 / 200, "share of the updates over which beta rises from 0", low=0, high=1)
+    anneal: float = hp(
+        1 / 200, "share of the updates over which beta rises from 0", low=0, high=1, search=("linear", 0, 1)
+    )
 
     def build(self, shape: Shape) -> "MacridVAENetwork":
         """Make the untrained network."""

@@ -22,7 +22,9 @@ class MultDAE(SoftmaxSpec):
     """Hyper-parameters of Mult-DAE; the defaults are the paper's, with layers [items → 200 → items]."""
 
     latent: int = hp(200, "size of the code", low=1, search=("log", 32, 1024))
-    hidden: tuple[int, ...] = hp((), "widths of the encoder's hidden layers, mirrored in the decoder", low=1)
+    hidden: tuple[int, ...] = hp(
+        (), "widths of the encoder's hidden layers, mirrored in the decoder", low=1, search=("choice", ((), (600,)))
+    )
     dropout: float = hp(0.5, "dropout rate of the input interactions", low=0, high=0.99, search=("linear", 0, 0.9))
     l2: float = hp(
         2e-5,

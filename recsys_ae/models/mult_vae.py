@@ -5,10 +5,11 @@ Liang, Krishnan, Hoffman, Jebara, "Variational Autoencoders for Collaborative Fi
 
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor
 
 from recsys_ae.nn import losses
-from recsys_ae.nn.corruption import drop_entries, gaussian_sample
+from recsys_ae.nn.corruption import drop_entries, gaussian_code
 from recsys_ae.nn.layers import SparseEncoder
 from recsys_ae.nn.model import Shape
 from recsys_ae.nn.rows import Rows
@@ -27,10 +28,16 @@ class MultVAE(SoftmaxSpec):
     """
 
     latent: int = hp(200, "size of the code", low=1, search=("log", 32, 1024))
-    hidden: tuple[int, ...] = hp((600,), "widths of the encoder's hidden layers, mirrored in the decoder", low=1)
+    hidden: tuple[int, ...] = hp(
+        (600,),
+        "widths of the encoder's hidden layers, mirrored in the decoder",
+        low=1,
+        search=("choice", ((), (600,))),
+    )
     dropout: float = hp(0.5, "dropout rate of the input interactions", low=0, high=0.99, search=("linear", 0, 0.9))
     beta: float = hp(0.2, "weight of the KL term after annealing", low=0, search=("linear", 0, 1))
-    anneal: float = hp(40_000 / 46_800, "share of the updates over which beta rises from 0", low=0, high=1)
+    anneal: float = hp(40_000 / 46_800, "share of the updates over which beta rises from 0", low=0, high=1,
+                       search=("linear", 0, 1))  # fmt: skip
 
     def build(self, shape: Shape) -> "MultVAENetwork":
         """Make the untrained network."""
@@ -53,12 +60,17 @@ class MultVAENetwork(SoftmaxModel[MultVAE]):
     def loss(self, x: Rows, step: Step) -> Loss:
         """Return E_q[−log p(x | z)] + β KL(q(z | x) ‖ N(0, I)) with one sample of z (eq. 5)."""
         corrupted = drop_entries(x.normalised(), self.spec.dropout, step.generator)
-        mean, log_variance = self.encoder(corrupted).chunk(2, dim=1)
-        z = gaussian_sample(mean, log_variance, step.generator)
-        nll = self.decoder.nll(z, x, step.generator)
-        kl = losses.gaussian_kl(mean, log_variance)
+        noise = torch.randn(len(x), self.spec.latent, device=x.device, generator=step.generator)
+        hidden, kl = step.run(self._hidden_and_kl, self.encoder.input(corrupted), noise)
+        nll = self.output.nll(hidden, x, step.generator)
         beta = warm_up(step.update, self.spec.anneal * step.total, self.spec.beta)
         return Loss(nll + beta * kl, {"nll": nll, "kl": kl, "beta": beta})
+
+    def _hidden_and_kl(self, first: Tensor, noise: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the last hidden layer and KL(q(z | x) ‖ N(0, I)), from the first layer before tanh."""
+        mean, log_variance = self.encoder.deeper(first).chunk(2, dim=1)
+        hidden = self.hidden(gaussian_code(mean, log_variance, noise))
+        return hidden, losses.gaussian_kl(mean, log_variance)
 
     def item_tables(self) -> list[Tensor]:
         """Return the weights of the input and of the output layer."""

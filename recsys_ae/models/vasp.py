@@ -38,7 +38,13 @@ class VASP(TrainableSpec):
     width: int = hp(600, "width of the deep path's layers; 4096 in the paper", low=1, search=("log", 64, 4096))
     encoder_layers: int = hp(7, "number of the encoder's layers", low=1, high=1000, search=("int", 1, 7))
     decoder_layers: int = hp(5, "number of the decoder's layers", low=1, high=1000, search=("int", 1, 5))
-    alpha: float = hp(0.25, "loss weight of the items in the history; all others weigh 1 - alpha", low=0, high=1)
+    alpha: float = hp(
+        0.25,
+        "loss weight of the items in the history; all others weigh 1 - alpha",
+        low=0,
+        high=1,
+        search=("linear", 0.1, 0.9),
+    )
     gamma: float = hp(2.0, "focusing parameter gamma of the focal loss", low=0, search=("linear", 0, 4))
     epochs: int = hp(20, "number of passes over the training rows (epochs); 90 in the paper", low=1)
     batch_size: int = hp(
@@ -47,7 +53,9 @@ class VASP(TrainableSpec):
     optimizer: Optimizer = hp("nadam", "optimizer of the weights; adam_norm_grad is Adam with gradients of norm 1")
     lr: float = hp(1e-3, "learning rate of the optimizer; 5e-5 in the paper", low=0, search=("log", 1e-5, 1e-2))
     lr_schedule: Schedule = hp(
-        "linear", "learning-rate schedule: constant, or a linear or cosine decay to 0 at the end of the run"
+        "linear",
+        "learning-rate schedule: constant, or a linear or cosine decay to 0 at the end of the run",
+        search=("choice", ("constant", "linear", "cosine")),
     )
 
     def build(self, shape: Shape) -> "VASPNetwork":
@@ -160,4 +168,4 @@ def _stacked(x: Rows, rows: Tensor) -> Rows:
     # bincount would wait for a GPU.
     ends = rows.new_zeros(2 * len(x)).index_add_(0, rows, torch.ones_like(rows)).cumsum(0)
     indptr = functional.pad(ends, (1, 0)).to(torch.int32)
-    return Rows(indptr, x.indices[order], torch.ones_like(x.values), x.width, x.positions.repeat(2))
+    return Rows(indptr, x.indices[order], torch.ones_like(x.values), x.width, x.positions.repeat(2)).as_batch()

@@ -13,7 +13,8 @@ from typing import Any, TypeVar
 from recsys_ae.errors import Argument, ConfigError
 
 T = TypeVar("T")
-Search = tuple[str, float, float]
+Search = tuple[str, float, float] | tuple[str, tuple[Any, ...]]
+SearchIf = tuple[str, Any]
 _NUMBERS: dict[type, type] = {int: Integral, float: Real}
 LARGEST: dict[type, float] = {int: 2**63 - 1, float: 3e38}
 """Largest numbers that a network can compute with: 64 bits, and single precision."""
@@ -32,6 +33,7 @@ class Hyper:
     low: float | None = None
     high: float | None = None
     search: Search | None = None
+    search_if: SearchIf | None = None
 
     @property
     def choices(self) -> tuple[str, ...]:
@@ -40,7 +42,13 @@ class Hyper:
 
 
 def hp(
-    default: T, help: str, *, low: float | None = None, high: float | None = None, search: Search | None = None
+    default: T,
+    help: str,
+    *,
+    low: float | None = None,
+    high: float | None = None,
+    search: Search | None = None,
+    search_if: SearchIf | None = None,
 ) -> T:
     """Declare a hyper-parameter as a field of a frozen dataclass.
 
@@ -53,9 +61,13 @@ def hp(
     low, high
         Inclusive bounds of a number, or of each number of a tuple; None is no bound.
     search
-        Range of a tuner, ``("log" | "linear" | "int", low, high)``; None if it is not tuned.
+        Range of a tuner, ``("log" | "linear" | "int", low, high)`` or ``("choice", (value, …))``; None if it is not
+        tuned. The default may lie outside the range, for example 0 for what is turned off.
+    search_if
+        Name and value of another hyper-parameter: the range counts only if it has this value, or with ``True`` or
+        ``False`` as the value, if it is set or 0.
     """
-    metadata = {"help": help, "low": low, "high": high, "search": search}
+    metadata = {"help": help, "low": low, "high": high, "search": search, "search_if": search_if}
     return dataclasses.field(default=default, metadata=metadata)
 
 

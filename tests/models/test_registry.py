@@ -10,6 +10,7 @@ from recsys_ae import models
 from recsys_ae.errors import ConfigError
 from recsys_ae.nn.model import Spec
 from recsys_ae.spec.hyper import build, describe, flatten
+from tests.spec.ranges import check_range
 
 FOLDER = Path(models.__file__).parent
 
@@ -34,13 +35,7 @@ def test_every_model_and_every_hyper_parameter_has_a_description(name: str) -> N
     assert len(models.summary(name).splitlines()[0]) > 20
     for hyper in describe(models.spec_class(name)):
         assert len(hyper.help) > 10, hyper.name
-        if hyper.search is not None:
-            kind, low, high = hyper.search
-            assert kind in ("log", "linear", "int")
-            assert low < high
-            assert hyper.low is None or low >= hyper.low
-            assert hyper.high is None or high <= hyper.high
-            assert kind != "log" or low > 0
+        check_range(hyper, [other.name for other in describe(models.spec_class(name))])
 
 
 def test_an_unknown_model_suggests_the_nearest() -> None:

@@ -25,10 +25,15 @@ class TrainingSpec(Identity):
     optimizer: Optimizer = hp("adam", "optimizer of the weights; adam_norm_grad is Adam with gradients of norm 1")
     lr: float = hp(1e-3, "learning rate of the optimizer", low=0, search=("log", 1e-4, 1e-2))
     lr_schedule: Schedule = hp(
-        "constant", "learning-rate schedule: constant, or a linear or cosine decay to 0 at the end of the run"
+        "constant",
+        "learning-rate schedule: constant, or a linear or cosine decay to 0 at the end of the run",
+        search=("choice", ("constant", "linear", "cosine")),
     )
     l2: float = hp(
-        0.0, "L2 penalty: this times the sum of all squared weights, without biases, is added to the loss", low=0
+        0.0,
+        "L2 penalty: this times the sum of all squared weights, without biases, is added to the loss",
+        low=0,
+        search=("log", 1e-6, 1e-3),
     )
     clip_norm: float = hp(
         0.0, "largest Euclidean norm of the gradient; a longer one is scaled down to it; 0 turns clipping off", low=0
@@ -38,6 +43,7 @@ class TrainingSpec(Identity):
         "decay of the exponential moving average (EMA) of the weights that is validated and saved; 0 turns it off",
         low=0,
         high=0.99999,
+        search=("choice", (0.0, 0.99, 0.998)),
     )
     monitor: str = hp("ndcg@100", "validation metric that selects the epoch whose weights are saved")
     patience: int = hp(

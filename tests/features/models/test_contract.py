@@ -20,6 +20,7 @@ from recsys_ae.spec.hyper import build, describe, flatten
 from recsys_ae.testing.resuming import Interrupter
 from recsys_ae.tracking import NoTracker
 from tests.features.models.curves import KINDS, features_for, images, small, table
+from tests.spec.ranges import check_range
 
 NAMES = autoencoders.names()
 TRAINED = [name for name in NAMES if name != "pca"]
@@ -107,7 +108,7 @@ def test_every_model_and_every_hyper_parameter_says_what_it_is(name: str) -> Non
     assert len(autoencoders.summary(name).splitlines()[0]) > 20
     for one in describe(cls):
         assert len(one.help) > 10, one.name
-        assert one.search is None or one.search[1] < one.search[2]
+        check_range(one, [other.name for other in describe(cls)])
 
 
 def test_an_unknown_model_suggests_the_nearest() -> None:
