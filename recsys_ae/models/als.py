@@ -39,6 +39,11 @@ class ALS(Spec):
         """Make a network with factors of 0."""
         return ALSNetwork(self, shape)
 
+    def operations(self, shape: Shape, nnz: int) -> float:
+        """Return those of three steps of conjugate gradients for each user and item, in each iteration."""
+        solves = shape.n_rows + shape.width
+        return self.iterations * (6.0 * solves * self.latent**2 + 24.0 * nnz * self.latent)
+
 
 class ALSNetwork(LinearHead):
     """Scores V s, with the item factors V, ``(n_items, latent)``, and the factors s that explain a history best."""

@@ -47,6 +47,10 @@ class BPR(Spec):
         """Make a network with factors of 0."""
         return BPRNetwork(self, shape)
 
+    def operations(self, shape: Shape, nnz: int) -> float:
+        """Return those of the updates; they are scattered in memory, so that each counts tenfold."""
+        return 120.0 * self.iterations * nnz * self.latent
+
 
 class BPRNetwork(LinearHead):
     """Scores V s + b, with the item factors V, ``(n_items, latent)``, the item biases b and a user's vector s.

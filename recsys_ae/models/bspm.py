@@ -50,6 +50,10 @@ class BSPM(Spec):
         """Make a network of a graph without edges."""
         return BSPMNetwork(self, shape)
 
+    def operations(self, shape: Shape, nnz: int) -> float:
+        """Return those of some ten products of the matrix with all singular vectors, and of making them orthogonal."""
+        return 10.0 * self.latent * (4.0 * nnz + 2.0 * (shape.n_rows + shape.width) * self.latent)
+
 
 class BSPMNetwork(Model):
     """Scores r (P̃ + β D^-½ V Vᵀ D^½) q(P̃) with P̃ = R̃ᵀR̃; only the sparse R̃ is stored.

@@ -66,6 +66,10 @@ class CDAE(TrainableSpec):
         """Return 0: only the outputs at observed entries are computed."""
         return 0
 
+    def operations(self, shape: Shape, nnz: int) -> float:
+        """Return those of both layers at interactions and negatives, in each epoch; scattered ones count tenfold."""
+        return 60.0 * self.epochs * nnz * (2 + self.negatives) * self.latent
+
     def build(self, shape: Shape) -> "CDAENetwork":
         """Make the untrained network."""
         return CDAENetwork(self, shape)

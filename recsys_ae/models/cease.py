@@ -35,6 +35,10 @@ class CEASE(Spec):
         """Return the bytes of the matrix that is inverted, its inverse and the weights."""
         return gram.matrix_memory(shape.width, self.dtype) + gram.itemsize(self.dtype) * shape.width**2
 
+    def operations(self, shape: Shape, nnz: int) -> float:
+        """Return those of the Gram matrix, of its factorisation and of its inverse."""
+        return gram.solve_operations(shape, nnz)
+
 
 class CEASENetwork(gram.ItemItem):
     """Scores x · B. A cold item has a column of B too, which follows from its features."""

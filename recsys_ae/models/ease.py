@@ -6,7 +6,7 @@ Steck, "Embarrassingly Shallow Autoencoders for Sparse Data", WWW 2019.
 from dataclasses import dataclass
 
 from recsys_ae.nn.history import History
-from recsys_ae.nn.linear.gram import Dtype, ItemItem, solve_memory
+from recsys_ae.nn.linear.gram import Dtype, ItemItem, solve_memory, solve_operations
 from recsys_ae.nn.model import Shape, Spec, Validate
 from recsys_ae.nn.rows import Rows
 from recsys_ae.nn.runtime import Run
@@ -27,6 +27,10 @@ class EASE(Spec):
     def memory(self, shape: Shape) -> int:
         """Return the bytes of the matrix that is inverted, and of the weights."""
         return solve_memory(shape.n_rows, shape.width, self.dtype, self.l2)
+
+    def operations(self, shape: Shape, nnz: int) -> float:
+        """Return those of the Gram matrix, of its factorisation and of its inverse."""
+        return solve_operations(shape, nnz)
 
 
 class EASENetwork(ItemItem):

@@ -99,6 +99,11 @@ class EDLAE(Spec):
         sides = (8 * shape.width + 2 * shape.n_rows) * min(self.rank, shape.width)
         return gram.itemsize(self.dtype) * shape.width**2 + gram.itemsize("float64") * sides
 
+    def operations(self, shape: Shape, nnz: int) -> float:
+        """Return those of the Gram matrix, its factorisation, and its inverse or the updates of the factors."""
+        solved, rank = gram.solve_operations(shape, nnz), min(self.rank, shape.width)
+        return solved + self.iterations * rank * (8.0 * shape.width**2 + 8.0 * nnz) if rank else solved
+
 
 class EDLAENetwork(gram.ItemItem):
     """Scores x · B with the item-item weights B."""

@@ -50,6 +50,10 @@ class ItemKNN(Spec):
         """Make a network in which no item has a neighbour."""
         return ItemKNNNetwork(self, shape)
 
+    def operations(self, shape: Shape, nnz: int) -> float:
+        """Return those of the sparse product of the items; each is scattered in memory and counts tenfold."""
+        return 20.0 * nnz * nnz / max(1, shape.n_rows)
+
 
 class ItemKNNNetwork(Neighbors):
     """Item neighbourhoods by the interactions of the same users."""

@@ -97,6 +97,13 @@ class Spec(Identity, ABC):
         """
         return 0
 
+    def operations(self, shape: Shape, nnz: int) -> float:
+        """Return a rough number of floating-point operations of a fit to ``nnz`` interactions; 0 makes no statement.
+
+        From it a tuner predicts how long a fit takes, before it has fitted the model for the first time.
+        """
+        return 0.0
+
 
 class Model(nn.Module, ABC):
     """Network of a recommender. It works on tensors, and knows neither ids nor files.

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from recsys_ae.errors import Argument, TrainingError
 from recsys_ae.nn.linear import cholesky, cooccurrence, dual
-from recsys_ae.nn.model import ALL, Model
+from recsys_ae.nn.model import ALL, Model, Shape
 from recsys_ae.nn.rows import Rows
 
 Dtype: TypeAlias = Literal["float64", "float32"]
@@ -150,6 +150,12 @@ def solve_memory(n_rows: int, width: int, dtype: Dtype, l2: float) -> int:
     if _dual(n_rows, width, dtype, l2):
         return dual.memory(n_rows, width)
     return matrix_memory(width, dtype)
+
+
+def solve_operations(shape: Shape, nnz: int) -> float:
+    """Return a rough number of operations of `ItemItem.solve`; a sparse product counts as if it were half dense."""
+    smaller = min(shape.n_rows, shape.width)
+    return 2.0 * smaller**3 + nnz * shape.width / 2
 
 
 def matrix_memory(width: int, dtype: Dtype) -> int:

@@ -3,11 +3,13 @@
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
+import torch
 from torch import Tensor
 
 from recsys_ae.errors import Argument, ConfigError
 from recsys_ae.nn.anchors import Anchors
 from recsys_ae.nn.history import History
+from recsys_ae.nn.layers import SparseLinear
 from recsys_ae.nn.model import Model, Shape, Spec, Validate
 from recsys_ae.nn.rows import Rows
 from recsys_ae.nn.runtime import Run
@@ -31,6 +33,15 @@ class TrainableSpec(TrainingSpec, Spec):
     def batch_memory(self, shape: Shape) -> int:
         """Return the bytes of the outputs of a batch; by default a float32 score for each row and item."""
         return 4 * min(self.batch_size, shape.n_rows) * shape.width
+
+    def operations(self, shape: Shape, nnz: int) -> float:
+        """Return six for each weight and row of each epoch, but in a sparse first layer only for interactions."""
+        with torch.device("meta"):  # shapes only
+            network = self.build(shape)
+        sparse = [layer.weight for layer in network.modules() if isinstance(layer, SparseLinear)]
+        dense = sum(p.numel() for p in network.parameters()) - sum(weight.numel() for weight in sparse)
+        per_epoch = dense * shape.n_rows + nnz * sum(weight.shape[1] for weight in sparse)
+        return 6.0 * self.epochs * per_epoch
 
 
 SpecT = TypeVar("SpecT", bound=TrainableSpec)
