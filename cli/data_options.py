@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from recsys_ae.data.recipe_options import NONE, RecipeOptions, own_options
+from recsys_ae.data.recipe_options import NONE, RecipeOptions, own_options, takers
 from recsys_ae.data.recipe_table import Option as Entry
 from recsys_ae.data.recipe_table import Section, options
 from recsys_ae.data.splits import kinds
@@ -55,7 +55,8 @@ WORDS = {
     "valid_users": "Validation users, who select the best epoch: a number, or a share ({splits}).  [default: 0.1]",
     "test_users": "Test users, for `recsys-ae evaluate`: a number, or a share ({splits}).  [default: 0.1]",
     "valid_share": "Validation share of the interactions, which selects the best epoch ({splits}).  [default: 0.1]",
-    "test_data": "File of the test part; --data is then the training part ({splits}).",
+    "test_data": "File of the test part; --data is then the training part. With --split none both are for training "
+    "({splits}).",
     "fold": "Published fold of ml-100k ({splits}).  [default: u1]",
 }
 """Help of each option; ``{splits}`` becomes the names of the splits that take it."""
@@ -124,8 +125,8 @@ def _split_help(entry: Entry, split_kinds: Sequence[kinds.Kind]) -> str:
     """Return the help of an option of splits, with the names of the splits that take it."""
     if entry.kind == "split":
         return f"Data that are held out. {'; '.join(f'{split.name}: {split.summary}' for split in split_kinds)}."
-    takers = [split.name for split in split_kinds if entry.name in split.options or (split.parts and entry.of_parts)]
-    return WORDS[entry.name].format(splits=f"{takers[0]} only" if len(takers) == 1 else ", ".join(takers))
+    names = takers(entry)
+    return WORDS[entry.name].format(splits=f"{names[0]} only" if len(names) == 1 else ", ".join(names))
 
 
 def _type(entry: Entry) -> dict[str, Any]:

@@ -85,9 +85,14 @@ class DataRecipe(RecipeOptions):
         return dataclasses.replace(self, **moved)
 
     def unsplit(self) -> Self:
-        """Return the recipe that reads and filters the same data but does not split them."""
+        """Return the recipe that reads and filters the same data but holds nothing out, not even a test part."""
         unset: dict[str, Any] = {entry.field: None for entry in options(type(self), "split") if entry.default is None}
-        return dataclasses.replace(self, split_kind="none", **unset, split_settings={}, expected=None)
+        kept = {"test_data": self.test_data, "min_rating": NONE if self._keeps_ratings() else self.min_rating}
+        return dataclasses.replace(self, split_kind="none", **{**unset, **kept}, split_settings={}, expected=None)
+
+    def _keeps_ratings(self) -> bool:
+        """Return True if the split keeps all ratings, because the recipe sets no threshold."""
+        return self.kind.rated and self.min_rating == AUTO
 
     def load(
         self,
@@ -120,8 +125,14 @@ class DataRecipe(RecipeOptions):
                 announce=announce,
             )
         train = self.read_file(self.data, cache=cache)
-        train_and_test = None if self.test_data is None else (train, self.read_file(self.test_data, cache=cache))
-        return Dataset(self.title, train, given=train_and_test)
+        if self.test_data is None:
+            return Dataset(self.title, train)
+        test = self.read_file(self.test_data, cache=cache)
+        if self.kind.joins:
+            from recsys_ae.data.splits.joined import joined  # noqa: PLC0415
+
+            return Dataset(self.title, joined(train, test, self.duplicates))
+        return Dataset(self.title, train, given=(train, test))
 
     def read(self, dataset: "Dataset | None" = None, *, cache: bool = False) -> "Prepared":
         """Filter the data, and read them first if ``dataset`` is None."""

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Literal, Self
 
 from recsys_ae.data.reading import Reading
-from recsys_ae.data.recipe_table import SPLIT_KIND, RecipeError, option, options, refuse_other_type
+from recsys_ae.data.recipe_table import SPLIT_KIND, Option, RecipeError, option, options, refuse_other_type
 from recsys_ae.data.splits import kinds
 from recsys_ae.errors import Argument, ConfigError
 from recsys_ae.spec.hyper import nearest
@@ -145,15 +145,19 @@ class RecipeOptions(Reading):
 
     def _refuse_options_of_other_splits(self) -> None:
         optional = (entry for entry in options(type(self), "split") if entry.default is None)
-        takers_of = {entry.name: kinds.that_take("test" if entry.of_parts else entry.name) for entry in optional
-                     if getattr(self, entry.field) is not None}  # fmt: skip
+        takers_of = {entry.name: takers(entry) for entry in optional if getattr(self, entry.field) is not None}
         takers_of |= {name: kinds.that_take(name) for name in self.split_settings}
-        for name, takers in takers_of.items():
-            if self.split_kind not in takers:
-                if not takers:
+        for name, splits in takers_of.items():
+            if self.split_kind not in splits:
+                if not splits:
                     raise RecipeError(Argument(name), " is not an option of any split")
-                needed = f" {' or '.join(takers)}, not {self.split_kind}"
+                needed = f" {' or '.join(splits)}, not {self.split_kind}"
                 raise RecipeError(Argument(name), " needs ", Argument(SPLIT_KIND), needed)
+
+
+def takers(entry: Option) -> tuple[str, ...]:
+    """Return the names of the splits that take an option of the recipe."""
+    return kinds.that_take("test" if entry.of_parts and entry.field != "test_data" else entry.name)
 
 
 def _exists(path: Path) -> bool:

@@ -27,7 +27,6 @@ from recsys_ae.ranking.score_fusion import SCALES, Scale, best_weights
 from recsys_ae.spec import text as hyper_text
 from recsys_ae.spec.hyper import hp
 from recsys_ae.spec.registry import Registry
-from recsys_ae.tracking.tracker import NoTracker
 
 _FOLDER: Registry[Spec] = Registry("recsys_ae.models", str(Path(__file__).parent), "model", group="recsys_ae.models")
 """Registry in which members are looked up."""
@@ -167,16 +166,16 @@ class BlendNetwork(Model):
                     f" must differ, but {self.spec.members[position]!r} is named twice; to mix it with itself, fit it "
                     "with two seeds and blend the fitted models",
                 )
-        silent = dataclasses.replace(run, tracker=NoTracker())  # the epochs of members are not the blend's
+        histories = []
         for position, member in enumerate(self.networks):
             self._alone = position
             try:
-                member.learn(rows, silent, validate)
+                histories.append(member.learn(rows, run.of_member(position), validate))
             finally:
                 self._alone = None
         self.weigh(validate)
         run.tracker.parameters({"blend_weights": self.weights.tolist()})
-        return History()
+        return History(members=histories)
 
     def weigh(self, validate: Validate | None) -> None:
         """Set the weights: those of the spec, else the best by the monitor, or equal ones without validation."""

@@ -1,7 +1,7 @@
 """Measurements of each epoch of a fit, and its best epoch."""
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from recsys_ae import metrics
@@ -27,11 +27,25 @@ class History(list[dict[str, float]]):
     ----------
     best
         The best epoch by the monitor, whose weights are saved; None without validation.
+    members
+        Histories of the members of a blend that were fitted with it; empty for any other model. They are not saved.
     """
 
-    def __init__(self, epochs: Iterable[dict[str, float]] = (), best: Best | None = None) -> None:
+    def __init__(
+        self,
+        epochs: Iterable[dict[str, float]] = (),
+        best: Best | None = None,
+        members: Sequence["History"] = (),
+    ) -> None:
         super().__init__(epochs)
-        self.best = best
+        self.best, self.members = best, tuple(members)
+
+    @property
+    def kept_epoch(self) -> int | None:
+        """Epoch of the training whose weights are saved, counted from 1; None for a model without epochs."""
+        if not self or "seconds" not in self[-1]:
+            return None
+        return len(self) if self.best is None else self.best.epoch
 
     @classmethod
     def replayed(cls, epochs: Iterable[Mapping[str, float]], monitor: str) -> "History":

@@ -101,6 +101,10 @@ class Run:
         Function that is asked after every update whether the training shall end, with the history of the complete
         epochs. The training then ends as by early stopping. The epoch that is running does not count, unless it is the
         first one or there are no validation users.
+    last_epochs
+        Last epoch of the training, counted from 1; for a blend one of each member, None for a member without epochs.
+        The training ends after it although the model plans more ``epochs``, by which its schedules still go. By default
+        all epochs are trained.
     checkpoints
         Checkpoints of the fit; ``fit`` sets them by its argument ``checkpoint``.
     """
@@ -113,6 +117,7 @@ class Run:
     progress: Callable[[Progress], None] | None = None
     validated: Callable[[Mapping[str, NDArray[np.float64]]], None] | None = None
     stop: Callable[[History], bool] | None = None
+    last_epochs: tuple[int | None, ...] = ()
     checkpoints: NoCheckpoints = dataclasses.field(default_factory=NoCheckpoints)
 
     def __post_init__(self) -> None:
@@ -122,6 +127,17 @@ class Run:
             raise ConfigError(Argument("threads", self.threads), " must be at least 1")
         if not 0 <= self.seed < 2**63:
             raise ConfigError(Argument("seed", self.seed), " must lie between 0 and 2^63 - 1")
+        if any(epoch is not None and epoch < 1 for epoch in self.last_epochs):
+            raise ConfigError(Argument("last_epochs", self.last_epochs), " must be at least 1 each")
+
+    def epochs_of(self, planned: int) -> int:
+        """Return the number of epochs of a training that plans this many."""
+        last = self.last_epochs[0] if self.last_epochs else None
+        return planned if last is None else min(planned, last)
+
+    def of_member(self, position: int) -> "Run":
+        """Return the run settings of a member of a blend, without the tracker: its epochs are not the blend's."""
+        return dataclasses.replace(self, tracker=NoTracker(), last_epochs=self.last_epochs[position : position + 1])
 
     @cached_property
     def torch_device(self) -> torch.device:

@@ -12,6 +12,7 @@ from recsys_ae.errors import DataError
 from recsys_ae.models.blend import Blend, network_of, text_of
 from recsys_ae.nn.history import VALIDATION, History
 from recsys_ae.ranking.score_fusion import Scale
+from recsys_ae.recommender.metadata import KEPT, OF_REFIT
 from recsys_ae.recommender.preflight import refuse_other_items
 from recsys_ae.recommender.recommender import Recommender
 from recsys_ae.recommender.state import Fitted
@@ -79,11 +80,11 @@ def blend(
         measured = {f"{VALIDATION}{name}": value for name, value in measure().items()}
         history = History.replayed([measured], spec.monitor)
     metadata = {
-        **first.metadata,
+        **{name: fact for name, fact in first.metadata.items() if name not in OF_REFIT},
         "model": spec.name(),
         "split_fingerprint": None if valid is None else valid.fingerprint,
         "seconds": round(sum(model.metadata["seconds"] for model in models) + time.perf_counter() - started, 3),
-        "members": [model.metadata for model in models],
+        "members": [{**model.metadata, KEPT: model.history.kept_epoch} for model in models],
     }
     notes = {name: first.notes[name] for name in (RECIPE, FINGERPRINT) if name in first.notes}
     return Recommender.assembled(Fitted(spec, network, popularity, first.items, users, None, history, metadata, notes))

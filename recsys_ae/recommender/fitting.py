@@ -23,7 +23,7 @@ from recsys_ae.nn.rows import Rows
 from recsys_ae.nn.run_metadata import identity_of_fit
 from recsys_ae.nn.runtime import Run
 from recsys_ae.recommender import preflight
-from recsys_ae.recommender.metadata import fit_metadata, rules
+from recsys_ae.recommender.metadata import fit_metadata, members_metadata, rules
 from recsys_ae.recommender.state import Fitted
 from recsys_ae.recommender.validating import measure_on
 from recsys_ae.spec.hyper import flatten
@@ -81,6 +81,7 @@ def _learn(
             history.append({f"{VALIDATION}{name}": value for name, value in measure().items()})
             history.update_best(spec.monitor)
             run.tracker.metrics(history[0], step=1)
-    metadata = {"seconds": round(time.perf_counter() - started, 3), **({} if start is None else start.metadata)}
+    metadata = {"seconds": round(time.perf_counter() - started, 3), **members_metadata(history)}
+    metadata |= {} if start is None else start.metadata
     learnt = network.eval(), popularity, train.items, users, cold_ranking
     return Fitted(spec, *learnt, history, metadata, {})

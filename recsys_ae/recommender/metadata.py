@@ -5,16 +5,27 @@ from typing import Any
 from recsys_ae.data.fingerprint import fingerprint
 from recsys_ae.data.interactions import Interactions
 from recsys_ae.data.splits.split import Holdout
+from recsys_ae.nn.history import History
 from recsys_ae.nn.loading import check_remarks, fact
 from recsys_ae.nn.model import Shape, Spec
 from recsys_ae.nn.run_metadata import run_metadata
 from recsys_ae.nn.runtime import Run
 from recsys_ae.spec.hyper import flatten
 
+KEPT = "kept_epoch"
+"""Key of the epoch whose weights are saved, for each member of a blend; None for a model without epochs."""
+
+REFIT = "refit"
+"""Key of what a refit says of the model that it was made from."""
+
+OF_REFIT = ("last_epochs", REFIT)
+"""Keys of the metadata that only a refitted model has."""
+
 
 def fit_metadata(spec: Spec, train: Interactions, valid: Holdout | None, run: Run) -> dict[str, Any]:
     """Return the counts, fingerprints and run settings of a fit as JSON values."""
     users, items = train.shape
+    last_epochs = {"last_epochs": list(run.last_epochs)} if any(run.last_epochs) else {}
     return {
         "model": spec.name(),
         "users": users,
@@ -22,8 +33,14 @@ def fit_metadata(spec: Spec, train: Interactions, valid: Holdout | None, run: Ru
         "interactions": train.nnz,
         "train_fingerprint": fingerprint(train.users, train.items, train.matrix),
         "split_fingerprint": None if valid is None else valid.fingerprint,
+        **last_epochs,
         **run_metadata(run),
     }
+
+
+def members_metadata(history: History) -> dict[str, Any]:
+    """Return the kept epochs of the members of a blend that were fitted with it, as metadata."""
+    return {"members": [{KEPT: member.kept_epoch} for member in history.members]} if history.members else {}
 
 
 def check_metadata(facts: Any, shape: Shape) -> None:

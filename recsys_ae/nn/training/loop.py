@@ -45,6 +45,7 @@ class _Training(Generic[RowsT, SpecT]):
     ) -> None:
         spec = network.spec
         self.network, self.rows, self.run, self.validate = network, rows, run, validate
+        self.epochs = run.epochs_of(spec.epochs)
         total = spec.epochs * math.ceil(len(rows) / spec.batch_size)
         self.updates = Updates(network, run, total, network.phases(), run.generator())
         self.best_weights = BestWeights(network)
@@ -54,9 +55,7 @@ class _Training(Generic[RowsT, SpecT]):
 
     def carry_out(self) -> None:
         """Train from the present state to the end."""
-        while (
-            len(self.history) < self.network.spec.epochs and not self._is_early_stop() and not self._is_asked_to_stop()
-        ):
+        while len(self.history) < self.epochs and not self._is_early_stop() and not self._is_asked_to_stop():
             self._pass_over_rows()
             if self._is_left_out():
                 break
@@ -131,7 +130,7 @@ class _Training(Generic[RowsT, SpecT]):
         for batch in epoch.batches(self.rows, network.spec.batch_size):
             epoch.add(self.updates.step(batch), len(batch))
             if run.progress is not None:
-                run.progress(Progress(number, network.spec.epochs, epoch.rows, len(self.rows), last))
+                run.progress(Progress(number, self.epochs, epoch.rows, len(self.rows), last))
             run.checkpoints.update_done()
             if self._is_asked_to_stop():
                 break

@@ -5,7 +5,8 @@ The first line of a file's docstring names the part of the data that is held out
 takes: options of the recipe, by their names, and others of its own, with numbers or text as defaults. An option that is
 not set has its default. A split of a given training and test part takes two more parameters: ``test``, the test part,
 and ``read``, the training part before the minimum counts removed users and items (None without minimum counts). A file
-with ``RATED = True`` keeps all ratings unchanged unless the recipe sets a threshold.
+with ``RATED = True`` keeps all ratings unchanged unless the recipe sets a threshold. A file with ``JOINS = True`` gets
+the interactions of a given training and test part as one.
 
 Everything but the function is read from the source text, without importing the file.
 """
@@ -51,6 +52,8 @@ class Kind:
         Defaults of the parameters that have one.
     rated
         True if ratings are unchanged unless the recipe sets a threshold.
+    joins
+        True if a given test part is joined to the training part before the data are filtered and split.
     """
 
     name: str
@@ -58,6 +61,7 @@ class Kind:
     options: tuple[str, ...]
     defaults: Mapping[str, Any]
     rated: bool
+    joins: bool = False
 
     @property
     def parts(self) -> bool:
@@ -83,8 +87,12 @@ def kind(name: str) -> Kind:
 
 
 def that_take(option: str) -> tuple[str, ...]:
-    """Return the names of the splits that take this option."""
-    return tuple(name for name in names() if option in kind(name).options)
+    """Return the names of the splits that take this option of the recipe, or a parameter such as ``test``."""
+    return tuple(name for name in names() if _takes(kind(name), option))
+
+
+def _takes(split: Kind, option: str) -> bool:
+    return option in split.options or (option == "test_data" and (split.parts or split.joins))
 
 
 @cache
@@ -100,5 +108,6 @@ def _described(name: str, text: str) -> Kind:
     values = zip(options, function.args.kw_defaults, strict=True)
     defaults = {name: value.value for name, value in values if isinstance(value, ast.Constant)}
     assigned = (node for node in tree.body if isinstance(node, ast.Assign))
-    rated = any(isinstance(target, ast.Name) and target.id == "RATED" for node in assigned for target in node.targets)
-    return Kind(name, summary[:1].lower() + summary[1:], options, defaults, rated)
+    flags = {target.id for node in assigned for target in node.targets if isinstance(target, ast.Name)}
+    summary = summary[:1].lower() + summary[1:]
+    return Kind(name, summary, options, defaults, "RATED" in flags, "JOINS" in flags)
