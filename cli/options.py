@@ -139,6 +139,12 @@ def checkpoints(spec: "type[Identity] | None") -> list[Option]:
     ]
 
 
+def deterministic() -> Option:
+    """Return the option for equal results of a GPU from run to run."""
+    equal = "Fixed order of sums on a GPU: the same seed gives the same model to the bit, more slowly."
+    return Option(["--deterministic"], is_flag=True, section=RUN, help=equal)
+
+
 def run() -> list[Option]:
     """Return the options for the run settings of a fit."""
     seed = "Random seed of the training."
@@ -150,6 +156,7 @@ def run() -> list[Option]:
         Option(["--seed"], type=Whole(0, 2**63 - 1), default=0, show_default=True, section=RUN, help=seed),
         device(),
         Option(["--precision"], type=precisions, default="auto", show_default=True, section=RUN, help=precision),
+        deterministic(),
         Option(["--threads"], type=Whole(1), section=RUN, help="Number of CPU threads.  [default: all]"),
         Option(["--out"], type=FILE, metavar="DIR", section=RUN, help=out),
         overwrite("model"),

@@ -162,9 +162,8 @@ def run_settings(settings: Mapping[str, Any]) -> "Run":
     from recsys_ae.nn.runtime import Run, resolve  # noqa: PLC0415
 
     resolve(settings["device"])
-    return Run(
-        seed=settings["seed"], device=settings["device"], precision=settings["precision"], threads=settings["threads"]
-    )
+    names = ("seed", "device", "precision", "deterministic", "threads")
+    return Run(**{name: settings[name] for name in names})
 
 
 def command_line() -> str:

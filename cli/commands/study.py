@@ -54,6 +54,7 @@ def _options() -> list[click.Parameter]:
         options.device(),
         Option(["--precision"], type=precision, default="auto", show_default=True, section=options.RUN,
                help="Precision of matrix products."),
+        options.deterministic(),
         Option(["--threads"], type=Whole(1), section=options.RUN,
                help="Number of CPU threads of each fit.  [default: all]"),
         options.track("Track the study in MLflow, with a run for each fit in it: $MLFLOW_TRACKING_URI, else mlflow.db "
@@ -121,7 +122,7 @@ def _study(plan: "Plan", source: Mapping[str, Any], out: Path, settings: Mapping
     if settings["dry_run"]:
         _show_fits(display, plan, data)
         return
-    run = Run(device=settings["device"], precision=settings["precision"], threads=settings["threads"])
+    run = Run(**{name: settings[name] for name in ("device", "precision", "deterministic", "threads")})
     left_out: list[str] = list(data.remarks)
     command = command_line()
     if not settings["report_only"]:

@@ -132,7 +132,7 @@ class FeatureEncoder:
     ) -> tuple[FeatureAutoencoder, Scaling, History, float]:
         """Return the fitted network, the scaling, the history and the seconds of a fit."""
         started, device = time.perf_counter() - run.checkpoints.seconds, run.torch_device
-        with run.settings():
+        with run.settings(self.spec.name()):
             scaling = Scaling.of(features, self.spec.scale, bounded=self.spec.bounded).to(device)
             rows = FeatureRows.of(features, scaling, device)
             if self.spec.bounded:

@@ -16,11 +16,12 @@ from recsys_ae.spec.hyper import flatten
 
 
 def run_metadata(run: Run) -> dict[str, Any]:
-    """Return seed, device, precision, threads and versions as JSON."""
+    """Return seed, device, precision, determinism, threads and versions as JSON."""
     return {
         "seed": run.seed,
         "device": str(run.torch_device),
         "precision": str(run.dtype).removeprefix("torch."),
+        "deterministic": run.deterministic,
         "threads": usable_threads(run.threads),
         "versions": {
             "python": sys.version.split()[0],

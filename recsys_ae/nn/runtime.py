@@ -1,4 +1,4 @@
-"""Run settings of a fit, which are not hyper-parameters: seed, device, precision, threads, reports, checkpoints."""
+"""Run settings of a fit, which are not hyper-parameters: seed, device, precision, determinism, reports, checkpoints."""
 
 import contextlib
 import dataclasses
@@ -13,6 +13,7 @@ import torch
 from numpy.typing import NDArray
 
 from recsys_ae.errors import Argument, ConfigError
+from recsys_ae.nn.arithmetic import deterministic, fix_workspace, with_tf32, without_tf32
 from recsys_ae.nn.history import History
 from recsys_ae.nn.threads import cpu_threads
 from recsys_ae.tracking.tracker import NoTracker, Tracker
@@ -81,14 +82,20 @@ class Run:
     Attributes
     ----------
     seed
-        Random seed. On a CPU the same seed and number of threads give the same model, bit for bit. On a GPU the last
-        digits may differ where floats are added in an order that changes: with sampled items, in CDAE, in recurrent
-        and convolutional layers and in attention, and where interactions have weights that are no whole numbers.
+        Random seed. On a CPU the same seed and number of threads give the same model, bit for bit. So they do on one
+        kind of GPU, but for sums of floats in an order that changes: with sampled items, in the autoencoders
+        ``recurrent``, ``convolutional`` and ``masked``, and where interactions have weights that are no whole numbers,
+        the last digits may differ, and so may the last digits of the scores of ``item_knn`` and ``content_knn``.
     device
         ``auto`` (a GPU if there is one), ``cpu``, ``cuda``, ``cuda:1``, …
     precision
         Precision of matrix products; weights stay fp32. ``auto`` is bf16 on a GPU that supports it and fp32 elsewhere.
         ``tf32`` is fp32 with products that a GPU rounds to 10 bits of mantissa; on a CPU it is fp32.
+    deterministic
+        True: fit on a GPU with a fixed order of all sums, so that the same seed gives the same model on the same kind
+        of GPU, bit for bit; it is slower. It needs a setting of cuBLAS, which is made for the rest of the process, and
+        refused if the process has used the GPU before. A CPU does so anyway. Scores are computed after the fit, so
+        those of ``item_knn`` and ``content_knn`` need ``torch.use_deterministic_algorithms`` around them.
     threads
         Number of CPU threads of the fit; None leaves PyTorch's setting. A process forked after this module was imported
         uses one thread, because PyTorch's threads do not survive a fork.
@@ -112,6 +119,7 @@ class Run:
     seed: int = 0
     device: str = "auto"
     precision: Precision = "auto"
+    deterministic: bool = False
     threads: int | None = None
     tracker: Tracker = dataclasses.field(default_factory=NoTracker)
     progress: Callable[[Progress], None] | None = None
@@ -142,7 +150,10 @@ class Run:
     @cached_property
     def torch_device(self) -> torch.device:
         """PyTorch device that ``device`` names."""
-        return resolve(self.device)
+        device = resolve(self.device)
+        if self.deterministic and device.type == "cuda":
+            fix_workspace()  # before the GPU is asked for anything
+        return device
 
     @cached_property
     def dtype(self) -> torch.dtype:
@@ -162,10 +173,13 @@ class Run:
     def settings(self) -> Iterator[None]:
         """Apply threads, seed and the rounding of fp32 products inside the context."""
         device = self.torch_device
-        rounding: AbstractContextManager[None] = nullcontext()
-        if device.type == "cuda" and self.precision in ("fp32", "tf32"):
-            rounding = without_tf32() if self.precision == "fp32" else with_tf32()
-        with cpu_threads(self.threads), seeded(self.seed, device), rounding:
+        with contextlib.ExitStack() as stack:
+            stack.enter_context(cpu_threads(self.threads))
+            stack.enter_context(seeded(self.seed, device))
+            if device.type == "cuda" and self.precision in ("fp32", "tf32"):
+                stack.enter_context(without_tf32() if self.precision == "fp32" else with_tf32())
+            if device.type == "cuda" and self.deterministic:
+                stack.enter_context(deterministic(model))
             yield
 
     def generator(self) -> torch.Generator:
@@ -222,52 +236,3 @@ def restore_random_state(state: Mapping[str, Any], device: torch.device) -> None
     torch.set_rng_state(state["cpu"])
     if state["cuda"] is not None:
         torch.cuda.set_rng_state(state["cuda"], device)
-
-
-@contextlib.contextmanager
-def without_tf32() -> Iterator[None]:
-    """Compute matrix products, convolutions and recurrent layers of a GPU in full float32 inside the context.
-
-    By default PyTorch does so for matrix products only: cuDNN may use TF32, with 10 bits of mantissa.
-    """
-    previous = _cudnn()
-    _set_cudnn(dict.fromkeys(previous, False if previous.keys() == {"all"} else "ieee"))
-    try:
-        with _matrix_products("highest"):
-            yield
-    finally:
-        _set_cudnn(previous)
-
-
-@contextlib.contextmanager
-def with_tf32() -> Iterator[None]:
-    """Let matrix products use TF32 inside the context, as cuDNN does by default."""
-    with _matrix_products("high"):
-        yield
-
-
-@contextlib.contextmanager
-def _matrix_products(precision: str) -> Iterator[None]:
-    previous = torch.get_float32_matmul_precision()
-    torch.set_float32_matmul_precision(precision)
-    try:
-        yield
-    finally:
-        torch.set_float32_matmul_precision(previous)
-
-
-def _cudnn() -> dict[str, Any]:
-    """Return cuDNN's settings: one for each kind of layer, or one for all before PyTorch 2.9."""
-    cudnn: Any = torch.backends.cudnn
-    if not hasattr(cudnn, "conv"):
-        return {"all": cudnn.allow_tf32}
-    return {"conv": cudnn.conv.fp32_precision, "rnn": cudnn.rnn.fp32_precision}
-
-
-def _set_cudnn(values: dict[str, Any]) -> None:
-    cudnn: Any = torch.backends.cudnn
-    # Also the older setting: PyTorch refuses to read it while it contradicts the newer ones.
-    cudnn.allow_tf32 = all(value in (True, "tf32") for value in values.values())
-    for layer, value in values.items():
-        if layer != "all":
-            getattr(cudnn, layer).fp32_precision = value

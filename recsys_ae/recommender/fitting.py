@@ -68,7 +68,7 @@ def _learn(
 ) -> Fitted:
     """Return the state after the fit, with the metadata that are known only then."""
     started, device = time.perf_counter() - run.checkpoints.seconds, run.torch_device
-    with run.settings():
+    with run.settings(spec.name()):
         network = spec.build(shape).to(device)
         start = cold_start.begin(network, item_features, train.items, run)
         rows = Rows.from_matrix(train.matrix, device)

@@ -226,7 +226,7 @@ class Recommender:
             raise DataError("the items of train are not those that the model was fitted on; give the same interactions")
         device = self._popularity.device
         run = dataclasses.replace(run or Run(), device=str(device))
-        with run.settings():
+        with run.settings(self.spec.name()):
             start = cold_start.known(self.network, item_features, self.items, device)
             rows = Rows.from_matrix(train.matrix, device)
             self._cold_start = ColdStart.learn(self.network, rows, start, run.generator())

@@ -2,8 +2,6 @@
 
 import contextlib
 import dataclasses
-from collections.abc import Iterator
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -11,7 +9,7 @@ import pytest
 import torch
 
 from recsys_ae.errors import ConfigError
-from recsys_ae.nn.runtime import Run, free_memory, resolve, seeded, with_tf32, without_tf32
+from recsys_ae.nn.runtime import Run, free_memory, resolve, seeded
 from recsys_ae.nn.threads import cpu_threads
 
 NO_GPU = pytest.mark.skipif(torch.cuda.is_available(), reason="says what happens on a machine without a GPU")
@@ -164,66 +162,6 @@ def test_draws_of_a_gpu_without_a_generator_are_seeded(monkeypatch: pytest.Monke
     with seeded(7, gpu):
         assert torch.equal(states[-1], draws().manual_seed(7).get_state())
     assert torch.equal(states[-1], states[0])
-
-
-cudnn: Any = torch.backends.cudnn
-
-
-def settings() -> tuple[Any, ...]:
-    layers = (cudnn.conv.fp32_precision, cudnn.rnn.fp32_precision) if hasattr(cudnn, "conv") else ()
-    return torch.get_float32_matmul_precision(), *layers
-
-
-@pytest.fixture
-def restored() -> Iterator[None]:
-    with without_tf32():
-        pass
-    before = settings()
-    yield
-    assert settings() == before
-    assert cudnn.allow_tf32 is True
-
-
-@pytest.mark.usefixtures("restored")
-def test_without_tf32_no_layer_rounds() -> None:
-    with without_tf32():
-        assert cudnn.allow_tf32 is False
-        assert settings()[0] == "highest"
-        assert set(settings()[1:]) <= {"ieee"}
-
-
-@pytest.mark.usefixtures("restored")
-def test_tf32_is_for_matrix_products_too() -> None:
-    with with_tf32():
-        assert cudnn.allow_tf32 is True
-        assert settings()[0] == "high"
-        assert set(settings()[1:]) <= {"tf32"}
-
-
-@pytest.mark.usefixtures("restored")
-def test_settings_are_restored_after_an_error() -> None:
-    with pytest.raises(KeyError), without_tf32():
-        raise KeyError
-
-
-@pytest.mark.usefixtures("restored")
-def test_what_the_user_had_set_is_restored() -> None:
-    torch.set_float32_matmul_precision("medium")
-    try:
-        with without_tf32():
-            assert torch.get_float32_matmul_precision() == "highest"
-        assert torch.get_float32_matmul_precision() == "medium"
-    finally:
-        torch.set_float32_matmul_precision("highest")
-
-
-@pytest.mark.usefixtures("restored")
-def test_an_older_pytorch_has_one_setting_for_cudnn(monkeypatch: pytest.MonkeyPatch) -> None:
-    old = SimpleNamespace(allow_tf32=True)
-    monkeypatch.setattr(torch.backends, "cudnn", old)
-    with without_tf32():
-        assert old == SimpleNamespace(allow_tf32=False)
-    assert old == SimpleNamespace(allow_tf32=True)
 
 
 def test_an_update_does_not_ask_the_driver_for_its_device_again(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -52,10 +52,11 @@ class Sampler:
 
     def __init__(self, counts: Tensor, size: int) -> None:
         self.size = size
-        order = torch.randperm(len(counts), generator=torch.Generator().manual_seed(0)).to(counts.device)
-        chances = _chances(counts.double() + 1, size)
-        self.chances = chances.float()
-        self.order, self.ends = order, chances[order].cumsum(0)
+        device, order = counts.device, torch.randperm(len(counts), generator=torch.Generator().manual_seed(0))
+        # On the CPU: the last digits of a GPU's cumulative sums differ from run to run.
+        chances = _chances(counts.cpu().double() + 1, size)
+        self.chances = chances.float().to(device)
+        self.order, self.ends = order.to(device), chances[order].cumsum(0).to(device)
 
     def draw(self, generator: torch.Generator) -> tuple[Tensor, Tensor]:
         """Return the drawn columns, ``(size,)`` int64 and ascending, and their probabilities, ``(size,)``."""

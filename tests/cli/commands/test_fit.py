@@ -34,6 +34,14 @@ def test_quiet_prints_nothing(cli: Run, ratings: Path) -> None:
     assert (outcome.code, outcome.out, outcome.err) == (0, "", "")
 
 
+def test_a_fit_with_a_fixed_order_of_sums_says_so(cli: Run, here: Path, ratings: Path) -> None:
+    for options in ((), ("--deterministic",)):
+        outcome = cli("fit", "ease", "--data", ratings, *FAST, *options, "--out", "model", "--overwrite")
+        assert (outcome.code, outcome.err) == (0, "")
+        assert Recommender.load(here / "model").metadata["deterministic"] is bool(options)
+        assert ("--deterministic" in notes(here / "model")["command"]) is bool(options)
+
+
 def test_without_a_place_the_model_goes_where_data_and_model_are_named(cli: Run, here: Path, ratings: Path) -> None:
     assert cli("fit", "mult-dae", "--data", ratings, *FAST, "--epochs", 1, "--latent", 2).code == 0
     assert Recommender.load(here / "models/ratings-mult-dae").spec.name() == "mult_dae"
