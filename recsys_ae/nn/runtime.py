@@ -170,8 +170,8 @@ class Run:
         return torch.autocast(self.torch_device.type, dtype=self.dtype)
 
     @contextlib.contextmanager
-    def settings(self) -> Iterator[None]:
-        """Apply threads, seed and the rounding of fp32 products inside the context."""
+    def settings(self, model: str = "the model") -> Iterator[None]:
+        """Apply threads, seed, rounding and order of sums inside the context; errors name the ``model``."""
         device = self.torch_device
         with contextlib.ExitStack() as stack:
             stack.enter_context(cpu_threads(self.threads))
