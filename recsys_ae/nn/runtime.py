@@ -83,9 +83,9 @@ class Run:
     ----------
     seed
         Random seed. On a CPU the same seed and number of threads give the same model, bit for bit. So they do on one
-        kind of GPU, but for sums of floats in an order that changes: with sampled items, in the autoencoders
-        ``recurrent``, ``convolutional`` and ``masked``, and where interactions have weights that are no whole numbers,
-        the last digits may differ, and so may the last digits of the scores of ``item_knn`` and ``content_knn``.
+        kind of GPU, but for sums of floats in an order that changes. There the last digits may differ: with sampled
+        items, in large batches of long histories, in the autoencoders ``recurrent``, ``convolutional`` and ``masked``,
+        where interactions have weights that are no whole numbers, and in scores of ``item_knn`` and ``content_knn``.
     device
         ``auto`` (a GPU if there is one), ``cpu``, ``cuda``, ``cuda:1``, …
     precision

@@ -18,7 +18,7 @@ class Event(NamedTuple):
 
     kind: str
     """``wait``: the CPU waits until the GPU is done; ``copy``: to the GPU; ``draw``: from its unseeded generator;
-    ``atomic``: a sum of floats in an order that changes."""
+    ``order``: a sum of floats in an order that changes."""
     what: str
     phase: str
     line: str

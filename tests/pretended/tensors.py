@@ -5,6 +5,7 @@ from typing import Any
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode, _disable_current_modes
 
+from tests.pretended.order import changes, refuse
 from tests.pretended.record import DeviceFaultError, Record
 
 GPU = torch.device("cuda:0")
@@ -19,7 +20,6 @@ WAITS = {
 }  # fmt: skip
 """Operations whose result, or the size of it, the CPU has to know."""
 DRAWS = ("rand", "bernoulli", "uniform_", "normal_", "exponential_", "multinomial", "native_dropout", "random_")
-ATOMIC = {"index_add", "index_add_", "scatter_add", "scatter_add_", "embedding_dense_backward"}
 FOR_BOTH = {"copy_", "_to_copy", "_pack_padded_sequence", "index", "index_put", "index_put_", "_index_put_impl_"}
 """Operations on tensors of both devices."""
 PACKED = {"lstm", "gru", "_pad_packed_sequence", "_pack_padded_sequence_backward"}
@@ -145,8 +145,10 @@ def operate(record: Record, func: Any, args: Any, kwargs: dict[str, Any]) -> Any
         _check(name, args, theirs, ours)
         _note_waits(record, name, args, kwargs)
     _check_generator(record, name, leaves, on_gpu)
-    if name in ATOMIC and theirs and theirs[0].dtype.is_floating_point:
-        record.note("atomic", name)
+    if theirs and torch.are_deterministic_algorithms_enabled():
+        refuse(name, args, kwargs)
+    elif theirs and changes(name, args):
+        record.note("order", name)
     _note_copies(record, name, args, theirs, on_gpu)
     return _computed(record, func, args, kwargs, on_gpu)
 
