@@ -12,11 +12,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from recsys_ae.errors import printable
+from recsys_ae.spec.text_table import RIGHT, aligned
 
 if TYPE_CHECKING:
     from recsys_ae.nn.runtime import Progress
-
-RIGHT = ">"
 
 
 class Display:
@@ -36,7 +35,7 @@ class Display:
             return
         headers, cells = [printable(header) for header in headers], [[_text(cell) for cell in row] for row in rows]
         if not (sys.stdout.isatty() and _rich_table(headers, cells)):
-            for line in _aligned(headers, cells):
+            for line in aligned(headers, cells):
                 click.echo(line)
 
     def pairs(self, rows: Sequence[tuple[str, Any]]) -> None:
@@ -134,17 +133,6 @@ def _rich_table(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> bool:
 def _plain(stream: Any) -> Any:
     """Return the stream behind the guard, for the escape codes of rich itself; its texts are printable already."""
     return getattr(stream, "plain", stream)
-
-
-def _aligned(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[str]:
-    table = [[header.removeprefix(RIGHT) for header in headers], *rows]
-    widths = [max(len(row[column]) for row in table) for column in range(len(headers))]
-    for row in table:
-        cells = [
-            f"{cell:>{width}}" if header.startswith(RIGHT) else f"{cell:<{width}}"
-            for cell, width, header in zip(row, widths, headers, strict=True)
-        ]
-        yield "  ".join(cells).rstrip()
 
 
 def _text(value: Any) -> str:

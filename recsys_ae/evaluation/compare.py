@@ -2,12 +2,13 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from recsys_ae.data.id_matching import match
-from recsys_ae.errors import DataError
+from recsys_ae.errors import Argument, DataError
 from recsys_ae.evaluation.estimate import Estimate, estimate, explained, table, to_frame
 from recsys_ae.evaluation.report import Report
 from recsys_ae.metrics import smaller_is_better
@@ -56,6 +57,43 @@ class Comparison:
         return "\n".join(lines)
 
 
+@dataclass(frozen=True, eq=False)
+class Pair:
+    """Values of two models for the same users and metrics, ``(n_users, n_metrics)`` each, in the same order.
+
+    ``ratings`` holds the number of ratings of each user; None without rmse and mae.
+    """
+
+    values: pd.DataFrame
+    minus: pd.DataFrame
+    ratings: "pd.Series[Any] | None"
+
+    @classmethod
+    def of(cls, first: Report, second: Report) -> "Pair":
+        """Match the users and the metrics of two reports; raise a `DataError` if the reports are not comparable."""
+        if None not in (first.fingerprint, second.fingerprint) and first.fingerprint != second.fingerprint:
+            raise DataError(
+                f"the reports are of different splits, {first.fingerprint} and {second.fingerprint}; "
+                "evaluate both models on the same split"
+            )
+        values, other_values = first.values, second.values  # noqa: PD011  attributes of reports
+        common = match(other_values.index, values.index)
+        if (common < 0).any() or first.n_users != second.n_users:
+            raise DataError(
+                f"the reports share {int((common >= 0).sum()):,} users, but hold {first.n_users:,} and "
+                f"{second.n_users:,}; evaluate both models on the same users"
+            )
+        metrics = [str(name) for name in values if name in other_values]
+        if not metrics:
+            raise DataError(
+                f"the reports share no metric: {', '.join(first.summary)} and {', '.join(second.summary)}; "
+                "evaluate both models with the same metrics"
+            )
+        _refuse_other_lists(first, second, metrics)
+        _refuse_other_ratings(first, second, metrics, common)
+        return cls(values[metrics], other_values[metrics].iloc[common], first.ratings)
+
+
 def compare(first: Report, second: Report, *, n_resamples: int = 1000, seed: int = 0) -> Comparison:
     """Compare two models on the same users by the metrics that both reports contain.
 
@@ -78,37 +116,24 @@ def compare(first: Report, second: Report, *, n_resamples: int = 1000, seed: int
     Raises
     ------
     DataError
-        If the reports are of different splits or users, share no metric, or have different ratings.
+        If the reports are of different splits or users, share no metric, have different ratings, or only one of them
+        excludes the items of the histories.
     ConfigError
         If ``n_resamples`` is below 1, or ``seed`` below 0.
     """
-    if None not in (first.fingerprint, second.fingerprint) and first.fingerprint != second.fingerprint:
-        raise DataError(
-            f"the reports are of different splits, {first.fingerprint} and {second.fingerprint}; "
-            "evaluate both models on the same split"
-        )
-    values, other_values = first.values, second.values  # noqa: PD011  attributes of reports
-    common = match(other_values.index, values.index)
-    if (common < 0).any() or first.n_users != second.n_users:
-        raise DataError(
-            f"the reports share {int((common >= 0).sum()):,} users, but hold {first.n_users:,} and {second.n_users:,}; "
-            "evaluate both models on the same users"
-        )
-    metrics = [str(name) for name in values if name in other_values]
-    if not metrics:
-        raise DataError(
-            f"the reports share no metric: {', '.join(first.summary)} and {', '.join(second.summary)}; "
-            "evaluate both models with the same metrics"
-        )
-    _refuse_other_ratings(first, second, metrics, common)
-    summary = estimate(
-        values[metrics],
-        n_resamples=n_resamples,
-        seed=seed,
-        ratings=first.ratings,
-        minus=other_values[metrics].iloc[common],
-    )
+    pair = Pair.of(first, second)
+    summary = estimate(pair.values, n_resamples=n_resamples, seed=seed, ratings=pair.ratings, minus=pair.minus)
     return Comparison(summary, first.n_users, n_resamples, first.n_ratings)
+
+
+def _refuse_other_lists(first: Report, second: Report, metrics: Sequence[str]) -> None:
+    """Raise a `DataError` if only one of two reports excludes the items of the histories from the lists."""
+    if first.exclude_seen != second.exclude_seen and not all(map(smaller_is_better, metrics)):
+        raise DataError(
+            "one report excludes the items of the history from the lists, the other does not; evaluate both models "
+            "with the same ",
+            Argument("exclude_seen"),
+        )
 
 
 def _refuse_other_ratings(first: Report, second: Report, metrics: Sequence[str], positions: np.ndarray) -> None:

@@ -90,6 +90,21 @@ def estimate(
     minus
         Values of a second model for the same users. Then the differences of means and pooled errors are estimated.
     """
+    return resampled(values, n_resamples=n_resamples, seed=seed, ratings=ratings, minus=minus)[0]
+
+
+def resampled(
+    values: pd.DataFrame,
+    *,
+    n_resamples: int,
+    seed: int,
+    ratings: "pd.Series[Any] | None" = None,
+    minus: pd.DataFrame | None = None,
+) -> tuple[dict[str, Estimate], np.ndarray]:
+    """Return what `estimate` returns, and the resampled values behind the intervals.
+
+    The values are ``(n_metrics, n_resamples)``; ``(n_metrics, 0)`` for a single user.
+    """
     if n_resamples < 1 or seed < 0:
         resamples = Argument("n_resamples", n_resamples)
         raise ConfigError(resamples, " and ", Argument("seed", seed), ": expected at least 1 and at least 0")
@@ -97,7 +112,8 @@ def estimate(
     statistics = list(_statistics(values, ratings, minus))
     means = [float(statistic.of(np.arange(n_users))) for statistic in statistics]
     if n_users == 1:
-        return {name: Estimate(mean, *3 * [math.nan]) for name, mean in zip(names, means, strict=True)}
+        single = {name: Estimate(mean, *3 * [math.nan]) for name, mean in zip(names, means, strict=True)}
+        return single, np.empty((len(names), 0))
     bootstrap = stats.bootstrap(
         (np.arange(n_users),),
         lambda users, axis: np.stack([statistic.of(users) for statistic in statistics]),  # noqa: ARG005  always the last
@@ -114,7 +130,8 @@ def estimate(
     ]
     interval = bootstrap.confidence_interval
     numbers = np.column_stack([means, errors, interval.low, interval.high]).tolist()
-    return {name: Estimate(*row) for name, row in zip(names, numbers, strict=True)}
+    estimates = {name: Estimate(*row) for name, row in zip(names, numbers, strict=True)}
+    return estimates, np.asarray(bootstrap.bootstrap_distribution)
 
 
 def _statistics(

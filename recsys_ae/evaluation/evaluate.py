@@ -9,10 +9,10 @@ from scipy.sparse import csr_matrix
 
 from recsys_ae.data.interactions import Ids
 from recsys_ae.data.splits.split import Holdout
-from recsys_ae.errors import Argument, ConfigError, DataError, UnsupportedError
-from recsys_ae.evaluation.estimate import estimate
+from recsys_ae.errors import UnsupportedError
+from recsys_ae.evaluation.evaluated import Evaluated
 from recsys_ae.evaluation.report import Report
-from recsys_ae.metrics import DEFAULT, errors_per_user, parse, per_user, smaller_is_better
+from recsys_ae.metrics import DEFAULT, errors_per_user, per_user, smaller_is_better
 
 
 class Ranker(Protocol):
@@ -91,39 +91,25 @@ def evaluate(
     UnsupportedError
         If rmse or mae is among the metrics and the model does not predict ratings. It is raised before any ranking.
     """
-    if isinstance(metrics, str) or not metrics:
-        raise ConfigError(
-            Argument("metrics", metrics), f" must be a list of at least one metric, such as {list(DEFAULT)}"
-        )
-    if not isinstance(holdout, Holdout):
-        raise DataError(f"holdout must be a Holdout such as split.test, not {type(holdout).__name__}")
-    k = min(max(parse(name).k for name in metrics), holdout.targets.shape[1])
-    with_targets = np.flatnonzero(np.diff(holdout.targets.indptr))
-    if len(with_targets) == 0:
-        raise DataError(
-            f"none of the {len(holdout.users):,} users of the holdout has a target; hold out more interactions"
-        )
-    evaluated = holdout if len(with_targets) == len(holdout.users) else holdout.select(with_targets)
+    evaluated = Evaluated.of(holdout, metrics)
+    users = evaluated.users
     knows_users = isinstance(model, KnowsUsers) and model.knows_users
-    user_ids: dict[str, Ids] = {"users": evaluated.users} if knows_users else {}
+    user_ids: dict[str, Ids] = {"users": users.users} if knows_users else {}
     errors = [name for name in metrics if smaller_is_better(name)]
-    measured = _errors(model, evaluated, errors, user_ids) if errors else {}
+    measured = _errors(model, users, errors, user_ids) if errors else {}
     ratings: pd.Series[Any] | None = None
     if errors:
-        ratings = pd.Series(np.diff(evaluated.targets.indptr), index=evaluated.users, name="ratings")
-    if k:
+        ratings = pd.Series(np.diff(users.targets.indptr), index=users.users, name="ratings")
+    if evaluated.k:
         lists = [name for name in metrics if name not in errors]
-        items, _ = model.recommend(evaluated.histories, k, exclude_seen=exclude_seen, **user_ids)
-        measured |= per_user(items, evaluated.targets, lists)
-    values = pd.DataFrame({name: measured[name] for name in metrics}, index=evaluated.users)
-    return Report(
-        values,
-        estimate(values, n_resamples=n_resamples, seed=seed, ratings=ratings),
-        without_targets=len(holdout.users) - len(with_targets),
-        unknown_targets=holdout.unknown,
+        items, _ = model.recommend(users.histories, evaluated.k, exclude_seen=exclude_seen, **user_ids)
+        measured |= per_user(items, users.targets, lists)
+    return evaluated.report(
+        measured,
         exclude_seen=exclude_seen,
         n_resamples=n_resamples,
-        fingerprint=fingerprint or holdout.fingerprint,
+        seed=seed,
+        fingerprint=fingerprint,
         ratings=ratings,
     )
 

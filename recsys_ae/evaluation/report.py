@@ -8,6 +8,7 @@ from typing import Any
 import pandas as pd
 
 from recsys_ae.evaluation.estimate import LEVEL, Estimate, explained, table, to_frame
+from recsys_ae.evaluation.list_counts import ListCounts
 from recsys_ae.metrics import parse
 
 DEFINITIONS = {
@@ -42,6 +43,8 @@ class Report:
         Fingerprint of the split, if known. Only reports with equal fingerprints are comparable.
     ratings
         Number of predicted ratings of each user, ``(n_users,)``, indexed as ``values``; None without rmse and mae.
+    lists
+        Counts of what was noticed in the lists of another system (`evaluate_lists`); None for models.
     """
 
     values: pd.DataFrame
@@ -52,6 +55,7 @@ class Report:
     n_resamples: int
     fingerprint: str | None = None
     ratings: "pd.Series[Any] | None" = None
+    lists: ListCounts | None = None
 
     @property
     def n_users(self) -> int:
@@ -79,6 +83,7 @@ class Report:
             "exclude_seen": self.exclude_seen,
             "interval": {"method": "percentile bootstrap", "level": LEVEL, "resamples": self.n_resamples},
             "fingerprint": self.fingerprint,
+            **({} if self.lists is None else {"lists": self.lists.as_dict()}),
         }
 
     def to_json(self) -> str:
@@ -97,6 +102,8 @@ class Report:
             lines.append(f"left out: {self.without_targets:,} users without targets")
         if self.unknown_targets:
             lines.append(f"left out: {self.unknown_targets:,} targets whose items are not in the training data")
+        if self.lists is not None:
+            lines += self.lists.lines()
         if not self.exclude_seen:
             lines.append("recommendations may include items of the history")
         if self.fingerprint is not None:

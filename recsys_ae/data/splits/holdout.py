@@ -30,6 +30,8 @@ class Holdout:
         Fingerprint of the split, if the holdout belongs to one.
     remarks
         What was noticed when the ids of a given test part were compared with those of the training part.
+    items
+        Ids of the columns, if the holdout belongs to a split.
     """
 
     histories: csr_matrix
@@ -38,6 +40,7 @@ class Holdout:
     unknown: int = 0
     fingerprint: str | None = None
     remarks: tuple[str, ...] = ()
+    items: Ids | None = None
 
     def __post_init__(self) -> None:
         for name in ("histories", "targets"):
@@ -47,6 +50,11 @@ class Holdout:
             raise DataError(
                 f"a holdout has histories of shape {self.histories.shape}, targets of shape {self.targets.shape} and "
                 f"{len(self.users):,} users; expected the same shape, and a user for each row"
+            )
+        if self.items is not None and len(self.items) != self.targets.shape[1]:
+            raise DataError(
+                f"a holdout has {self.targets.shape[1]:,} columns, but {len(self.items):,} items; expected an item for "
+                "each column"
             )
 
     def select(self, positions: np.ndarray) -> "Holdout":
@@ -84,7 +92,9 @@ class Split:
         for holdout in (valid, test):
             contents += [None] if holdout is None else [holdout.users, holdout.histories, holdout.targets]
         digest = fingerprint(*contents)
-        valid, test = (holdout and dataclasses.replace(holdout, fingerprint=digest) for holdout in (valid, test))
+        valid, test = (
+            holdout and dataclasses.replace(holdout, fingerprint=digest, items=train.items) for holdout in (valid, test)
+        )
         return cls(train, valid, test, digest)
 
 
