@@ -1,14 +1,16 @@
 """Sparse rows on one device, in CSR form. No function makes the rows dense."""
 
 import dataclasses
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
 from scipy.sparse import csr_matrix
 from torch import Tensor
 from torch.nn import functional
+
+from recsys_ae.nn.index_structure import IndexStructure
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,6 +32,9 @@ class Rows:
     bounds
         ``indptr`` in the CPU's memory, if it is known. With it, the CPU does not wait for a GPU to learn how many
         entries some rows have.
+
+    The rows of a batch (`take`, `as_batch`) keep what was computed from them as long as they live: their
+    `IndexStructure`, which `with_values` shares, and their transpose. Other rows compute it whenever it is asked for.
     """
 
     indptr: Tensor
@@ -38,6 +43,8 @@ class Rows:
     width: int
     positions: Tensor
     bounds: np.ndarray | None = None
+    _structure: IndexStructure | None = field(default=None, init=False, repr=False)
+    _results: dict[str, "Rows"] | None = field(default=None, init=False, repr=False)
 
     @classmethod
     def from_matrix(cls, matrix: csr_matrix, device: torch.device, positions: np.ndarray | None = None) -> "Rows":
@@ -68,8 +75,19 @@ class Rows:
     @property
     def row_of_entry(self) -> Tensor:
         """Row of each entry, ``(nnz,)`` int64."""
-        rows = torch.arange(len(self), device=self.device)
-        return torch.repeat_interleave(rows, self.lengths, output_size=len(self.values))
+        return self.structure.rows
+
+    @property
+    def structure(self) -> IndexStructure:
+        """Row of each entry, and the order of the entries by columns; that of a batch is kept."""
+        return self._structure or IndexStructure(self.indptr, self.indices, self.width)
+
+    def as_batch(self, structure: IndexStructure | None = None) -> "Rows":
+        """Return the same rows, which keep what is computed from them; ``structure`` is theirs if it is known."""
+        batch = dataclasses.replace(self)
+        object.__setattr__(batch, "_structure", structure or self.structure)
+        object.__setattr__(batch, "_results", {})
+        return batch
 
     def take(self, positions: Tensor, places: np.ndarray | None = None) -> "Rows":
         """Return the rows at ``positions``, in that order.
@@ -84,7 +102,8 @@ class Rows:
         indptr = functional.pad(lengths.cumsum(0, dtype=torch.int32), (1, 0))
         shift = torch.repeat_interleave(self.indptr[positions] - indptr[:-1], lengths, output_size=entries)
         source = shift + torch.arange(len(shift), dtype=torch.int32, device=self.device)
-        return Rows(indptr, self.indices[source], self.values[source], self.width, self.positions[positions], bounds)
+        taken = Rows(indptr, self.indices[source], self.values[source], self.width, self.positions[positions], bounds)
+        return taken.as_batch()
 
     def batches(self, size: int, generator: torch.Generator) -> Iterator["Rows"]:
         """Yield all rows in random order, ``size`` at a time. The CPU waits for a GPU only once, at the start."""
@@ -125,24 +144,39 @@ class Rows:
 
     def without_zeros(self) -> "Rows":
         """Return the rows without entries that are 0."""
-        nonzero = self.values != 0
-        counts = functional.pad(nonzero.cumsum(0, dtype=torch.int32), (1, 0))
+        return self._kept("without zeros", self._without_zeros)
+
+    def _without_zeros(self) -> "Rows":
+        is_nonzero = self.values != 0
+        counts = functional.pad(is_nonzero.cumsum(0, dtype=torch.int32), (1, 0))
+        chosen = is_nonzero
         if self.device.type != "cpu":
-            nonzero = nonzero.nonzero().squeeze(1)  # the only wait for a GPU; each index by a mask would be one
-        elif int(counts[-1]) == len(nonzero):
+            chosen = is_nonzero.nonzero().squeeze(1)  # the only wait for a GPU; each index by a mask would be one
+        elif int(counts[-1]) == len(is_nonzero):
             return self
-        return dataclasses.replace(
-            self, indptr=counts[self.indptr], indices=self.indices[nonzero], values=self.values[nonzero], bounds=None
-        )
+        indptr, indices, values = counts[self.indptr], self.indices[chosen], self.values[chosen]
+        rows = dataclasses.replace(self, indptr=indptr, indices=indices, values=values, bounds=None)
+        if self._structure is None:
+            return rows
+        return rows.as_batch(self._structure.chosen(is_nonzero, indptr, indices))
 
     def narrowed(self) -> tuple[Tensor, "Rows"]:
         """Return the columns that have entries, ``(k,)`` int64 and ascending, and the rows with only these columns."""
+        if self.device.type != "cpu":
+            columns, local_indices = self.structure.distinct_columns()
+            return columns.long(), self.renumbered(local_indices, len(columns))
         columns, local_indices = torch.unique(self.indices, return_inverse=True)
-        return columns.long(), dataclasses.replace(self, indices=local_indices.to(torch.int32), width=len(columns))
+        return columns.long(), self.renumbered(local_indices.to(torch.int32), len(columns))
+
+    def renumbered(self, indices: Tensor, width: int) -> "Rows":
+        """Return the same entries in ``width`` columns, where larger columns have larger new numbers, ``indices``."""
+        rows = dataclasses.replace(self, indices=indices, width=width)
+        return rows if self._structure is None else rows.as_batch(self._structure.renumbered(indices, width))
 
     def with_values(self, values: Tensor) -> "Rows":
         """Return the same entries with other values."""
-        return dataclasses.replace(self, values=values)
+        rows = dataclasses.replace(self, values=values)
+        return rows if self._structure is None else rows.as_batch(self._structure)
 
     def normalised(self) -> "Rows":
         """Return the rows divided by their Euclidean length; an empty row stays empty."""
@@ -160,26 +194,32 @@ class Rows:
 
     def transposed(self) -> "Rows":
         """Return the columns as rows."""
-        positions = torch.arange(self.width, device=self.device)
+        return self._kept("transposed", self._transposed)
+
+    def _transposed(self) -> "Rows":
         if self.device.type == "cpu" and self.values.dtype in (torch.float32, torch.float64):
             # SciPy counts instead of sorting, which is several times faster.
             arrays = self.values.detach().numpy(), self.indices.numpy(), self.indptr.numpy()
             columns = csr_matrix(arrays, shape=(len(self), self.width)).tocsc()
             indptr, indices, values = map(torch.from_numpy, (columns.indptr, columns.indices, columns.data))
-            return Rows(indptr, indices, values, len(self), positions)
-        return self._transposed_by_sorting(positions)
+            return Rows(indptr, indices, values, len(self), torch.arange(self.width))
+        return self._transposed_by_sorting()
 
-    def _transposed_by_sorting(self, positions: Tensor) -> "Rows":
-        order = torch.argsort(self.indices, stable=True)
-        counts = torch.zeros(self.width, dtype=torch.int32, device=self.device)  # bincount would wait for a GPU
-        counts.index_add_(0, self.indices, torch.ones_like(self.indices))
-        return Rows(
-            functional.pad(counts.cumsum(0, dtype=torch.int32), (1, 0)),
-            self.row_of_entry[order].to(torch.int32),
-            self.values[order],
-            len(self),
-            positions,
-        )
+    def _transposed_by_sorting(self) -> "Rows":
+        structure, positions = self.structure, torch.arange(self.width, device=self.device)
+        values = self.values[structure.order]
+        return Rows(structure.column_ends, structure.rows_by_column, values, len(self), positions)
+
+    def _kept(self, name: str, compute: Callable[[], "Rows"]) -> "Rows":
+        """Return a result; rows of a batch compute it once."""
+        if self._results is None:
+            return compute()
+        result = self._results.get(name)
+        if result is None:
+            result = compute()
+            if result is not self:  # rows that hold themselves would not be freed at once
+                self._results[name] = result
+        return result
 
     def product(self, dense: Tensor) -> Tensor:
         """Return the product with a dense ``(width, d)`` matrix, ``(n, d)``. No gradient passes."""

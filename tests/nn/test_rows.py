@@ -121,7 +121,7 @@ def test_transposed_rows_are_the_columns(rows: Rows) -> None:
 def test_counting_and_sorting_transpose_alike_to_the_bit(shape: tuple[int, int]) -> None:
     rows = rows_of(matrix(*shape, seed=5)) if shape[0] else rows_of(NOTHING)
     rows = rows.take(torch.arange(len(rows)).flip(0))
-    counted, sorted_rows = rows.transposed(), rows._transposed_by_sorting(torch.arange(rows.width))
+    counted, sorted_rows = rows.transposed(), rows._transposed_by_sorting()
     assert counted.width == sorted_rows.width
     for attribute in ("indptr", "indices", "values", "positions"):
         value, expected = getattr(counted, attribute), getattr(sorted_rows, attribute)

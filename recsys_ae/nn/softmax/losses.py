@@ -3,7 +3,6 @@
 Loss and gradients are computed together in blocks of rows, so that few logits are held at a time.
 """
 
-from dataclasses import replace
 from typing import Any
 
 import torch
@@ -110,7 +109,7 @@ class _Sampled(torch.autograd.Function):
             ctx.rows, local_rows = torch.unique(torch.cat([drawn, targets.indices]), return_inverse=True)
             at_drawn, at_targets = local_rows[: len(drawn)], local_rows[len(drawn) :]
         if for_weight:
-            local = replace(entries, indices=at_targets.to(torch.int32), width=len(ctx.rows))
+            local = entries.renumbered(at_targets.to(torch.int32), len(ctx.rows))
             ctx.of_weight = local.transposed().product(hidden.float())
             ctx.of_weight.index_add_(0, at_drawn, (slope.to(dtype).T @ inputs).float())
         if for_bias:
