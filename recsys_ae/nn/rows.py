@@ -11,6 +11,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from recsys_ae.nn.index_structure import IndexStructure
+from recsys_ae.nn.linear import sparse_dense
 
 
 @dataclass(frozen=True, eq=False)
@@ -222,15 +223,8 @@ class Rows:
         return result
 
     def product(self, dense: Tensor) -> Tensor:
-        """Return the product with a dense ``(width, d)`` matrix, ``(n, d)``. No gradient passes."""
-        return functional.embedding_bag(
-            self.indices,
-            dense,
-            self.indptr,
-            mode="sum",
-            per_sample_weights=self.values.to(dense.dtype),
-            include_last_offset=True,
-        )
+        """Return the product with a dense ``(width, d)`` matrix, ``(n, d)``; see `sparse_dense.product`."""
+        return sparse_dense.product(self.indptr, self.indices, self.values, dense)
 
 
 def bounds_of(lengths: np.ndarray) -> np.ndarray:

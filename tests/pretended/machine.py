@@ -123,6 +123,7 @@ def _patch_autograd(patch: pytest.MonkeyPatch, record: Record) -> None:
 
 def _patch_products(patch: pytest.MonkeyPatch) -> None:
     csr, sampled, factorise = torch.sparse_csr_tensor, torch.sparse.sampled_addmm, torch.linalg.cholesky_ex
+    plain_addmm = torch.addmm
 
     def sparse_csr_tensor(indptr: Any, indices: Any, values: Any, size: Any = None, **how: Any) -> Any:
         parts = indptr, indices, values
@@ -143,6 +144,19 @@ def _patch_products(patch: pytest.MonkeyPatch) -> None:
             entries = sampled(real, left.numbers.detach(), right.numbers.detach(), **how).values().clone()
         return Csr(pattern.indptr, pattern.indices, OnGpu(entries, left.record), pattern.size)
 
+    def addmm(result: Any, matrix: Any, dense: Any, **how: Any) -> Any:
+        if not isinstance(matrix, Csr):
+            return plain_addmm(result, matrix, dense, **how)
+        if not isinstance(dense, OnGpu) or dense.dtype != matrix.entries.dtype:
+            raise DeviceFaultError("addmm: tensors on both devices, or of different dtypes")
+        dense.record.note("order", "addmm of a sparse matrix")
+        added_in = torch.promote_types(dense.dtype, torch.float32)
+        with _disable_current_modes():
+            parts = matrix.indptr.numbers, matrix.indices.numbers, matrix.entries.numbers.to(added_in)
+            product = csr(*parts, size=matrix.size, check_invariants=False) @ dense.numbers.to(added_in)
+            how["out"].numbers.copy_(product)
+        return how["out"]
+
     def cholesky_ex(matrix: Any, **how: Any) -> Any:
         if not isinstance(matrix, OnGpu) or "out" not in how:
             return factorise(matrix, **how)
@@ -154,6 +168,7 @@ def _patch_products(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(torch, "sparse_csr_tensor", sparse_csr_tensor)
     patch.setattr(torch.sparse, "sampled_addmm", sampled_addmm)
     patch.setattr(torch.linalg, "cholesky_ex", cholesky_ex)
+    patch.setattr(torch, "addmm", addmm)
 
 
 def _patch_recurrent(patch: pytest.MonkeyPatch) -> None:

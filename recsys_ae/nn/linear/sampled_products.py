@@ -1,7 +1,5 @@
 """Sampled matrix products: only the entries of a sparse pattern are computed."""
 
-import functools
-import warnings
 from typing import Any
 
 import torch
@@ -9,6 +7,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 from torch.nn import functional
 
+from recsys_ae.nn.linear import sparse_dense
 from recsys_ae.nn.rows import Rows
 
 
@@ -43,9 +42,7 @@ class _Products(torch.autograd.Function):
             return left.new_empty(0)
         if len(at.values) > len(at) * at.width:  # more repeated entries than a pattern may hold
             return (left @ right.T)[at.row_of_entry, at.indices]
-        _warn_no_more()
-        zeros, size = left.new_zeros(len(at.values)), (len(at), at.width)
-        pattern = torch.sparse_csr_tensor(at.indptr, at.indices, zeros, size=size, check_invariants=False)
+        pattern = sparse_dense.csr(at.indptr, at.indices, left.new_zeros(len(at.values)), at.width)
         sampled: Tensor = torch.sparse.sampled_addmm(pattern, left, right.T, beta=0.0)
         return sampled.values()
 
@@ -57,11 +54,3 @@ class _Products(torch.autograd.Function):
         of_left = weighted.product(right) if ctx.needs_input_grad[0] else None
         of_right = weighted.transposed().product(left) if ctx.needs_input_grad[1] else None
         return of_left, of_right, None
-
-
-@functools.cache
-def _warn_no_more() -> None:
-    """Suppress PyTorch's warning, given once per process, that its sparse matrices are in beta."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        torch.sparse_csr_tensor(torch.tensor([0, 1]), torch.tensor([0]), torch.ones(1), size=(1, 1))
