@@ -26,7 +26,11 @@ def drop_entries(x: Rows, rate: float, generator: torch.Generator) -> Rows:
 
 def gaussian_sample(mean: Tensor, log_variance: Tensor, generator: torch.Generator) -> Tensor:
     """Draw from N(mean, exp(log_variance)) with gradients to both (reparameterisation, Kingma & Welling 2014, §2.4)."""
-    noise = torch.randn(mean.shape, device=mean.device, generator=generator)
+    return gaussian_code(mean, log_variance, torch.randn(mean.shape, device=mean.device, generator=generator))
+
+
+def gaussian_code(mean: Tensor, log_variance: Tensor, noise: Tensor) -> Tensor:
+    """Return the draw from N(mean, exp(log_variance)) that belongs to noise from N(0, I)."""
     return mean + noise * (0.5 * log_variance).exp()
 
 

@@ -142,7 +142,7 @@ def test_f05_the_input_is_normalised_before_it_is_dropped(rows: Rows) -> None:
     """If it were normalised after dropout, a row would keep its length whatever is dropped."""
     network = network_of(MultVAE(latent=4, hidden=(6,))).train()
     inputs: list[Rows] = []
-    network.encoder.register_forward_pre_hook(lambda _, args: inputs.append(args[0]))
+    network.encoder.input.register_forward_pre_hook(lambda _, args: inputs.append(args[0]))
     network.loss(rows, step_at(0))
     normalised = rows.normalised().values
     values = inputs[0].values

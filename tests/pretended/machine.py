@@ -11,7 +11,8 @@ from torch import nn
 from torch.utils._python_dispatch import _disable_current_modes
 
 from recsys_ae.nn import runtime
-from recsys_ae.nn.training import loop, updates
+from recsys_ae.nn.training import graphs, loop, updates
+from tests.pretended.graphs import graphed
 from tests.pretended.record import DeviceFaultError, Record
 from tests.pretended.tensors import GPU, MARK, Gpu, OnGpu, RealGenerator, is_gpu
 
@@ -83,6 +84,7 @@ def _patch_cuda(patch: pytest.MonkeyPatch, record: Record) -> None:
         "current_device": lambda: 0,
         "get_rng_state": lambda *_: states[-1].clone(),
         "set_rng_state": set_rng_state,
+        "make_graphed_callables": graphed(record),
     }
     for name, answer in answers.items():
         patch.setattr(torch.cuda, name, answer)
@@ -216,7 +218,7 @@ def _patch_package(patch: pytest.MonkeyPatch, record: Record) -> None:
         return {name: tensor.to(device) for name, tensor in load(path).items()}
 
     patch.setattr(safetensors.torch, "load_file", load_file)
-    step, epoch = updates.Updates.step, loop._Training._pass_over_rows
+    step, epoch, make = updates.Updates.step, loop._Training._pass_over_rows, graphs.Graphs._made
 
     def stepped(self: Any, batch: Any) -> Any:
         with record.phase("update") if record.phases[-1] != "update" else contextlib.nullcontext():
@@ -226,6 +228,11 @@ def _patch_package(patch: pytest.MonkeyPatch, record: Record) -> None:
         with record.phase("epoch"):
             epoch(self)
 
+    def made(self: Any, part: Any, inputs: Any) -> Any:
+        with record.phase("capture"):
+            return make(self, part, inputs)
+
+    patch.setattr(graphs.Graphs, "_made", made)
     patch.setattr(updates.Updates, "step", stepped)
     patch.setattr(loop._Training, "_pass_over_rows", passed)
 

@@ -25,7 +25,7 @@ class Event(NamedTuple):
 
 
 class Record:
-    """Events so far, and the phase that the program is in."""
+    """Events, launches of kernels and graphs so far, and the phase that the program is in."""
 
     def __init__(self) -> None:
         self.events: Counter[Event] = Counter()
@@ -33,6 +33,10 @@ class Record:
         self.passes: Counter[str] = Counter()
         self.seeded = 0
         self.backward = 0
+        self.largest: int | None = None
+        self.launches: Counter[str] = Counter()
+        self.graphs = 0
+        self._in_graph = 0
 
     @contextlib.contextmanager
     def phase(self, name: str) -> Iterator[None]:
@@ -43,6 +47,21 @@ class Record:
             yield
         finally:
             self.phases.pop()
+
+    @contextlib.contextmanager
+    def one_launch(self) -> Iterator[None]:
+        """Count all launches in the context as one, as in a replay of a graph."""
+        self.launched()
+        self._in_graph += 1
+        try:
+            yield
+        finally:
+            self._in_graph -= 1
+
+    def launched(self) -> None:
+        """Count a launch of a kernel in the present phase."""
+        if not self._in_graph:
+            self.launches[self.phases[-1]] += 1
 
     def note(self, kind: str, what: str) -> None:
         """Record an event at the innermost line of the package that runs."""

@@ -30,6 +30,9 @@ OF_AUTOGRAD = {
 }  # fmt: skip
 """What autograd makes itself, on the device that C++ knows, which is the CPU."""
 
+WITHOUT_KERNEL = {"detach", "empty", "empty_like", "empty_strided", "new_empty", "new_empty_strided", "_unsafe_view"}
+"""Operations that launch no kernel, besides views."""
+
 
 def is_gpu(device: Any) -> bool:
     return device is not None and torch.device(device).type == "cuda"
@@ -68,6 +71,9 @@ class OnGpu(torch.Tensor):
 
     def __repr__(self, **_: Any) -> str:
         return f"OnGpu({self.numbers!r})"
+
+    def data_ptr(self) -> int:
+        return self.numbers.data_ptr()
 
     def fetched(self, how: str) -> torch.Tensor:
         self.record.note("wait", how)
@@ -150,6 +156,8 @@ def operate(record: Record, func: Any, args: Any, kwargs: dict[str, Any]) -> Any
     elif theirs and changes(name, args):
         record.note("order", name)
     _note_copies(record, name, args, theirs, on_gpu)
+    if on_gpu and name not in WITHOUT_KERNEL and not _is_view(func):
+        record.launched()
     return _computed(record, func, args, kwargs, on_gpu)
 
 
@@ -165,6 +173,11 @@ def _check(name: str, args: Any, theirs: list[OnGpu], ours: list[torch.Tensor]) 
         for tensors in zip(*args[:4], strict=True):
             if len({(one.numbers.stride(), one.dtype, one.shape) for one in tensors}) > 1:
                 raise DeviceFaultError("fused Adam: weights, gradients and moments differ in strides or dtype")
+
+
+def _is_view(func: Any) -> bool:
+    results = [result.alias_info for result in func._schema.returns]
+    return bool(results) and results[0] is not None and not results[0].is_write
 
 
 def _check_generator(record: Record, name: str, leaves: list[Any], on_gpu: bool) -> None:

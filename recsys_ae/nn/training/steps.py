@@ -7,6 +7,8 @@ from typing import Generic, Protocol, Self, TypeVar
 import torch
 from torch import Tensor, nn
 
+from recsys_ae.nn.training.graphs import Graphs, Part
+
 RowsT = TypeVar("RowsT")
 
 
@@ -28,12 +30,22 @@ class Batched(Protocol):
 class Step:
     """One update of a training, and its random generator.
 
-    ``update`` counts from 0. ``total`` is the number of updates of the run.
+    ``update`` counts from 0. ``total`` is the number of updates of the run. ``graphs`` is None on a CPU.
     """
 
     update: int
     total: int
     generator: torch.Generator
+    graphs: Graphs | None = None
+
+    def run(self, part: Part, *inputs: Tensor) -> tuple[Tensor, ...]:
+        """Return ``part(*inputs)``, a dense part of the loss; on a GPU it may run as a CUDA graph (`Graphs`).
+
+        ``part`` is a method of the network that returns tensors. It depends on nothing but the network's weights and
+        the inputs, draws no random numbers, and all shapes depend only on the size of the batch. The results must not
+        be changed in place.
+        """
+        return part(*inputs) if self.graphs is None else self.graphs.run(part, *inputs)
 
 
 @dataclass(frozen=True)

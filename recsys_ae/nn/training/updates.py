@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from recsys_ae.nn.runtime import Run
+from recsys_ae.nn.training.graphs import Graphs
 from recsys_ae.nn.training.kept_weights import RunningAverage
 from recsys_ae.nn.training.optimizers import optimizer
 from recsys_ae.nn.training.schedules import decay
@@ -34,6 +35,7 @@ class Updates(Generic[RowsT, SpecT]):
         groups = [{"params": weights, "weight_decay": network.weight_decay()}, {"params": biases, "weight_decay": 0.0}]
         self.optimiser: Any = optimizer(spec.optimizer, groups, spec.lr)
         self.average = RunningAverage(network, spec.ema_decay)
+        self.graphs = Graphs(network) if run.torch_device.type == "cuda" else None
         # A line search compares losses and gradients of several points, so that none of them may be scaled.
         scaled = run.dtype is torch.float16 and not isinstance(self.optimiser, torch.optim.LBFGS)
         self.scaler = torch.amp.GradScaler(run.torch_device.type, enabled=scaled)
@@ -62,7 +64,7 @@ class Updates(Generic[RowsT, SpecT]):
         network, spec = self.network, self.network.spec
         for group in self.optimiser.param_groups:
             group["lr"] = spec.lr * self.phase.pace * decay(spec.lr_schedule, self.done, self.total)
-        step = Step(self.done, self.total, self.generator)
+        step = Step(self.done, self.total, self.generator, self.graphs)
         if isinstance(self.optimiser, torch.optim.LBFGS):
             loss = self._searched(batch, step)
         else:
@@ -78,6 +80,8 @@ class Updates(Generic[RowsT, SpecT]):
 
     def _loss_and_gradient(self, batch: RowsT, step: Step) -> Loss:
         spec = self.network.spec
+        if self.graphs is not None:
+            self.graphs.begin()
         with self.run.autocast():
             loss = self.network.penalised(self.phase.loss(batch, step))
         torch.autograd.backward(self.scaler.scale(loss.total))
