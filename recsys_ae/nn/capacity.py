@@ -1,9 +1,32 @@
-"""Refusal of fits that need more memory than is free."""
+"""Refusal of fits that need more memory than is free, and numbers held at a time, as free memory allows."""
 
 from collections.abc import Mapping
 
+import torch
+
 from recsys_ae.errors import Argument, TrainingError
 from recsys_ae.nn.runtime import Run, free_memory
+
+LIBRARY_ERROR = re.compile(
+    r"CU(BLAS|BLASLT|SOLVER|SPARSE|DNN)_STATUS_(ALLOC_FAILED|INSUFFICIENT_RESOURCES)|CUDA error: out of memory"
+)
+"""Part of the message if a library of CUDA finds too little memory."""
+
+MOST = 2**28
+"""Numbers held at a time on a GPU, at most: 1 GiB of float32."""
+
+BYTES = 32
+"""Bytes that a number may take on a GPU while it is computed, copied and searched: eight times float32."""
+
+
+def cells_that_fit(device: torch.device, on_cpu: int) -> int:
+    """Return how many numbers to hold at a time; on a GPU, a power of two that fits into its free memory.
+
+    A power of two seldom changes with the memory that others use. So the last bit of a product seldom changes, too.
+    On a CPU it is ``on_cpu``, so that results do not depend on free memory.
+    """
+    free = free_memory(device) if device.type == "cuda" else None
+    return on_cpu if free is None else min(MOST, 2 ** max(0, (free // BYTES).bit_length() - 1))
 
 
 def refuse_too_large(
@@ -31,3 +54,8 @@ def refuse_too_large(
             f"{name} needs {needed / 2**30:,.1f} GiB for {training_data}, and {free / 2**30:,.1f} GiB are free; ",
             *way_out,
         )
+
+
+def is_out_of_memory(error: RuntimeError) -> bool:
+    """Return True also for the errors of cuBLAS and its like, whose work space PyTorch does not allocate."""
+    return isinstance(error, torch.OutOfMemoryError) or LIBRARY_ERROR.search(str(error)) is not None

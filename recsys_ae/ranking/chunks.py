@@ -1,12 +1,11 @@
 """Chunks of rows that fit into the caches of a CPU or the memory of a GPU."""
 
-import re
 from collections.abc import Callable
 
 import torch
 
 from recsys_ae.errors import Argument, UnsupportedError
-from recsys_ae.nn.runtime import free_memory
+from recsys_ae.nn.capacity import cells_that_fit
 
 CELLS = 2**22
 """Numbers held at a time on a CPU: 16 MiB of float32. It is constant, so that results do not depend on free memory.
@@ -17,26 +16,10 @@ Compared with 4 MiB, ranking takes 0.6 of the time for 3,500 items and 0.8 for 2
 ROWS = 512
 """Least number of rows in a chunk; with fewer, matrix products wait for memory. Columns are split instead."""
 
-MOST = 2**28
-"""Numbers held at a time on a GPU, at most: 1 GiB of float32."""
-
-BYTES = 32
-"""Bytes that a number may take on a GPU while it is computed, copied and searched: eight times float32."""
-
-
-LIBRARY_ERROR = re.compile(
-    r"CU(BLAS|BLASLT|SOLVER|SPARSE|DNN)_STATUS_(ALLOC_FAILED|INSUFFICIENT_RESOURCES)|CUDA error: out of memory"
-)
-"""Part of the message if a library of CUDA finds too little memory."""
-
 
 def cells_on(device: torch.device) -> int:
-    """Return how many numbers to hold at a time on a device; on a GPU, a power of two that fits into its free memory.
-
-    A power of two seldom changes with the memory that others use. So the last bit of a product seldom changes, too.
-    """
-    free = free_memory(device) if device.type == "cuda" else None
-    return CELLS if free is None else min(MOST, 2 ** max(0, (free // BYTES).bit_length() - 1))
+    """Return how many numbers to hold at a time on a device; see `cells_that_fit`."""
+    return cells_that_fit(device, CELLS)
 
 
 def rows_of(width: int, cells: int) -> int:
@@ -72,12 +55,7 @@ def _fits(work: Callable[[slice, int], None], chunk: slice, cells: int) -> bool:
     try:
         work(chunk, cells)
     except RuntimeError as error:
-        if not _is_out_of_memory(error):
+        if not is_out_of_memory(error):
             raise
         return False  # the error holds tensors, which are freed only after this block
     return True
-
-
-def _is_out_of_memory(error: RuntimeError) -> bool:
-    """Return True also for the errors of cuBLAS and its like, whose work space PyTorch does not allocate."""
-    return isinstance(error, torch.OutOfMemoryError) or LIBRARY_ERROR.search(str(error)) is not None
