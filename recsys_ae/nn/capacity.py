@@ -1,5 +1,6 @@
 """Refusal of fits that need more memory than is free, and numbers held at a time, as free memory allows."""
 
+import re
 from collections.abc import Mapping
 
 import torch

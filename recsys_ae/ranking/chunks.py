@@ -5,7 +5,7 @@ from collections.abc import Callable
 import torch
 
 from recsys_ae.errors import Argument, UnsupportedError
-from recsys_ae.nn.capacity import cells_that_fit
+from recsys_ae.nn.capacity import cells_that_fit, is_out_of_memory
 
 CELLS = 2**22
 """Numbers held at a time on a CPU: 16 MiB of float32. It is constant, so that results do not depend on free memory.
