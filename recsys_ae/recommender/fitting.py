@@ -54,11 +54,11 @@ def fitted(
 
     with session.of(checkpoint, identity, lambda: run.tracker.known_run_id) as checkpoints:
         run.tracker.parameters({**flatten(spec), **metadata})
-        learnt = _learn(spec, shape, train, valid, item_features, dataclasses.replace(run, checkpoints=checkpoints))
+        learnt = learn(spec, shape, train, valid, item_features, dataclasses.replace(run, checkpoints=checkpoints))
     return dataclasses.replace(learnt, metadata=metadata | learnt.metadata)
 
 
-def _learn(
+def learn(
     spec: Spec,
     shape: Shape,
     train: Interactions,

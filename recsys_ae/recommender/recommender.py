@@ -47,6 +47,7 @@ from recsys_ae.ranking.candidates import Candidates, Filter, at_least_1, places
 from recsys_ae.ranking.recommendations import Recommendations
 from recsys_ae.recommender import preflight
 from recsys_ae.recommender.fitting import fitted
+from recsys_ae.recommender.metadata import FEATURES_LATER
 from recsys_ae.recommender.state import Fitted
 
 
@@ -96,10 +97,14 @@ class Recommender:
         self._checkpoint: Path | None = None
 
     @classmethod
-    def assembled(cls, parts: Fitted) -> Self:
-        """Build a fitted model from its parts, such as those of a saved model or of a blend."""
+    def assembled(cls, parts: Fitted, checkpoint: Path | None = None) -> Self:
+        """Build a fitted model from its parts, such as those of a saved model or of a blend.
+
+        ``checkpoint`` is the folder of its fit's checkpoint, which `save` removes.
+        """
         model = cls(parts.spec)
         model._take(parts)
+        model._checkpoint = checkpoint
         return model
 
     @property
@@ -230,7 +235,7 @@ class Recommender:
             start = cold_start.known(self.network, item_features, self.items, device)
             rows = Rows.from_matrix(train.matrix, device)
             self._cold_start = ColdStart.learn(self.network, rows, start, run.generator())
-        self.metadata |= start.metadata
+        self.metadata |= {**start.metadata, FEATURES_LATER: True}
         return self
 
     def score(self, histories: csr_matrix, *, users: Ids | None = None) -> np.ndarray:
