@@ -81,7 +81,6 @@ class OurContract(ModelContract):
         assert states() == before
 
     @pytest.mark.gpu
-    @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
     def test_a_model_scores_alike_on_the_gpu(self, tmp_path: Path) -> None:
         model = self.fitted()
         model.save(tmp_path / "model")

@@ -75,6 +75,7 @@ def _patch_cuda(patch: pytest.MonkeyPatch, record: Record) -> None:
     answers: dict[str, Callable[..., Any]] = {
         "_lazy_init": lambda: None,
         "is_available": lambda: True,
+        "is_initialized": lambda: False,
         "device_count": lambda: 1,
         "is_bf16_supported": lambda *_: True,
         "mem_get_info": lambda *_: (FREE, FREE),

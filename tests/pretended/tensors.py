@@ -5,6 +5,7 @@ from typing import Any
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode, _disable_current_modes
 
+from tests.pretended.nested import leaves_of, mapped
 from tests.pretended.order import changes, refuse
 from tests.pretended.record import DeviceFaultError, Record
 
@@ -117,7 +118,7 @@ class OnGpu(torch.Tensor):
 
     @classmethod
     def __torch_dispatch__(cls, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        record = next(leaf.record for leaf in _leaves([args, kwargs], []) if isinstance(leaf, OnGpu))
+        record = next(leaf.record for leaf in leaves_of([args, kwargs], []) if isinstance(leaf, OnGpu))
         return operate(record, func, args, kwargs or {})
 
 
@@ -135,8 +136,8 @@ class Gpu(TorchDispatchMode):
 def operate(record: Record, func: Any, args: Any, kwargs: dict[str, Any]) -> Any:
     """Carry out an operation of PyTorch on the real tensors; check and record what a GPU would do."""
     name = func._schema.name.removeprefix("aten::")
-    leaves = _leaves(args, [])
-    _leaves(kwargs, leaves)
+    leaves = leaves_of(args, [])
+    leaves_of(kwargs, leaves)
     theirs = [leaf for leaf in leaves if isinstance(leaf, OnGpu)]
     ours = [leaf for leaf in leaves if isinstance(leaf, torch.Tensor) and not isinstance(leaf, OnGpu)]
     target = kwargs.get("device")
@@ -219,7 +220,7 @@ def _computed(record: Record, func: Any, args: Any, kwargs: dict[str, Any], on_g
         known[id(leaf.numbers)] = leaf
         return leaf.numbers
 
-    real_args, real_kwargs = _mapped(real, args), _mapped(real, kwargs)
+    real_args, real_kwargs = mapped(real, args), mapped(real, kwargs)
     if is_gpu(real_kwargs.get("device")):
         real_kwargs["device"] = torch.device("cpu")
     with _disable_current_modes():
@@ -230,33 +231,14 @@ def _computed(record: Record, func: Any, args: Any, kwargs: dict[str, Any], on_g
     def pretended(leaf: Any) -> Any:
         if not isinstance(leaf, torch.Tensor) or isinstance(leaf, OnGpu):
             return leaf
+        if record.largest is not None and leaf.nbytes > record.largest:
+            raise torch.OutOfMemoryError("CUDA out of memory.")
         own = known.get(id(leaf))
         if own is not None and own.shape == leaf.shape:
             return own  # changed in place
         return OnGpu(leaf, record) if on_gpu else leaf
 
-    results = _mapped(pretended, result)
+    results = mapped(pretended, result)
     if func._schema.name == "aten::_pack_padded_sequence":
         return results[0], result[1]  # the batch sizes stay on the CPU
     return results
-
-
-def _leaves(value: Any, found: list[Any]) -> list[Any]:
-    """Add the parts of nested lists, tuples and dicts to a list, and return it; PyTorch's own function is slow."""
-    if isinstance(value, list | tuple):
-        for part in value:
-            _leaves(part, found)
-    elif isinstance(value, dict):
-        _leaves(list(value.values()), found)
-    else:
-        found.append(value)
-    return found
-
-
-def _mapped(change: Any, value: Any) -> Any:
-    """Change the parts of nested lists, tuples and dicts."""
-    if isinstance(value, list | tuple):
-        return type(value)([_mapped(change, part) for part in value])
-    if isinstance(value, dict):
-        return {key: _mapped(change, part) for key, part in value.items()}
-    return change(value)

@@ -1,5 +1,6 @@
-"""Every feature autoencoder on the pretended GPU: whatever a GPU would refuse raises an error."""
+"""Every feature autoencoder on a GPU: on the pretended one, whatever a GPU would refuse raises an error."""
 
+import dataclasses
 from pathlib import Path
 from typing import Any
 
@@ -13,18 +14,25 @@ from recsys_ae.features.analysis.few_labels import _Tuned
 from recsys_ae.features.encoder import FeatureEncoder
 from recsys_ae.features.nn.contract import FeatureSpec, TrainableFeatureSpec
 from recsys_ae.nn.checkpoints.settings import Checkpoint
-from recsys_ae.nn.runtime import Precision, Run
+from recsys_ae.nn.runtime import Precision
 from recsys_ae.testing.resuming import Interrupter
 from tests.features.models.curves import features_for, small
-from tests.pretended.machine import pretended_gpu
+from tests.pretended.machines import (
+    PRETENDED,
+    Machine,
+    on_every_machine,
+    on_every_machine_nightly,
+    run_on_gpu,
+    trained_features,
+)  # fmt: skip
 from tests.pretended.test_recommenders import devices
 
-TRAINED = [name for name in autoencoders.names() if issubclass(autoencoders.spec_class(name), TrainableFeatureSpec)]
+TRAINED = trained_features()
 
 
 def fitted(spec: FeatureSpec, precision: Precision = "auto", **how: Any) -> FeatureEncoder:
     data, held = features_for(spec.name()), features_for(spec.name(), n=20, seed=3)
-    run = how.pop("run", Run(device="cuda", precision=precision))
+    run = how.pop("run", run_on_gpu(spec, precision))
     return FeatureEncoder(spec).fit(data, valid=held, run=run, **how)
 
 
@@ -54,7 +62,7 @@ def save_and_load(model: FeatureEncoder, folder: Path) -> None:
         loaded = FeatureEncoder.load(folder, device=device)
         assert devices(loaded.network) == {device}
         codes = [np.asarray(one.encode(held).matrix) for one in (loaded, model)]
-        np.testing.assert_allclose(codes[0], codes[1], rtol=1e-2, atol=1e-3)
+        np.testing.assert_allclose(codes[0], codes[1], rtol=1e-2, atol=5e-3)
 
 
 def resume(model: FeatureEncoder, precision: Precision, folder: Path) -> None:
@@ -62,7 +70,7 @@ def resume(model: FeatureEncoder, precision: Precision, folder: Path) -> None:
     if not isinstance(model.spec, TrainableFeatureSpec):
         return
     checkpoint = Checkpoint(path=folder, minutes=0)
-    run = Run(device="cuda", precision=precision, progress=Interrupter(2))
+    run = dataclasses.replace(run_on_gpu(model.spec, precision), progress=Interrupter(2))
     with pytest.raises(KeyboardInterrupt):
         fitted(model.spec, run=run, checkpoint=checkpoint)
     resumed = fitted(model.spec, precision, checkpoint=checkpoint)
@@ -70,9 +78,9 @@ def resume(model: FeatureEncoder, precision: Precision, folder: Path) -> None:
         assert torch.equal(resumed.network.state_dict()[key].cpu(), tensor.cpu()), key
 
 
-def do_all(spec: FeatureSpec, precision: Precision, folder: Path) -> None:
-    """Do all that a model can do on the pretended GPU."""
-    with pretended_gpu() as record:
+def do_all(spec: FeatureSpec, precision: Precision, machine: Machine, folder: Path) -> None:
+    """Do all that a model can do on a GPU."""
+    with machine() as record:
         model = fitted(spec, precision)
         assert devices(model.network) == {"cuda"}
         use(model)
@@ -85,26 +93,30 @@ def do_all(spec: FeatureSpec, precision: Precision, folder: Path) -> None:
     assert record.count("draw") == 0, record.listed("draw")
 
 
+@on_every_machine
 @pytest.mark.parametrize("name", autoencoders.names())
-def test_every_autoencoder_does_all_it_can_on_a_gpu(name: str, tmp_path: Path) -> None:
-    do_all(small(name, epochs=2), "auto", tmp_path)
+def test_every_autoencoder_does_all_it_can_on_a_gpu(name: str, machine: Machine, tmp_path: Path) -> None:
+    do_all(small(name, epochs=2), "auto", machine, tmp_path)
 
 
 @pytest.mark.parametrize("precision", ["fp32", "fp16"])
 @pytest.mark.parametrize("name", TRAINED)
 def test_every_autoencoder_is_trained_in_every_precision(name: str, precision: Precision) -> None:
-    with pretended_gpu() as record:
+    with PRETENDED() as record:
         fitted(small(name, epochs=1), precision).encode(features_for(name, n=20))
     assert record.count("draw") == 0, record.listed("draw")
 
 
-@pytest.mark.nightly
+@on_every_machine_nightly
 @pytest.mark.parametrize("precision", ["fp32", "fp16"])
 @pytest.mark.parametrize("name", TRAINED)
-def test_every_autoencoder_does_all_it_can_in_every_precision(name: str, precision: Precision, tmp_path: Path) -> None:
-    do_all(small(name, epochs=2), precision, tmp_path)
+def test_every_autoencoder_does_all_it_can_in_every_precision(
+    name: str, precision: Precision, machine: Machine, tmp_path: Path
+) -> None:
+    do_all(small(name, epochs=2), precision, machine, tmp_path)
 
 
+@on_every_machine
 @pytest.mark.parametrize(
     ("name", "chosen"),
     [
@@ -124,5 +136,7 @@ def test_every_autoencoder_does_all_it_can_in_every_precision(name: str, precisi
         ),
     ],
 )
-def test_other_hyper_parameters_work_on_a_gpu_too(name: str, chosen: dict[str, Any], tmp_path: Path) -> None:
-    do_all(small(name, epochs=2, **chosen), "auto", tmp_path)
+def test_other_hyper_parameters_work_on_a_gpu_too(
+    name: str, chosen: dict[str, Any], machine: Machine, tmp_path: Path
+) -> None:
+    do_all(small(name, epochs=2, **chosen), "auto", machine, tmp_path)

@@ -1,5 +1,6 @@
-"""Every recommender on the pretended GPU: whatever a GPU would refuse raises an error."""
+"""Every recommender on a GPU: on the pretended one, whatever a GPU would refuse raises an error."""
 
+import dataclasses
 from pathlib import Path
 from typing import Any
 
@@ -16,13 +17,13 @@ from recsys_ae.evaluation import evaluate
 from recsys_ae.features.data.features import Features
 from recsys_ae.nn.checkpoints.settings import Checkpoint
 from recsys_ae.nn.model import Model, Spec
-from recsys_ae.nn.runtime import Precision, Run
+from recsys_ae.nn.runtime import Precision
 from recsys_ae.nn.training.model import TrainableSpec
 from recsys_ae.recommender.recommender import Recommender
 from recsys_ae.testing.blocks import needed_features
 from recsys_ae.testing.resuming import Interrupter
 from tests.models.blocks import FROM_FEATURES, block_of, features, holdout, small, training_data
-from tests.pretended.machine import pretended_gpu
+from tests.pretended.machines import PRETENDED, Machine, on_every_machine, on_every_machine_nightly, run_on_gpu
 from tests.pretended.tensors import GPU
 
 NEW = pd.Index([f"new {place}" for place in range(3)])
@@ -41,7 +42,7 @@ def data_for(spec: Spec) -> tuple[Interactions, Holdout]:
 
 def fitted(spec: Spec, precision: Precision = "auto", **how: Any) -> Recommender:
     data, held = data_for(spec)
-    run = how.pop("run", Run(device="cuda", precision=precision))
+    run = how.pop("run", run_on_gpu(spec, precision))
     told: Features | None = how.pop(
         "item_features", needed_features(spec, data) if spec.name() in FROM_FEATURES else None
     )
@@ -97,7 +98,7 @@ def resume(model: Recommender, precision: Precision, folder: Path) -> None:
     if not isinstance(model.spec, TrainableSpec):
         return
     checkpoint = Checkpoint(path=folder, minutes=0)
-    run = Run(device="cuda", precision=precision, progress=Interrupter(2))
+    run = dataclasses.replace(run_on_gpu(model.spec, precision), progress=Interrupter(2))
     with pytest.raises(KeyboardInterrupt):
         fitted(model.spec, run=run, checkpoint=checkpoint)
     resumed = fitted(model.spec, precision, checkpoint=checkpoint)
@@ -105,9 +106,9 @@ def resume(model: Recommender, precision: Precision, folder: Path) -> None:
         assert torch.equal(resumed.network.state_dict()[key].cpu(), tensor.cpu()), key
 
 
-def do_all(spec: Spec, precision: Precision, folder: Path) -> None:
-    """Do all that a model can do on the pretended GPU."""
-    with pretended_gpu() as record:
+def do_all(spec: Spec, precision: Precision, machine: Machine, folder: Path) -> None:
+    """Do all that a model can do on a GPU."""
+    with machine() as record:
         model = fitted(spec, precision)
         assert devices(model.network) == {"cuda"}
         assert model._popularity.device == GPU
@@ -121,27 +122,31 @@ def do_all(spec: Spec, precision: Precision, folder: Path) -> None:
 TRAINED = [name for name in models.names() if issubclass(models.spec_class(name), TrainableSpec)]
 
 
+@on_every_machine
 @pytest.mark.parametrize("name", models.names())
-def test_every_recommender_does_all_it_can_on_a_gpu(name: str, tmp_path: Path) -> None:
-    do_all(brief(name), "auto", tmp_path)
+def test_every_recommender_does_all_it_can_on_a_gpu(name: str, machine: Machine, tmp_path: Path) -> None:
+    do_all(brief(name), "auto", machine, tmp_path)
 
 
 @pytest.mark.parametrize("precision", ["fp32", "fp16"])
 @pytest.mark.parametrize("name", TRAINED)
 def test_every_recommender_is_trained_in_every_precision(name: str, precision: Precision) -> None:
-    with pretended_gpu() as record:
+    with PRETENDED() as record:
         model = fitted(brief(name, epochs=1), precision)
         model.recommend(data_for(model.spec)[1].histories, 5)
     assert record.count("draw") == 0, record.listed("draw")
 
 
-@pytest.mark.nightly
+@on_every_machine_nightly
 @pytest.mark.parametrize("precision", ["fp32", "fp16"])
 @pytest.mark.parametrize("name", TRAINED)
-def test_every_recommender_does_all_it_can_in_every_precision(name: str, precision: Precision, tmp_path: Path) -> None:
-    do_all(brief(name), precision, tmp_path)
+def test_every_recommender_does_all_it_can_in_every_precision(
+    name: str, precision: Precision, machine: Machine, tmp_path: Path
+) -> None:
+    do_all(brief(name), precision, machine, tmp_path)
 
 
+@on_every_machine
 @pytest.mark.parametrize(
     ("name", "chosen"),
     [
@@ -159,5 +164,7 @@ def test_every_recommender_does_all_it_can_in_every_precision(name: str, precisi
         pytest.param("blend", {"scale": "rank"}, marks=pytest.mark.nightly),
     ],
 )
-def test_other_hyper_parameters_work_on_a_gpu_too(name: str, chosen: dict[str, Any], tmp_path: Path) -> None:
-    do_all(brief(name, **chosen), "auto", tmp_path)
+def test_other_hyper_parameters_work_on_a_gpu_too(
+    name: str, chosen: dict[str, Any], machine: Machine, tmp_path: Path
+) -> None:
+    do_all(brief(name, **chosen), "auto", machine, tmp_path)
