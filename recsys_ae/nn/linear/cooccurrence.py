@@ -9,6 +9,7 @@ from scipy.sparse import csr_matrix
 from torch import Tensor
 
 from recsys_ae.errors import Argument, TrainingError
+from recsys_ae.nn.linear import dense_blocks
 from recsys_ae.nn.rows import Rows
 from recsys_ae.nn.runtime import free_memory
 
@@ -31,17 +32,21 @@ DENSE = 40
 def gram(rows: Rows, dtype: torch.dtype = torch.float32) -> Tensor:
     """Return XᵀX, ``(width, width)`` and dense, computed in ``dtype``; float32 is exact for counts below 2²⁴.
 
-    It is computed on the CPU, a block of columns at a time. Besides the result, it needs twice the memory of the rows
-    and some 50 MiB for each two threads. Long rows are multiplied with dense blocks, and half of the result is a copy
+    On a GPU it is computed by `dense_blocks.gram`, or on the CPU if the GPU's memory holds the result and no blocks.
+    The CPU computes a block of columns at a time. Besides the result, it needs twice the memory of the rows and some 50
+    MiB for each two threads. Long rows are multiplied with dense blocks, and half of the result is a copy
     of the other half, at the cost of ``nnz * width / 2`` multiplications. Rows that are short compared with the width
     are multiplied as sparse matrices.
 
     Raises
     ------
     TrainingError
-        If the rows are on a GPU, and the result does not fit into the main memory.
+        If the rows are on a GPU, and the result fits into the main memory neither of the GPU nor of the CPU.
     """
     if rows.device.type != "cpu":
+        on_device = dense_blocks.gram(rows, dtype)
+        if on_device is not None:
+            return on_device
         _refuse_too_large(rows.width, dtype)
     result = torch.empty(rows.width, rows.width, dtype=dtype)
     values = rows.values.to("cpu", dtype).numpy()

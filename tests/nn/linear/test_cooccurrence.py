@@ -6,7 +6,7 @@ import torch
 from scipy.sparse import csr_matrix
 
 from recsys_ae.errors import TrainingError
-from recsys_ae.nn.linear import cooccurrence
+from recsys_ae.nn.linear import cooccurrence, dense_blocks
 from recsys_ae.nn.linear.cooccurrence import gram
 from recsys_ae.nn.rows import Rows
 from recsys_ae.nn.threads import cpu_threads
@@ -88,9 +88,10 @@ def test_rows_that_are_long_compared_with_the_width_use_dense_blocks() -> None:
 def test_a_matrix_that_does_not_fit_into_the_main_memory_is_refused_before_a_gpu_waits_for_it(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """A fit checks the memory of its own device; the matrix of a GPU is computed on the CPU."""
+    """A fit checks the memory of its own device; a matrix is computed on the CPU if a GPU has no memory for blocks."""
     given = rows_of(matrix(20, 13))
     monkeypatch.setattr(cooccurrence, "free_memory", lambda device: 13 * 13 * 8 - 1 if device.type == "cpu" else None)
+    monkeypatch.setattr(dense_blocks, "free_memory", lambda _: 13 * 13 * 8)
     gram(given, torch.float64)
     with pretended_gpu():
         parts = (part.to("cuda:0") for part in (given.indptr, given.indices, given.values))
