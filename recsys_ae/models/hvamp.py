@@ -12,10 +12,10 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from recsys_ae.nn import losses
-from recsys_ae.nn.corruption import drop_entries, gaussian_sample
+from recsys_ae.nn.corruption import drop_entries, gaussian_code
 from recsys_ae.nn.head import LinearHead
-from recsys_ae.nn.layers import Gated, linear, start_by_fan_in
-from recsys_ae.nn.model import Shape
+from recsys_ae.nn.layers import Gated, columns, linear, start_by_fan_in
+from recsys_ae.nn.model import ALL, Shape
 from recsys_ae.nn.rows import Rows
 from recsys_ae.nn.training.model import TrainableModel, TrainableSpec
 from recsys_ae.nn.training.optimizers import Optimizer
@@ -80,7 +80,7 @@ class HVampNetwork(LinearHead, TrainableModel[HVamp]):
         """Return the means of z₁ (given that of z₂) and of z₂, ``(n, 2 · latent)``, without noise or dropout."""
         clean = x.normalised()
         z2, _ = self.z2_of_x(clean)
-        z1, _ = self._z1(clean, z2)
+        z1, _ = self._z1(self.z1_of_x(clean), z2)
         return torch.cat([z1, z2], dim=1)
 
     def head(self) -> tuple[Tensor, Tensor]:
@@ -90,18 +90,31 @@ class HVampNetwork(LinearHead, TrainableModel[HVamp]):
     def loss(self, x: Rows, step: Step) -> Loss:
         """Return E_q[−log p(x | z₁, z₂)] + β E_q[log q(z₁, z₂ | x) − log p(z₁, z₂)] with one sample per code."""
         clean, rate, draws = x.normalised(), self.spec.dropout, step.generator
-        mean2, log_variance2 = self.z2_of_x(drop_entries(clean, rate, draws))
-        z2 = gaussian_sample(mean2, log_variance2, draws)
-        mean1, log_variance1 = self._z1(drop_entries(clean, rate, draws), z2)
-        z1 = gaussian_sample(mean1, log_variance1, draws)
+        size = len(x), self.spec.latent
+        read2 = self.z2_of_x[0](drop_entries(clean, rate, draws))
+        noise2 = torch.randn(size, device=x.device, generator=draws)
+        read1 = self.z1_of_x(drop_entries(clean, rate, draws))
+        noise1 = torch.randn(size, device=x.device, generator=draws)
+        hidden, kl, kl2 = step.run(self._hidden_and_kl, read2, noise2, read1, noise1, self._read_pseudo_inputs(draws))
         likelihood = losses.bernoulli if self.spec.likelihood == "bernoulli" else losses.multinomial
-        nll = likelihood(self.decode(torch.cat([z1, z2], dim=1)), x)
+        nll = likelihood(columns(*self.head(), hidden, ALL), x)
+        beta = warm_up(step.update, self.spec.anneal * step.total, self.spec.beta)
+        return Loss(nll + beta * kl, {"nll": nll, "kl": kl, "kl2": kl2, "beta": beta})
+
+    def _hidden_and_kl(
+        self, read2: Tensor, noise2: Tensor, read1: Tensor, noise1: Tensor, of_pseudo_inputs: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Return the last hidden layer, the KL term and its part of z₂, from the first layers of both encoders."""
+        mean2, log_variance2 = self._z2(read2)
+        z2 = gaussian_code(mean2, log_variance2, noise2)
+        mean1, log_variance1 = self._z1(read1, z2)
+        z1 = gaussian_code(mean1, log_variance1, noise1)
+        hidden = self.hidden(torch.cat([z1, z2], dim=1))
         density = losses.gaussian_log_density
         kl1 = (density(z1, mean1, log_variance1) - density(z1, *self.z1_prior(z2))).sum(dim=1)
-        kl2 = density(z2, mean2, log_variance2).sum(dim=1) - losses.mixture_log_density(z2, *self._components(draws))
-        kl = (kl1 + kl2).mean()
-        beta = warm_up(step.update, self.spec.anneal * step.total, self.spec.beta)
-        return Loss(nll + beta * kl, {"nll": nll, "kl": kl, "kl2": kl2.mean(), "beta": beta})
+        mixture = losses.mixture_log_density(z2, *self._z2(of_pseudo_inputs))
+        kl2 = density(z2, mean2, log_variance2).sum(dim=1) - mixture
+        return hidden, (kl1 + kl2).mean(), kl2.mean()
 
     def item_tables(self) -> list[Tensor]:
         """Return the weights of both first layers, without their gates, and of the output layer."""
@@ -113,20 +126,25 @@ class HVampNetwork(LinearHead, TrainableModel[HVamp]):
         hidden: Tensor = self.x_of_both(torch.cat([self.x_of_z1(z1), self.x_of_z2(z2)], dim=1))
         return hidden
 
-    def _z1(self, x: Rows, z2: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the mean and log-variance of q(z₁ | x, z₂)."""
-        hidden = torch.cat([self.z1_of_x(x), self.z1_of_z2(z2)], dim=1)
+    def _z2(self, read: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the mean and log-variance of q(z₂ | x) from the first layer."""
+        mean, log_variance = self.z2_of_x[2](self.z2_of_x[1](read))
+        return mean, log_variance
+
+    def _z1(self, read: Tensor, z2: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the mean and log-variance of q(z₁ | x, z₂) from the first layer."""
+        hidden = torch.cat([read, self.z1_of_z2(z2)], dim=1)
         mean, log_variance = self.z1_of_both(hidden)
         return mean, log_variance
 
-    def _components(self, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-        """Return means and log-variances of q(z₂ | u_k); pseudo-inputs u_k get dropout, but no normalisation."""
+    def _read_pseudo_inputs(self, generator: torch.Generator) -> Tensor:
+        """Return the first layer for the pseudo-inputs u_k, which get dropout, but no normalisation."""
         rate, inputs = self.spec.dropout, self.pseudo_inputs.clamp(0, 1)
         if rate > 0:
             drawn = torch.rand(inputs.shape, device=inputs.device, generator=generator)
             inputs = inputs * (drawn >= rate) / (1 - rate)
-        means, log_variances = self.z2_of_x(inputs)
-        return means, log_variances
+        read: Tensor = self.z2_of_x[0](inputs)
+        return read
 
 
 class Gaussian(nn.Module):

@@ -11,12 +11,13 @@ after a pass of the encoder that the decoder has not followed yet.
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from recsys_ae.nn import losses
-from recsys_ae.nn.corruption import drop_entries, gaussian_sample
+from recsys_ae.nn.corruption import drop_entries, gaussian_code, gaussian_sample
 from recsys_ae.nn.history import History
 from recsys_ae.nn.layers import DenselySummed, linear, start_by_fan_in
 from recsys_ae.nn.model import Shape, Validate
@@ -105,14 +106,15 @@ class RecVAENetwork(SoftmaxModel[RecVAE]):
         The decoder is trained without dropout, and without the KL term, which does not depend on it.
         """
         old = self._old[x.positions]
-        mean, log_variance = (self._read(x, step) if self.trains_encoder else old).chunk(2, dim=1)
-        z = gaussian_sample(mean, log_variance, step.generator)
-        nll = self.decoder.nll(z, x, step.generator)
         if not self.trains_encoder:
+            mean, log_variance = old.chunk(2, dim=1)
+            nll = self.decoder.nll(gaussian_sample(mean, log_variance, step.generator), x, step.generator)
             return Loss(nll, {"nll": nll})
-        log_prior = composite_prior(z, *old.chunk(2, dim=1))
-        kl = (losses.gaussian_log_density(z, mean, log_variance) - log_prior).sum(dim=1)
-        return Loss(nll + self.spec.gamma * (x.sums() * kl).mean(), {"nll": nll, "kl": kl.mean()})
+        first = self.encoder.get_submodule("0.input")(drop_entries(x.normalised(), self.spec.dropout, step.generator))
+        noise = torch.randn(len(x), self.spec.latent, device=x.device, generator=step.generator)
+        z, weighted, kl = step.run(self._code_and_kl, first, noise, old, x.sums())
+        nll = self.decoder.nll(z, x, step.generator)
+        return Loss(nll + self.spec.gamma * weighted, {"nll": nll, "kl": kl})
 
     def learn(self, rows: Rows, run: Run, validate: Validate | None = None) -> History:
         """Train encoder and decoder in turn, then unfreeze all weights and drop the stored posteriors."""
@@ -123,10 +125,15 @@ class RecVAENetwork(SoftmaxModel[RecVAE]):
         self.requires_grad_(True)
         return history
 
-    def _read(self, x: Rows, step: Step) -> Tensor:
-        """Return mean and log-variance of q(z | x) of rows with dropout, ``(n, 2 * latent)``."""
-        posterior: Tensor = self.encoder(drop_entries(x.normalised(), self.spec.dropout, step.generator))
-        return posterior
+    def _code_and_kl(self, first: Tensor, noise: Tensor, old: Tensor, sums: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Return z, the mean of KL terms times sums of rows, and the mean of KL terms, from the first linear layer."""
+        hidden: Any = self.encoder[0]
+        mean, log_variance = self.encoder[1](hidden.after_input(first)).chunk(2, dim=1)
+        z = gaussian_code(mean, log_variance, noise)
+        code = z.view_as(z)  # before the KL terms, so that gradients are added in the order of a loss without graphs
+        log_prior = composite_prior(z, *old.chunk(2, dim=1))
+        kl = (losses.gaussian_log_density(z, mean, log_variance) - log_prior).sum(dim=1)
+        return code, (sums * kl).mean(), kl.mean()
 
     @torch.no_grad()
     def _posteriors(self) -> Tensor:

@@ -6,13 +6,14 @@ All items are scored; the authors' notebook leaves out the least popular two thi
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 from recsys_ae.nn import losses
-from recsys_ae.nn.corruption import gaussian_sample
+from recsys_ae.nn.corruption import gaussian_code
 from recsys_ae.nn.layers import DenselySummed, affine_with_bias, columns, linear, sparse_product, with_bias
 from recsys_ae.nn.model import ALL, Shape
 from recsys_ae.nn.rows import Rows
@@ -97,12 +98,11 @@ class VASPNetwork(TrainableModel[VASP]):
         over items.
         """
         seen, hidden = halves(x, step.generator)
-        mean, log_variance = self.encoder(seen).chunk(2, dim=1)
-        z = gaussian_sample(mean, log_variance, step.generator)
-        focal = losses.focal(
-            self._log_probabilities(z, sparse_product(seen, self.shallow)), hidden, self.spec.alpha, self.spec.gamma
-        )
-        kl = losses.gaussian_kl(mean, log_variance) / self.spec.latent
+        first = self.encoder.get_submodule("0.input")(seen)
+        noise = torch.randn(len(seen), self.spec.latent, device=x.device, generator=step.generator)
+        z, decoded, kl = step.run(self._codes_and_kl, first, noise)
+        log_p = self._log_product(z, decoded, sparse_product(seen, self.shallow))
+        focal = losses.focal(log_p, hidden, self.spec.alpha, self.spec.gamma)
         return Loss(focal + kl, {"focal": focal, "kl": kl})
 
     @torch.no_grad()
@@ -128,10 +128,21 @@ class VASPNetwork(TrainableModel[VASP]):
         """Return the rows of the shallow path: the weights with which an item predicts all others."""
         return self.shallow
 
+    def _codes_and_kl(self, first: Tensor, noise: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Return z, the last hidden layer of the deep path, and the KL term, from the first linear layer."""
+        hidden: Any = self.encoder[0]
+        mean, log_variance = self.encoder[1](hidden.after_input(first)).chunk(2, dim=1)
+        z = gaussian_code(mean, log_variance, noise)
+        return z, self.decoder(z), losses.gaussian_kl(mean, log_variance) / self.spec.latent
+
     def _log_probabilities(self, z: Tensor, shallow: Tensor, items: slice = ALL) -> Tensor:
+        """Return ln p of the items."""
+        return self._log_product(z, self.decoder(z), shallow, items)
+
+    def _log_product(self, z: Tensor, decoded: Tensor, shallow: Tensor, items: slice = ALL) -> Tensor:
         """Return ln p as a sum of logarithms, which stays finite where one of the three factors vanishes."""
-        hidden, total = self.decoder(z), functional.logsigmoid(shallow)
-        for layer, read in ((self.deep, hidden), (self.straight, z)):
+        total = functional.logsigmoid(shallow)
+        for layer, read in ((self.deep, decoded), (self.straight, z)):
             total = total + functional.logsigmoid(columns(layer.weight, layer.bias, read, items).float())
         return total
 

@@ -160,8 +160,12 @@ class DenselySummed(nn.Module):
 
     def forward(self, x: Rows | Tensor) -> Tensor:
         """Map ``(n, inputs)`` to ``(n, width)``."""
+        return self.after_input(self.input(x))
+
+    def after_input(self, first: Tensor) -> Tensor:
+        """Map the outputs of the first linear layer, ``(n, width)``, to those of the last layer."""
         first_norm, *norms = self.norms
-        hidden: Tensor = first_norm(functional.silu(self.input(x)))
+        hidden: Tensor = first_norm(functional.silu(first))
         total = hidden
         for layer, norm in zip(self.deeper, norms, strict=True):
             hidden = norm(functional.silu(layer(hidden) + total))

@@ -146,7 +146,7 @@ def test_the_loss_and_its_gradients_are_the_authors(likelihood: str, dropout: fl
 
 def test_the_pseudo_inputs_are_cut_to_0_and_1_but_not_normalised() -> None:
     network, read = network_of(dropout=0.0), list[Any]()
-    network.z2_of_x.register_forward_pre_hook(lambda _, args: read.append(args[0]))
+    network.z2_of_x[0].register_forward_pre_hook(lambda _, args: read.append(args[0]))
     network.loss(rows_of(matrix(5, WIDTH)), step_at())
     (pseudo,) = [x for x in read if isinstance(x, Tensor)]
     assert torch.equal(pseudo, network.pseudo_inputs.clamp(0, 1))
@@ -156,7 +156,7 @@ def test_the_pseudo_inputs_are_cut_to_0_and_1_but_not_normalised() -> None:
 
 def test_the_pseudo_inputs_lose_entries_like_rows_in_training() -> None:
     network, read = network_of(dropout=0.75, pseudo_inputs=400), list[Any]()
-    network.z2_of_x.register_forward_pre_hook(lambda _, args: read.append(args[0]))
+    network.z2_of_x[0].register_forward_pre_hook(lambda _, args: read.append(args[0]))
     network.loss(rows_of(matrix(5, WIDTH)), step_at())
     (pseudo,) = [x for x in read if isinstance(x, Tensor)]
     complete = network.pseudo_inputs.clamp(0, 1)
@@ -171,7 +171,7 @@ def test_the_prior_of_rows_as_pseudo_inputs_is_the_mean_of_their_posteriors() ->
     network = network_of(dropout=0.0, pseudo_inputs=6).eval()
     with torch.no_grad():
         network.pseudo_inputs.copy_(torch.from_numpy(interactions.toarray()))
-        means, log_variances = network._components(torch.Generator())
+        means, log_variances = network._z2(network._read_pseudo_inputs(torch.Generator()))
         expected_means, expected_log_variances = network.z2_of_x(rows_of(interactions))
     torch.testing.assert_close(means, expected_means)
     torch.testing.assert_close(log_variances, expected_log_variances)
@@ -192,7 +192,7 @@ def test_log_variances_stay_between_minus_12_and_4(rows: Rows) -> None:
                     parameter.fill_(outer)
         _, log_variance = network.z2_of_x(rows)
         assert (log_variance == expected).all()
-        _, log_variance = network._z1(rows, torch.zeros(12, LATENT))
+        _, log_variance = network._z1(network.z1_of_x(rows), torch.zeros(12, LATENT))
         assert (log_variance == expected).all()
         _, log_variance = network.z1_prior(torch.zeros(12, LATENT))
         assert (log_variance == expected).all()

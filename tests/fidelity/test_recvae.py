@@ -177,7 +177,7 @@ def test_only_the_pass_that_trains_the_encoder_runs_it_and_once(epoch: int, runs
     """Neither the old posterior nor the codes of a decoder pass are computed again for each update."""
     network, codes, calls = network_of(), list[Tensor](), list[Any]()
     ready(network, rows, epoch)
-    network.encoder.register_forward_pre_hook(lambda _, args: calls.append(args[0]))
+    network.encoder.get_submodule("0.input").register_forward_pre_hook(lambda _, args: calls.append(args[0]))
     watch_codes(network, codes)
     network.loss(rows, step_at())
     assert len(calls) == runs
@@ -315,7 +315,7 @@ def test_f06_scoring_is_deterministic_and_from_the_mean_of_the_whole_row(rows: R
 def test_f06_inputs_have_length_1_before_entries_are_dropped(rows: Rows) -> None:
     network, inputs = network_of(), list[Rows]()
     ready(network, rows, ENCODER_PASS)
-    network.encoder.register_forward_pre_hook(lambda _, args: inputs.append(args[0]))
+    network.encoder.get_submodule("0.input").register_forward_pre_hook(lambda _, args: inputs.append(args[0]))
     network.loss(rows, step_at())
     normalised, values = rows.normalised().values, inputs[0].values
     assert 0 < (values == 0).sum() < len(values)

@@ -86,8 +86,9 @@ class Adam:
             return
         weights, gradients, means, squares, steps = (list(column) for column in zip(*updates, strict=True))
         if self.unit_gradients:
-            for gradient in gradients:
-                gradient.div_(gradient.norm().clamp_min(torch.finfo(gradient.dtype).tiny))
+            norms = torch._foreach_norm(gradients)
+            torch._foreach_clamp_min_(norms, torch.finfo(torch.float32).tiny)
+            torch._foreach_div_(gradients, norms)
         adam(
             weights,
             gradients,
