@@ -10,9 +10,9 @@ import functools
 import torch
 from torch import Tensor
 
+from recsys_ae.nn.arithmetic import with_tf32, without_tf32
 from recsys_ae.nn.capacity import is_out_of_memory
 from recsys_ae.nn.linear.cholesky import blocks
-from recsys_ae.nn.rounding import with_tf32, without_tf32
 from recsys_ae.nn.rows import Rows
 from recsys_ae.nn.runtime import free_memory
 

@@ -12,9 +12,9 @@ from scipy.sparse import csr_matrix, random_array
 from torch import Tensor
 
 from recsys_ae.nn import runtime
+from recsys_ae.nn.arithmetic import with_tf32
 from recsys_ae.nn.linear import cooccurrence, dense_blocks
 from recsys_ae.nn.linear.gram import ItemItem
-from recsys_ae.nn.rounding import with_tf32
 from recsys_ae.nn.rows import Rows
 from tests.nn.small import CPU, matrix, rows_of
 from tests.pretended.machine import pretended_gpu
