@@ -137,3 +137,18 @@ class Names(Type):
         if isinstance(value, tuple):
             return value
         return tuple(name.strip() for name in str(value).split(",") if name.strip())
+
+
+class NamedFile(Type):
+    """A name and the path of a file: ``NAME=FILE``."""
+
+    name = "name=file"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, Path]:
+        """Return the name and the path."""
+        if isinstance(value, tuple):
+            return value[0], Path(value[1])
+        name, _, file = str(value).partition("=")
+        if not name.strip() or not file.strip():
+            self.fail(f"{value!r} is not NAME=FILE, such as spark=top100.csv.", param, ctx)
+        return name.strip(), Path(file)

@@ -106,3 +106,14 @@ def fingerprint_of(model: "Recommender") -> str | None:
     """Return the fingerprint of the split of the fit; None if none is saved."""
     fingerprint = model.notes.get("fingerprint")
     return fingerprint if isinstance(fingerprint, str) else None
+
+
+def refuse_other_splits(fingerprints: Mapping[Path, str | None]) -> None:
+    """Raise an error if saved models were fitted on different splits; ``fingerprints`` has that of each folder."""
+    (first, expected), *others = fingerprints.items()
+    for folder, fingerprint in others:
+        if fingerprint != expected:
+            raise DataError(
+                f"{folder} was fitted on the split {fingerprint}, but {first} on {expected}; "
+                "fit both with the same data, filters and split"
+            )

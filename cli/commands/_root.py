@@ -9,6 +9,7 @@ MODULES = {
     "fit": ".commands.fit",
     "blend": ".commands.blend",
     "evaluate": ".commands.evaluate",
+    "compare": ".commands.compare",
     "recommend": ".commands.recommend",
     "predict": ".commands.predict",
     "similar": ".commands.similar",

@@ -12,7 +12,7 @@ from .. import options
 from ..display import Display, as_json
 from ..framework import Option, Positional, as_command, told_when_saved, wrong_usage
 from ..param_types import FILE, Numbers
-from ..saved import divided, fingerprint_of, moved, recipe_of
+from ..saved import divided, fingerprint_of, moved, recipe_of, refuse_other_splits
 
 if TYPE_CHECKING:
     from recsys_ae.data.splits.split import Holdout
@@ -83,7 +83,7 @@ def command(folders: tuple[Path, ...], metric: str, out: Path | None, **settings
     recipes = [recipe_of(model, folder, settings) for model, folder in zip(models, folders, strict=True)]
     out = out or Path("models") / f"{recipes[0].title}-blend"
     refuse_to_write(out, overwrite=settings["overwrite"])
-    _refuse_other_splits(models, folders)
+    refuse_other_splits({folder: fingerprint_of(model) for folder, model in zip(folders, models, strict=True)})
     prepared, split = divided(models[0], folders[0], recipes[0], cache=settings["cache"])
     if split.valid is None and not settings["weights"]:
         why = f"{folders[0]} was fitted with --split {prepared.recipe.split_kind}, which leaves no validation users"
@@ -116,16 +116,6 @@ def _names(metric: str) -> tuple[str, ...]:
 
     with wrong_usage("--metric"):
         return tuple(dict.fromkeys((str(metrics.parse(metric)), *metrics.DEFAULT)))
-
-
-def _refuse_other_splits(models: "list[Recommender]", folders: tuple[Path, ...]) -> None:
-    fingerprint = fingerprint_of(models[0])
-    for model, folder in zip(models, folders, strict=True):
-        if fingerprint_of(model) != fingerprint:
-            raise DataError(
-                f"{folder} was fitted on the split {fingerprint_of(model)}, but {folders[0]} on {fingerprint}; "
-                "fit both with the same data, filters and split"
-            )
 
 
 def _blended(

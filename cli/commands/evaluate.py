@@ -6,13 +6,12 @@ from typing import TYPE_CHECKING, Any
 import click
 from click.core import ParameterSource
 
-from recsys_ae.errors import DataError
-
 from .. import display, mlflow_runs, options, table_writer
-from ..framework import Option, Positional, as_command, wrong_usage
-from ..param_types import FILE, Names
+from ..framework import Option, Positional, as_command
+from ..param_types import FILE
 from ..report import shown_name
-from ..saved import divided, moved, recipe_of, refuse_rankers
+from ..saved import divided, moved, recipe_of
+from . import _evaluation, _refitted
 
 if TYPE_CHECKING:
     from recsys_ae.data.prepared import Prepared
@@ -20,28 +19,16 @@ if TYPE_CHECKING:
     from recsys_ae.evaluation import Report
     from recsys_ae.recommender.recommender import Recommender
 
-OUTPUT = "Report"
-METRICS = (
-    "Metrics, separated by commas, such as recall@20,ndcg@100,mrr@10. Models that learn from ratings also have rmse "
-    "and mae, which are their default."
-)
 PARAMS = [
     Positional("folder", metavar="DIR", type=FILE, summary="Folder of a saved model."),
-    Option(["--metrics"], type=Names(), metavar="NAMES", section=OUTPUT, help=METRICS),
-    Option(
-        ["--on"],
-        type=click.Choice(["test", "valid"]),
-        default="test",
-        show_default=True,
-        section=OUTPUT,
-        help="Part of the split that the model is evaluated on.",
-    ),
-    Option(["--json", "as_json"], is_flag=True, section=OUTPUT, help="Print the report as JSON."),
+    _evaluation.metrics(),
+    _evaluation.on("model is"),
+    _evaluation.as_json("report"),
     Option(
         ["--per-user"],
         type=FILE,
         metavar="FILE",
-        section=OUTPUT,
+        section=_evaluation.REPORT,
         help="Output file of the metrics of each user (.csv, .parquet or .jsonl).",
     ),
     *moved(),
@@ -60,24 +47,23 @@ def command(folder: Path, metrics: tuple[str, ...] | None, on: str, per_user: Pa
     """Evaluate a saved model on its test users.
 
     The data are read, filtered and split as in the fit; the command stops if they have changed. Only the history that
-    the model reads is excluded from its top-N lists, not the interactions that the filters of the fit removed.
+    the model reads is excluded from its top-N lists, not the interactions that the filters of the fit removed. A
+    refitted model has no test users: the command says so, with the metrics before the refit, and exits with 0.
     """
     from recsys_ae.evaluation import evaluate  # noqa: PLC0415
     from recsys_ae.recommender.recommender import Recommender  # noqa: PLC0415
 
-    names = _metrics(metrics) if metrics else ()
+    names = _evaluation.parsed(metrics or ())
     if per_user is not None:
         table_writer.refuse(per_user, overwrite=settings["overwrite"])
     model = Recommender.load(folder, device=settings["device"])
-    names = names or _usual(model)
-    _refuse_misfits(model, names)
+    if _refitted.is_told(model, folder, json=settings["as_json"], per_user=per_user):
+        return
+    names = names or _evaluation.usual([model.spec.feedback])
+    _evaluation.refuse_misfits(model, names)
     recipe = recipe_of(model, folder, settings)
     prepared, split = divided(model, folder, recipe, cache=settings["cache"])
-    holdout = split.test if on == "test" else split.valid
-    if holdout is None:
-        raise DataError(
-            f"{folder} was fitted with --split {prepared.recipe.split_kind}, which has no part for --on {on}"
-        )
+    holdout = _evaluation.part(split, on, folder, prepared.recipe.split_kind)
     report = evaluate(model, holdout, names)
     references = _references(prepared, split, holdout, names)
     if per_user is not None:
@@ -88,27 +74,6 @@ def command(folder: Path, metrics: tuple[str, ...] | None, on: str, per_user: Pa
         source = click.get_current_context().get_parameter_source("track")
         asked = source is not ParameterSource.DEFAULT or settings["tracking_uri"] is not None
         mlflow_runs.report(model.notes, report, on, settings["tracking_uri"], asked=asked)
-
-
-def _metrics(names: tuple[str, ...]) -> tuple[str, ...]:
-    from recsys_ae import metrics  # noqa: PLC0415
-
-    with wrong_usage("--metrics"):
-        return tuple(str(metrics.parse(name)) for name in names)
-
-
-def _usual(model: "Recommender") -> tuple[str, ...]:
-    """Return the default metrics for the feedback that the model learns from."""
-    from recsys_ae import metrics  # noqa: PLC0415
-
-    return metrics.ERRORS if model.spec.feedback == "explicit" else metrics.DEFAULT
-
-
-def _refuse_misfits(model: "Recommender", names: tuple[str, ...]) -> None:
-    from recsys_ae.metrics import smaller_is_better  # noqa: PLC0415
-
-    if any(map(smaller_is_better, names)):
-        refuse_rankers(model)
 
 
 def _references(

@@ -88,6 +88,37 @@ class Reading:
         with arguments_named(renamed(COLUMNS)):
             return read_ids(path, wanted, self.text_format, header=self.header, every=every, missing=self.missing)
 
+    def read_top_n(
+        self,
+        path: str | Path,
+        *,
+        rank_column: str | int | None = None,
+        score_column: str | int | None = None,
+        fitted: "Reading | None" = None,
+    ) -> "pd.DataFrame":
+        """Read top-N lists: a table of users, items, and ranks or scores, in any format.
+
+        Parameters
+        ----------
+        path
+            Path of the file.
+        rank_column, score_column
+            Name or position of the column of ranks or of scores; recognised by usual names if both are None.
+        fitted
+            Options that other data were read with; their names of columns are looked for before the usual names.
+        """
+        from recsys_ae.data.readers.lists.top_n import read_top_n  # noqa: PLC0415
+
+        requested = {
+            "user": self.user_column, "item": self.item_column, "rank": rank_column, "score": score_column
+        }  # fmt: skip
+        names = {role: getattr(fitted, COLUMNS[role], None) for role in ("user", "item")}
+        others = {role: name for role, name in names.items() if isinstance(name, str)}
+        with arguments_named(renamed({**COLUMNS, "rank": "rank_column", "score": "score_column"})):
+            return read_top_n(
+                path, requested, self.text_format, others=others, header=self.header, missing=self.missing
+            )
+
     def like(self, fitted: "Reading", path: str | Path) -> Self:
         """Return these options for a file that resembles the data that were read with other options.
 

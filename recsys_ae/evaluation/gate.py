@@ -116,7 +116,7 @@ def gate(
         If the metric is unknown or a limit is out of bounds.
     """
     metric = str(parse(metric))
-    _refuse_bounds(tolerance, max_gain, min_users)
+    refuse_limits(tolerance, max_gain, min_users)
 
     def verdict(outcome: Outcome, reason: str, gain: Estimate | None = None, n_users: int | None = None) -> Verdict:
         return Verdict(outcome, reason, metric, gain, n_users, tolerance, max_gain, min_users)
@@ -156,7 +156,8 @@ def _gain(metric: str, difference: Estimate) -> Estimate:
     return Estimate(-difference.mean, difference.standard_error, -difference.high, -difference.low)
 
 
-def _refuse_bounds(tolerance: float, max_gain: float, min_users: int) -> None:
+def refuse_limits(tolerance: float, max_gain: float, min_users: int) -> None:
+    """Raise a `ConfigError` if a limit is out of bounds."""
     for name, value, is_valid, expected in (
         ("tolerance", tolerance, 0 <= tolerance < math.inf, "a number from 0 on"),
         ("max_gain", max_gain, 0 < max_gain < math.inf, "a number above 0"),

@@ -19,6 +19,10 @@ from recsys_ae.evaluation.list_counts import ListCounts
 from recsys_ae.evaluation.report import Report
 from recsys_ae.metrics import DEFAULT, per_user, smaller_is_better
 
+NO_TARGET = (
+    "no list holds a target of its user; lists must be made from the histories of the holdout, without its targets"
+)
+
 
 def evaluate_lists(  # noqa: PLR0913  one argument for each column and each setting
     frame: Any,
@@ -203,10 +207,11 @@ class _Lists:
     def cut(self, evaluated: Evaluated, *, exclude_seen: bool) -> tuple[np.ndarray, dict[str, Any]]:
         """Return the positions of the first ``k`` items of each user, and −1 for misses; also all counts."""
         n_users, n_items = evaluated.users.histories.shape
-        pairs = self.rows * (self.items.max() + n_items + 1) + self.items
+        width = max(int(self.items.max()) + 1, n_items)
+        pairs = self.rows * width + self.items
         histories = evaluated.users.histories
         history_rows = np.repeat(np.arange(n_users), np.diff(histories.indptr))
-        is_seen = np.isin(pairs, history_rows * (self.items.max() + n_items + 1) + histories.indices)
+        is_seen = np.isin(pairs, history_rows * width + histories.indices)
         keep = ~is_seen if exclude_seen else np.ones(len(pairs), dtype=bool)
         is_repeated = np.ones(len(pairs), dtype=bool)
         is_repeated[np.unique(pairs, return_index=True)[1]] = False
@@ -219,8 +224,11 @@ class _Lists:
         top[rows[in_top], places[in_top]] = items[in_top]
         available = n_items - (np.diff(histories.indptr) if exclude_seen else 0)
         has_list = np.isin(np.arange(n_users), self.rows)
+        target_rows = np.repeat(np.arange(n_users), np.diff(evaluated.users.targets.indptr))
+        targets = target_rows * width + evaluated.users.targets.indices
         return top, {
             **self.counts,
+            "remarks": (*self.counts["remarks"], *(() if np.isin(pairs, targets).any() else (NO_TARGET,))),
             "unknown_items": int(np.count_nonzero(self.items >= n_items)),
             "repeated_items": int(np.count_nonzero(is_repeated[keep])),
             "history_items": int(is_seen.sum()),

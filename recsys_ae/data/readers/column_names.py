@@ -24,6 +24,14 @@ KNOWN = {
         "eventdate", "reviewdate", "createdat",
     ),
 }  # fmt: skip
+# Usual names of the columns of top-N lists that order the items of a user.
+PLACES = {
+    "rank": ("rank", "ranking", "rk", "position", "pos", "place"),
+    "score": (
+        "score", "scores", "prediction", "predicted", "predictedrating", "predictedscore", "pred", "est", "relevance",
+        "rating", "ratings", "weight", "value",
+    ),
+}  # fmt: skip
 # Last words of names that are recognised if only one column has such a name, and words that rule a name out.
 LAST = {
     "user": (),
@@ -65,7 +73,7 @@ def without_type(name: str) -> str:
 def recognised(names: Sequence[str], role: str, taken: Collection[int]) -> list[int]:
     """Return the positions of the columns whose name is the first usual name of this role that occurs."""
     plain = ["".join(words(name)) for name in names]
-    for usual_name in KNOWN[role]:
+    for usual_name in {**KNOWN, **PLACES}[role]:
         positions = [position for position, name in enumerate(plain) if name == usual_name and position not in taken]
         if positions:
             return positions
