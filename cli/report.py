@@ -58,8 +58,6 @@ def show_memory(display: Display, sizes: Mapping[str, int], run: "Run", *, table
 
 def show_fit(display: Display, model: "Recommender", out: Path) -> None:
     """Print the validation metrics, time, memory and folder of a fit, and the next commands."""
-    from recsys_ae.models.blend import BlendNetwork  # noqa: PLC0415
-
     rows: list[tuple[str, Any]] = []
     selected = _kept(model)
     if selected is not None:
@@ -68,24 +66,30 @@ def show_fit(display: Display, model: "Recommender", out: Path) -> None:
         rows += [("" if row else "validation", number) for row, number in enumerate(numbers)]
         if "seconds" in measured:
             rows.append(("selected", f"epoch {epoch} of {len(model.history)}"))
-    network = model.network
-    if isinstance(network, BlendNetwork):
-        members = zip(network.weights.tolist(), network.spec.members, strict=True)
-        rows += [("weight", f"{weight:.2f}  {member}") for weight, member in members]
-    seconds = [measured["seconds"] for measured in model.history if "seconds" in measured]
-    per_epoch = f", {sum(seconds) / len(seconds):.3f} s per epoch" if seconds else ""
-    rows.append(("time", f"{model.metadata['seconds']:.1f} s{per_epoch}"))
-    peak = memory.peak()
-    if peak is not None:
-        rows.append(("memory", f"{peak / 2**20:,.0f} MiB at its peak"))
-    rows.append(("saved", out))
-    rows.append(("repeat", model.notes["command"]))
-    display.line()
-    display.pairs(rows)
+    show_costs(display, model, out, rows)
     display.line("\nNext:")
     folder = shlex.quote(str(out))
     display.line(f"  recsys-ae evaluate {folder}")
     display.line(f"  recsys-ae recommend {folder} --out top10.csv")
+
+
+def show_costs(display: Display, model: "Recommender", out: Path, rows: list[tuple[str, Any]]) -> None:
+    """Print the rows, then the weights of a blend, and the time, memory, folder and command of a fit."""
+    from recsys_ae.models.blend import BlendNetwork  # noqa: PLC0415
+
+    network = model.network
+    if isinstance(network, BlendNetwork):
+        members = zip(network.weights.tolist(), network.spec.members, strict=True)
+        rows = [*rows, *(("weight", f"{weight:.2f}  {member}") for weight, member in members)]
+    seconds = [measured["seconds"] for measured in model.history if "seconds" in measured]
+    per_epoch = f", {sum(seconds) / len(seconds):.3f} s per epoch" if seconds else ""
+    rows = [*rows, ("time", f"{model.metadata['seconds']:.1f} s{per_epoch}")]
+    peak = memory.peak()
+    if peak is not None:
+        rows.append(("memory", f"{peak / 2**20:,.0f} MiB at its peak"))
+    rows += [("saved", out), ("repeat", model.notes["command"])]
+    display.line()
+    display.pairs(rows)
 
 
 def shown_name(model: "Recommender") -> str:

@@ -53,8 +53,8 @@ class Task(ABC):
         """Return the untrained model with its notes, and free the data that it does not learn from."""
 
     @abstractmethod
-    def learn(self, model: Any, run: "Run", checkpoint: "Checkpoint | None") -> None:
-        """Fit the model."""
+    def learn(self, model: Any, run: "Run", checkpoint: "Checkpoint | None") -> Any:
+        """Fit the model and return it."""
 
     @abstractmethod
     def show(self, model: Any, out: Path) -> None:
@@ -63,7 +63,12 @@ class Task(ABC):
 
 def fit(kind: type[Task], spec_class: type["Identity"], **settings: Any) -> None:
     """Fit a model with the values of all options."""
-    task = kind(spec_class, settings)
+    carry_out(kind(spec_class, settings))
+
+
+def carry_out(task: Task) -> None:
+    """Fit the model of a task, and save it."""
+    settings = task.settings
     out = settings["out"] or Path("models") / task.title
     before = identity(out)
     try:
@@ -95,7 +100,7 @@ def _fit(task: Task, settings: Mapping[str, Any], out: Path) -> None:
         Tracking.of_fit(on=settings["track"], name=out.name, interrupted=_run_id(checkpoint)) as tracking,
         epochs(quiet=settings["quiet"], monitor=task.spec.monitor) as progress,
     ):
-        task.learn(model, dataclasses.replace(run, tracker=tracking.tracker, progress=progress), checkpoint)
+        model = task.learn(model, dataclasses.replace(run, tracker=tracking.tracker, progress=progress), checkpoint)
         try:
             model.notes["mlflow"] = tracking.address
         finally:  # neither a failure of tracking nor a signal while the store is waited for loses the model

@@ -8,8 +8,8 @@ from ._session import Session
 MODULES = {
     "fit": ".commands.fit",
     "blend": ".commands.blend",
+    "refit": ".commands.refit",
     "evaluate": ".commands.evaluate",
-    "compare": ".commands.compare",
     "recommend": ".commands.recommend",
     "predict": ".commands.predict",
     "similar": ".commands.similar",

@@ -69,7 +69,7 @@ class FitRecommender(Task):
         names, folder = settings["item_features"], settings["data_dir"]
         self.features = feature_source.read_all(names, folder) if names else None
         self.prepared, self.split = prepared, split
-        self.shape = Shape(*split.train.shape, 0 if self.features is None else self.features.width)
+        self.shape = Shape(*split.train.shape, 0 if self.features is None else self.features.width, run.torch_device)
         return memory(self.spec.resolved(Stats(split.train.matrix)), self.shape, split.train.nnz)
 
     def check(self, run: "Run") -> None:
@@ -97,11 +97,11 @@ class FitRecommender(Task):
         del self.prepared, self.split
         return model
 
-    def learn(self, model: "Recommender", run: "Run", checkpoint: "Checkpoint | None") -> None:
+    def learn(self, model: "Recommender", run: "Run", checkpoint: "Checkpoint | None") -> "Recommender":
         """Fit the model, and log its data recipe."""
         recipe = {name: value for name, value in model.notes["source"].items() if value is not None}
         run.tracker.parameters({"data": recipe, "split_fingerprint": model.notes["fingerprint"]})
-        model.fit(self.train, valid=self.valid, item_features=self.features, run=run, checkpoint=checkpoint)
+        return model.fit(self.train, valid=self.valid, item_features=self.features, run=run, checkpoint=checkpoint)
 
     def show(self, model: "Recommender", out: Path) -> None:
         """Print the metrics of the validation users."""

@@ -65,9 +65,9 @@ class FitEncoder(Task):
         model.notes = {"source": feature_source.written(self.settings), "command": command_line()}
         return model
 
-    def learn(self, model: "FeatureEncoder", run: "Run", checkpoint: "Checkpoint | None") -> None:
+    def learn(self, model: "FeatureEncoder", run: "Run", checkpoint: "Checkpoint | None") -> "FeatureEncoder":
         """Fit the encoder."""
-        model.fit(self.train, valid=self.valid, run=run, checkpoint=checkpoint)
+        return model.fit(self.train, valid=self.valid, run=run, checkpoint=checkpoint)
 
     def show(self, model: "FeatureEncoder", out: Path) -> None:
         """Print the error on the validation rows."""

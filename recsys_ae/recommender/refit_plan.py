@@ -4,7 +4,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 
-from recsys_ae.errors import UnsupportedError
+from recsys_ae.data.origin import FINGERPRINT
+from recsys_ae.errors import Argument, ConfigError, DataError, UnsupportedError
+from recsys_ae.features.data.features import Features
 from recsys_ae.models.blend import Blend, BlendNetwork
 from recsys_ae.nn.history import VALIDATION
 from recsys_ae.nn.loading import is_count
@@ -40,8 +42,14 @@ class Plan:
         Epoch that the fit kept, for a blend one of each member; None for a model without epochs.
     members
         Members of a blend of models that were fitted one by one; empty for any other model.
+    weights
+        Weights of the members of a blend; empty for any other model.
     has_features, learns_features_later
-        True if item features were part of the fit, and if they were not, but `Recommender.fit_cold_items` followed.
+        True if the model learnt from item features, and if it did so in `Recommender.fit_cold_items` only.
+    columns
+        Names of the item features, as far as they are saved; else None.
+    split
+        Fingerprint of the split of the fit; None if it is unknown.
     valid
         Validation metrics of the fit, by name.
     facts
@@ -52,8 +60,11 @@ class Plan:
     seed: int
     last_epochs: tuple[int | None, ...]
     members: tuple[Member, ...]
+    weights: tuple[float, ...]
     has_features: bool
     learns_features_later: bool
+    columns: tuple[str, ...] | None
+    split: str | None
     valid: Mapping[str, float]
     facts: Mapping[str, Any]
 
@@ -73,8 +84,11 @@ class Plan:
             _seed_of(facts),
             _last_epochs_of(model),
             members,
+            tuple(network.weights.tolist()) if isinstance(network, BlendNetwork) else (),
             "item_vectors" in facts or any(member.has_features for member in members),
             facts.get(FEATURES_LATER) is True,
+            None if model.feature_columns is None else tuple(model.feature_columns),
+            _split_of(model),
             {name.removeprefix(VALIDATION): v for name, v in measured.items() if name.startswith(VALIDATION)},
             facts,
         )
@@ -84,17 +98,52 @@ class Plan:
         """True if the members were fitted one by one."""
         return bool(self.members)
 
-    def record(self, split_fingerprint: object) -> dict[str, Any]:
+    def refuse_other_features(self, item_features: Features | None) -> None:
+        """Raise an error if item features are missing, were not part of the fit, or have other columns."""
+        name = self.spec.name()
+        if self.has_features and item_features is None:
+            raise ConfigError(
+                f"this {name} was fitted with item features, which are not saved with it; give them again as ",
+                Argument("item_features"),
+            )
+        if item_features is None:
+            return
+        if not self.has_features:
+            raise ConfigError(f"this {name} was fitted without item features; leave out ", Argument("item_features"))
+        columns = tuple(str(name) for name in item_features.columns)
+        if self.columns is not None and columns != self.columns:
+            other = sorted({*columns} ^ {*self.columns})[:3] or ["their order"]
+            raise DataError(
+                f"the item features have {len(columns):,} columns and those of the fit {len(self.columns):,}; they "
+                f"differ in {', '.join(other)}: give the features of the fit as ",
+                Argument("item_features"),
+            )
+
+    def record(self) -> dict[str, Any]:
         """Return what the refitted model says of the model that it was made from, as JSON."""
-        given = self.facts.get("split_fingerprint")
         return {
-            "split_fingerprint": split_fingerprint if isinstance(split_fingerprint, str) else given,
+            "split_fingerprint": self.split,
             "train_fingerprint": self.facts["train_fingerprint"],
             "users": self.facts["users"],
             "items": self.facts["items"],
             "kept_epochs": list(self.last_epochs),
             "valid": dict(self.valid),
         }
+
+
+def record_of(metadata: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """Return the record of a refitted model, with the metrics that are numbers; None for any other model."""
+    record = metadata.get(REFIT)
+    if not isinstance(record, Mapping):
+        return None
+    valid = record.get("valid")
+    measured = valid.items() if isinstance(valid, Mapping) else ()
+    return {**record, "valid": {name: value for name, value in measured if isinstance(value, float)}}
+
+
+def _split_of(model: Recommender) -> str | None:
+    split = model.notes.get(FINGERPRINT, model.metadata.get("split_fingerprint"))
+    return split if isinstance(split, str) else None
 
 
 def _spec_of(model: Recommender) -> Spec:

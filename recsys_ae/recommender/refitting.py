@@ -3,12 +3,13 @@
 import dataclasses
 from pathlib import Path
 
+import torch
+
 from recsys_ae.data.interactions import Interactions
-from recsys_ae.data.origin import FINGERPRINT
 from recsys_ae.data.recipe import DataRecipe
 from recsys_ae.data.splits.holdout import Split
 from recsys_ae.data.splits.joined import joined
-from recsys_ae.errors import Argument, ConfigError, DataError
+from recsys_ae.errors import DataError
 from recsys_ae.features.data.features import Features
 from recsys_ae.models.blend import BlendNetwork
 from recsys_ae.nn.checkpoints.settings import Checkpoint
@@ -64,9 +65,20 @@ def refit(
         If item features are missing or were not part of the fit.
     """
     plan = Plan.of(model)
-    refuse_other_features(model, item_features)
+    plan.refuse_other_features(item_features)
     interactions = everybody(model.recipe) if data is None else joined_parts(data)
-    run = run or Run(seed=plan.seed)
+    return carry_out(plan, interactions, item_features, run or Run(seed=plan.seed), checkpoint)
+
+
+def carry_out(
+    plan: Plan,
+    interactions: Interactions,
+    item_features: Features | None,
+    run: Run,
+    checkpoint: Checkpoint | Path | str | None,
+) -> Recommender:
+    """Return the refitted model, from the plan alone: the fitted model need not be in memory. See `refit`."""
+    plan.refuse_other_features(item_features)
     run = dataclasses.replace(run, last_epochs=plan.last_epochs)
     if plan.has_own_members:
         refitted = refit_members(plan, interactions, item_features, run, checkpoint)
@@ -76,8 +88,9 @@ def refit(
         if plan.learns_features_later and item_features is not None:
             refitted.fit_cold_items(interactions, item_features, run=run)
     if isinstance(refitted.network, BlendNetwork):
-        refitted.network.weights.copy_(model.network.get_buffer("weights"))  # exactly, without rounding
-    refitted.metadata[REFIT] = plan.record(model.notes.get(FINGERPRINT))
+        weights = torch.tensor(plan.weights, dtype=torch.float64)
+        refitted.network.weights.copy_(weights)  # exactly, because a division by their sum may round
+    refitted.metadata[REFIT] = plan.record()
     return refitted
 
 
@@ -99,26 +112,3 @@ def joined_parts(data: Interactions | Split) -> Interactions:
             held_out = Interactions(part.histories + part.targets, part.users, data.train.items)
             everything = joined(everything, held_out)
     return everything
-
-
-def refuse_other_features(model: Recommender, item_features: Features | None) -> None:
-    """Raise an error if item features are missing, were not part of the fit, or have other columns."""
-    has_features = Plan.of(model).has_features
-    if has_features and item_features is None:
-        raise ConfigError(
-            f"this {model.spec.name()} was fitted with item features; give them again as ", Argument("item_features")
-        )
-    if item_features is None:
-        return
-    if not has_features:
-        raise ConfigError(
-            f"this {model.spec.name()} was fitted without item features; leave out ", Argument("item_features")
-        )
-    columns, own = [str(name) for name in item_features.columns], model.feature_columns
-    if own is not None and columns != own:
-        other = sorted({*columns} ^ {*own}) or ["their order"]
-        raise DataError(
-            f"the {len(columns):,} columns of the item features are not the {len(own):,} of the fit; they differ in "
-            f"{', '.join(other[:3])}: give the same as ",
-            Argument("item_features"),
-        )
