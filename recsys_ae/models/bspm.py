@@ -5,17 +5,20 @@ filters are added before the sharpening, as in the paper's BSPM-EM. Without shar
 Shan, Zhang, Letaief, Li, "How Powerful is Graph Convolution for Recommendation?", CIKM 2021).
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal
 
 import torch
 from torch import Tensor
 
+from recsys_ae.nn.arithmetic import without_tf32
 from recsys_ae.nn.history import History
+from recsys_ae.nn.linear.cooccurrence import gram
 from recsys_ae.nn.linear.singular import right_singular
 from recsys_ae.nn.model import ALL, Model, Shape, Spec, Validate
 from recsys_ae.nn.rows import Rows
-from recsys_ae.nn.runtime import Run
+from recsys_ae.nn.runtime import Run, free_memory
 from recsys_ae.spec.hyper import hp
 
 CELLS = 2**24
@@ -23,6 +26,16 @@ CELLS = 2**24
 
 ORDERS = {"euler": 1, "rk4": 4}
 """Number of terms of the exponential series in a step of each solver."""
+
+SPARSE = 40
+"""Time of a multiplication with the sparse graph on a GPU, relative to one of dense matrices, on paper: each reads 4
+bytes at 3 TB/s, while a dense product in float32 has 60 TFLOP/s."""
+
+MATRICES = 6
+"""Matrices of items × items held while that of all filters is computed, and the blocks of `dense_blocks.gram`."""
+
+OFTEN = 2
+"""How often as many rows as in a call are expected to be scored with the same graph."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,15 +92,21 @@ class BSPMNetwork(Model):
         self.register_buffer("singular", torch.zeros(spec.latent))
         self.register_buffer("vectors", torch.zeros(shape.width, spec.latent))
         self._columns: Rows | None = None
+        self._weights: Tensor | None = None
         self.register_load_state_dict_pre_hook(_make_room)  # type: ignore[no-untyped-call]
 
     def encode(self, x: Rows) -> Tensor:
-        """Return the scores: the code of BSPM is its output."""
+        """Return the scores: the code of BSPM is its output.
+
+        On a GPU many rows are multiplied with the dense items × items matrix of all filters, which is kept.
+        """
+        weights = self._dense_weights(len(x))
+        if weights is not None:
+            return x.product(weights)
         scores = self.roots.new_empty(len(x), x.width)
         size = max(1, CELLS // max(len(self.indptr), x.width))
-        for start in range(0, len(x), size):
-            chunk = x.take(torch.arange(start, min(len(x), start + size), device=x.device))
-            scores[start : start + size] = self._sharpened(self._blurred(chunk)).T
+        for chunk, rows in x.parts(size):
+            scores[chunk] = self._sharpened(self._blurred(rows), self._filtered).T
         return scores
 
     def decode(self, z: Tensor, items: slice = ALL) -> Tensor:
@@ -99,7 +118,7 @@ class BSPMNetwork(Model):
         user_roots, self.roots = rows.sums().sqrt(), rows.column_sums().sqrt()
         values = rows.values * _inverse(user_roots)[rows.row_of_entry] * _inverse(self.roots)[rows.indices]
         self.indptr, self.indices, self.values = rows.indptr.clone(), rows.indices.clone(), values
-        self._columns = None
+        self._columns = self._weights = None
         graph, columns = self._graph()
         self.singular, self.vectors = right_singular(graph, columns, self.spec.latent, run.generator())
         return History()
@@ -139,15 +158,50 @@ class BSPMNetwork(Model):
         ideal = (low @ self.vectors.T).mul_(self.spec.idl_beta * self.roots)
         return self._filtered(signal).add_(ideal.T)
 
-    def _sharpened(self, signal: Tensor) -> Tensor:
-        """Solve dr/dt = −r P̃ up to T_s. It is linear, so a step is the start of the exponential series."""
+    def _sharpened(self, signal: Tensor, filtered: Callable[[Tensor], Tensor]) -> Tensor:
+        """Solve dr/dt = −r P̃ up to T_s. It is linear, so a step is the start of the exponential series.
+
+        ``filtered`` returns P̃ · signal in new memory.
+        """
         length = self.spec.sharpening / self.spec.steps
-        for _ in range(self.spec.steps if length else 0):
+        for _ in range(self._steps()):
             term = signal
             for order in range(1, ORDERS[self.spec.solver] + 1):
-                term = self._filtered(term).mul_(-length / order)
+                term = filtered(term).mul_(-length / order)
                 signal.add_(term)
         return signal
+
+    def _steps(self) -> int:
+        return self.spec.steps if self.spec.sharpening else 0
+
+    def _dense_weights(self, n: int) -> Tensor | None:
+        """Return W, ``(n_items, n_items)``, with scores r W; None where products with the graph are better for n rows.
+
+        They are on a CPU, and where W costs more than `OFTEN` times the products, or memory does not suffice.
+        """
+        device = self.values.device
+        if self._weights is not None and self._weights.device != device:
+            self._weights = None
+        if self._weights is None and device.type != "cpu" and self._is_dense_faster(n):
+            self._weights = self._filters()
+        return self._weights
+
+    def _is_dense_faster(self, n: int) -> bool:
+        users, items, free = float(len(self.indptr) - 1), float(len(self.roots)), free_memory(self.values.device)
+        products = self._steps() * ORDERS[self.spec.solver]
+        dense = users * items**2 / 2 + products * items**3 + items**2 * self.vectors.shape[1]
+        sparse = 2.0 * (1 + products) * len(self.values)
+        fits = free is None or MATRICES * 4 * items**2 <= free
+        return fits and OFTEN * n * SPARSE * sparse >= dense
+
+    def _filters(self) -> Tensor:
+        """Return W: the scores of the rows of the identity matrix, from the dense P̃."""
+        rows, _ = self._graph()
+        similarity = gram(rows)
+        with without_tf32():
+            ideal = (self.vectors * _inverse(self.roots)[:, None]) @ self.vectors.T
+            signal = similarity + ideal.mul_(self.spec.idl_beta * self.roots).T
+            return self._sharpened(signal, similarity.mm).T.contiguous()
 
 
 def _inverse(roots: Tensor) -> Tensor:
@@ -160,4 +214,4 @@ def _make_room(network: Any, state: dict[str, Tensor], prefix: str, *_: Any) -> 
     for name in ("indices", "values"):
         if (loaded := state.get(prefix + name)) is not None:
             setattr(network, name, torch.empty_like(loaded, device=getattr(network, name).device))
-    network._columns = None
+    network._columns = network._weights = None
