@@ -58,12 +58,17 @@ class Interrupter:
             signal.raise_signal(signal.SIGINT)
 
 
-def assert_equal(model: Recommender, expected: Recommender) -> None:
-    """Compare the weights, the scores and the history of two models; only durations may differ."""
+def assert_same_weights(model: Recommender, expected: Recommender) -> None:
+    """Compare the weights and the scores of two models."""
     assert state_of(model).keys() == state_of(expected).keys()
     for key, tensor in state_of(expected).items():
         assert torch.equal(state_of(model)[key], tensor), key
     np.testing.assert_array_equal(model.score(unknown_users()), expected.score(unknown_users()))
+
+
+def assert_equal(model: Recommender, expected: Recommender) -> None:
+    """Compare the weights, the scores and the history of two models; only durations may differ."""
+    assert_same_weights(model, expected)
     timed = {"seconds", "rows_per_second"}
     histories = [
         [{name: value for name, value in epoch.items() if name not in timed} for epoch in one.history]
