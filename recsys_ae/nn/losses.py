@@ -9,6 +9,7 @@ from torch.autograd.function import once_differentiable
 from torch.nn import functional
 
 from recsys_ae.nn.rows import Rows
+from recsys_ae.nn.softmax import fused
 
 
 class _Multinomial(torch.autograd.Function):
@@ -30,6 +31,8 @@ class _Multinomial(torch.autograd.Function):
 
 def multinomial_in_place(logits: Tensor, targets: Rows) -> tuple[Tensor, Tensor]:
     """Return −Σ_u Σ_i x_ui log softmax(logits_u)_i and its gradient, which overwrites the contiguous logits."""
+    if logits.device.type != "cpu":
+        return multinomial_on_gpu(logits, None, targets, torch.float32)
     rows = targets.row_of_entry
     flat = rows * targets.width + targets.indices
     at_targets = logits.view(-1)[flat]
@@ -41,6 +44,24 @@ def multinomial_in_place(logits: Tensor, targets: Rows) -> tuple[Tensor, Tensor]
     slope = exponentials.mul_(targets.sums().unsqueeze(1) / sums)
     entries = slope.view(-1)
     entries[flat] = entries[flat] - targets.values  # no pair occurs twice
+    return total, slope
+
+
+def multinomial_on_gpu(logits: Tensor, bias: Tensor | None, targets: Rows, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
+    """Return the loss of `multinomial_in_place` for logits + bias, and its gradient in ``dtype``.
+
+    The gradient may lie in the memory of the contiguous logits, which may be overwritten.
+    """
+    rows, columns, lengths = targets.row_of_entry, targets.indices, targets.sums()
+    at_targets = logits[rows, columns].float()
+    if bias is not None:
+        at_targets += bias[columns]
+    slope, maxima, sums = fused.softmax(logits, bias, lengths, dtype)
+    normaliser = maxima + sums.log()
+    total = -(targets.values * (at_targets - normaliser[rows])).sum()
+    # Computed again in float32, because the difference of two numbers in half precision would be coarse.
+    expected = (at_targets - maxima[rows]).exp_().mul_((lengths / sums)[rows])
+    slope[rows, columns] = expected.sub_(targets.values).to(dtype)  # no pair occurs twice
     return total, slope
 
 

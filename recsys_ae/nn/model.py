@@ -7,6 +7,7 @@ from functools import cached_property
 from typing import ClassVar, Literal, NamedTuple, Self, TypeAlias
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 from torch import Tensor, nn
@@ -22,7 +23,7 @@ ALL = slice(None)
 
 
 class Shape(NamedTuple):
-    """Size of the training data."""
+    """Size of the training data, and the device of the fit."""
 
     n_rows: int
     """Number of rows (users)."""
@@ -30,6 +31,8 @@ class Shape(NamedTuple):
     """Number of columns (items)."""
     features: int = 0
     """Number of columns of the item features; 0 without item features."""
+    device: torch.device = torch.device("cpu")
+    """Device of the fit. Only estimates of memory use it."""
 
 
 class Stats:

@@ -45,7 +45,7 @@ def check(spec: Spec, train: Interactions, run: Run, features: int = 0) -> None:
             Argument("min_rating"),
         )
     users, items = train.shape
-    bytes_needed = memory(spec, Shape(users, items, features), train.nnz)
+    bytes_needed = memory(spec, Shape(users, items, features, run.torch_device), train.nnz)
     refuse_too_large(name, f"{users:,} users and {items:,} items", bytes_needed, run, *_way_out(spec, bytes_needed))
 
 

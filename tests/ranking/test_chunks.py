@@ -6,8 +6,9 @@ import pytest
 import torch
 
 from recsys_ae.errors import UnsupportedError
-from recsys_ae.ranking import chunks
-from recsys_ae.ranking.chunks import CELLS, MOST, ROWS, cells_on, in_chunks, rows_of
+from recsys_ae.nn import capacity
+from recsys_ae.nn.capacity import MOST
+from recsys_ae.ranking.chunks import CELLS, ROWS, cells_on, in_chunks, rows_of
 
 GPU = torch.device("cuda:0")
 
@@ -86,7 +87,7 @@ def test_a_chunk_has_as_many_rows_as_fit_but_enough_for_a_product() -> None:
 
 
 def test_on_a_cpu_the_size_is_constant(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(chunks, "free_memory", lambda device: 1)
+    monkeypatch.setattr(capacity, "free_memory", lambda device: 1)
     assert cells_on(torch.device("cpu")) == CELLS
 
 
@@ -96,7 +97,7 @@ def test_on_a_cpu_the_size_is_constant(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_on_a_gpu_the_size_follows_the_free_memory(
     free: int | None, cells: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(chunks, "free_memory", {GPU: free}.get)
+    monkeypatch.setattr(capacity, "free_memory", {GPU: free}.get)
     assert cells_on(GPU) == cells
 
 

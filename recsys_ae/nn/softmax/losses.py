@@ -3,30 +3,60 @@
 Loss and gradients are computed together in blocks of rows, so that few logits are held at a time.
 """
 
-from typing import Any
+from typing import Any, TypeAlias
 
 import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
+from torch.nn import functional
 
+from recsys_ae.nn.capacity import cells_that_fit
 from recsys_ae.nn.layers import affine, rows_of
 from recsys_ae.nn.linear import sampled_products
-from recsys_ae.nn.losses import multinomial_in_place
+from recsys_ae.nn.losses import multinomial_in_place, multinomial_on_gpu
 from recsys_ae.nn.rows import Rows
+from recsys_ae.nn.softmax.products import wide_product
+
+Gradients: TypeAlias = tuple[Tensor | None, Tensor | None, Tensor | None]
 
 CELLS = 2**25
-"""Logits held at a time, 128 MiB in single precision; a batch with more is computed in blocks of rows."""
+"""Logits held at a time on a CPU, 128 MiB in single precision; a batch with more is computed in blocks of rows."""
+EIGHT = 8
+"""Columns that matrices in half precision are padded to a multiple of, so that their rows begin at 16 bytes."""
+
+_cells: dict[torch.device, int] = {}
 
 
-def multinomial(hidden: Tensor, weight: Tensor, bias: Tensor, targets: Rows, cells: int = CELLS) -> Tensor:
+def multinomial(hidden: Tensor, weight: Tensor, bias: Tensor, targets: Rows, cells: int | None = None) -> Tensor:
     """Return `losses.multinomial` of the logits W h + b, with at most ``cells`` logits held at a time.
 
-    ``hidden`` is ``(n, d)``, ``weight`` ``(n_items, d)`` and ``bias`` ``(n_items,)``.
+    ``hidden`` is ``(n, d)``, ``weight`` ``(n_items, d)`` and ``bias`` ``(n_items,)``. Without ``cells`` it is
+    `cells_on` their device.
     """
-    dtype = _product_dtype(hidden.device)
-    with torch.autocast(hidden.device.type, enabled=False):
+    device, dtype = hidden.device, _product_dtype(hidden.device)
+    cells = cells_on(device) if cells is None else cells
+    with torch.autocast(device.type, enabled=False):
         loss: Tensor = _Multinomial.apply(hidden, weight, bias, targets, dtype, cells)  # type: ignore[no-untyped-call]
     return loss
+
+
+def measured_cells(device: torch.device) -> int:
+    """Return how many logits of a fit that begins now to hold at a time; see `cells_that_fit`."""
+    key = _with_index(device)
+    _cells[key] = cells_that_fit(key, CELLS)
+    return _cells[key]
+
+
+def cells_on(device: torch.device) -> int:
+    """Return what `measured_cells` returned last, so that no update has to ask the driver."""
+    cells = _cells.get(_with_index(device))
+    return measured_cells(device) if cells is None else cells
+
+
+def _with_index(device: torch.device) -> torch.device:
+    if device.type != "cuda" or device.index is not None:
+        return device
+    return torch.device("cuda", torch.cuda.current_device())
 
 
 class _Multinomial(torch.autograd.Function):
@@ -34,24 +64,9 @@ class _Multinomial(torch.autograd.Function):
     def forward(
         ctx: Any, hidden: Tensor, weight: Tensor, bias: Tensor, targets: Rows, dtype: torch.dtype, cells: int
     ) -> Tensor:
-        for_hidden, for_weight, for_bias, *_ = ctx.needs_input_grad
-        inputs, table = hidden.to(dtype), weight.to(dtype)
-        of_hidden = torch.empty_like(inputs) if for_hidden else None
-        of_weight: Tensor | None = None
-        of_bias: Tensor | None = None
-        total = bias.new_zeros(())
-        for block, rows in targets.parts(max(1, cells // len(weight))):
-            cost, slope = multinomial_in_place(affine(inputs[block], table, bias).float(), rows)
-            total += cost
-            if for_bias:
-                summed = slope.sum(dim=0)
-                of_bias = summed if of_bias is None else of_bias.add_(summed)
-            slope = slope.to(dtype)
-            if of_hidden is not None:
-                torch.mm(slope, table, out=of_hidden[block])
-            if for_weight:
-                of_weight = _plus_product(of_weight, slope.T, inputs[block])
-        ctx.gradients, ctx.dtype, ctx.n = (of_hidden, of_weight, of_bias), hidden.dtype, len(targets)
+        blocks = _blocks if hidden.device.type == "cpu" else _blocks_on_gpu
+        total, ctx.gradients = blocks(hidden.to(dtype), weight.to(dtype), bias, targets, cells, ctx.needs_input_grad)
+        ctx.dtype, ctx.n = hidden.dtype, len(targets)
         loss: Tensor = total / ctx.n
         return loss
 
@@ -60,9 +75,67 @@ class _Multinomial(torch.autograd.Function):
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
         # Divided by n only here, where the loss scale of fp16 comes in too: before, small gradients could become 0.
         scale = gradient / ctx.n
-        of_hidden, *of_parameters = (None if slope is None else slope.mul_(scale) for slope in ctx.gradients)
+        of_hidden, *of_parameters = (None if slope is None else _scaled(slope, scale) for slope in ctx.gradients)
         ctx.gradients = None
         return None if of_hidden is None else of_hidden.to(ctx.dtype), *of_parameters, None, None, None
+
+
+def _scaled(slope: Tensor, scale: Tensor) -> Tensor:
+    """Return the product, in the same memory if it is contiguous; optimizers need contiguous gradients."""
+    return slope.mul_(scale) if slope.is_contiguous() else slope * scale
+
+
+def _blocks(
+    inputs: Tensor, table: Tensor, bias: Tensor, targets: Rows, cells: int, needed: tuple[bool, ...]
+) -> tuple[Tensor, Gradients]:
+    """Return the sum of the losses, and the needed gradients with respect to inputs, table and bias."""
+    for_hidden, for_weight, for_bias, *_ = needed
+    of_hidden = torch.empty_like(inputs) if for_hidden else None
+    of_weight: Tensor | None = None
+    of_bias: Tensor | None = None
+    total = bias.new_zeros(())
+    for block, rows in targets.parts(max(1, cells // len(table))):
+        cost, slope = multinomial_in_place(affine(inputs[block], table, bias).float(), rows)
+        total += cost
+        if for_bias:
+            summed = slope.sum(dim=0)
+            of_bias = summed if of_bias is None else of_bias.add_(summed)
+        slope = slope.to(inputs.dtype)
+        if of_hidden is not None:
+            torch.mm(slope, table, out=of_hidden[block])
+        if for_weight:
+            of_weight = _plus_product(of_weight, slope.T, inputs[block])
+    return total, (of_hidden, of_weight, of_bias)
+
+
+def _blocks_on_gpu(
+    inputs: Tensor, table: Tensor, bias: Tensor, targets: Rows, cells: int, needed: tuple[bool, ...]
+) -> tuple[Tensor, Gradients]:
+    """Return the same as `_blocks` with fewer passes over the logits.
+
+    The softmax adds the bias and writes the slope in the dtype of the products. A column of ones beside the inputs
+    makes the gradient of the bias a column of the product that gives the gradient of the table.
+    """
+    for_hidden, for_weight, for_bias, *_ = needed
+    of_hidden = torch.empty_like(inputs) if for_hidden else None
+    of_parameters: Tensor | None = None
+    total, d = bias.new_zeros(()), inputs.shape[1]
+    extended = functional.pad(inputs, (0, EIGHT - d % EIGHT)) if for_weight or for_bias else inputs
+    extended[:, d:] = 1
+    for block, rows in targets.parts(max(1, cells // len(table))):
+        logits = wide_product(inputs[block], table.T, rounded=True)
+        cost, slope = multinomial_on_gpu(logits, bias, rows, inputs.dtype)
+        total += cost
+        if of_hidden is not None:
+            torch.mm(slope, table, out=of_hidden[block])
+        if for_weight or for_bias:
+            summed = wide_product(slope.T, extended[block] if for_weight else extended[block, d:])
+            of_parameters = summed if of_parameters is None else of_parameters.add_(summed)
+        del logits, slope  # before the next block needs memory
+    if of_parameters is None:
+        return total, (of_hidden, None, None)
+    of_weight, of_bias = of_parameters[:, : -(extended.shape[1] - d)], of_parameters[:, -1]
+    return total, (of_hidden, of_weight if for_weight else None, of_bias if for_bias else None)
 
 
 def sampled_multinomial(

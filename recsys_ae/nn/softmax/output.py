@@ -13,7 +13,7 @@ from recsys_ae.nn.head import LinearHead
 from recsys_ae.nn.layers import initialise, linear
 from recsys_ae.nn.model import Shape
 from recsys_ae.nn.rows import Rows
-from recsys_ae.nn.softmax.losses import CELLS, multinomial, sampled_multinomial
+from recsys_ae.nn.softmax.losses import measured_cells, multinomial, sampled_multinomial
 from recsys_ae.nn.softmax.sampling import Sampler
 from recsys_ae.nn.training.model import TrainableModel, TrainableSpec
 from recsys_ae.spec.hyper import hp
@@ -51,11 +51,11 @@ class SoftmaxSpec(TrainableSpec):
             )
 
     def batch_memory(self, shape: Shape) -> int:
-        """Return the bytes of the logits held at a time."""
+        """Return the bytes of the logits held at a time, by the fit that begins on ``shape.device``."""
         n, columns = min(self.batch_size, shape.n_rows), shape.width
         if 0 < self.sampled_items < columns:
             return 4 * n * self.sampled_items
-        return 4 * min(n * columns, max(CELLS, columns))
+        return 4 * min(n * columns, max(measured_cells(shape.device), columns))
 
 
 class SoftmaxOutput(nn.Linear):

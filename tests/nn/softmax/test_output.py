@@ -11,12 +11,13 @@ from torch import Tensor
 
 from recsys_ae.errors import ConfigError
 from recsys_ae.models.mult_vae import MultVAE
-from recsys_ae.nn import losses
+from recsys_ae.nn import capacity, losses
 from recsys_ae.nn.layers import BLOCK
 from recsys_ae.nn.model import Shape
 from recsys_ae.nn.rows import Rows
 from recsys_ae.nn.runtime import Run, seeded
-from recsys_ae.nn.softmax.losses import CELLS, multinomial, sampled_multinomial
+from recsys_ae.nn.softmax import losses as softmax_losses
+from recsys_ae.nn.softmax.losses import CELLS, cells_on, multinomial, sampled_multinomial
 from recsys_ae.nn.softmax.output import Decoder, SoftmaxOutput
 from tests.nn.small import matrix, rows_of
 
@@ -49,6 +50,65 @@ def test_the_loss_in_parts_is_the_loss_of_all_logits(width: int, cells: int) -> 
     assert actual.item() == pytest.approx(expected.item(), rel=1e-5)
     for slope, expected_slope in zip(gradients(3 * actual, *tensors), gradients(3 * expected, *tensors), strict=True):
         assert_equal_sums(slope, expected_slope)
+
+
+@pytest.fixture
+def as_on_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Compute tensors of the CPU as those of a GPU."""
+    monkeypatch.setattr(softmax_losses, "_blocks", softmax_losses._blocks_on_gpu)
+
+
+@pytest.mark.parametrize("width", [1, 7, 2 * BLOCK + 13])
+@pytest.mark.parametrize("cells", [1, 3_000, 2**25])
+@pytest.mark.parametrize("d", [1, 5, 8, 16])
+@pytest.mark.usefixtures("as_on_gpu")
+def test_the_form_for_a_gpu_is_the_plain_loss(width: int, cells: int, d: int) -> None:
+    dense = matrix(31, width).toarray()
+    dense[4] = 2  # all items, and weights other than 1; other rows are empty
+    targets, tensors = rows_of(csr_matrix(dense)), leaves(31, d, width)
+    expected, actual = plain(*tensors, targets), multinomial(*tensors, targets, cells)
+    assert actual.item() == pytest.approx(expected.item(), rel=1e-5, abs=1e-5)
+    for slope, expected_slope in zip(gradients(3 * actual, *tensors), gradients(3 * expected, *tensors), strict=True):
+        assert slope.is_contiguous()
+        assert_equal_sums(slope, expected_slope)
+
+
+@pytest.mark.parametrize("frozen", [(0,), (1,), (2,), (1, 2), (0, 1), (0, 2)])
+@pytest.mark.usefixtures("as_on_gpu")
+def test_what_is_frozen_gets_no_gradient_on_a_gpu(frozen: tuple[int, ...]) -> None:
+    test_what_is_frozen_gets_no_gradient_and_the_others_get_theirs(frozen, multinomial)
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+@pytest.mark.parametrize("cells", [1, 2**25])
+@pytest.mark.usefixtures("as_on_gpu")
+def test_half_precision_on_a_gpu_is_near_the_loss_in_single_precision(cells: int, dtype: torch.dtype) -> None:
+    targets, tensors = rows_of(matrix(31, 40)), leaves(31, 5, 40)
+    expected = plain(*tensors, targets)
+    slopes = gradients(expected, *tensors)
+    with torch.autocast("cpu", dtype=dtype):
+        actual = multinomial(*tensors, targets, cells)
+    assert actual.dtype is torch.float32
+    assert actual.item() == pytest.approx(expected.item(), rel=1e-2)
+    for slope, expected_slope in zip(gradients(actual, *tensors), slopes, strict=True):
+        torch.testing.assert_close(slope, expected_slope, rtol=0.05, atol=0.02 * expected_slope.abs().max().item())
+
+
+def test_a_slope_near_zero_keeps_its_digits_in_half_precision() -> None:
+    """At a target it is the difference of two numbers, which are rounded only afterwards."""
+    targets = rows_of(csr_matrix(np.array([[1, 0]], np.float32)))
+    _, slope = losses.multinomial_on_gpu(torch.tensor([[9.0, 0.0]]), None, targets, torch.bfloat16)
+    assert slope[0].tolist() == pytest.approx([-1.234e-4, 1.234e-4], rel=5e-3)
+
+
+@pytest.mark.parametrize("width", [1, 7, 300])
+def test_the_loss_of_logits_is_the_same_on_a_gpu(width: int) -> None:
+    targets = rows_of(matrix(31, width))
+    logits = torch.randn(31, width, generator=torch.Generator().manual_seed(1))
+    expected = losses.multinomial_in_place(logits.clone(), targets)
+    actual = losses.multinomial_on_gpu(logits.clone(), None, targets, torch.float32)
+    for one, other in zip(actual, expected, strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-5, atol=1e-6)
 
 
 def by_all(hidden: Tensor, weight: Tensor, bias: Tensor, targets: Rows) -> Tensor:
@@ -260,3 +320,41 @@ def test_the_memory_of_a_batch_is_that_of_its_logits(
 ) -> None:
     spec = MultVAE(sampled_items=sampled_items, batch_size=500)
     assert spec.batch_memory(Shape(n_rows, width)) == 4 * n_logits
+
+
+GPU = torch.device("cuda:0")
+
+
+@pytest.fixture
+def free(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Return the free bytes of the GPU, as a list of one number that a test changes."""
+    free = [8 * 2**30]
+    monkeypatch.setattr(softmax_losses, "_cells", {})
+    monkeypatch.setattr(capacity, "free_memory", lambda device: free[0] if device == GPU else 1)
+    monkeypatch.setattr(torch.cuda, "current_device", lambda: 0)
+    return free
+
+
+def test_the_number_of_logits_follows_the_free_memory_of_a_gpu(free: list[int]) -> None:
+    cells = []
+    for free[0] in (80 * 2**30, 8 * 2**30, 2**30, 2**20):
+        assert MultVAE(batch_size=10**6).batch_memory(Shape(10**6, 1_000, 0, GPU)) == 4 * cells_on(GPU)
+        cells.append(cells_on(GPU))
+    assert cells == [2**28, 2**28, 2**25, 2**15]
+    assert cells_on(torch.device("cpu")) == CELLS
+
+
+def test_a_fit_holds_as_many_logits_as_its_estimate_says(free: list[int]) -> None:
+    """The number is that of the estimate, although the weights fill some memory later; updates ask nobody."""
+    MultVAE().batch_memory(Shape(10, 10, 0, torch.device("cuda")))
+    free[0] = 100
+    assert cells_on(GPU) == cells_on(torch.device("cuda")) == 2**28
+
+
+def test_the_blocks_of_a_loss_are_as_large_as_that(monkeypatch: pytest.MonkeyPatch) -> None:
+    sizes = []
+    parts = Rows.parts
+    monkeypatch.setattr(softmax_losses, "_cells", {torch.device("cpu"): 20})
+    monkeypatch.setattr(Rows, "parts", lambda rows, size: sizes.append(size) or parts(rows, size))  # type: ignore[func-returns-value]
+    multinomial(*leaves(9, 5, 7), rows_of(matrix(9, 7)))
+    assert sizes == [2]

@@ -1,0 +1,70 @@
+"""Products in half precision with a result in single precision."""
+
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+from recsys_ae.nn.softmax import products
+from recsys_ae.nn.softmax.products import wide_product
+
+
+def factors(dtype: torch.dtype) -> tuple[Tensor, Tensor]:
+    generator = torch.Generator().manual_seed(1)
+    return tuple(torch.randn(shape, generator=generator).to(dtype) for shape in ((5, 70), (70, 3)))  # type: ignore[return-value]
+
+
+def test_a_product_in_single_precision_is_the_usual_one() -> None:
+    left, right = factors(torch.float32)
+    assert torch.equal(wide_product(left, right), left @ right)
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_without_pytorchs_own_the_product_is_rounded(dtype: torch.dtype) -> None:
+    left, right = factors(dtype)
+    rounded = wide_product(left, right, rounded=True)
+    assert rounded.dtype is dtype
+    assert torch.equal(rounded, left @ right)
+    assert torch.equal(wide_product(left, right), rounded.float())
+
+
+def test_pytorchs_own_is_used_where_it_is_offered(monkeypatch: pytest.MonkeyPatch) -> None:
+    left, right = factors(torch.bfloat16)
+    expected, multiply = left.float() @ right.float(), torch.mm
+
+    def mm(left: Tensor, right: Tensor, **how: Any) -> Tensor:
+        assert how == {"out_dtype": torch.float32}
+        return multiply(left.float(), right.float())
+
+    monkeypatch.setattr(products, "_is_offered", lambda device, dtype: True)
+    monkeypatch.setattr(torch, "mm", mm)
+    for rounded in (True, False):
+        assert torch.equal(wide_product(left, right, rounded=rounded), expected)
+
+
+def test_it_is_not_offered_on_a_cpu() -> None:
+    assert not products._is_offered(torch.device("cpu"), torch.bfloat16)
+
+
+@pytest.mark.parametrize("error", [None, RuntimeError("not supported")])
+def test_on_a_gpu_it_is_tried(error: Exception | None, monkeypatch: pytest.MonkeyPatch) -> None:
+    tile = torch.ones(16, 16, dtype=torch.bfloat16)
+
+    def mm(left: Tensor, right: Tensor, **how: Any) -> Tensor:
+        if error is not None:
+            raise error
+        return left.float()
+
+    monkeypatch.setattr(torch, "mm", mm)
+    monkeypatch.setattr(torch, "ones", lambda *_, **__: tile)
+    products._is_offered.cache_clear()
+    assert products._is_offered(torch.device("cuda:0"), torch.bfloat16) is (error is None)
+    products._is_offered.cache_clear()
+
+
+def test_before_pytorch_2_8_it_is_not_offered(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.ops.aten, "mm", object())
+    products._is_offered.cache_clear()
+    assert not products._is_offered(torch.device("cuda:0"), torch.bfloat16)
+    products._is_offered.cache_clear()
