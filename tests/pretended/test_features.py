@@ -5,12 +5,15 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
+from scipy.sparse import csr_matrix
 
 from recsys_ae.errors import UnsupportedError
 from recsys_ae.features import models as autoencoders
 from recsys_ae.features.analysis.few_labels import _Tuned
+from recsys_ae.features.data.features import Features
 from recsys_ae.features.encoder import FeatureEncoder
 from recsys_ae.features.nn.contract import FeatureSpec, TrainableFeatureSpec
 from recsys_ae.nn.checkpoints.settings import Checkpoint
@@ -28,6 +31,13 @@ from tests.pretended.machines import (
 from tests.pretended.test_recommenders import devices
 
 TRAINED = trained_features()
+
+
+def texts(n: int = 60, seed: int = 0) -> Features:
+    """Return counts of words, most of which are zero, as sparse rows."""
+    rng = np.random.default_rng(seed)
+    counts = csr_matrix(rng.poisson(0.4, (n, 30)).astype(np.float32))
+    return Features(counts, pd.Index([f"text {place}" for place in range(n)]), pd.Index([f"w{i}" for i in range(30)]))
 
 
 def fitted(spec: FeatureSpec, precision: Precision = "auto", **how: Any) -> FeatureEncoder:
@@ -140,3 +150,17 @@ def test_other_hyper_parameters_work_on_a_gpu_too(
     name: str, chosen: dict[str, Any], machine: Machine, tmp_path: Path
 ) -> None:
     do_all(small(name, epochs=2, **chosen), "auto", machine, tmp_path)
+
+
+@on_every_machine
+@pytest.mark.parametrize("name", ["vanilla", "denoising", "sparse", "variational", "pca"])
+def test_sparse_rows_of_texts_are_features_on_a_gpu_too(name: str, machine: Machine, tmp_path: Path) -> None:
+    spec, rows, unseen = small(name, epochs=1), texts(), texts(20, seed=3)
+    with machine() as record:
+        model = FeatureEncoder(spec).fit(rows, valid=unseen, run=run_on_gpu(spec))
+        codes = model.encode(unseen).matrix
+        model.error(unseen)
+        model.save(tmp_path / "model")
+    on_cpu = FeatureEncoder.load(tmp_path / "model", device="cpu").encode(unseen).matrix
+    np.testing.assert_allclose(codes, on_cpu, rtol=1e-2, atol=5e-3)
+    assert record.count("wait", "update") == record.count("draw") == 0, record.listed("wait", "update")

@@ -74,6 +74,7 @@ def test_a_batch_in_blocks_waits_no_more_often(name: str, monkeypatch: pytest.Mo
         ("cdae", "auto", {"optimizer": "adagrad", "tied": True}, 0),
         ("mult_vae", "auto", {"sampled_items": 6}, 6),
         ("recvae", "auto", {"sampled_items": 6}, 3),
+        ("autorec", "auto", {"optimizer": "rprop", "batch_size": 100}, 0),
         ("deep", "fp16", {}, 1),
         ("recurrent", "auto", {"cell": "gru", "conditional": True}, 0),
     ],

@@ -30,7 +30,10 @@ def optimizer(name: str, groups: Groups, lr: float) -> Any:
 
 
 def _rprop(groups: Groups, lr: float) -> Any:
-    return torch.optim.Rprop(_without_decay(groups), lr=lr, step_sizes=(1e-9, 50))
+    parameters = _without_decay(groups)
+    # The form that a CUDA graph can capture does not wait for the signs of the gradients.
+    on_gpu = parameters[0].device.type == "cuda"
+    return torch.optim.Rprop(parameters, lr=lr, step_sizes=(1e-9, 50), capturable=on_gpu)
 
 
 def _lbfgs(groups: Groups, lr: float) -> Any:
