@@ -35,7 +35,9 @@ class Updates(Generic[RowsT, SpecT]):
         groups = [{"params": weights, "weight_decay": network.weight_decay()}, {"params": biases, "weight_decay": 0.0}]
         self.optimiser: Any = optimizer(spec.optimizer, groups, spec.lr)
         self.average = RunningAverage(network, spec.ema_decay)
-        self.graphs = Graphs(network) if run.torch_device.type == "cuda" else None
+        # Interrupted trainings make a graph at another update, which may change the last digits.
+        replays = run.torch_device.type == "cuda" and not run.deterministic
+        self.graphs = Graphs(network) if replays else None
         # A line search compares losses and gradients of several points, so that none of them may be scaled.
         scaled = run.dtype is torch.float16 and not isinstance(self.optimiser, torch.optim.LBFGS)
         self.scaler = torch.amp.GradScaler(run.torch_device.type, enabled=scaled)
