@@ -52,6 +52,16 @@ def note(text: str) -> None:
         click.echo(printable(" ".join(text.split("\n"))), err=True)
 
 
+def duration(seconds: float | None) -> str:
+    """Return a duration as text."""
+    if seconds is None:
+        return "unknown"
+    minutes = round(seconds / 60)
+    if minutes < 1:
+        return f"{seconds:.0f} s"
+    return f"{minutes // 60} h {minutes % 60} min" if minutes >= 60 else f"{minutes} min"
+
+
 def as_json(content: Any) -> None:
     """Print JSON on standard output, with an escape for each character that is not printable ASCII."""
     click.echo(json.dumps(content, indent=2, allow_nan=False).replace("\x7f", "\\u007f"))

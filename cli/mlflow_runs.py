@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from recsys_ae.features.study.runner import Outcome
     from recsys_ae.recommender.recommender import Recommender
     from recsys_ae.tracking import Tracker
+    from recsys_ae.tuning.trial import Trial
 
 
 class Tracking:
@@ -72,6 +73,15 @@ class Tracking:
         }
         chosen = {**fit.identity, "latent": fit.latent, "steps": list(outcome.work.steps)}
         self.tracker.child(outcome.name, parameters=chosen, history=outcome.history, metrics=numbers)
+
+    def trial(self, trial: "Trial") -> None:
+        """Log a trial of a search as a run nested in the run of the search."""
+        numbers = {"value": trial.value, "standard_error": trial.standard_error, "seconds": trial.seconds}
+        self.tracker.child(
+            f"{trial.number} {trial.model}",
+            parameters={"model": trial.model, "status": trial.status, **trial.settings},
+            metrics={name: float(value) for name, value in numbers.items() if value is not None},
+        )
 
     def study(self, report: "StudyReport") -> None:
         """Log the report of a study."""

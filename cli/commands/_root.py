@@ -10,6 +10,8 @@ MODULES = {
     "blend": ".commands.blend",
     "refit": ".commands.refit",
     "evaluate": ".commands.evaluate",
+    "compare": ".commands.compare",
+    "tune": ".commands.tune",
     "recommend": ".commands.recommend",
     "predict": ".commands.predict",
     "similar": ".commands.similar",

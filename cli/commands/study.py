@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from .. import memory, options
-from ..display import Display, note
+from ..display import Display, duration, note
 from ..framework import Option, Positional, as_command, on_interruption
 from ..mlflow_runs import Tracking
 from ..param_types import FILE, Names, Numbers, Whole
@@ -182,16 +182,7 @@ def _tell(display: Display, tracking: Tracking, advance: "Advance") -> None:
     words += [f"seed {fit.seed}"]
     rmse = outcome.numbers.get("error", {}).get("test_rmse")
     words += [f"rmse {rmse:.4f}"] if rmse is not None else []
-    words += [f"{outcome.seconds:.1f} s", f"{_span(advance.left)} left" if advance.done < advance.total else ""]
+    words += [f"{outcome.seconds:.1f} s", f"{duration(advance.left)} left" if advance.done < advance.total else ""]
     display.line(" ".join(words).rstrip())
     tracking.child(outcome)
 
-
-def _span(seconds: float | None) -> str:
-    """Return a duration as text."""
-    if seconds is None:
-        return "unknown"
-    minutes = round(seconds / 60)
-    if minutes < 1:
-        return f"{seconds:.0f} s"
-    return f"{minutes // 60} h {minutes % 60} min" if minutes >= 60 else f"{minutes} min"

@@ -7,6 +7,7 @@ Cormack, Clarke, Büttcher, "Reciprocal Rank Fusion Outperforms Condorcet and In
 
 import dataclasses
 import hashlib
+import math
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -177,14 +178,17 @@ class BlendNetwork(Model):
         run.tracker.parameters({"blend_weights": self.weights.tolist()})
         return History(members=histories)
 
-    def weigh(self, validate: Validate | None) -> None:
-        """Set the weights: those of the spec, else the best by the monitor, or equal ones without validation."""
+    def weigh(self, validate: Validate | None, seconds: float = math.inf) -> None:
+        """Set the weights: those of the spec, else the best by the monitor, or equal ones without validation.
+
+        ``seconds`` is the longest duration of the search for the best.
+        """
         weights = self.spec.weights or (1.0,) * len(self.members)
         if validate is not None and not self.spec.weights:
-            weights = self._best(validate)
+            weights = self._best(validate, seconds)
         self._take(weights)
 
-    def _best(self, validate: Validate) -> tuple[float, ...]:
+    def _best(self, validate: Validate, seconds: float) -> tuple[float, ...]:
         def measured(weights: tuple[float, ...]) -> float:
             self._take(weights)
             return validate()[self.spec.monitor]
@@ -193,7 +197,7 @@ class BlendNetwork(Model):
         free = free_memory(self.weights.device)
         self._cache = _ScoreCache(room=(2**32 if free is None else free) // 4)
         try:
-            return best_weights(measured, len(self.members))
+            return best_weights(measured, len(self.members), seconds)
         finally:
             self._cache = None
 

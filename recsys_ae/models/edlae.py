@@ -29,6 +29,8 @@ UNSTABLE = 3.0
 class EDLAE(Spec):
     """Hyper-parameters of EDLAE; the defaults are the paper's for MovieLens-20M at full rank."""
 
+    free = ("popularity_discount",)
+
     l2: float = hp(300.0, "L2 penalty lambda on the item-item weights", low=0, search=("log", 10, 10_000))
     dropout: float = hp(
         0.33,
@@ -125,6 +127,12 @@ class EDLAENetwork(gram.ItemItem):
             popularity_discount=spec.popularity_discount,
         )
         return History()
+
+    def changed(self, spec: EDLAE, popularity: Tensor) -> "EDLAENetwork":  # type: ignore[override]  # its own spec
+        """Return the network with another discount of popular items; this one must have none."""
+        network = EDLAENetwork(spec, Shape(0, 0))
+        network.weights = self.weights / popularity.clamp_min(1) ** spec.popularity_discount
+        return network.eval()
 
 
 class LowRankNetwork(LinearHead):

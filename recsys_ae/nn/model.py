@@ -76,6 +76,8 @@ class Spec(Identity, ABC):
 
     feedback: ClassVar[Literal["implicit", "explicit"]] = "implicit"
     """Meaning of the values of the matrix: counts of interactions (implicit), or ratings (explicit)."""
+    free: ClassVar[tuple[str, ...]] = ()
+    """Hyper-parameters, with the default 0, that `Model.changed` changes after a fit with 0, as if fitted so."""
 
     @property
     def monitor(self) -> str:
@@ -153,6 +155,21 @@ class Model(nn.Module, ABC):
         History
             Losses and metrics of each epoch; empty for a closed form.
         """
+
+    def changed(self, spec: Spec, popularity: Tensor) -> "Model":
+        """Return the network that a fit with ``spec`` gives, which differs in `Spec.free` from that of this fit.
+
+        Parameters
+        ----------
+        popularity
+            Number of interactions of each item, ``(n_items,)``.
+
+        Raises
+        ------
+        UnsupportedError
+            If the model has no such hyper-parameters.
+        """
+        raise UnsupportedError(f"{_name(self)} has no hyper-parameters that can be changed after a fit")
 
     def rate(self, z: Tensor, rows: Tensor, items: Tensor) -> Tensor:
         """Return predicted ratings, ``(m,)``: entry ``j`` is for the code ``z[rows[j]]`` and the item ``items[j]``.

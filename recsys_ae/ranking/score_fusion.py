@@ -1,5 +1,7 @@
 """Score fusion: scales for the scores of several models, and a search for their weights."""
 
+import math
+import time
 from collections.abc import Callable, Iterator
 from typing import Literal, TypeAlias
 
@@ -41,22 +43,29 @@ def reciprocal_rank(scores: Tensor) -> Tensor:
 SCALES: dict[Scale, Callable[[Tensor], Tensor]] = {"standard": standard, "rank": reciprocal_rank}
 
 
-def best_weights(value: Callable[[tuple[float, ...]], float], n: int) -> tuple[float, ...]:
+def best_weights(value: Callable[[tuple[float, ...]], float], n: int, seconds: float = math.inf) -> tuple[float, ...]:
     """Return ``n`` weights with sum 1 and a large ``value``, never below that of the best single model.
 
     Local search from two starts, the best single model and equal weights: weight is moved from one model to another as
     long as the value rises, in ever smaller steps down to a twentieth. The better result is returned. Two models take
-    some 20 evaluations, five models some 300.
+    some 20 evaluations, five models some 300. After ``seconds`` the best weights so far are returned; the single models
+    and equal weights are evaluated in any case.
     """
     worths: dict[tuple[int, ...], float] = {}
+    end = math.inf
 
     def worth(twentieths: tuple[int, ...]) -> float:
         if twentieths not in worths:
-            worths[twentieths] = value(tuple(count / PARTS for count in twentieths))
+            is_late = time.monotonic() > end
+            worths[twentieths] = -math.inf if is_late else value(tuple(count / PARTS for count in twentieths))
         return worths[twentieths]
 
     single = [tuple(PARTS * (index == model) for index in range(n)) for model in range(n)]
     equal = tuple(PARTS // n + (model < PARTS % n) for model in range(n))
+    started = time.monotonic()
+    for start in (*single, equal):
+        worth(start)
+    end = started + seconds
     ends = [_climbed(start, worth) for start in (max(single, key=worth), equal)]
     return tuple(count / PARTS for count in max(ends, key=worth))
 

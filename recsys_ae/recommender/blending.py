@@ -1,5 +1,6 @@
 """Blending of fitted models: one model with the weighted mean of their scores."""
 
+import math
 import time
 from collections.abc import Sequence
 
@@ -26,6 +27,7 @@ def blend(
     scale: Scale = "standard",
     weights: Sequence[float] = (),
     monitor: str = "ndcg@100",
+    seconds: float = math.inf,
 ) -> Recommender:
     """Return the blend of fitted models, a model that ranks items by the weighted mean of their scores.
 
@@ -42,6 +44,8 @@ def blend(
         Weight of each model. By default the weights are selected on ``valid``, or are equal without ``valid``.
     monitor
         Metric that selects the weights.
+    seconds
+        Longest duration of the search for the weights.
 
     Returns
     -------
@@ -74,7 +78,7 @@ def blend(
     network = network_of(spec, networks).eval()
     network.weights = network.weights.to(popularity.device)
     measure = measure_on(valid, spec, network, popularity, users)
-    network.weigh(measure)
+    network.weigh(measure, seconds)
     history = History()
     if measure is not None:
         measured = {f"{VALIDATION}{name}": value for name, value in measure().items()}

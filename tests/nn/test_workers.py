@@ -12,12 +12,12 @@ from pathlib import Path
 import pytest
 
 from recsys_ae.errors import TrainingError
-from recsys_ae.features.study.workers import Workers
+from recsys_ae.nn.workers import Workers
 
 PARENT = """
 import os, time
 from multiprocessing import active_children
-from recsys_ae.features.study.workers import Workers
+from recsys_ae.nn.workers import Workers
 with Workers(2, time.sleep, (0,)) as workers:
     workers.submit(os.getpid).result()
     for _ in range(3):

@@ -108,5 +108,5 @@ def _ended_worker() -> Iterator[None]:
         raise TrainingError(
             "a worker process was ended from outside, perhaps because memory ran out; lower ",
             Argument("jobs"),
-            "; finished fits are saved, and the same study continues",
+            "; finished fits are saved, and the same command continues",
         ) from error

@@ -1,0 +1,120 @@
+"""End of a search: comparisons on validation and test users, the blend, and the fit on all users."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pandas as pd
+
+from recsys_ae.data.splits.split import Holdout
+from recsys_ae.evaluation.estimate import estimate
+from recsys_ae.evaluation.evaluate import evaluate
+from recsys_ae.evaluation.leaderboard import leaderboard
+from recsys_ae.evaluation.report import Report
+from recsys_ae.evaluation.standings import Leaderboard
+from recsys_ae.metrics import DEFAULT, ERRORS, smaller_is_better
+from recsys_ae.recommender.blending import blend
+from recsys_ae.recommender.recommender import Recommender
+from recsys_ae.tuning.fit_trial import Material
+from recsys_ae.tuning.journal import Journal
+from recsys_ae.tuning.result import size_of
+from recsys_ae.tuning.search import baselines, best_of, best_per_model
+from recsys_ae.tuning.trial import Trial, described, sign_of
+
+BLENDED = 5
+"""Largest number of models in a blend."""
+BLEND = "blend"
+N_RESAMPLES = 1000
+
+
+def validated(trials: Sequence[Trial], journal: Journal, material: Material) -> Leaderboard:
+    """Return the best trial of each model on the validation users, compared with the best of all."""
+    best = best_per_model(trials, material.metric)
+    reports = {trial.model: _report(journal, trial, material) for trial in best}
+    details: dict[str, Mapping[str, Any]] = {
+        trial.model: {
+            "settings": described("", trial.settings).strip() or "defaults",
+            "seconds": trial.seconds,
+            "memory": size_of(trial.memory),
+        }
+        for trial in best
+    }
+    return leaderboard(reports, details=details)
+
+
+def blended(trials: Sequence[Trial], journal: Journal, material: Material, seconds: float) -> Recommender | None:
+    """Return the blend of the best few models, or None if there is one only.
+
+    The weights are chosen on the validation users, within so many seconds.
+    """
+    members = best_per_model(trials, material.metric)[:BLENDED]
+    if len(members) < 2 or smaller_is_better(material.metric):
+        return None
+    models = [_load(journal, trial, material) for trial in members]
+    return blend(models, material.split.valid, monitor=material.metric, seconds=seconds)
+
+
+def tested(
+    trials: Sequence[Trial], journal: Journal, material: Material, mixed: Recommender | None
+) -> Leaderboard | None:
+    """Return the winner, the blend and the baselines on the test users, compared with the best default setting."""
+    test = material.split.test
+    best = best_of(trials, material.metric)
+    if test is None or test.targets.nnz == 0 or best is None:
+        return None
+    usual = ERRORS if smaller_is_better(material.metric) else DEFAULT
+    metrics = list(dict.fromkeys((material.metric, *usual)))
+    compared = {_name(trial): trial for trial in baselines(trials, material.metric) if trial.number != best.number}
+    reports = {f"{_name(best)} (winner)": evaluate(_load(journal, best, material), test, metrics)}
+    if mixed is not None:
+        reports[BLEND] = evaluate(mixed, test, metrics)
+    for name, trial in compared.items():
+        reports[name] = evaluate(_load(journal, trial, material), test, metrics)
+    return leaderboard(reports, _baseline(reports))
+
+
+def better_of(best: Trial, mixed: Recommender | None, metric: str) -> bool:
+    """Return True if the blend is better on the validation users than the best trial."""
+    value = None if mixed is None or mixed.history.best is None else mixed.history.best.value
+    return value is not None and best.value is not None and sign_of(metric) * value > sign_of(metric) * best.value
+
+
+def _name(trial: Trial) -> str:
+    return f"{trial.model} (default)" if trial.is_default else trial.model
+
+
+def _baseline(reports: Mapping[str, Report]) -> str | None:
+    """Return what the others are compared with: ALS, which most people would use instead, or the best model."""
+    return next((name for name in reports if name.startswith("als")), None)
+
+
+def _load(journal: Journal, trial: Trial, material: Material) -> Recommender:
+    return Recommender.load(journal.model(trial), device=str(material.run.torch_device))
+
+
+def _report(journal: Journal, trial: Trial, material: Material) -> Report:
+    """Return the validation values of a trial as a report."""
+    valid = _with_targets(material.split.valid)
+    all_values = journal.curve(trial).best
+    if all_values is None:
+        raise RuntimeError(f"trial {trial.number} has no values")
+    counts = material.split.valid.targets.getnnz(axis=1) if material.split.valid is not None else all_values
+    values = pd.DataFrame({material.metric: all_values[counts > 0]}, index=valid.users)
+    ratings = None
+    if smaller_is_better(material.metric):
+        ratings = pd.Series(valid.targets.getnnz(axis=1), index=valid.users, name="ratings")
+    return Report(
+        values,
+        estimate(values, n_resamples=N_RESAMPLES, seed=0, ratings=ratings),
+        without_targets=int((counts == 0).sum()),
+        unknown_targets=valid.unknown,
+        exclude_seen=True,
+        n_resamples=N_RESAMPLES,
+        fingerprint=valid.fingerprint,
+        ratings=ratings,
+    )
+
+
+def _with_targets(valid: Holdout | None) -> Holdout:
+    if valid is None:
+        raise RuntimeError("a search needs validation users")
+    return valid.select((valid.targets.getnnz(axis=1) > 0).nonzero()[0])
