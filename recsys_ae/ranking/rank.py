@@ -149,7 +149,7 @@ def most_alike(vectors: Tensor, queries: np.ndarray, k: int) -> tuple[np.ndarray
     def work(chunk: slice, _cells: int) -> None:
         positions = torch.from_numpy(queries[chunk]).to(vectors.device)
         cosine = (vectors[positions] / norms[positions].unsqueeze(1)) @ vectors.T / norms
-        cosine[torch.arange(len(positions)), positions] = -torch.inf
+        cosine[torch.arange(len(positions), device=cosine.device), positions] = -torch.inf
         scores[chunk], items[chunk] = top_k(cosine, k)
 
     cells = cells_on(vectors.device)

@@ -51,6 +51,8 @@ def test_no_update_waits_for_a_gpu(name: str) -> None:
     few, many = trained(name, batch_size=30), trained(name, batch_size=10)
     for record in (few, many):
         assert waits(record) == WAITS.get(name, 0), record.listed("wait", "update")
+        # A copy from pageable memory waits too.
+        assert record.count("copy", "update") == 0, record.listed("copy", "update")
     assert many.passes["update"] > few.passes["update"]
     # At the beginning of an epoch, however many batches it has.
     assert many.count("wait", "epoch") == few.count("wait", "epoch") <= 6, many.listed("wait", "epoch")

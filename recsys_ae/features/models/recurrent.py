@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Literal
 
 import torch
 from torch import Tensor, nn
-from torch.nn.utils.rnn import pack_padded_sequence
+from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence
 
 from recsys_ae.features.data.features import SEQUENCE
 from recsys_ae.features.nn.contract import FeatureShape, TrainableFeatureAutoencoder, TrainableFeatureSpec
@@ -94,8 +94,7 @@ class RecurrentNetwork(TrainableFeatureAutoencoder[Recurrent]):
         return x.steps_inside.sum(dim=1)
 
     def _code(self, sequence: Tensor, x: FeatureRows) -> Tensor:
-        packed = pack_padded_sequence(sequence, x.lengths_on_cpu, batch_first=True, enforce_sorted=False)
-        _, state = recur(self.reader, packed)
+        _, state = recur(self.reader, packed(sequence, self._lengths(x), x.lengths_on_cpu))
         hidden = state[0] if self.spec.cell == "lstm" else state  # (directions, n, hidden)
         code: Tensor = self.to_code(hidden.transpose(0, 1).flatten(1))
         return code
@@ -120,6 +119,17 @@ class RecurrentNetwork(TrainableFeatureAutoencoder[Recurrent]):
     def _with_code(self, z: Tensor, inputs: Tensor) -> Tensor:
         """Append the code to the inputs of the decoder at every step, if it is repeated."""
         return torch.cat([inputs, z[:, None].expand(-1, inputs.shape[1], -1)], dim=2) if self.spec.repeated else inputs
+
+
+def packed(sequence: Tensor, lengths: Tensor, known_lengths: Tensor) -> PackedSequence:
+    """Pack sequences for a recurrent layer, the longest first; ``known_lengths`` are the lengths in the CPU's memory.
+
+    PyTorch's own function sorts on the CPU and copies the order to a GPU, which makes the CPU wait.
+    """
+    order = torch.sort(lengths, descending=True).indices
+    descending = torch.sort(known_lengths, descending=True).values
+    in_order = pack_padded_sequence(sequence.index_select(0, order), descending, batch_first=True)
+    return PackedSequence(in_order.data, in_order.batch_sizes, order)
 
 
 def backwards(sequence: Tensor, lengths: Tensor) -> Tensor:
