@@ -49,12 +49,23 @@ def refuse_too_large(
     TrainingError
         If memory does not suffice. The message says how much is needed, how much is free, and the way out.
     """
-    free, needed = free_memory(run.torch_device), sum(sizes.values())
+    device, needed = run.torch_device, sum(sizes.values())
+    free = free_memory(device)
     if free is not None and needed > free:
+        where = "" if device.type == "cpu" else f" on {device}"
         raise TrainingError(
-            f"{name} needs {needed / 2**30:,.1f} GiB for {training_data}, and {free / 2**30:,.1f} GiB are free; ",
+            f"{name} needs {needed / 2**30:,.1f} GiB for {training_data}, "
+            f"and {free / 2**30:,.1f} GiB are free{where}; ",
             *way_out,
+            *_main_memory(device, needed),
         )
+
+
+def _main_memory(device: torch.device, needed: int) -> tuple[str | Argument, ...]:
+    """Return the advice to use the main memory instead of that of a GPU, if it suffices."""
+    if device.type == "cpu" or needed > (free_memory(torch.device("cpu")) or 0):
+        return ()
+    return ", or set ", Argument("device", "cpu")
 
 
 def is_out_of_memory(error: RuntimeError) -> bool:

@@ -145,7 +145,8 @@ def itemsize(dtype: Dtype) -> int:
 def solve_memory(n_rows: int, width: int, dtype: Dtype, l2: float) -> int:
     """Return the bytes that `ItemItem.solve` needs: the Gram matrix, which becomes the weights in single precision.
 
-    With few users it needs the memory of `dual.solve`.
+    With few users it needs the memory of `dual.solve`. It is the same on a GPU: dense blocks of the rows take what is
+    free besides the Gram matrix, or the matrix comes from the CPU.
     """
     if _dual(n_rows, width, dtype, l2):
         return dual.memory(n_rows, width)
