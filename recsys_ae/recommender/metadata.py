@@ -19,7 +19,7 @@ REFIT = "refit"
 """Key of what a refit says of the model that it was made from."""
 
 FEATURES_LATER = "features_after_fit"
-"""Key of True in the metadata if the model learnt from item features after its fit."""
+"""Key of the seed with which a model learnt from item features after its fit."""
 
 OF_REFIT = ("last_epochs", REFIT)
 """Keys of the metadata that only a refitted model has."""

@@ -235,7 +235,7 @@ class Recommender:
             start = cold_start.known(self.network, item_features, self.items, device)
             rows = Rows.from_matrix(train.matrix, device)
             self._cold_start = ColdStart.learn(self.network, rows, start, run.generator())
-        self.metadata |= {**start.metadata, FEATURES_LATER: True}
+        self.metadata |= {**start.metadata, FEATURES_LATER: run.seed}
         return self
 
     def score(self, histories: csr_matrix, *, users: Ids | None = None) -> np.ndarray:

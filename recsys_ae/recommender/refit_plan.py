@@ -44,8 +44,10 @@ class Plan:
         Members of a blend of models that were fitted one by one; empty for any other model.
     weights
         Weights of the members of a blend; empty for any other model.
-    has_features, learns_features_later
-        True if the model learnt from item features, and if it did so in `Recommender.fit_cold_items` only.
+    has_features
+        True if the model learnt from item features.
+    seed_of_features
+        Seed of `Recommender.fit_cold_items`, if the model learnt from item features there; else None.
     columns
         Names of the item features, as far as they are saved; else None.
     split
@@ -62,7 +64,7 @@ class Plan:
     members: tuple[Member, ...]
     weights: tuple[float, ...]
     has_features: bool
-    learns_features_later: bool
+    seed_of_features: int | None
     columns: tuple[str, ...] | None
     split: str | None
     valid: Mapping[str, float]
@@ -86,7 +88,7 @@ class Plan:
             members,
             tuple(network.weights.tolist()) if isinstance(network, BlendNetwork) else (),
             "item_vectors" in facts or any(member.has_features for member in members),
-            facts.get(FEATURES_LATER) is True,
+            _seed_of(facts, FEATURES_LATER) if FEATURES_LATER in facts else None,
             None if model.feature_columns is None else tuple(model.feature_columns),
             _split_of(model),
             {name.removeprefix(VALIDATION): v for name, v in measured.items() if name.startswith(VALIDATION)},
@@ -195,6 +197,6 @@ def _facts_of_members(model: Recommender) -> Sequence[Mapping[str, Any]]:
     return [{} for _ in range(n)]
 
 
-def _seed_of(facts: Mapping[str, Any]) -> int:
-    seed = facts.get("seed")
+def _seed_of(facts: Mapping[str, Any], name: str = "seed") -> int:
+    seed = facts.get(name)
     return seed if type(seed) is int and 0 <= seed < SEEDS else 0

@@ -83,10 +83,11 @@ def carry_out(
     if plan.has_own_members:
         refitted = refit_members(plan, interactions, item_features, run, checkpoint)
     else:
-        of_fit = None if plan.learns_features_later else item_features
+        seed_of_features = plan.seed_of_features
+        of_fit = item_features if seed_of_features is None else None
         refitted = Recommender(plan.spec).fit(interactions, item_features=of_fit, run=run, checkpoint=checkpoint)
-        if plan.learns_features_later and item_features is not None:
-            refitted.fit_cold_items(interactions, item_features, run=run)
+        if seed_of_features is not None and item_features is not None:
+            refitted.fit_cold_items(interactions, item_features, run=dataclasses.replace(run, seed=seed_of_features))
     if isinstance(refitted.network, BlendNetwork):
         weights = torch.tensor(plan.weights, dtype=torch.float64)
         refitted.network.weights.copy_(weights)  # exactly, because a division by their sum may round
