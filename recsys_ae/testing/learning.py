@@ -19,6 +19,7 @@ from recsys_ae.nn.runtime import Run
 from recsys_ae.spec.hyper import build, describe, flatten
 from recsys_ae.testing.blocks import BLOCKS, block_of, unknown_users
 from recsys_ae.testing.fits import Fits, fit_to
+from recsys_ae.testing.ranges import check_range
 
 
 class Learning(Fits):
@@ -33,9 +34,7 @@ class Learning(Fits):
         assert build(cls, json.loads(json.dumps(flatten(self.spec)))) == self.spec
         for hyper in describe(cls):
             assert len(hyper.help) > 10, f"{hyper.name} needs a help text of a few words"
-            low, high = (None, None) if hyper.search is None else hyper.search[1:]
-            assert low is None or hyper.low is None or low >= hyper.low, hyper.name
-            assert high is None or hyper.high is None or high <= hyper.high, hyper.name
+            check_range(hyper, [other.name for other in describe(cls)])
             wrong: list[Any] = [object(), *(bound for bound in _out_of_bounds(hyper.low, hyper.high))]
             for value in wrong:
                 with pytest.raises(ConfigError, match=hyper.name):

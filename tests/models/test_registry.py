@@ -10,7 +10,7 @@ from recsys_ae import models
 from recsys_ae.errors import ConfigError
 from recsys_ae.nn.model import Spec
 from recsys_ae.spec.hyper import build, describe, flatten
-from tests.spec.ranges import check_range
+from recsys_ae.testing.ranges import check_range
 
 FOLDER = Path(models.__file__).parent
 

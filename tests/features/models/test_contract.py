@@ -17,10 +17,10 @@ from recsys_ae.features import models as autoencoders
 from recsys_ae.features.nn.contract import FeatureSpec
 from recsys_ae.recommender.recommender import Recommender
 from recsys_ae.spec.hyper import build, describe, flatten
+from recsys_ae.testing.ranges import check_range
 from recsys_ae.testing.resuming import Interrupter
 from recsys_ae.tracking import NoTracker
 from tests.features.models.curves import KINDS, features_for, images, small, table
-from tests.spec.ranges import check_range
 
 NAMES = autoencoders.names()
 TRAINED = [name for name in NAMES if name != "pca"]
