@@ -7,6 +7,7 @@ from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from recsys_ae.nn.linear import cooccurrence
 from recsys_ae.nn.workers import Workers
 from recsys_ae.tuning.budget import Budget, Durations
 from recsys_ae.tuning.fit_trial import Circumstances, Material, carry_out
@@ -106,10 +107,11 @@ class Search:
 
     def _one_by_one(self, pending: Sequence[Proposal]) -> None:
         waiting = list(pending)
-        while (proposal := self._next(waiting)) is not None:
-            self.running[proposal.number] = proposal
-            self.watch.started(proposal)
-            self._end(carry_out(*self._task(proposal)))
+        with cooccurrence.shared():
+            while (proposal := self._next(waiting)) is not None:
+                self.running[proposal.number] = proposal
+                self.watch.started(proposal)
+                self._end(carry_out(*self._task(proposal)))
 
     def _side_by_side(self, pending: Sequence[Proposal], jobs: int) -> None:
         waiting, futures = list(pending), set[Future[Trial]]()
@@ -149,8 +151,9 @@ class Search:
 
     def _announce(self, proposal: Proposal | None) -> None:
         """Show a first table before the first trial that is not a quick default."""
-        is_quick = proposal is not None and proposal.is_default and not self.plan.is_trained(proposal.model)
-        if not (is_quick or self._is_announced):
+        quick = [*self.running.values(), *([] if proposal is None else [proposal])]
+        is_waited_for = any(one.is_default and not self.plan.is_trained(one.model) for one in quick)
+        if not (is_waited_for or self._is_announced):
             self._is_announced = True
             self.watch.first_table(self.trials)
 

@@ -1,7 +1,11 @@
 """Co-occurrence matrix XᵀX of sparse rows."""
 
-from collections.abc import Callable
+import hashlib
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -28,6 +32,34 @@ PART = 2**13
 DENSE = 40
 """Time of a multiplication in a product of two sparse matrices, relative to one with a dense block."""
 
+ROOM = 3
+"""Least free memory for keeping a matrix, in multiples of its size: a fit needs as much again, and its weights."""
+
+
+@dataclass
+class _Kept:
+    """The first matrix of a context, and a hash of what it was computed from."""
+
+    key: str = ""
+    matrix: Tensor | None = None
+
+
+_kept: ContextVar[_Kept | None] = ContextVar("kept", default=None)
+
+
+@contextmanager
+def shared() -> Iterator[None]:
+    """Keep the first matrix that is computed in the context, for later fits to the same interactions.
+
+    It is kept only if memory allows for it. Fits that change the interactions, such as EDLAE with discounts, compute
+    their own.
+    """
+    token = _kept.set(_Kept())
+    try:
+        yield
+    finally:
+        _kept.reset(token)
+
 
 def gram(rows: Rows, dtype: torch.dtype = torch.float32) -> Tensor:
     """Return XᵀX, ``(width, width)`` and dense, computed in ``dtype``; float32 is exact for counts below 2²⁴.
@@ -36,13 +68,35 @@ def gram(rows: Rows, dtype: torch.dtype = torch.float32) -> Tensor:
     The CPU computes a block of columns at a time. Besides the result, it needs twice the memory of the rows and some 50
     MiB for each two threads. Long rows are multiplied with dense blocks, and half of the result is a copy
     of the other half, at the cost of ``nnz * width / 2`` multiplications. Rows that are short compared with the width
-    are multiplied as sparse matrices.
+    are multiplied as sparse matrices. In the context `shared` it may be a copy of a matrix that is kept.
 
     Raises
     ------
     TrainingError
         If the rows are on a GPU, and the result fits into the main memory neither of the GPU nor of the CPU.
     """
+    kept = _kept.get()
+    if kept is None:
+        return _computed(rows, dtype)
+    key = _key(rows, dtype)
+    if kept.matrix is not None and kept.key == key:
+        return kept.matrix.clone()
+    matrix = _computed(rows, dtype)
+    free = free_memory(matrix.device)
+    if kept.matrix is None and (free is None or free > ROOM * matrix.nbytes):
+        kept.key, kept.matrix = key, matrix.clone()
+    return matrix
+
+
+def _key(rows: Rows, dtype: torch.dtype) -> str:
+    """Return a hash of the entries, which takes a small part of the time of the product."""
+    digest = hashlib.blake2b(f"{len(rows)} {rows.width} {dtype} {rows.device}".encode())
+    for part in (rows.indptr, rows.indices, rows.values):
+        digest.update(part.cpu().numpy().tobytes())
+    return digest.hexdigest()
+
+
+def _computed(rows: Rows, dtype: torch.dtype) -> Tensor:
     if rows.device.type != "cpu":
         on_device = dense_blocks.gram(rows, dtype)
         if on_device is not None:

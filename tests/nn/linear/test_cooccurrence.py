@@ -99,3 +99,39 @@ def test_a_matrix_that_does_not_fit_into_the_main_memory_is_refused_before_a_gpu
         assert gram(there).device == GPU
         with pytest.raises(TrainingError, match=r"13 × 13 items is computed on the CPU and needs 0\.0 GiB"):
             gram(there, torch.float64)
+
+
+def test_fits_to_the_same_interactions_share_a_matrix(monkeypatch: pytest.MonkeyPatch) -> None:
+    computed: list[tuple[int, int]] = []
+    original = cooccurrence._computed
+
+    def counted(rows: Rows, dtype: torch.dtype) -> torch.Tensor:
+        computed.append((len(rows), rows.width))
+        return original(rows, dtype)
+
+    monkeypatch.setattr(cooccurrence, "_computed", counted)
+    first = rows_of(DATA)
+    again = rows_of(DATA.copy())
+    other = first.with_values(first.values * 2)
+    with cooccurrence.shared():
+        one = cooccurrence.gram(first)
+        expected = one.clone()
+        one.zero_()  # fits overwrite it
+        assert torch.equal(cooccurrence.gram(again), expected)
+        assert len(computed) == 1
+        torch.testing.assert_close(cooccurrence.gram(other), 4 * expected)
+        assert cooccurrence.gram(first, torch.float64).dtype is torch.float64
+        assert torch.equal(cooccurrence.gram(again), expected)
+        assert len(computed) == 3
+    cooccurrence.gram(first)
+    assert len(computed) == 4
+
+
+def test_a_matrix_is_not_kept_if_memory_is_short(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cooccurrence, "free_memory", lambda _: 100)
+    rows = rows_of(DATA)
+    with cooccurrence.shared():
+        cooccurrence.gram(rows)
+        kept = cooccurrence._kept.get()
+    assert kept is not None
+    assert kept.matrix is None
