@@ -1,6 +1,7 @@
-"""Arithmetic of a GPU: sums in a fixed order, which are equal to the bit from run to run, and rounding to TF32."""
+"""Arithmetic of a GPU: sums in a fixed order, which are equal to the bit from run to run, and precision of products."""
 
 import contextlib
+import functools
 import os
 import re
 from collections.abc import Iterator
@@ -126,3 +127,15 @@ def _set_cudnn(values: dict[str, Any]) -> None:
     for layer, value in values.items():
         if layer != "all":
             getattr(cudnn, layer).fp32_precision = value
+
+
+@functools.cache
+def multiplies_to_float32(device: torch.device, dtype: torch.dtype) -> bool:
+    """Return True if PyTorch multiplies matrices of this half precision to a float32 result: on CUDA, from 2.8 on."""
+    if device.type != "cuda" or not hasattr(torch.ops.aten.mm, "dtype"):
+        return False
+    tile = torch.ones(16, 16, dtype=dtype, device=device)
+    try:
+        return torch.mm(tile, tile, out_dtype=torch.float32).dtype is torch.float32
+    except RuntimeError:
+        return False

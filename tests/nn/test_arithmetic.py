@@ -10,9 +10,17 @@ from typing import Any
 
 import pytest
 import torch
+from torch import Tensor
 
 from recsys_ae.errors import ConfigError, UnsupportedError
-from recsys_ae.nn.arithmetic import WORKSPACE, deterministic, fix_workspace, with_tf32, without_tf32
+from recsys_ae.nn.arithmetic import (
+    WORKSPACE,
+    deterministic,
+    fix_workspace,
+    multiplies_to_float32,
+    with_tf32,
+    without_tf32,
+)
 from recsys_ae.nn.checkpoints.settings import Checkpoint
 from recsys_ae.nn.run_metadata import run_metadata
 from recsys_ae.nn.runtime import Run
@@ -204,3 +212,30 @@ def test_an_older_pytorch_has_one_setting_for_cudnn(monkeypatch: pytest.MonkeyPa
     with without_tf32():
         assert old == SimpleNamespace(allow_tf32=False)
     assert old == SimpleNamespace(allow_tf32=True)
+
+
+def test_a_cpu_offers_no_products_of_halves_in_float32() -> None:
+    assert not multiplies_to_float32(torch.device("cpu"), torch.bfloat16)
+
+
+@pytest.mark.parametrize("error", [None, RuntimeError("not supported")])
+def test_on_a_gpu_they_are_tried(error: Exception | None, monkeypatch: pytest.MonkeyPatch) -> None:
+    tile = torch.ones(16, 16, dtype=torch.bfloat16)
+
+    def mm(left: Tensor, right: Tensor, **how: Any) -> Tensor:
+        if error is not None:
+            raise error
+        return left.float()
+
+    monkeypatch.setattr(torch, "mm", mm)
+    monkeypatch.setattr(torch, "ones", lambda *_, **__: tile)
+    multiplies_to_float32.cache_clear()
+    assert multiplies_to_float32(torch.device("cuda:0"), torch.bfloat16) is (error is None)
+    multiplies_to_float32.cache_clear()
+
+
+def test_before_pytorch_2_8_they_are_not_offered(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.ops.aten, "mm", object())
+    multiplies_to_float32.cache_clear()
+    assert not multiplies_to_float32(torch.device("cuda:0"), torch.bfloat16)
+    multiplies_to_float32.cache_clear()

@@ -5,12 +5,10 @@ the whole numbers up to 2²⁴. A block has fewer rows, and blocks are added in 
 (116,677 × 20,108), half of the products takes 0.07 s at an H200's 700 TFLOP/s; 0.8 s at 60 TFLOP/s in float32.
 """
 
-import functools
-
 import torch
 from torch import Tensor
 
-from recsys_ae.nn.arithmetic import with_tf32, without_tf32
+from recsys_ae.nn.arithmetic import multiplies_to_float32, with_tf32, without_tf32
 from recsys_ae.nn.capacity import is_out_of_memory
 from recsys_ae.nn.linear.cholesky import blocks
 from recsys_ae.nn.rows import Rows
@@ -40,7 +38,8 @@ def gram(rows: Rows, dtype: torch.dtype) -> Tensor | None:
     which values there are, and once if it does not know the bounds of the rows. A row must not repeat a column.
     """
     is_count = bool(((rows.values == 0) | (rows.values == 1)).all())
-    halves = is_count and multiplies_halves(rows.device)
+    # Tensors of other classes need not have memory on the device that they name.
+    halves = is_count and type(rows.values) is Tensor and multiplies_to_float32(rows.device, torch.float16)
     kind = torch.float16 if halves else torch.float32 if is_count else dtype
     size = block_rows(rows, dtype, kind)
     if size is None:
@@ -53,17 +52,6 @@ def gram(rows: Rows, dtype: torch.dtype) -> Tensor | None:
             raise
     torch.cuda.empty_cache()  # outside of the except block, whose error holds the tensors
     return None
-
-
-@functools.cache
-def multiplies_halves(device: torch.device) -> bool:
-    """Return True if PyTorch multiplies fp16 matrices to a float32 result there: on CUDA, from version 2.8 on."""
-    ones = torch.ones(8, 8, dtype=torch.float16, device=device)
-    try:
-        torch.mm(ones, ones, out_dtype=torch.float32)
-    except (TypeError, RuntimeError):
-        return False
-    return True
 
 
 def block_rows(rows: Rows, dtype: torch.dtype, kind: torch.dtype) -> int | None:

@@ -1,9 +1,9 @@
 """Products of matrices in half precision with a result in single precision."""
 
-import functools
-
 import torch
 from torch import Tensor
+
+from recsys_ae.nn.arithmetic import multiplies_to_float32
 
 
 def wide_product(left: Tensor, right: Tensor, *, rounded: bool = False) -> Tensor:
@@ -15,18 +15,7 @@ def wide_product(left: Tensor, right: Tensor, *, rounded: bool = False) -> Tenso
     if left.dtype is torch.float32:
         return left @ right
     # Tensors of other classes need not have memory on the device that they name.
-    if type(left) is Tensor and _is_offered(left.device, left.dtype):
+    if type(left) is Tensor and multiplies_to_float32(left.device, left.dtype):
         return torch.mm(left, right, out_dtype=torch.float32)
     product = left @ right
     return product if rounded else product.float()
-
-
-@functools.cache
-def _is_offered(device: torch.device, dtype: torch.dtype) -> bool:
-    if device.type != "cuda" or not hasattr(torch.ops.aten.mm, "dtype"):
-        return False
-    tile = torch.ones(16, 16, dtype=dtype, device=device)
-    try:
-        return torch.mm(tile, tile, out_dtype=torch.float32).dtype is torch.float32
-    except RuntimeError:
-        return False

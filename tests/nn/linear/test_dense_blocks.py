@@ -16,7 +16,7 @@ from recsys_ae.nn.arithmetic import with_tf32
 from recsys_ae.nn.linear import cooccurrence, dense_blocks
 from recsys_ae.nn.linear.gram import ItemItem
 from recsys_ae.nn.rows import Rows
-from tests.nn.small import CPU, matrix, rows_of
+from tests.nn.small import matrix, rows_of
 from tests.pretended.machine import pretended_gpu
 from tests.pretended.tensors import GPU
 
@@ -49,7 +49,7 @@ def halves(real: Callable[..., Tensor]) -> Callable[..., Tensor]:
 def either_kind(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     if request.param == "fp16":
         monkeypatch.setattr(torch, "mm", halves(torch.mm))
-        monkeypatch.setattr(dense_blocks, "multiplies_halves", lambda device: True)
+        monkeypatch.setattr(dense_blocks, "multiplies_to_float32", lambda device, dtype: dtype is torch.float16)
 
 
 @pytest.mark.usefixtures("either_kind")
@@ -119,10 +119,6 @@ def test_only_counts_are_multiplied_as_tf32(monkeypatch: pytest.MonkeyPatch) -> 
     dense_blocks.gram(rows_of(matrix(kind="ones")), torch.float32)
     assert seen == ["highest", "high"]
     assert torch.get_float32_matmul_precision() == before
-
-
-def test_a_cpu_multiplies_no_halves() -> None:
-    assert not dense_blocks.multiplies_halves(CPU)
 
 
 def memory(monkeypatch: pytest.MonkeyPatch, gpu: int | None, main: int | None = None) -> None:

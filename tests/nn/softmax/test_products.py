@@ -37,34 +37,7 @@ def test_pytorchs_own_is_used_where_it_is_offered(monkeypatch: pytest.MonkeyPatc
         assert how == {"out_dtype": torch.float32}
         return multiply(left.float(), right.float())
 
-    monkeypatch.setattr(products, "_is_offered", lambda device, dtype: True)
+    monkeypatch.setattr(products, "multiplies_to_float32", lambda device, dtype: True)
     monkeypatch.setattr(torch, "mm", mm)
     for rounded in (True, False):
         assert torch.equal(wide_product(left, right, rounded=rounded), expected)
-
-
-def test_it_is_not_offered_on_a_cpu() -> None:
-    assert not products._is_offered(torch.device("cpu"), torch.bfloat16)
-
-
-@pytest.mark.parametrize("error", [None, RuntimeError("not supported")])
-def test_on_a_gpu_it_is_tried(error: Exception | None, monkeypatch: pytest.MonkeyPatch) -> None:
-    tile = torch.ones(16, 16, dtype=torch.bfloat16)
-
-    def mm(left: Tensor, right: Tensor, **how: Any) -> Tensor:
-        if error is not None:
-            raise error
-        return left.float()
-
-    monkeypatch.setattr(torch, "mm", mm)
-    monkeypatch.setattr(torch, "ones", lambda *_, **__: tile)
-    products._is_offered.cache_clear()
-    assert products._is_offered(torch.device("cuda:0"), torch.bfloat16) is (error is None)
-    products._is_offered.cache_clear()
-
-
-def test_before_pytorch_2_8_it_is_not_offered(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(torch.ops.aten, "mm", object())
-    products._is_offered.cache_clear()
-    assert not products._is_offered(torch.device("cuda:0"), torch.bfloat16)
-    products._is_offered.cache_clear()
