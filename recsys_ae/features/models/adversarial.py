@@ -98,23 +98,30 @@ class AdversarialNetwork(TrainableFeatureAutoencoder[Adversarial]):
 
     def loss(self, x: FeatureRows, step: Step) -> Loss:
         """Return −log p(x | z) without constants, summed over columns."""
-        target = x.seen
-        output = self.layers.decode(self.layers.encode(target))
-        error = reconstruction(self.spec.likelihood, output, target, x.known).mean()
+        (error,) = step.run(self._error, *x.seen_and_known)
         return Loss(error, {"error": error})
 
     def discrimination(self, x: FeatureRows, step: Step) -> Loss:
         """Return −E_p[log D(z)] − E_q[log(1 − D(z))], the loss of the discriminator."""
-        with torch.no_grad():
-            false = self.layers.encode(x.seen)
-        true = self.draw(len(x), step.generator)
-        total = _crossed(self.discriminator(true), 1) + _crossed(self.discriminator(false), 0)
+        (total,) = step.run(self._discrimination, x.seen, self.draw(len(x), step.generator))
         return Loss(total, {"discriminator": total})
 
     def generation(self, x: FeatureRows, step: Step) -> Loss:
         """Return −E_q[log D(z)], a generator loss that does not saturate when the discriminator is sure."""
-        total = _crossed(self.discriminator(self.layers.encode(x.seen)), 1)
+        (total,) = step.run(self._generation, x.seen)
         return Loss(total, {"generator": total})
+
+    def _error(self, target: Tensor, known: Tensor | None = None) -> tuple[Tensor]:
+        output = self.layers.decode(self.layers.encode(target))
+        return (reconstruction(self.spec.likelihood, output, target, known).mean(),)
+
+    def _discrimination(self, target: Tensor, true: Tensor) -> tuple[Tensor]:
+        with torch.no_grad():
+            false = self.layers.encode(target)
+        return (_crossed(self.discriminator(true), 1) + _crossed(self.discriminator(false), 0),)
+
+    def _generation(self, target: Tensor) -> tuple[Tensor]:
+        return (_crossed(self.discriminator(self.layers.encode(target)), 1),)
 
 
 def _crossed(logits: Tensor, truth: int) -> Tensor:

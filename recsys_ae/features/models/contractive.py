@@ -77,10 +77,17 @@ class ContractiveNetwork(BiasedAutoencoder[Contractive]):
 
     def loss(self, x: FeatureRows, step: Step) -> Loss:
         """Return −log p(x | z) + λ ‖∂f/∂x‖²_F (eq. 7)."""
-        spec, target = self.spec, x.seen
-        error = reconstruction(spec.likelihood, self.layers.decode(self.layers.encode(target)), target, x.known).mean()
+        spec, inputs = self.spec, x.seen_and_known
         if spec.jacobian == "exact":
-            penalty = jacobian_norm(self.layers.encoder, target)
+            error, penalty = step.run(self._error_and_penalty, *inputs)
         else:
-            penalty = estimated_jacobian_norm(self.layers.encoder, target, spec.probes, step.generator)
+            (error,) = step.run(self._error, *inputs)
+            penalty = estimated_jacobian_norm(self.layers.encoder, inputs[0], spec.probes, step.generator)
         return Loss(error + spec.contraction * penalty, {"error": error, "jacobian": penalty})
+
+    def _error(self, target: Tensor, known: Tensor | None = None) -> tuple[Tensor]:
+        output = self.layers.decode(self.layers.encode(target))
+        return (reconstruction(self.spec.likelihood, output, target, known).mean(),)
+
+    def _error_and_penalty(self, target: Tensor, known: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        return *self._error(target, known), jacobian_norm(self.layers.encoder, target)

@@ -19,7 +19,7 @@ from recsys_ae.features.nn.convolution import Doublings, Halvings, halved
 from recsys_ae.features.nn.likelihoods import Likelihood, mean_of, reconstruction
 from recsys_ae.features.nn.rows import FeatureRows
 from recsys_ae.nn import losses
-from recsys_ae.nn.corruption import Corruption, corrupt, gaussian_sample
+from recsys_ae.nn.corruption import Corruption, corrupt, gaussian_code
 from recsys_ae.nn.layers import linear
 from recsys_ae.nn.training.schedules import warm_up
 from recsys_ae.nn.training.steps import Loss, Step
@@ -119,19 +119,28 @@ class ConvolutionalNetwork(TrainableFeatureAutoencoder[Convolutional]):
 
     def loss(self, x: FeatureRows, step: Step) -> Loss:
         """Return −log p(x | z) without constants, summed over columns; plus β KL for a variational code."""
-        spec, target = self.spec, x.seen
-        inputs = corrupt(target, spec.corruption, spec.level, step.generator) if spec.code == "denoising" else target
-        code = self._code(inputs)
-        if spec.code != "variational":
-            error = reconstruction(spec.likelihood, self._back(code), target, x.known).mean()
-            return Loss(error, {"error": error})
-        mean, log_variance = code.float().chunk(2, dim=1)
-        output = self._back(gaussian_sample(mean, log_variance, step.generator))
-        error = reconstruction(spec.likelihood, output, target, x.known).mean()
-        error = error / 2 if spec.likelihood == "gaussian" else error  # −log p with variance 1, without the constant
-        kl = losses.gaussian_kl(mean, log_variance)
-        beta = warm_up(step.update, spec.warm_up * step.total, spec.beta)
-        return Loss(error + beta * kl, {"error": error, "kl": kl, "beta": beta})
+        spec, inputs = self.spec, x.seen_and_known
+        if spec.code == "variational":
+            noise = torch.randn(len(x), spec.latent, device=x.device, generator=step.generator)
+            error, kl = step.run(self._error_and_kl, noise, *inputs)
+            beta = warm_up(step.update, spec.warm_up * step.total, spec.beta)
+            return Loss(error + beta * kl, {"error": error, "kl": kl, "beta": beta})
+        read = inputs[0]
+        if spec.code == "denoising":
+            read = corrupt(read, spec.corruption, spec.level, step.generator)
+        (error,) = step.run(self._error, read, *inputs)
+        return Loss(error, {"error": error})
+
+    def _error(self, read: Tensor, target: Tensor, known: Tensor | None = None) -> tuple[Tensor]:
+        return (reconstruction(self.spec.likelihood, self._back(self._code(read)), target, known).mean(),)
+
+    def _error_and_kl(self, noise: Tensor, target: Tensor, known: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        mean, log_variance = self._code(target).float().chunk(2, dim=1)
+        output = self._back(gaussian_code(mean, log_variance, noise))
+        error = reconstruction(self.spec.likelihood, output, target, known).mean()
+        # −log p with variance 1, without the constant
+        error = error / 2 if self.spec.likelihood == "gaussian" else error
+        return error, losses.gaussian_kl(mean, log_variance)
 
     def _code(self, x: Tensor) -> Tensor:
         code: Tensor = self.to_code(self.down(x.reshape(-1, *self.form)).flatten(1))

@@ -68,10 +68,12 @@ class DeepNetwork(TrainableFeatureAutoencoder[Deep]):
 
     def loss(self, x: FeatureRows, step: Step) -> Loss:
         """Return −log p(x | z) without constants, summed over columns."""
-        target = x.seen
-        output = self.layers.decode(self.layers.encode(target))
-        error = reconstruction(self.spec.likelihood, output, target, x.known).mean()
+        (error,) = step.run(self._error, *x.seen_and_known)
         return Loss(error, {"error": error})
+
+    def _error(self, target: Tensor, known: Tensor | None = None) -> tuple[Tensor]:
+        output = self.layers.decode(self.layers.encode(target))
+        return (reconstruction(self.spec.likelihood, output, target, known).mean(),)
 
     def learn(self, rows: FeatureRows, run: Run, validate: Validate | None = None) -> History:
         """Train all layers at once, after pretraining them one by one if ``pretrain_epochs`` is not 0."""

@@ -63,10 +63,16 @@ class DenoisingNetwork(TrainableFeatureAutoencoder[Denoising]):
 
     def loss(self, x: FeatureRows, step: Step) -> Loss:
         """Return E[−log p(x | f(x̃)) + (1/λ) ‖f(x̃) − f(x)‖²] with one corrupted x̃ of each row."""
-        spec, target = self.spec, x.seen
-        code = self.layers.encode(corrupt(target, spec.corruption, spec.level, step.generator))
-        error = reconstruction(spec.likelihood, self.layers.decode(code), target, x.known).mean()
-        if not spec.distortion:
+        spec, inputs = self.spec, x.seen_and_known
+        corrupted = corrupt(inputs[0], spec.corruption, spec.level, step.generator)
+        error, *distortions = step.run(self._error_and_distortion, corrupted, *inputs)
+        if not distortions:
             return Loss(error, {"error": error})
-        distortion = encoder_distortion(self.layers.encode(target), code)
-        return Loss(error + spec.distortion * distortion, {"error": error, "distortion": distortion})
+        return Loss(error + spec.distortion * distortions[0], {"error": error, "distortion": distortions[0]})
+
+    def _error_and_distortion(
+        self, corrupted: Tensor, target: Tensor, known: Tensor | None = None
+    ) -> tuple[Tensor, ...]:
+        code = self.layers.encode(corrupted)
+        error = reconstruction(self.spec.likelihood, self.layers.decode(code), target, known).mean()
+        return (error, encoder_distortion(self.layers.encode(target), code)) if self.spec.distortion else (error,)

@@ -176,8 +176,16 @@ class MaskedNetwork(TrainableFeatureAutoencoder[Masked]):
 
     def loss(self, x: FeatureRows, step: Step) -> Loss:
         """Return the mean squared error of hidden tokens; with a bottleneck, plus λ times that of visible rows."""
-        tokens, mask = self._tokens(x.seen), x.known
-        noise = torch.rand(tokens.shape[:2], device=x.device, generator=step.generator)
+        inputs = x.seen_and_known
+        noise = torch.rand(len(x), self.n_tokens, device=x.device, generator=step.generator)
+        error, *whole = step.run(self._errors, noise, *inputs)
+        if not whole:
+            return Loss(error, {"error": error})
+        return Loss(error + self.spec.whole * whole[0], {"error": error, "whole": whole[0]})
+
+    def _errors(self, noise: Tensor, values: Tensor, mask: Tensor | None = None) -> tuple[Tensor, ...]:
+        """Return the error of the tokens that ``noise`` hides, and with a bottleneck that of visible rows."""
+        tokens = self._tokens(values)
         if mask is not None:  # missing values are hidden first
             noise = noise + (1 - mask)
         order = noise.argsort(dim=1)
@@ -189,16 +197,12 @@ class MaskedNetwork(TrainableFeatureAutoencoder[Masked]):
         errors = (guess - self._target(tokens)).square().mean(dim=2)
         error = (errors * counts).sum() / counts.sum().clamp_min(1)
         if self.spec.code == "mean" or not self.spec.whole:
-            return Loss(error, {"error": error})
-        errors = (
-            (self._guessed(self._encoded(tokens, self._everything(x)), self._everything(x)).float() - tokens)
-            .square()
-            .mean(dim=2)
-        )
-        full = errors.mean() if mask is None else (errors * mask).sum() / mask.sum().clamp_min(1)
-        return Loss(error + self.spec.whole * full, {"error": error, "whole": full})
+            return (error,)
+        everything = self._everything(values)
+        errors = (self._guessed(self._encoded(tokens, everything), everything).float() - tokens).square().mean(dim=2)
+        return error, errors.mean() if mask is None else (errors * mask).sum() / mask.sum().clamp_min(1)
 
-    def _everything(self, x: FeatureRows) -> Tensor:
+    def _everything(self, x: FeatureRows | Tensor) -> Tensor:
         return torch.arange(self.n_tokens, device=x.device).expand(len(x), -1)
 
     def _target(self, tokens: Tensor) -> Tensor:

@@ -9,11 +9,11 @@ from typing import Literal
 from torch import Tensor
 
 from recsys_ae.errors import Argument, ConfigError
-from recsys_ae.features.nn import penalties
 from recsys_ae.features.nn.contract import FeatureShape
 from recsys_ae.features.nn.dense import Activation, Mirrored
 from recsys_ae.features.nn.likelihoods import Likelihood, mean_of, reconstruction
 from recsys_ae.features.nn.output_bias import BiasedAutoencoder, BiasedSpec
+from recsys_ae.features.nn.penalties import kl_sparsity, l1_activity, top_k
 from recsys_ae.features.nn.rows import FeatureRows
 from recsys_ae.nn.training.steps import Loss, Step
 from recsys_ae.spec.hyper import hp
@@ -83,15 +83,19 @@ class SparseNetwork(BiasedAutoencoder[Sparse]):
 
     def loss(self, x: FeatureRows, step: Step) -> Loss:
         """Return ½‖x − x̂‖² (or the cross-entropy) + β Σ_j KL(ρ ‖ ρ̂_j), or λ Σ_j |h_j|, mean over rows."""
-        spec, target = self.spec, x.seen
-        code = self._code(target, spec.k)
-        error = reconstruction(spec.likelihood, self.layers.decode(code), target, x.known).mean()
+        error, *penalties = step.run(self._error_and_penalty, *x.seen_and_known)
+        if not penalties:
+            return Loss(error, {"error": error})
+        return Loss(error + self.spec.weight * penalties[0], {"error": error, "penalty": penalties[0]})
+
+    def _error_and_penalty(self, target: Tensor, known: Tensor | None = None) -> tuple[Tensor, ...]:
+        spec, code = self.spec, self._code(target, self.spec.k)
+        error = reconstruction(spec.likelihood, self.layers.decode(code), target, known).mean()
         error = error / 2 if spec.likelihood == "gaussian" else error
         if spec.sparsity == "top-k":
-            return Loss(error, {"error": error})
-        penalty = penalties.kl_sparsity(code, spec.rho) if spec.sparsity == "kl" else penalties.l1_activity(code)
-        return Loss(error + spec.weight * penalty, {"error": error, "penalty": penalty})
+            return (error,)
+        return error, kl_sparsity(code, spec.rho) if spec.sparsity == "kl" else l1_activity(code)
 
     def _code(self, x: Tensor, k: int) -> Tensor:
         code = self.layers.encode(x)
-        return penalties.top_k(code, k) if self.spec.sparsity == "top-k" else code
+        return top_k(code, k) if self.spec.sparsity == "top-k" else code

@@ -50,7 +50,9 @@ class VanillaNetwork(BiasedAutoencoder[Vanilla]):
 
     def loss(self, x: FeatureRows, step: Step) -> Loss:
         """Return −log p(x | z) without constants, summed over columns."""
-        target = x.seen
-        output = self.layers.decode(self.layers.encode(target))
-        error = reconstruction(self.spec.likelihood, output, target, x.known).mean()
+        (error,) = step.run(self._error, *x.seen_and_known)
         return Loss(error, {"error": error})
+
+    def _error(self, target: Tensor, known: Tensor | None = None) -> tuple[Tensor]:
+        output = self.layers.decode(self.layers.encode(target))
+        return (reconstruction(self.spec.likelihood, output, target, known).mean(),)

@@ -16,7 +16,7 @@ from recsys_ae.features.nn.dense import Activation, Dense
 from recsys_ae.features.nn.likelihoods import Likelihood, cross_entropy, gaussian_nll, mean_of
 from recsys_ae.features.nn.rows import FeatureRows
 from recsys_ae.nn import losses
-from recsys_ae.nn.corruption import gaussian_sample
+from recsys_ae.nn.corruption import gaussian_code, gaussian_sample
 from recsys_ae.nn.training.schedules import warm_up
 from recsys_ae.nn.training.steps import Loss, Step
 from recsys_ae.spec.hyper import hp
@@ -76,10 +76,9 @@ class VariationalNetwork(TrainableFeatureAutoencoder[Variational]):
 
     def loss(self, x: FeatureRows, step: Step) -> Loss:
         """Return E_q[−log p(x | z)] + β KL(q(z | x) ‖ N(0, I)) with one sample of z."""
-        spec, target = self.spec, x.seen
-        mean, log_variance = self._posterior(target)
-        nll = self._nll(gaussian_sample(mean, log_variance, step.generator), target, x.known).mean()
-        kl = losses.gaussian_kl(mean, log_variance)
+        spec, inputs = self.spec, x.seen_and_known
+        noise = torch.randn(len(x), spec.latent, device=x.device, generator=step.generator)
+        nll, kl = step.run(self._nll_and_kl, noise, *inputs)
         beta = warm_up(step.update, spec.warm_up * step.total, spec.beta)
         return Loss(nll + beta * kl, {"nll": nll, "kl": kl, "beta": beta})
 
@@ -101,6 +100,11 @@ class VariationalNetwork(TrainableFeatureAutoencoder[Variational]):
             posterior = losses.gaussian_log_density(z, mean, log_variance).sum(dim=1)
             weights.append(prior - posterior - self._nll(z, target, mask))
         return torch.logsumexp(torch.stack(weights), dim=0) - math.log(samples)
+
+    def _nll_and_kl(self, noise: Tensor, target: Tensor, known: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        mean, log_variance = self._posterior(target)
+        nll = self._nll(gaussian_code(mean, log_variance, noise), target, known).mean()
+        return nll, losses.gaussian_kl(mean, log_variance)
 
     def _posterior(self, x: Tensor) -> tuple[Tensor, Tensor]:
         mean, log_variance = self.encoder(x).float().chunk(2, dim=1)

@@ -109,6 +109,12 @@ class FeatureRows:
         return seen if inside is None else seen * inside
 
     @property
+    def seen_and_known(self) -> tuple[Tensor, ...]:
+        """`seen`, and `known` if some values are missing or padding: inputs of the dense part of a loss."""
+        known = self.known
+        return (self.seen,) if known is None else (self.seen, known)
+
+    @property
     def inside(self) -> Tensor | None:
         """Mask of sequences, ``(n, width)``: 1 for steps, 0 for padding; None if rows are not sequences."""
         if self.lengths is None:
