@@ -63,11 +63,10 @@ def _run(args: Sequence[str], session: "Session") -> int:
         # `root.main` would take the end of a damaged archive, an EOFError, for an interruption.
         with root.make_context("recsys-ae", list(args), obj=session) as ctx:
             root.invoke(ctx)
-        code = 0
     except click.exceptions.Exit as ended:
-        code = ended.exit_code
+        return ended.exit_code
     sys.stdout.flush()
-    return code
+    return 0
 
 
 def _ended_by(error: BaseException, session: "Session") -> int:

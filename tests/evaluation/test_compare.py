@@ -94,3 +94,14 @@ def test_a_comparison_becomes_a_table() -> None:
     assert table.index.tolist() == ["recall@20", "ndcg@100"]
     assert table.columns.tolist() == ["mean", "standard_error", "low", "high"]
     assert table.loc["ndcg@100", "mean"] == pytest.approx(1)
+
+
+def test_lists_with_and_without_items_of_the_history_are_not_compared() -> None:
+    kept = dataclasses.replace(report(users()), exclude_seen=False)
+    with pytest.raises(DataError, match="evaluate both models with the same exclude_seen"):
+        compare(report(users()), kept)
+    errors = pd.DataFrame({"mae": users()["recall@20"]})
+    ratings = pd.Series(1, index=errors.index)
+    summary = estimate(errors, n_resamples=50, seed=0, ratings=ratings)
+    first = Report(errors, summary, 0, 0, True, 50, ratings=ratings)
+    assert compare(first, dataclasses.replace(first, exclude_seen=False)).summary["mae"].mean == 0

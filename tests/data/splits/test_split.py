@@ -121,11 +121,14 @@ def test_the_same_data_give_the_same_split(split: Callable[[Interactions], Split
 
 
 @EVERY
-def test_the_holdouts_carry_the_fingerprint(split: Callable[[Interactions], Split]) -> None:
+def test_the_holdouts_carry_the_fingerprint_and_the_items(split: Callable[[Interactions], Split]) -> None:
     made_of = split(made())
     assert made_of.valid is not None
     assert made_of.test is not None
     assert made_of.valid.fingerprint == made_of.test.fingerprint == made_of.fingerprint
+    for holdout in (made_of.valid, made_of.test):
+        assert holdout.items is not None
+        assert holdout.items.equals(made_of.train.items)
 
 
 @EVERY
