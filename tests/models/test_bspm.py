@@ -14,6 +14,7 @@ from recsys_ae.nn.rows import Rows
 from recsys_ae.nn.runtime import Run
 from tests.nn.small import matrix, rows_of
 from tests.pretended.machine import pretended_gpu
+from tests.pretended.machines import Machine, on_every_machine
 
 DATA = matrix(60, 14, seed=3, density=0.3)
 NOBODYS = 5
@@ -89,6 +90,7 @@ def on_gpu(rows: Rows) -> Rows:
     return Rows(*parts, rows.width, rows.positions.to("cuda:0"), rows.bounds)  # type: ignore[misc]
 
 
+@on_every_machine
 @pytest.mark.parametrize("cells", [200, 2**24])
 @pytest.mark.parametrize("often", [0, 1e9])
 @pytest.mark.parametrize(
@@ -96,14 +98,14 @@ def on_gpu(rows: Rows) -> Rows:
     [{}, {"sharpening": 0.0}, {"solver": "euler", "steps": 3, "sharpening": 0.7}, {"idl_beta": 0.0}, {"latent": 50}],
 )
 def test_both_ways_of_a_gpu_give_the_scores_of_the_cpu(
-    chosen: dict[str, Any], often: float, cells: int, monkeypatch: pytest.MonkeyPatch
+    chosen: dict[str, Any], often: float, cells: int, machine: Machine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     network, rows = BSPM(**{"latent": 6, **chosen}).build(Shape(60, 14)), rows_of(DATA)
     network.learn(rows_of(BARE), Run(device="cpu"))
     expected = network(rows)
     monkeypatch.setattr(bspm, "OFTEN", often)
     monkeypatch.setattr(bspm, "CELLS", cells)
-    with pretended_gpu() as record:
+    with machine() as record:
         network.to("cuda:0")
         there = on_gpu(rows)
         network._graph()  # the transpose of the graph is kept

@@ -18,6 +18,7 @@ from recsys_ae.nn.linear.gram import ItemItem
 from recsys_ae.nn.rows import Rows
 from tests.nn.small import matrix, rows_of
 from tests.pretended.machine import pretended_gpu
+from tests.pretended.machines import Machine, on_every_machine
 from tests.pretended.tensors import GPU
 
 every_dtype = pytest.mark.parametrize("dtype", [torch.float64, torch.float32])
@@ -185,6 +186,22 @@ def test_any_other_error_is_raised(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(dense_blocks, "_add", fail)
     with pytest.raises(RuntimeError, match="device-side assert"):
         dense_blocks.gram(rows_of(matrix()), torch.float32)
+
+
+@on_every_machine
+@every_dtype
+def test_counts_of_many_users_are_exact_on_a_gpu(
+    dtype: torch.dtype, machine: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of blocks whose rows do not begin at multiples of 16 bytes; some counts are beyond 2,048."""
+    monkeypatch.setattr(dense_blocks, "CELLS", 2**20)
+    monkeypatch.setattr(dense_blocks, "COLUMNS", 50)
+    interactions = csr_matrix(random_array((20_000, 131), density=0.3, rng=np.random.default_rng(2), dtype=np.float32))
+    interactions.data[:] = 1
+    with machine():
+        actual = cooccurrence.gram(there(rows_of(interactions)), dtype)
+        assert actual.device == GPU
+    np.testing.assert_array_equal(actual.cpu().numpy(), exact(interactions))
 
 
 class Plain(ItemItem):

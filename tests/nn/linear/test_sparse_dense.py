@@ -16,6 +16,7 @@ from recsys_ae.nn.linear import sparse_dense
 from recsys_ae.nn.rows import Rows
 from tests.nn.small import matrix, rows_of
 from tests.pretended.machine import pretended_gpu
+from tests.pretended.machines import Machine, on_every_machine
 from tests.pretended.record import Record
 from tests.pretended.tensors import GPU
 
@@ -90,6 +91,25 @@ def test_long_rows_on_a_gpu_are_multiplied_by_cusparse_without_a_wait(dtype: tor
     assert record.count("wait") == 0
     tolerance = {torch.bfloat16: 0.02, torch.float16: 2e-3}.get(dtype, 1e-6)
     torch.testing.assert_close(actual.cpu(), rows.product(dense), rtol=tolerance, atol=tolerance)
+
+
+@on_every_machine
+@pytest.mark.parametrize(
+    ("dtype", "tolerance"),
+    [(torch.float64, 1e-12), (torch.float32, 1e-4), (torch.bfloat16, 0.02), (torch.float16, 2e-3)],
+)
+def test_both_ways_agree_on_every_gpu(dtype: torch.dtype, tolerance: float, machine: Machine) -> None:
+    """Of long and of empty rows, and of a dense matrix that is stored by columns."""
+    rows, dense = rows_of(matrix(300, 200, seed=1)), torch.randn(200, 64, dtype=torch.float64).to(dtype)
+    expected = rows.with_values(rows.values.double()).product(dense.double())
+    with machine():
+        x = there(rows)
+        for factor in (dense.to("cuda:0"), dense.T.contiguous().to("cuda:0").T):
+            by_library = sparse_dense.by_cusparse(x.indptr, x.indices, x.values, factor)
+            assert by_library is not None
+            for product in (by_library, x.product(factor)):
+                scale = float(expected.abs().max())
+                torch.testing.assert_close(product.cpu().double(), expected, rtol=tolerance, atol=tolerance * scale)
 
 
 def test_a_layer_uses_it_in_both_directions(record: Record) -> None:
