@@ -85,7 +85,8 @@ class Run:
         Random seed. On a CPU the same seed and number of threads give the same model, bit for bit. So they do on one
         kind of GPU, but for sums of floats in an order that changes. There the last digits may differ: with sampled
         items, in large batches of long histories, in the autoencoders ``recurrent``, ``convolutional`` and ``masked``,
-        where interactions have weights that are no whole numbers, and in scores of ``item_knn`` and ``content_knn``.
+        where interactions have weights that are no whole numbers, in ``bspm`` and low-rank ``edlae``, and in scores of
+        closed forms and of ``item_knn`` and ``content_knn``.
     device
         ``auto`` (a GPU if there is one), ``cpu``, ``cuda``, ``cuda:1``, …
     precision
