@@ -12,6 +12,7 @@ from torch import Tensor
 from recsys_ae.errors import ConfigError
 from recsys_ae.models.mult_vae import MultVAE
 from recsys_ae.nn import capacity, losses
+from recsys_ae.nn.arithmetic import without_tf32
 from recsys_ae.nn.layers import BLOCK
 from recsys_ae.nn.model import Shape
 from recsys_ae.nn.rows import Rows
@@ -109,6 +110,23 @@ def test_the_loss_of_logits_is_the_same_on_a_gpu(width: int) -> None:
     actual = losses.multinomial_on_gpu(logits.clone(), None, targets, torch.float32)
     for one, other in zip(actual, expected, strict=True):
         torch.testing.assert_close(one, other, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("cells", [2_000, 2**25])
+@pytest.mark.parametrize(("dtype", "tolerance"), [(None, 1e-4), (torch.bfloat16, 0.02), (torch.float16, 0.02)])
+def test_the_loss_on_a_gpu_is_that_on_a_cpu(dtype: torch.dtype | None, tolerance: float, cells: int) -> None:
+    targets, tensors = rows_of(matrix(310, 1_001)), leaves(310, 24, 1_001)
+    expected = plain(*tensors, targets)
+    there = [tensor.detach().cuda().requires_grad_() for tensor in tensors]
+    rows = Rows.from_matrix(matrix(310, 1_001), torch.device("cuda"))
+    with without_tf32(), torch.autocast("cuda", dtype=dtype, enabled=dtype is not None):
+        actual = multinomial(*there, rows, cells)
+    assert actual.item() == pytest.approx(expected.item(), rel=tolerance)
+    for slope, expected_slope in zip(gradients(actual, *there), gradients(expected, *tensors), strict=True):
+        torch.testing.assert_close(
+            slope.cpu(), expected_slope, rtol=tolerance, atol=tolerance * expected_slope.abs().max().item()
+        )
 
 
 def by_all(hidden: Tensor, weight: Tensor, bias: Tensor, targets: Rows) -> Tensor:
