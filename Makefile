@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 
-.PHONY: demo quick quick-files quick-numbers test nightly mutants check install clean
+.PHONY: demo quick quick-files quick-numbers test nightly gpu mutants check install clean
 
 demo: $(READY)  ## fit, evaluate and recommend on the embedded sample
 	@$(BIN)/recsys-ae fit mult-vae --data sample --epochs 60 --batch-size 100 --out demo/model --overwrite
@@ -37,6 +37,9 @@ test: check  ## ruff, mypy --strict, pytest
 
 nightly: $(READY)  ## tests that need minutes and gigabytes
 	$(BIN)/pytest -m nightly
+
+gpu: $(READY)  ## on a machine with a GPU: its tests and its measurements, 12 minutes at most
+	experiments/speed/first_hour.sh --python $(BIN)/python
 
 mutants: $(READY)  ## mutation tests of metrics, losses, splits, ranking and training: hours, on request only
 	$(BIN)/python -m pip install --quiet --editable '.[mutants]'
