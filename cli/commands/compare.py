@@ -1,7 +1,5 @@
 """``recsys-ae compare DIR DIR...``: a leaderboard of saved models and top-N lists, and a gate for retraining."""
 
-import shutil
-import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,7 +8,6 @@ import click
 from click.core import ParameterSource
 
 from recsys_ae.errors import DataError, UnsupportedError
-from recsys_ae.spec.text_table import aligned
 
 from .. import display, options
 from ..framework import Option, Positional, as_command, wrong_usage
@@ -25,9 +22,6 @@ if TYPE_CHECKING:
 EXIT = {"promoted": 0, "rejected": 3, "suspicious": 4, "ungated": 5}
 """Exit status of each verdict; 1 is an error, 2 wrong usage, and 128 and more a signal."""
 LIMITS = ("tolerance", "max_gain", "min_users")
-OUTCOME = 2
-"""Columns of the comparison in the first of two tables: the difference and its interval."""
-
 PARAMS = [
     Positional("folders", metavar="DIR...", nargs=-1, required=True, type=FILE, summary="Folders of saved models."),
     Option(
@@ -163,27 +157,8 @@ def _finish(
     else:
         shown = display.Display()
         if board is not None:
-            _show(shown, board)
+            _comparison.show_board(shown, board)
         if verdict is not None:
             shown.line(f"\n{verdict}" if board is not None else str(verdict))
     if verdict is not None and not verdict.promoted:
         click.get_current_context().exit(EXIT[verdict.outcome])
-
-
-def _show(shown: display.Display, board: "Leaderboard") -> None:
-    """Print a table per metric, or two tables without details if the terminal is too narrow for all columns."""
-    from recsys_ae.evaluation.standings import TESTS  # noqa: PLC0415
-
-    tests = [f">{name}" for name in TESTS]
-    columns = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
-    for metric in board.metrics:
-        headers, rows = board.table(metric)
-        if columns is None or len(next(aligned(headers, rows))) <= columns:
-            shown.table(headers, rows)
-        else:
-            for chosen in (["model", f">{metric}", *tests[:OUTCOME]], ["model", *tests[OUTCOME:]]):
-                positions = [headers.index(header) for header in chosen]
-                shown.table(chosen, [[row[position] for position in positions] for row in rows])
-        shown.line()
-    for line in board.described():
-        shown.line(line)

@@ -204,17 +204,17 @@ def test_what_cannot_be_compared_is_one_line(
     assert said in outcome.error
 
 
-def test_a_wide_table_becomes_two_in_a_narrow_terminal(
+def test_a_wide_table_becomes_three_in_a_narrow_terminal(
     cli: Run, here: Path, model: Path, popular: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     shutil.copytree(model, "a")
     shutil.copytree(popular, "b")
     monkeypatch.setattr("recsys_ae_cli.commands._terminal.PrintableStream.isatty", lambda _: True)
-    for columns, tables in ((60, 2), (140, 1)):
+    for columns, tables in ((60, 3), (140, 1)):
         monkeypatch.setenv("COLUMNS", str(columns))
         rows = cli("compare", "a", "b", "--metrics", "ndcg@5").out.splitlines()
         rows = rows[: rows.index("")]
         plain = [re.sub(r"\x1b\[[0-9;]*m", "", row) for row in rows]
         assert sum(row.startswith("model") for row in plain) == tables
         assert max(map(len, plain)) <= columns
-        assert {"difference", "effect", "worse"} <= set(" ".join(plain).split())
+        assert {"difference", "effect", "worse", "kind", "popularity"} <= set(" ".join(plain).split())
