@@ -90,13 +90,27 @@ class _Graph:
 
     def __init__(self, network: nn.Module, part: Part, inputs: Sequence[Tensor]) -> None:
         self.shapes = _shapes(inputs)
-        self.weights = list(network.parameters())
+        named = dict(network.named_parameters())
+        self.weights = list(named.values())
         self.places = self._places()
         # Zeros, so that a comparison notices if a replay does not read its inputs.
-        samples = tuple(torch.zeros_like(one).requires_grad_(one.requires_grad) for one in inputs)
-        module = torch.cuda.make_graphed_callables(_AsModule(network, part), samples, allow_unused_input=True)
-        # The replay refers to the module. Without a reference back, both are freed with this object.
-        self.replay: Part = vars(module).pop("forward")
+        samples = [torch.zeros_like(one).requires_grad_(one.requires_grad) for one in inputs]
+        # The same memory in other tensors: nodes of autograd that add gradients to weights are those of other streams.
+        samples += [weight.detach().requires_grad_(weight.requires_grad) for weight in self.weights]
+        module, names = _AsModule(network, part), [f"network.{name}" for name in named]
+
+        def captured(*tensors: Tensor) -> tuple[Tensor, ...]:
+            weights = dict(zip(names, tensors[len(inputs) :], strict=True))
+            results: tuple[Tensor, ...] = torch.func.functional_call(module, weights, tensors[: len(inputs)])
+            return results
+
+        graphed = torch.cuda.make_graphed_callables(captured, tuple(samples), allow_unused_input=True)
+        self._graphed: Any = graphed
+
+    def replay(self, *inputs: Tensor) -> tuple[Tensor, ...]:
+        """Return the results for inputs of these shapes, in memory that the next replay overwrites."""
+        results: tuple[Tensor, ...] = self._graphed(*inputs, *self.weights)
+        return results
 
     def is_valid(self) -> bool:
         """Return whether all weights lie where the graph reads them, and are trained as when it was made."""
@@ -125,7 +139,7 @@ class _Graph:
 
 
 class _AsModule(nn.Module):
-    """A part as a module, because gradients reach only the weights of modules; it has those of the whole network."""
+    """A part as a module, so that it can be computed with other tensors in place of the network's weights."""
 
     def __init__(self, network: nn.Module, part: Part) -> None:
         super().__init__()

@@ -78,7 +78,9 @@ class Updates(Generic[RowsT, SpecT]):
         self.done += 1
         self.average.update(self.done)
         later = self.then.step(batch) if self.then is not None else {}
-        return {"loss": loss.total, **loss.parts, **{name: value for name, value in later.items() if name != "loss"}}
+        parts = {**loss.parts, **{name: value for name, value in later.items() if name != "loss"}}
+        # Without the computation, which would keep the batch in memory until the losses are read.
+        return {name: _detached(value) for name, value in {"loss": loss.total, **parts}.items()}
 
     def _loss_and_gradient(self, batch: RowsT, step: Step) -> Loss:
         spec = self.network.spec
@@ -103,6 +105,10 @@ class Updates(Generic[RowsT, SpecT]):
 
         self.optimiser.step(closure)
         return losses[0]
+
+
+def _detached(value: Tensor | float) -> Tensor | float:
+    return value.detach() if isinstance(value, Tensor) else value
 
 
 def clip_norm(parameters: Sequence[nn.Parameter], largest: float) -> None:

@@ -195,10 +195,9 @@ def test_a_replay_with_other_results_is_not_used(
 ) -> None:
     real = torch.cuda.make_graphed_callables
 
-    def wrong(module: Any, samples: Any, **how: Any) -> Any:
-        replay = real(module, samples, **how).forward
-        module.forward = lambda *inputs: tuple(Wrong.apply(one, forward, backward) for one in replay(*inputs))
-        return module
+    def wrong(*args: Any, **how: Any) -> Any:
+        replay = real(*args, **how)
+        return lambda *inputs: tuple(Wrong.apply(one, forward, backward) for one in replay(*inputs))
 
     monkeypatch.setattr(torch.cuda, "make_graphed_callables", wrong)
     one_warning(Graphs(network), network.part, network, "its results differ from those without it")
@@ -209,10 +208,9 @@ def test_a_replay_that_does_not_read_its_inputs_is_not_used(
 ) -> None:
     real = torch.cuda.make_graphed_callables
 
-    def stale(module: Any, samples: Any, **how: Any) -> Any:
-        replay = real(module, samples, **how).forward
-        module.forward = lambda *inputs: replay(*(0 * one for one in inputs))
-        return module
+    def stale(*args: Any, **how: Any) -> Any:
+        replay = real(*args, **how)
+        return lambda x, *weights: replay(0 * x, *weights)
 
     monkeypatch.setattr(torch.cuda, "make_graphed_callables", stale)
     one_warning(Graphs(network), network.part, network, "its results differ from those without it")
