@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from recsys_ae.storage import rescue
 
 from ..display import Display, duration, note
-from .compare import _show as show_board
+from ._comparison import show_board
 
 if TYPE_CHECKING:
     from recsys_ae.evaluation import Leaderboard
