@@ -96,7 +96,7 @@ class Run:
         True: fit on a GPU with a fixed order of all sums, so that the same seed gives the same model on the same kind
         of GPU, bit for bit; it is slower. It needs a setting of cuBLAS, which is made for the rest of the process, and
         refused if the process has used the GPU before. A CPU does so anyway. Scores are computed after the fit, so
-        those of ``item_knn`` and ``content_knn`` need ``torch.use_deterministic_algorithms`` around them.
+        they are equal to the bit, too, only inside ``torch.use_deterministic_algorithms``.
     threads
         Number of CPU threads of the fit; None leaves PyTorch's setting. A process forked after this module was imported
         uses one thread, because PyTorch's threads do not survive a fork.

@@ -19,6 +19,9 @@ CHANGES = ("recurrent", "convolutional", "masked")
 So do all with ``sampled_items``.
 """
 
+CHANGES_LARGE = ("bspm", "edlae")
+"""Models whose fits do so on large data only; `edlae` does with a low rank."""
+
 CHANGES_SCORES = ("item_knn", "content_knn")
 """Models whose scores are added in an order that changes."""
 

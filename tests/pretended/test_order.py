@@ -14,12 +14,21 @@ from recsys_ae.errors import UnsupportedError
 from recsys_ae.features import models as autoencoders
 from recsys_ae.features.encoder import FeatureEncoder
 from recsys_ae.nn.arithmetic import deterministic
+from recsys_ae.nn.linear import sparse_dense
 from recsys_ae.nn.model import Spec
 from recsys_ae.nn.runtime import Run
 from recsys_ae.recommender.recommender import Recommender
 from tests.features.models.curves import features_for
 from tests.features.models.curves import small as small_features
-from tests.pretended.machines import CHANGES, CHANGES_SCORES, PRETENDED, Machine, on_every_machine, run_on_gpu
+from tests.pretended.machines import (
+    CHANGES,
+    CHANGES_LARGE,
+    CHANGES_SCORES,
+    PRETENDED,
+    Machine,
+    on_every_machine,
+    run_on_gpu,
+)
 from tests.pretended.record import Record
 from tests.pretended.test_recommenders import brief, data_for, fitted, use
 
@@ -51,7 +60,7 @@ def test_the_documentation_of_the_seed_names_them() -> None:
     about_seed = text[text.index("seed\n") : text.index("device\n")]
     assert "sampled" in about_seed
     named = {name for name in (*models.names(), *autoencoders.names()) if f"``{name}``" in about_seed}
-    assert named == {*CHANGES, *CHANGES_SCORES}
+    assert named == {*CHANGES, *CHANGES_LARGE, *CHANGES_SCORES}
 
 
 @EVERY_MODEL
@@ -75,6 +84,18 @@ def test_weights_that_are_no_whole_numbers_need_it_too(asked: bool) -> None:
     with PRETENDED() as record:
         Recommender(spec).fit(weighted(spec), run=Run(device="cuda", deterministic=asked))
     assert bool(record.count("order")) is not asked
+
+
+@pytest.mark.parametrize("asked", [False, True])
+@pytest.mark.parametrize(("name", "chosen"), [("autorec", {}), ("mult_vae", {}), ("edlae", {"rank": 4})])
+def test_sparse_products_of_large_data_need_it_too(
+    name: str, chosen: dict[str, Any], asked: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sparse_dense, "WORK", 0)
+    monkeypatch.setattr(sparse_dense, "LONG", 0)
+    with PRETENDED() as record:
+        learn(name, chosen, Run(device="cuda", deterministic=asked))
+    assert bool(record.count("order")) is not asked, record.listed("order")
 
 
 @on_every_machine
