@@ -2,9 +2,12 @@
 
 import hashlib
 import json
+import math
 import warnings
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from recsys_ae.tuning.ranges import CHOICE, LOG, Range, Space
 from recsys_ae.tuning.trial import Trial, sign_of
@@ -13,7 +16,11 @@ if TYPE_CHECKING:
     import optuna
 
 STARTUP = 5
-"""Number of trials of a model with random settings, before its trials guide the search."""
+"""Number of trials of a model, with its default, before its trials guide the search. They are near the default."""
+NEAR = 0.15
+"""Standard deviation of their distance from the default, as part of each range."""
+KEPT = 0.7
+"""Probability that they keep the default of a choice."""
 ATTEMPTS = 20
 """Number of proposals after which a space without new settings counts as searched."""
 DIGITS = 4
@@ -50,11 +57,34 @@ def propose(
         for trial in trials:
             study.add_trial(_told(space, trial))
         tried = {_key(space, trial.settings) for trial in trials} | {_key(space, settings) for settings in running}
+        generator = np.random.default_rng(_seed(seed, space.model, number))
         for _ in range(ATTEMPTS):
+            if len(trials) < STARTUP:
+                study.enqueue_trial(_near_default(space, generator))
             settings = _asked(space, study.ask())
             if _key(space, settings) not in tried:
                 return settings
     return None
+
+
+def _near_default(space: Space, generator: np.random.Generator) -> dict[str, Any]:
+    """Return random settings near the default, in Optuna's form.
+
+    Defaults of papers are rarely far off, while most of a wide range is.
+    """
+    settings: dict[str, Any] = {}
+    for name, found in space.searched.items():
+        default = _within(found, space.defaults[name])
+        if found.kind == CHOICE:
+            texts = list(map(_text, found.choices))
+            settings[name] = default if generator.random() < KEPT else texts[generator.integers(len(texts))]
+            continue
+        low, high, middle = (math.log(end) if found.kind == LOG else end for end in (found.low, found.high, default))
+        moved = middle + (high - low) * NEAR * generator.standard_normal()
+        moved = low + abs(moved - low) if moved < low else high - abs(high - moved) if moved > high else moved
+        value = min(max(math.exp(moved) if found.kind == LOG else moved, found.low), found.high)
+        settings[name] = round(value) if found.is_whole else value
+    return settings
 
 
 def _asked(space: Space, asked: "optuna.trial.Trial") -> dict[str, Any]:
@@ -115,6 +145,8 @@ def _within(found: Range, value: Any) -> Any:
     if found.kind == CHOICE:
         texts = list(map(_text, found.choices))
         return _text(value) if _text(value) in texts else texts[0]
+    if not isinstance(value, int | float):
+        value = found.low  # a word or None, which stands for a number that is not known here
     inside = min(max(value, found.low), found.high)
     return round(inside) if found.is_whole else float(inside)
 
