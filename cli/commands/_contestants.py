@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from recsys_ae.errors import RecsysError
+from recsys_ae.errors import DataError, RecsysError
 
 from ..display import note
 from ..report import shown_name
@@ -79,6 +79,7 @@ class Checked:
         feedback = set()
         for name, folder in contestants.models.items():
             model = _loaded(folder, device)
+            _refuse_refitted(model, folder)
             with _errors_of(name):
                 _evaluation.refuse_misfits(model, metrics)
             loaded = loaded or [model]
@@ -144,6 +145,16 @@ def _loaded(folder: Path, device: str) -> "Recommender":
     from recsys_ae.recommender.recommender import Recommender  # noqa: PLC0415
 
     return Recommender.load(folder, device=device)
+
+
+def _refuse_refitted(model: "Recommender", folder: Path) -> None:
+    from recsys_ae.recommender.refit_plan import record_of  # noqa: PLC0415
+
+    if record_of(model.metadata) is not None:
+        raise DataError(
+            f"{folder} was refitted on all users, so no users are left to compare it on; give the folder of the model "
+            "before the refit"
+        )
 
 
 def _same(models: Mapping[str, Path], folder: Path) -> str | None:

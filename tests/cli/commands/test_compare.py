@@ -204,6 +204,14 @@ def test_what_cannot_be_compared_is_one_line(
     assert said in outcome.error
 
 
+def test_a_refitted_model_has_no_users_to_be_compared_on(cli: Run, here: Path, model: Path) -> None:
+    assert cli("refit", model, "--out", "again", "--no-track").code == 0
+    for words in ((model, "again"), (model, "--baseline", "again", *GATE)):
+        outcome = cli("compare", *words)
+        assert (outcome.code, outcome.out) == (1, "")
+        assert "again was refitted on all users, so no users are left to compare it on" in outcome.error
+
+
 def test_a_wide_table_becomes_three_in_a_narrow_terminal(
     cli: Run, here: Path, model: Path, popular: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
