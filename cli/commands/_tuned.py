@@ -11,9 +11,9 @@ from ..display import Display, duration, note
 from ._comparison import show_board
 
 if TYPE_CHECKING:
-    from recsys_ae.evaluation import Leaderboard
     from recsys_ae.recommender.recommender import Recommender
-    from recsys_ae.tuning.result import Tuned
+    from recsys_ae.tuning.result import Tested, Tuned
+    from recsys_ae.tuning.trial import Trial
 
 BEST, BLEND, REFIT = "best", "blend", "refit"
 """Folders of the saved models."""
@@ -30,8 +30,10 @@ def show_tuned(display: Display, result: "Tuned", out: Path, notes: Mapping[str,
     show_board(display, result.valid)
     if result.test is not None:
         display.line("\nThe test users, who were looked at once, now:")
-        show_board(display, result.test)
-        display.line(_verdict(result.test, result.metric))
+        show_board(display, result.test.leaderboard)
+        display.line()
+        for sentence in _verdicts(result.test, result.best, result.metric):
+            display.line(sentence)
     for remark in result.remarks:
         note(f"Note: {remark}")
     rows = [("winner", result.best.text()), ("saved in", saved[BEST])]
@@ -51,18 +53,16 @@ def _saved(model: "Recommender", path: Path, notes: Mapping[str, Any]) -> Path:
     return path
 
 
-def _verdict(board: "Leaderboard", metric: str) -> str:
-    """Return one sentence about the winner and the baseline of the table."""
-    winner = next(standing for standing in board.standings if standing.name.endswith("(winner)"))
-    name = winner.name.removesuffix(" (winner)")
-    if metric not in winner.differences:
-        return f"{name} is the baseline of this table: no other model was selected."
-    difference = winner.differences[metric].estimate
-    from recsys_ae.metrics import smaller_is_better  # noqa: PLC0415
+def _verdicts(tested: "Tested", winner: "Trial", metric: str) -> list[str]:
+    """Return a sentence on the winner and each model that it is compared with."""
+    from recsys_ae.tuning.trial import sign_of  # noqa: PLC0415
 
-    sign = -1 if smaller_is_better(metric) else 1
-    worst, most = sorted((sign * difference.low, sign * difference.high))
-    word = "better than" if worst > 0 else "worse than" if most < 0 else "not distinguishable from"
-    numbers = f"{difference.mean:+.4f} ± {difference.standard_error:.4f} {metric}, 95 % interval"
-    interval = f"[{difference.low:+.4f}, {difference.high:+.4f}]"
-    return f"{name} is {word} {board.baseline} on the test users: {numbers} {interval}."
+    sign = sign_of(metric)
+    sentences = []
+    for name, gain in tested.gains.items():
+        worst, most = sorted((sign * gain.low, sign * gain.high))
+        word = "better than" if worst > 0 else "worse than" if most < 0 else "not distinguishable from"
+        numbers = f"{gain.mean:+.4f} ± {gain.standard_error:.4f} {metric} [{gain.low:+.4f}, {gain.high:+.4f}]"
+        other = f"the {name}" if " " in name else name
+        sentences.append(f"{winner.model} is {word} {other}: {numbers}")
+    return sentences

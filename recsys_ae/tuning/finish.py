@@ -6,6 +6,7 @@ from typing import Any
 import pandas as pd
 
 from recsys_ae.data.splits.split import Holdout
+from recsys_ae.evaluation.compare import compare
 from recsys_ae.evaluation.estimate import estimate
 from recsys_ae.evaluation.evaluate import evaluate
 from recsys_ae.evaluation.leaderboard import leaderboard
@@ -16,7 +17,7 @@ from recsys_ae.recommender.blending import blend
 from recsys_ae.recommender.recommender import Recommender
 from recsys_ae.tuning.fit_trial import Material
 from recsys_ae.tuning.journal import Journal
-from recsys_ae.tuning.result import size_of
+from recsys_ae.tuning.result import Tested, size_of
 from recsys_ae.tuning.search import baselines, best_of, best_per_model
 from recsys_ae.tuning.trial import Trial, described, sign_of
 
@@ -53,23 +54,35 @@ def blended(trials: Sequence[Trial], journal: Journal, material: Material, secon
     return blend(models, material.split.valid, monitor=material.metric, seconds=seconds)
 
 
-def tested(
-    trials: Sequence[Trial], journal: Journal, material: Material, mixed: Recommender | None
-) -> Leaderboard | None:
-    """Return the winner, the blend and the baselines on the test users, compared with the best default setting."""
+def tested(trials: Sequence[Trial], journal: Journal, material: Material, mixed: Recommender | None) -> Tested | None:
+    """Return the winner, the blend and the baselines on the test users; None without test users.
+
+    If the winner is a default, the best of the other defaults is among the baselines.
+    """
     test = material.split.test
     best = best_of(trials, material.metric)
     if test is None or test.targets.nnz == 0 or best is None:
         return None
     usual = ERRORS if smaller_is_better(material.metric) else DEFAULT
     metrics = list(dict.fromkeys((material.metric, *usual)))
-    compared = {_name(trial): trial for trial in baselines(trials, material.metric) if trial.number != best.number}
-    reports = {f"{_name(best)} (winner)": evaluate(_load(journal, best, material), test, metrics)}
+    winner = f"{_name(best)} (winner)"
+    reports = {winner: evaluate(_load(journal, best, material), test, metrics)}
     if mixed is not None:
         reports[BLEND] = evaluate(mixed, test, metrics)
-    for name, trial in compared.items():
-        reports[name] = evaluate(_load(journal, trial, material), test, metrics)
-    return leaderboard(reports, _baseline(reports))
+    others = [trial for trial in baselines(trials, material.metric) if trial.number != best.number]
+    for trial in others:
+        reports[_name(trial)] = evaluate(_load(journal, trial, material), test, metrics)
+    defaults = [trial for trial in trials if trial.is_default and trial.number != best.number]
+    rivals = {
+        "als": next((trial for trial in defaults if trial.model == "als" and trial.value is not None), None),
+        "best default": best_of(defaults, material.metric),
+    }
+    gains = {
+        name: compare(reports[winner], reports[_name(rival)]).summary[material.metric]
+        for name, rival in rivals.items()
+        if rival is not None
+    }
+    return Tested(leaderboard(reports, _baseline(reports)), gains)
 
 
 def better_of(best: Trial, mixed: Recommender | None, metric: str) -> bool:

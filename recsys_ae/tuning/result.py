@@ -1,17 +1,34 @@
 """Result of a search: its trials, the comparison on validation and test users, and the models."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
+from recsys_ae.evaluation.estimate import Estimate
 from recsys_ae.evaluation.standings import Leaderboard
 from recsys_ae.recommender.recommender import Recommender
 from recsys_ae.spec.text_table import RIGHT, aligned
 from recsys_ae.tuning.trial import Trial, described, sign_of
+
+
+@dataclass(frozen=True, eq=False)
+class Tested:
+    """The winner of a search on the test users.
+
+    Attributes
+    ----------
+    leaderboard
+        The winner, the blend, and the simple models and the best model by their defaults.
+    gains
+        Paired difference of the winner from other models, in the metric of the search, by what they are.
+    """
+
+    leaderboard: Leaderboard
+    gains: Mapping[str, Estimate]
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,7 +64,7 @@ class Tuned:
     model: Recommender
     trials: Sequence[Trial]
     valid: Leaderboard
-    test: Leaderboard | None
+    test: Tested | None
     blend: Recommender | None
     refitted: Recommender | None
     remarks: Sequence[str]
@@ -60,7 +77,8 @@ class Tuned:
             "metric": self.metric,
             "best": self.best.as_dict(),
             "validation": self.valid.as_dict(),
-            "test": None if self.test is None else self.test.as_dict(),
+            "test": None if self.test is None else self.test.leaderboard.as_dict(),
+            "gains": {} if self.test is None else {name: gain.as_dict() for name, gain in self.test.gains.items()},
             "trials": [trial.as_dict() for trial in self.trials],
             "remarks": list(self.remarks),
         }
@@ -77,7 +95,7 @@ class Tuned:
     def __str__(self) -> str:
         parts = ["Validation users, who selected the settings", str(self.valid)]
         if self.test is not None:
-            parts += ["Test users, looked at once", str(self.test)]
+            parts += ["Test users, looked at once", str(self.test.leaderboard)]
         return "\n\n".join([*parts, *self.remarks])
 
 
