@@ -17,10 +17,15 @@ from recsys_ae.nn.layers import BLOCK
 from recsys_ae.nn.model import Shape
 from recsys_ae.nn.rows import Rows
 from recsys_ae.nn.runtime import Run, seeded
+from recsys_ae.nn.softmax import fused
 from recsys_ae.nn.softmax import losses as softmax_losses
+from recsys_ae.nn.softmax import output as output_file
 from recsys_ae.nn.softmax.losses import CELLS, cells_on, multinomial, sampled_multinomial
 from recsys_ae.nn.softmax.output import Decoder, SoftmaxOutput
+from recsys_ae.recommender.recommender import Recommender
 from tests.nn.small import matrix, rows_of
+from tests.pretended.machine import pretended_gpu
+from tests.pretended.test_recommenders import brief, data_for
 
 
 def leaves(n: int, d: int, width: int, seed: int = 2) -> tuple[Tensor, Tensor, Tensor]:
@@ -376,3 +381,23 @@ def test_the_blocks_of_a_loss_are_as_large_as_that(monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(Rows, "parts", lambda rows, size: sizes.append(size) or parts(rows, size))  # type: ignore[func-returns-value]
     multinomial(*leaves(9, 5, 7), rows_of(matrix(9, 7)))
     assert sizes == [2]
+
+
+@pytest.mark.parametrize(("name", "chosen"), [("mult_vae", {}), ("hvamp", {"likelihood": "multinomial"})])
+def test_a_fit_on_a_gpu_takes_the_form_for_it(
+    name: str, chosen: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its memory is estimated for the GPU, too."""
+    softmax, measured, calls, devices = fused.softmax, softmax_losses.measured_cells, list[Tensor](), list[str]()
+    monkeypatch.setattr(fused, "softmax", lambda logits, *rest: calls.append(logits) or softmax(logits, *rest))  # type: ignore[func-returns-value]
+    monkeypatch.setattr(
+        output_file,
+        "measured_cells",
+        lambda device: devices.append(device.type) or measured(device),  # type: ignore[func-returns-value]
+    )
+    monkeypatch.setattr(softmax_losses, "_blocks", None)  # those of a CPU
+    spec = brief(name, epochs=1, **chosen)
+    with pretended_gpu() as record:
+        Recommender(spec).fit(data_for(spec)[0], run=Run(device="cuda"))
+    assert len(calls) == record.passes["update"]
+    assert devices == (["cuda"] if name == "mult_vae" else [])
