@@ -95,8 +95,9 @@ class Refit(Task):
         split = self.prepared.split()
         show_data(self.display, self.prepared, split)
         self.data = dataclasses.replace(split.train, timestamps=None)
-        users, before = self.data.shape[0], self.plan.facts["users"]
-        self.display.line(f"All {users:,} users are for training; the fit had {before:,}. {self._end()}")
+        before, counts = self.plan.facts, f"{self.data.nnz:,} interactions of {self.data.shape[0]:,} users"
+        fit_had = f"the fit had {before['interactions']:,} of {before['users']:,}"
+        self.display.line(f"All {counts} are for training; {fit_had}. {self._end()}".rstrip())
         shape = Shape(*self.data.shape, 0 if self.features is None else self.features.width, run.torch_device)
         self.resolved = self.spec.resolved(Stats(self.data.matrix))
         return memory(self.resolved, shape, self.data.nnz)
@@ -127,11 +128,13 @@ class Refit(Task):
         """Fit the model on all users, and log the recipe and what the model was made from."""
         from recsys_ae.recommender.refitting import carry_out as refit  # noqa: PLC0415
 
+        origin = self.data.origin
+        if origin is not None:
+            recipe = {name: value for name, value in origin.recipe.items() if value is not None}
+            run.tracker.parameters({"data": recipe, "split_fingerprint": origin.fingerprint})
         run.tracker.parameters({"refit": self.plan.record()})
         refitted = refit(self.plan, self.data, self.features, run, checkpoint)
         refitted.notes = {**refitted.notes, **model.notes}
-        recipe = {name: value for name, value in refitted.notes["source"].items() if value is not None}
-        run.tracker.parameters({"data": recipe, "split_fingerprint": refitted.notes["fingerprint"]})
         return refitted
 
     def show(self, model: "Recommender", out: Path) -> None:

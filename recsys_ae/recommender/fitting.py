@@ -23,10 +23,9 @@ from recsys_ae.nn.rows import Rows
 from recsys_ae.nn.run_metadata import identity_of_fit
 from recsys_ae.nn.runtime import Run
 from recsys_ae.recommender import preflight
-from recsys_ae.recommender.metadata import fit_metadata, members_metadata, rules
+from recsys_ae.recommender.metadata import fit_metadata, members_metadata, rules, tracked
 from recsys_ae.recommender.state import Fitted
 from recsys_ae.recommender.validating import measure_on
-from recsys_ae.spec.hyper import flatten
 
 
 def fitted(
@@ -53,7 +52,7 @@ def fitted(
         return identity_of_fit(spec, {**metadata, "item_features": features})
 
     with session.of(checkpoint, identity, lambda: run.tracker.known_run_id) as checkpoints:
-        run.tracker.parameters({**flatten(spec), **metadata})
+        run.tracker.parameters(tracked(spec, metadata))
         learnt = learn(spec, shape, train, valid, item_features, dataclasses.replace(run, checkpoints=checkpoints))
     return dataclasses.replace(learnt, metadata=metadata | learnt.metadata)
 

@@ -1,5 +1,6 @@
 """Metadata of a fit to interactions, which are saved with the model."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from recsys_ae.data.fingerprint import fingerprint
@@ -39,6 +40,11 @@ def fit_metadata(spec: Spec, train: Interactions, valid: Holdout | None, run: Ru
         **last_epochs,
         **run_metadata(run),
     }
+
+
+def tracked(spec: Spec, metadata: Mapping[str, Any]) -> dict[str, Any]:
+    """Return hyper-parameters and metadata for a tracker, without unknown ones, which the caller of a fit may know."""
+    return {**flatten(spec), **{name: fact for name, fact in metadata.items() if fact is not None}}
 
 
 def members_metadata(history: History) -> dict[str, Any]:

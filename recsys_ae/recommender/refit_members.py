@@ -18,10 +18,9 @@ from recsys_ae.nn.runtime import Run
 from recsys_ae.recommender import preflight
 from recsys_ae.recommender.blending import blend
 from recsys_ae.recommender.fitting import learn
-from recsys_ae.recommender.metadata import fit_metadata, rules
+from recsys_ae.recommender.metadata import fit_metadata, rules, tracked
 from recsys_ae.recommender.recommender import Recommender
 from recsys_ae.recommender.refit_plan import SEEDS, Member, Plan
-from recsys_ae.spec.hyper import flatten
 
 
 def refit_members(
@@ -42,7 +41,7 @@ def refit_members(
 
     models = []
     with session.of(checkpoint, identity, lambda: run.tracker.known_run_id) as checkpoints:
-        run.tracker.parameters({**flatten(spec), **metadata})
+        run.tracker.parameters(tracked(spec, metadata))
         for position, (member, seed) in enumerate(zip(plan.members, seeds, strict=True)):
             run_of_member = dataclasses.replace(run.of_member(position), seed=seed, checkpoints=checkpoints)
             models.append(_refitted(member, data, item_features if member.has_features else None, run_of_member))

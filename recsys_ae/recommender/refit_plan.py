@@ -126,6 +126,7 @@ class Plan:
         return {
             "split_fingerprint": self.split,
             "train_fingerprint": self.facts["train_fingerprint"],
+            "interactions": self.facts.get("interactions"),
             "users": self.facts["users"],
             "items": self.facts["items"],
             "kept_epochs": list(self.last_epochs),

@@ -2,7 +2,7 @@
 
 import dataclasses
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -22,6 +22,7 @@ from recsys_ae.recommender.refitting import refit
 from recsys_ae.spec.hyper import hp
 from recsys_ae.testing.blocks import block_of, features
 from recsys_ae.testing.resuming import Interrupter
+from recsys_ae.tracking import NoTracker
 from tests.models.blocks import small, training_data
 from tests.single_thread import single_thread  # noqa: F401
 
@@ -206,6 +207,22 @@ def test_a_saved_refit_is_loaded_with_its_record(split: Split, tmp_path: Path) -
     assert_equal(loaded, again)
     with pytest.raises(UnsupportedError, match="refitted on all users already; refit the model it was made from"):
         refit(loaded, split)
+
+
+def test_the_tracker_is_not_told_twice(split: Split) -> None:
+    """A fit without validation users does not know its split, which its caller has told the tracker."""
+    told: list[dict[str, Any]] = []
+
+    class Notebook(NoTracker):
+        def parameters(self, values: Mapping[str, Any]) -> None:
+            told.append(dict(values))
+
+    run = dataclasses.replace(CPU, tracker=Notebook())
+    refit(Recommender(DAE).fit(split.train, valid=split.valid, run=CPU), split, run=run)
+    refit(blend(fitted_members(split)), split, run=run)
+    names = [name for values in told for name in values]
+    assert "last_epochs" in names
+    assert "split_fingerprint" not in names
 
 
 # Blends

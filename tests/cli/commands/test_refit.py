@@ -39,7 +39,9 @@ def test_all_users_are_for_training_up_to_the_kept_epoch(cli: Run, here: Path, d
     assert model.metadata["users"] == before.recipe.unsplit().read().data.shape[0] > before.metadata["users"]
     assert model.spec == before.spec
     end = f"The training ends with epoch {best.epoch} of 6, which the fit kept."
-    assert f"All 80 users are for training; the fit had {before.metadata['users']}. {end}" in outcome.out
+    was, now = before.metadata, model.metadata
+    fit_had = f"the fit had {was['interactions']} of {was['users']}"
+    assert f"All {now['interactions']} interactions of 80 users are for training; {fit_had}. {end}" in outcome.out
     assert f"ndcg@100  {best.value:.4f}" in outcome.out
     assert "before the refit" in outcome.out
     assert "recsys-ae recommend all --out top10.csv" in outcome.out
