@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from recsys_ae.tuning.search import Watch as Watch
     from recsys_ae.tuning.trial import Proposal as Proposal
     from recsys_ae.tuning.trial import Trial as Trial
-    from recsys_ae.tuning.tune import tune as tune
+    from recsys_ae.tuning.tuner import tune as tune
 
 _HOMES = {
     "Advance": "recsys_ae.tuning.search",
@@ -18,7 +18,7 @@ _HOMES = {
     "Trial": "recsys_ae.tuning.trial",
     "Tuned": "recsys_ae.tuning.result",
     "Watch": "recsys_ae.tuning.search",
-    "tune": "recsys_ae.tuning.tune",
+    "tune": "recsys_ae.tuning.tuner",
 }
 
 __all__ = list(_HOMES)

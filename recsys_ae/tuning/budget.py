@@ -35,7 +35,7 @@ def seconds_of(budget: str | float) -> float:
         complete = "".join(number + unit for number, unit in parts) == plain
         seconds = sum(float(number) * UNITS[unit] for number, unit in parts) if complete else 0.0
     else:
-        seconds = float(budget)
+        seconds = float(budget) if isinstance(budget, int | float) and not isinstance(budget, bool) else 0.0
     if not 0 < seconds < 3e9:
         raise ConfigError(Argument("budget", budget), " is no duration; expected such as 90s, 10m or 1h30m")
     return seconds

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from recsys_ae.data.splits.split import Split
@@ -24,6 +23,7 @@ from recsys_ae.nn.runtime import Run
 from recsys_ae.recommender import preflight, variants
 from recsys_ae.recommender.recommender import Recommender
 from recsys_ae.spec.hyper import flatten
+from recsys_ae.storage import checks
 from recsys_ae.tuning import journal
 from recsys_ae.tuning.pruning import Rival, Values, reason_to_stop
 from recsys_ae.tuning.ranges import Space, grid
@@ -78,14 +78,15 @@ def carry_out(
 ) -> Trial:
     """Fit and validate the settings of a trial; save the validation values of each user, and the model if it is kept.
 
-    An error of the package is the result of the trial, not the end of the search.
+    An error is the result of the trial, not the end of the search.
     """
     started = time.perf_counter()
-    attempt = _Attempt(proposal, space, material, circumstances, folder)
     try:
-        trial = attempt.outcome()
-    except (RecsysError, MemoryError, torch.OutOfMemoryError) as error:
-        trial = attempt.without_model("failed", f"{error}".strip() or type(error).__name__)
+        trial = _Attempt(proposal, space, material, circumstances, folder).outcome()
+    except RecsysError as error:
+        trial = _without_model(proposal, "failed", str(error))
+    except Exception as error:
+        trial = _without_model(proposal, "failed", f"{type(error).__name__}: {checks.brief(error)}")
     return dataclasses.replace(trial, seconds=round(time.perf_counter() - started, 3))
 
 
@@ -98,7 +99,7 @@ class _Attempt:
         self.spec = proposal.spec(material.metric).resolved(Stats(material.split.train.matrix))
         epochs = getattr(self.spec, "epochs", None)
         self.epochs = epochs if isinstance(epochs, int) else None
-        self.curve = journal.read_curve(folder, self.epochs or 1)
+        self.curve = journal.read_curve(folder, self.epochs or 1, is_unfinished=True)
         self.latest: Values | None = None
         self.memory = sum(memory(self.spec, material.shape, material.split.train.nnz).values())
         self.reason: tuple[Status, str] | None = None
@@ -125,8 +126,10 @@ class _Attempt:
         settings, values = dict(self.proposal.settings), self._values(model)
         if self._is_changed():
             model, settings, values = self._changed(model, settings, values)
-        self.curve.best = values
-        journal.write_curve(self.folder, self.curve)
+        self.curve.best, self.curve.latest = values, None
+        if not math.isfinite(self._mean(model, values)):
+            return self.without_model("failed", f"{material.metric} is not a finite number")
+        journal.write_curve(self.folder, self.curve, durable=True)
         trial = self._trial(model, settings, values)
         if self._is_kept(trial):
             model.save(self.folder / journal.MODEL, overwrite=True)
@@ -134,16 +137,8 @@ class _Attempt:
 
     def without_model(self, status: Status, reason: str) -> Trial:
         """Return the result of a trial without a fitted model."""
-        proposal = self.proposal
-        return Trial(
-            number=proposal.number,
-            model=proposal.model,
-            settings=proposal.settings,
-            is_default=proposal.is_default,
-            status=status,
-            reason=" ".join(reason.split()),
-            epochs=self.epochs,
-            memory=self.memory,
+        return dataclasses.replace(
+            _without_model(self.proposal, status, reason), epochs=self.epochs, memory=self.memory
         )
 
     def _trial(self, model: Recommender, settings: Mapping[str, Any], values: Values) -> Trial:
@@ -168,14 +163,18 @@ class _Attempt:
 
     def _is_kept(self, trial: Trial) -> bool:
         kept, sign = self.circumstances.kept, sign_of(self.material.metric)
-        if trial.value is None or math.isnan(trial.value):
+        if trial.value is None:
             return False
-        return trial.is_default or kept is None or sign * trial.value > sign * kept
+        return trial.is_default or kept is None or sign * trial.value >= sign * kept
 
     # During the training
 
     def _receive(self, values: Mapping[str, NDArray[np.float64]]) -> None:
         self.latest = values.get(self.material.metric)
+        if self.epochs is not None and self.latest is not None:
+            # A checkpoint may have this epoch before it is known whether it is the best one.
+            self.curve.latest, self.curve.latest_epoch = self.latest, self.asked_after + 1
+            journal.write_curve(self.folder, self.curve)
 
     def _is_over(self, history: History) -> bool:
         """Return True if the training shall end now."""
@@ -200,15 +199,13 @@ class _Attempt:
 
     def _note(self, history: History) -> None:
         """Keep the values of the best epoch, and of the epochs at which trainings are compared."""
-        if self.latest is None:
+        epoch, best, curve = len(history), history.best, self.curve
+        if best is None:
             return
-        epoch, best = len(history), history.best
-        if best is not None and best.epoch == epoch:
-            self.curve.best = self.latest
-        if epoch in self.curve.rungs and self.curve.best is not None:
-            self.curve.at[epoch] = self.curve.best
-        if epoch in self.curve.rungs or (best is not None and best.epoch == epoch):
-            journal.write_curve(self.folder, self.curve)
+        if best.epoch == epoch == curve.latest_epoch:
+            curve.best, curve.best_epoch = curve.latest, epoch
+        if epoch in curve.rungs and curve.best is not None and curve.best_epoch == best.epoch:
+            curve.at[epoch] = curve.best
 
     # After the training
 
@@ -238,11 +235,22 @@ class _Attempt:
     def _values(self, model: Recommender) -> Values:
         """Return the metric of each validation user, which the fit has measured if it knows the metric."""
         latest, self.latest = self.latest, None
-        if self.epochs is not None and self.curve.best is not None:
-            return self.curve.best
         best = model.history.best
+        if self.curve.best is not None and best is not None and self.curve.best_epoch == best.epoch:
+            return self.curve.best
         is_last = best is not None and best.epoch == len(model.history)
         return latest if latest is not None and is_last else measured(model, self.material)
+
+
+def _without_model(proposal: Proposal, status: Status, reason: str) -> Trial:
+    return Trial(
+        number=proposal.number,
+        model=proposal.model,
+        settings=proposal.settings,
+        is_default=proposal.is_default,
+        status=status,
+        reason=" ".join(reason.split()),
+    )
 
 
 def measured(model: Recommender, material: Material) -> Values:

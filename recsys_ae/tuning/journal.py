@@ -2,20 +2,24 @@
 
 import dataclasses
 import json
+import os
 import shutil
-from collections.abc import Iterable, Mapping
+import zipfile
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
-from recsys_ae.errors import Argument, ArtefactError, ConfigError
-from recsys_ae.storage import atomic, checks
+from recsys_ae.errors import Argument, ArtefactError, ConfigError, Message
+from recsys_ae.storage import atomic, checks, locks
 from recsys_ae.storage.leftovers import is_temporary, sweep_tree
 from recsys_ae.tuning.pruning import Curve, curve_arrays, curve_of
-from recsys_ae.tuning.trial import Proposal, Trial, folder_name
+from recsys_ae.tuning.trial import Proposal, Trial, folder_name, refuse_wrong
 
 SEARCH, TRIALS = "search.json", "trials"
+StoredT = TypeVar("StoredT", Proposal, Trial)
 PROPOSAL, TRIAL, VALUES, MODEL, CHECKPOINT = "proposal.json", "trial.json", "values.npz", "model", "checkpoint"
 
 
@@ -29,13 +33,14 @@ class Journal:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
-    def open(self, identity: Mapping[str, Any]) -> None:
-        """Begin a search in the folder, or continue the same search.
+    @contextmanager
+    def opened(self, identity: Mapping[str, Any]) -> Iterator[None]:
+        """Begin a search in the folder, or continue the same search; no other process can do so inside the context.
 
         Raises
         ------
         ArtefactError
-            If the folder holds other files, or cannot be written.
+            If the folder holds other files, cannot be written, or is used by another process now.
         ConfigError
             If the folder holds another search; the message names the differences.
         """
@@ -44,15 +49,38 @@ class Journal:
             raise ArtefactError(f"{self.folder} is not a folder; set ", Argument("out"), " to a folder for the search")
         if path.is_file():
             self._refuse_other(json.loads(json.dumps(identity)))
-        elif self.folder.is_dir() and not all(is_temporary(entry.name) for entry in self.folder.iterdir()):
+        elif self.folder.is_dir() and not self._is_unused():
             raise ArtefactError(
                 f"{self.folder} holds no search but other files; set ", Argument("out"), " to a new or empty folder"
             )
         with atomic.errors_named(f"write {self.folder}"):
             (self.folder / TRIALS).mkdir(parents=True, exist_ok=True)
+        with self._locked():
+            if not path.is_file():
+                atomic.write_text(path, json.dumps(identity, indent=1) + "\n")
+            self._refuse_other(json.loads(json.dumps(identity)))  # another process may have begun it just now
             sweep_tree(self.folder)
-        if not path.is_file():
-            atomic.write_text(path, json.dumps(identity, indent=1) + "\n")
+            yield
+
+    @contextmanager
+    def _locked(self) -> Iterator[None]:
+        """Hold the lock of the trials. The folder itself is locked for a moment whenever a model is saved in it."""
+        descriptor = locks.opened((self.folder / TRIALS).resolve())
+        try:
+            if descriptor is not None and locks.take(descriptor) is False:
+                raise ArtefactError(
+                    f"another process searches in {self.folder} now; wait for its end, or set ",
+                    *(Argument("out"), " to a new folder"),
+                )
+            yield
+        finally:
+            if descriptor is not None:
+                os.close(descriptor)
+
+    def _is_unused(self) -> bool:
+        """Return True if the folder is empty, or holds what a search leaves that is killed at its beginning."""
+        others = [entry for entry in self.folder.iterdir() if not is_temporary(entry.name)]
+        return all(entry.name == TRIALS and entry.is_dir() and not any(entry.iterdir()) for entry in others)
 
     def _refuse_other(self, identity: Mapping[str, Any]) -> None:
         stored = self._read(self.folder / SEARCH)
@@ -68,26 +96,34 @@ class Journal:
 
     def trials(self) -> list[Trial]:
         """Return the trials that have ended, by number."""
-        ended = []
-        for folder in self._folders():
-            if (folder / TRIAL).is_file():
-                try:
-                    ended.append(Trial.of_dict(self._read(folder / TRIAL)))
-                except TypeError as error:
-                    raise ArtefactError(
-                        f"{folder / TRIAL} is damaged: {error}; remove {folder} to repeat the trial"
-                    ) from error
-        return ended
+        ended = [folder for folder in self._folders() if (folder / TRIAL).is_file()]
+        return [self._stored(Trial, folder / TRIAL) for folder in ended]
 
     def unfinished(self) -> list[tuple[Proposal, float]]:
         """Return the trials that were begun and not ended, and the seconds that the search had taken then."""
         begun = []
         for folder in self._folders():
             if (folder / PROPOSAL).is_file() and not (folder / TRIAL).is_file():
-                values = self._read(folder / PROPOSAL)
-                began = float(values.pop("elapsed"))
-                begun.append((Proposal(**values), began))
+                began = self._read(folder / PROPOSAL).get("elapsed")
+                proposal = self._stored(Proposal, folder / PROPOSAL, without=("elapsed",))
+                begun.append((proposal, float(began) if isinstance(began, int | float) else 0.0))
         return begun
+
+    def _stored(self, kind: type[StoredT], path: Path, without: tuple[str, ...] = ()) -> StoredT:
+        """Return a trial or proposal that is stored in a trial's folder."""
+        values = {name: value for name, value in self._read(path).items() if name not in without}
+        try:
+            stored = kind(**values)
+            refuse_wrong(stored)
+            if stored.number != int(path.parent.name):
+                raise ValueError(f"it is of trial {stored.number}")
+        except (TypeError, ValueError) as error:
+            raise damaged(path, error) from error
+        return stored
+
+    def spent(self) -> float:
+        """Return the seconds of the budget that were spent when the latest trial began or ended."""
+        return max([*(trial.elapsed for trial in self.trials()), *(began for _, began in self.unfinished())], default=0)
 
     def begin(self, proposal: Proposal, elapsed: float) -> None:
         """Write down that a trial begins."""
@@ -119,37 +155,58 @@ class Journal:
         return self.place(trial.number) / MODEL
 
     def curve(self, trial: Trial) -> Curve:
-        """Return the validation values of each user in a trial."""
-        return read_curve(self.place(trial.number), trial.epochs or 1)
+        """Return the validation values of each user in a trial; those of a trial with a value are complete."""
+        curve = read_curve(self.place(trial.number), trial.epochs or 1)
+        if trial.value is not None and curve.best is None:
+            raise damaged(self.place(trial.number) / VALUES, "it does not hold the values of the users")
+        return curve
 
     def _folders(self) -> list[Path]:
         folder = self.folder / TRIALS
-        return sorted(entry for entry in folder.iterdir() if entry.name.isdigit()) if folder.is_dir() else []
+        found = [entry for entry in folder.iterdir() if entry.name.isdecimal()] if folder.is_dir() else []
+        return sorted(found, key=lambda entry: int(entry.name))
 
     def _read(self, path: Path) -> dict[str, Any]:
-        values = checks.parsed(path, checks.content(path))
+        try:
+            content = checks.content(path)
+            values = json.loads(content.decode("utf-8"))
+            checks.refuse_deep(values)
+        except (OSError, ValueError, RecursionError) as error:
+            raise damaged(path, error) from error
         if not isinstance(values, dict):
-            raise ArtefactError(f"{path} is damaged: it holds no table; remove its folder to repeat the trial")
+            raise damaged(path, "it holds no table")
         return values
 
 
-def write_curve(folder: Path, curve: Curve) -> None:
+def damaged(path: Path, error: BaseException | str) -> ArtefactError:
+    """Return the error of a file of a search that cannot be read, with the way out."""
+    repeat: Message = (f"remove {path.parent} to repeat the trial",)
+    way_out = repeat if path.name != SEARCH else ("set ", Argument("out"), " to a new folder")
+    return ArtefactError(f"{path} is damaged: {checks.brief(error)}; ", *way_out)
+
+
+def write_curve(folder: Path, curve: Curve, *, durable: bool = False) -> None:
     """Save the values of a curve."""
     path = folder / VALUES
-    with atomic.errors_named(f"write {path}"), atomic.whole_file(path, durable=False) as partial:
+    with atomic.errors_named(f"write {path}"), atomic.whole_file(path, durable=durable) as partial:
         np.savez(partial, **curve_arrays(curve))  # type: ignore[arg-type]
 
 
-def read_curve(folder: Path, epochs: int) -> Curve:
-    """Return the curve in a folder; an empty one if there is none."""
+def read_curve(folder: Path, epochs: int, *, is_unfinished: bool = False) -> Curve:
+    """Return the curve in a folder; an empty one if there is none, or a damaged one of an unfinished trial."""
     path = folder / VALUES
     if not path.is_file():
         return Curve(epochs)
     try:
-        with np.load(path, allow_pickle=False) as arrays:
+        arrays = np.load(path, allow_pickle=False)
+        if isinstance(arrays, np.ndarray):
+            raise ValueError("it is no archive of arrays")
+        with arrays:
             return curve_of(epochs, dict(arrays))
-    except (OSError, ValueError, KeyError) as error:
-        raise ArtefactError(f"{path} is damaged: {error}; remove {folder} to repeat the trial") from error
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+        if is_unfinished:  # it is not flushed to the disk after each epoch
+            return Curve(epochs)
+        raise damaged(path, error) from error
 
 
 def _brief(value: Any) -> str:

@@ -2,9 +2,12 @@
 
 from collections.abc import Sequence
 
+import numpy as np
+from scipy.sparse import csr_matrix
+
 from recsys_ae import models
 from recsys_ae.errors import Argument, ConfigError, Message
-from recsys_ae.nn.model import Shape
+from recsys_ae.nn.model import Shape, Stats
 from recsys_ae.nn.training.model import TrainableSpec
 
 PORTFOLIO = ("popularity", "item_knn", "ease", "edlae", "als", "elsa", "mult_dae", "mult_vae", "recvae", "autorec")
@@ -78,4 +81,5 @@ def _obstacle(name: str, *, is_rated: bool, has_features: bool) -> Message | Non
 
 def needs_features(name: str) -> bool:
     """Return True if a model can only be fitted with item features."""
-    return models.spec_class(name)().build(Shape(1, 1, 1)).learns_from_features
+    spec = models.spec_class(name)().resolved(Stats(csr_matrix(np.ones((1, 1), np.float32))))
+    return spec.build(Shape(1, 1, 1)).learns_from_features

@@ -1,10 +1,11 @@
 """Settings of the next trial of a model, proposed by Optuna from the earlier trials."""
 
 import hashlib
+import itertools
 import json
 import math
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -22,7 +23,9 @@ NEAR = 0.15
 KEPT = 0.7
 """Probability that they keep the default of a choice."""
 ATTEMPTS = 20
-"""Number of proposals after which a space without new settings counts as searched."""
+"""Number of proposals without new settings, after which the settings of a small space are gone through."""
+MOST = 1000
+"""Number of settings that are gone through."""
 DIGITS = 4
 """Significant digits of the numbers that are tried."""
 
@@ -64,7 +67,23 @@ def propose(
             settings = _asked(space, study.ask())
             if _key(space, settings) not in tried:
                 return settings
-    return None
+    return next((settings for settings in _every(space) if _key(space, settings) not in tried), None)
+
+
+def _every(space: Space) -> Iterator[dict[str, Any]]:
+    """Yield the settings of a small space without real numbers, whose last ones the sampler may miss."""
+    lists: list[Sequence[Any]] = []
+    for found in space.searched.values():
+        if found.kind != CHOICE and not found.is_whole:
+            return
+        whole = range(round(found.low), round(found.high) + 1)
+        lists.append([json.loads(_text(value)) for value in found.choices] if found.kind == CHOICE else whole)
+    for combination in itertools.islice(itertools.product(*lists), MOST):
+        values, settings = dict(space.defaults), dict(space.frozen)
+        for (name, found), value in zip(space.searched.items(), combination, strict=True):
+            if found.counts(values):
+                settings[name] = values[name] = value
+        yield settings
 
 
 def _near_default(space: Space, generator: np.random.Generator) -> dict[str, Any]:

@@ -29,13 +29,18 @@ class Curve:
         Number of planned epochs. Only curves with the same number are compared.
     at
         Values by epoch.
-    best
-        Values at the best epoch so far; None before the first.
+    best, best_epoch
+        Values at the best epoch so far, None before the first; and that epoch.
+    latest, latest_epoch
+        Values at the latest epoch, and that epoch. A killed search may have lost whether it was the best one.
     """
 
     epochs: int
     at: dict[int, Values] = field(default_factory=dict)
     best: Values | None = None
+    best_epoch: int = 0
+    latest: Values | None = None
+    latest_epoch: int = 0
 
     @property
     def rungs(self) -> list[int]:
@@ -79,7 +84,7 @@ def difference(first: Values, second: Values, metric: str) -> tuple[float, float
 
 
 def _worse_than_rival(curve: Curve, epoch: int, metric: str, rival: Rival | None) -> str | None:
-    if rival is None or rival.curve.epochs != curve.epochs or epoch not in rival.curve.at:
+    if rival is None or rival.curve.epochs != curve.epochs or not (epoch in rival.curve.at and epoch in curve.at):
         return None
     gain, error = difference(curve.at[epoch], rival.curve.at[epoch], metric)
     if math.isnan(error) or gain >= -error:
@@ -92,6 +97,8 @@ def _out_of_reach(history: History, epochs: int, metric: str, best: float | None
         return None
     sign, values = sign_of(metric), _best_so_far(history, metric)
     now = values[-1]
+    if not math.isfinite(now):  # the metric of the search was not measured
+        return None
     doublings = math.log2(epochs / len(values))
     reachable = now + (now - values[max(0, len(values) // 2 - 1)]) * doublings
     needed = sign * best - (SLACK * abs(best) if is_default else 0.0)
@@ -115,11 +122,24 @@ def _nan_last(value: float) -> float:
 
 def curve_arrays(curve: Curve) -> Mapping[str, Values]:
     """Return the values of a curve by name, to be saved."""
-    best = {} if curve.best is None else {"best": curve.best}
-    return {**{f"epoch_{epoch}": values for epoch, values in curve.at.items()}, **best}
+    named = {"best": (curve.best, curve.best_epoch), "latest": (curve.latest, curve.latest_epoch)}
+    ends = {f"{name}_{epoch}": values for name, (values, epoch) in named.items() if values is not None}
+    return {**{f"epoch_{epoch}": values for epoch, values in curve.at.items()}, **ends}
 
 
 def curve_of(epochs: int, arrays: Mapping[str, Values]) -> Curve:
-    """Return the curve whose values `curve_arrays` returned."""
-    at = {int(name.removeprefix("epoch_")): values for name, values in arrays.items() if name != "best"}
-    return Curve(epochs, at, arrays.get("best"))
+    """Return the curve whose values `curve_arrays` returned; a `ValueError` if these are none."""
+    curve = Curve(epochs)
+    for name, values in arrays.items():
+        kind, _, number = name.partition("_")
+        if values.dtype != np.float64 or values.ndim != 1 or not number.isdecimal():
+            raise ValueError(f"{name} is no list of values")
+        if kind == "epoch":
+            curve.at[int(number)] = values
+        elif kind == "best":
+            curve.best, curve.best_epoch = values, int(number)
+        elif kind == "latest":
+            curve.latest, curve.latest_epoch = values, int(number)
+        else:
+            raise ValueError(f"it has values of {name}")
+    return curve

@@ -1,9 +1,9 @@
 """Tuning ranges of a model: those of its file, and those that a user overrides or freezes."""
 
 import itertools
-import json
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from recsys_ae.spec.hyper import Hyper, describe, nearest
 CHOICE, LOG, LINEAR, INT = "choice", "log", "linear", "int"
 FIXED = {
     "epochs": "the planned length of the training; more is rarely worse, since the best epoch is kept",
+    "batch_size": "speed rather than quality, where a model gives no range",
     "optimizer": "depends on the model; its learning rate is tuned instead",
     "clip_norm": "a remedy for diverging trainings",
     "monitor": "the metric of the search",
@@ -114,6 +115,8 @@ class Space:
         for name in given:
             if name not in hypers:
                 raise ConfigError(f"{model} has no hyper-parameter {name!r}{nearest(name, hypers)}")
+            if name == "monitor":
+                raise ConfigError("monitor is the metric of the search; set ", Argument("metric"))
         frozen: dict[str, Any] = {}
         searched: dict[str, Range] = {}
         free: dict[str, Range] = {}
@@ -134,32 +137,52 @@ def read(path: Path) -> dict[str, dict[str, Any]]:
     Raises
     ------
     ConfigError
-        If the file cannot be read, is no TOML, or has other things than tables of models.
+        If the file cannot be read, or is no TOML.
     """
     try:
-        content = tomllib.loads(path.read_text(encoding="utf-8"))
+        return tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise ConfigError(Argument("ranges"), f": cannot read {path}: {error.strerror or error}") from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ConfigError(Argument("ranges"), f": {path} is no TOML file: {error}") from error
-    for name, table in content.items():
-        if not isinstance(table, dict):
-            raise ConfigError(
-                Argument("ranges"), f": {path}: {name} is no table; write [{name}] with a model's name, such as [ease]"
-            )
-    return content
 
 
-def checked(overrides: Overrides, names: Sequence[str], *, has_features: bool = False) -> dict[str, Space]:
-    """Return the search space of each of these models; a `ConfigError` if a table is for no model of the search."""
-    plain = {name.replace("-", "_"): table for name, table in overrides.items()}
-    for name in plain:
-        models.spec_class(name)  # an unknown model is refused with the nearest name
-        if name not in names:
-            raise ConfigError(
-                Argument("ranges"), f" has a table for {name}, which is not searched; add it to ", Argument("models")
-            )
-    return {name: Space.of(name, plain.get(name), has_features=has_features) for name in names}
+def checked(
+    overrides: Overrides, names: Sequence[str], *, source: Path | None = None, has_features: bool = False
+) -> dict[str, Space]:
+    """Return the search space of each of these models.
+
+    Raises
+    ------
+    ConfigError
+        If a table is for no model of the search, or has a wrong entry; the message names the file (``source``), the
+        table and the entry.
+    """
+    file = "" if source is None else f" {source}:"
+    tables: dict[str, Mapping[str, Any]] = {}
+    for word, table in overrides.items():
+        with _errors_in(f"{file} [{word}]"):
+            if not isinstance(table, Mapping):
+                raise ConfigError("it is no table; write one for each model, such as [ease], with its entries below")
+            name = models.spec_class(word).name()
+            if name in tables:
+                raise ConfigError(f"there is another table for {name}")
+            if name not in names:
+                raise ConfigError(f"{name} is not searched; add it to ", Argument("models"))
+            tables[name] = table
+            Space.of(name, table, has_features=has_features)
+    return {name: Space.of(name, tables.get(name), has_features=has_features) for name in names}
+
+
+@contextmanager
+def _errors_in(place: str) -> Iterator[None]:
+    """Name the place of an error; hyper-parameters keep their plain names, for they are no options of a search."""
+    try:
+        yield
+    except ConfigError as error:
+        own = (Argument("models"), Argument("metric"))
+        parts = (part if part in own else str(part) for part in error.parts)
+        raise ConfigError(Argument("ranges"), f":{place}: ", *parts) from error
 
 
 def _declared(one: Hyper) -> Range | None:
@@ -176,18 +199,16 @@ def _declared(one: Hyper) -> Range | None:
 
 def _given(model: str, one: Hyper, table: Mapping[str, Any]) -> Range:
     """Return the range that a user has given."""
-    name = f"{model}.{one.name}"
     words = set(table)
-    if words == {"choices"} and isinstance(table["choices"], list) and table["choices"]:
-        for value in table["choices"]:
-            hyper.build(models.spec_class(model), {one.name: value})
-        return Range(CHOICE, choices=tuple(map(_hashable, table["choices"])), only_if=one.search_if)
+    if words == {"choices"} and isinstance(table["choices"], list | tuple) and table["choices"]:
+        built = [hyper.build(models.spec_class(model), {one.name: value}) for value in table["choices"]]
+        choices = tuple(dict.fromkeys(getattr(spec, one.name) for spec in built))  # 1 and 1.0 are the same
+        return Range(CHOICE, choices=choices, only_if=one.search_if)
     low, high = table.get("low"), table.get("high")
     is_number = all(isinstance(end, int | float) and not isinstance(end, bool) for end in (low, high))
     if not words <= {"low", "high", "log"} or not is_number or not isinstance(table.get("log", False), bool):
         raise ConfigError(
-            Argument("ranges"),
-            f": {name} = {json.dumps(table)} is no range; write {{low = 1, high = 10}}, "
+            f"{one.name} = {_entry(table)} is no range; write {{low = 1, high = 10}}, "
             "{low = 1, high = 10, log = true} or {choices = [1, 2]}",
         )
     for end in (low, high):
@@ -195,16 +216,15 @@ def _given(model: str, one: Hyper, table: Mapping[str, Any]) -> Range:
     declared = _declared(one)
     is_log = bool(table.get("log", declared is not None and declared.kind == LOG))
     if not (low < high and (low > 0 or not is_log)):  # type: ignore[operator]  # both are numbers
-        raise ConfigError(
-            Argument("ranges"), f": {name} goes from {low} to {high}; expected a smaller number first",
-            ", above 0 for a logarithmic range" if is_log else "",
-        )  # fmt: skip
+        end = ", above 0 for a logarithmic range" if is_log else ""
+        raise ConfigError(f"{one.name} goes from {low} to {high}; expected a smaller number first{end}")
     whole = hyper.alternatives(one.type)[0] is int or one.type is int
     return Range(LOG if is_log else LINEAR, float(low), float(high), only_if=one.search_if, is_whole=whole)  # type: ignore[arg-type]
 
 
-def _hashable(value: Any) -> Any:
-    return tuple(value) if isinstance(value, list) else value
+def _entry(table: Mapping[str, Any]) -> str:
+    """Return a table as its file has it."""
+    return "{" + ", ".join(f"{name} = {value!r}" for name, value in table.items()) + "}"
 
 
 def grid(found: Range, n: int) -> list[float]:

@@ -7,11 +7,12 @@ from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from recsys_ae.errors import ConfigError
 from recsys_ae.nn.linear import cooccurrence
 from recsys_ae.nn.workers import Workers
 from recsys_ae.tuning.budget import Budget, Durations
 from recsys_ae.tuning.fit_trial import Circumstances, Material, carry_out
-from recsys_ae.tuning.journal import Journal
+from recsys_ae.tuning.journal import PROPOSAL, Journal, damaged
 from recsys_ae.tuning.portfolio import BASELINES
 from recsys_ae.tuning.pruning import Rival
 from recsys_ae.tuning.ranges import Space
@@ -96,9 +97,14 @@ class Search:
         """Carry out the trials, and return all that have ended."""
         self.trials = self.journal.trials()
         self._is_announced = bool(self.trials)
-        for trial in self.trials:
-            self._operations[trial.number] = self.plan.operations(trial.proposal)
         pending = [proposal for proposal, _ in self.journal.unfinished()]
+        for proposal in [*(trial.proposal for trial in self.trials), *pending]:
+            try:
+                self._operations[proposal.number] = self.plan.operations(proposal)
+            except (ConfigError, TypeError) as error:
+                raise damaged(self.journal.place(proposal.number) / PROPOSAL, error) from error
+            if proposal.model not in self.plan.spaces:
+                raise damaged(self.journal.place(proposal.number) / PROPOSAL, f"{proposal.model} is not searched")
         if jobs == 1:
             self._one_by_one(pending)
         else:
@@ -202,8 +208,9 @@ def best_per_model(trials: Sequence[Trial], metric: str) -> list[Trial]:
 
 
 def baselines(trials: Sequence[Trial], metric: str) -> list[Trial]:
-    """Return the trials that the best one is compared with on the test users: simple models, and the best default."""
-    defaults = [trial for trial in trials if trial.is_default and trial.value is not None]
+    """Return the trials that the best one is compared with: simple models, and the best default but for itself."""
+    best = best_of(trials, metric)
+    defaults = [trial for trial in trials if trial.is_default and trial.value is not None and trial != best]
     best_default = best_of(defaults, metric)
     simple = [trial for trial in defaults if trial.model in BASELINES]
     return [*simple, *([best_default] if best_default is not None and best_default not in simple else [])]

@@ -140,9 +140,9 @@ def _most_promising(position: Position, exhausted: set[str]) -> str | None:
     known = {model: value for model, value in values.items() if value is not None}
     if best is None or not known:
         return None
-    factor = 1.0
+    factor, scale = 1.0, abs(best) or 1.0
     while factor <= WIDEST:
-        gains = {model: value + factor * _margin(position, model) * abs(best) - best for model, value in known.items()}
+        gains = {model: value + factor * _margin(position, model) * scale - best for model, value in known.items()}
         possible = {model: gain for model, gain in gains.items() if gain > 0}
         if possible:
             return max(possible, key=lambda model: possible[model] / position.predict(_usual(position, model)))

@@ -3,7 +3,8 @@
 import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal, Self, TypeAlias
+from types import UnionType
+from typing import Any, Literal, TypeAlias, get_args, get_origin, get_type_hints
 
 from recsys_ae import models
 from recsys_ae.metrics import smaller_is_better
@@ -95,11 +96,6 @@ class Trial:
         """Return the trial as JSON values."""
         return {**dataclasses.asdict(self), "settings": dict(self.settings)}
 
-    @classmethod
-    def of_dict(cls, values: Mapping[str, Any]) -> Self:
-        """Return the trial that `as_dict` described; a `TypeError` if there are other names."""
-        return cls(**values)
-
     def text(self) -> str:
         """Return the model and its settings on one line: ``edlae l2=200,dropout=0.5``."""
         return described(self.model, self.settings)
@@ -109,6 +105,24 @@ def described(model: str, settings: Mapping[str, Any]) -> str:
     """Return a model and its settings on one line; numbers have three digits."""
     words = ",".join(f"{name}={_plain(value)}" for name, value in settings.items())
     return f"{model} {words}".rstrip()
+
+
+def refuse_wrong(stored: Proposal | Trial) -> None:
+    """Raise a `TypeError` if a field has a value of another type, as it may have in a file that somebody changed."""
+    for name, kind in get_type_hints(type(stored)).items():
+        value = getattr(stored, name)
+        if not _is_of(kind, value):
+            raise TypeError(f"its {name} is {value!r}")
+
+
+def _is_of(kind: Any, value: Any) -> bool:
+    if get_origin(kind) is Literal:
+        return value in get_args(kind) and isinstance(value, str)
+    if isinstance(kind, UnionType):
+        return any(_is_of(part, value) for part in get_args(kind))
+    if kind in (int, float):
+        return isinstance(value, int | kind) and not isinstance(value, bool)
+    return isinstance(value, get_origin(kind) or kind)
 
 
 def folder_name(number: int) -> str:

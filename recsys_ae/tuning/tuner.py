@@ -106,18 +106,19 @@ def tune(  # noqa: PLR0913  one argument for each decision of a search
     material = Material(split, item_features, wanted, run)
     names = portfolio.chosen(models, is_rated=smaller_is_better(wanted), has_features=item_features is not None)
     given = spaces.read(ranges) if isinstance(ranges, Path) else ranges or {}
-    searched = spaces.checked(given, names, has_features=item_features is not None)
+    source = ranges if isinstance(ranges, Path) else None
+    searched = spaces.checked(given, names, source=source, has_features=item_features is not None)
     plan = Plan(searched, wanted, run.seed, material.shape, split.train.nnz)
     watch = watch or Watch()
+    n_jobs = _jobs(jobs)
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()) if out is None else out)
         journal = Journal(folder)
-        journal.open(_identity(material, names, given))
-        spent = max((trial.elapsed for trial in journal.trials()), default=0.0)
+        stack.enter_context(journal.opened(_identity(material, names, given)))
         search = Search(
-            plan, material, journal, Budget(seconds, spent, watch.began, has_blend=blend), trials, watch, KEPT
+            plan, material, journal, Budget(seconds, journal.spent(), watch.began, has_blend=blend), trials, watch, KEPT
         )
-        search.run(_jobs(jobs))
+        search.run(n_jobs)
         result = _finished(search, blend=blend, refit=refit, is_kept=out is not None)
         if out is not None:
             atomic.write_text(folder / REPORT, result.to_json() + "\n")
