@@ -9,7 +9,6 @@ from torch.autograd.function import once_differentiable
 from torch.nn import functional
 
 from recsys_ae.nn.rows import Rows
-from recsys_ae.nn.softmax import fused
 
 
 class _Multinomial(torch.autograd.Function):
@@ -52,6 +51,8 @@ def multinomial_on_gpu(logits: Tensor, bias: Tensor | None, targets: Rows, dtype
 
     The gradient may lie in the memory of the contiguous logits, which may be overwritten.
     """
+    from recsys_ae.nn.softmax import fused  # noqa: PLC0415
+
     rows, columns, lengths = targets.row_of_entry, targets.indices, targets.sums()
     at_targets = logits[rows, columns].float()
     if bias is not None:

@@ -3,6 +3,7 @@
 import dataclasses
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -10,8 +11,8 @@ from scipy.sparse import csr_matrix
 from torch import Tensor
 from torch.nn import functional
 
-from recsys_ae.nn.index_structure import IndexStructure
-from recsys_ae.nn.linear import sparse_dense
+if TYPE_CHECKING:
+    from recsys_ae.nn.index_structure import IndexStructure
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,7 +45,7 @@ class Rows:
     width: int
     positions: Tensor
     bounds: np.ndarray | None = None
-    _structure: IndexStructure | None = field(default=None, init=False, repr=False)
+    _structure: "IndexStructure | None" = field(default=None, init=False, repr=False)
     _results: dict[str, "Rows"] | None = field(default=None, init=False, repr=False)
 
     @classmethod
@@ -79,11 +80,13 @@ class Rows:
         return self.structure.rows
 
     @property
-    def structure(self) -> IndexStructure:
+    def structure(self) -> "IndexStructure":
         """Row of each entry, and the order of the entries by columns; that of a batch is kept."""
+        from recsys_ae.nn.index_structure import IndexStructure  # noqa: PLC0415
+
         return self._structure or IndexStructure(self.indptr, self.indices, self.width)
 
-    def as_batch(self, structure: IndexStructure | None = None) -> "Rows":
+    def as_batch(self, structure: "IndexStructure | None" = None) -> "Rows":
         """Return the same rows, which keep what is computed from them; ``structure`` is theirs if it is known."""
         batch = dataclasses.replace(self)
         object.__setattr__(batch, "_structure", structure or self.structure)
@@ -223,8 +226,24 @@ class Rows:
         return result
 
     def product(self, dense: Tensor) -> Tensor:
-        """Return the product with a dense ``(width, d)`` matrix, ``(n, d)``; see `sparse_dense.product`."""
-        return sparse_dense.product(self.indptr, self.indices, self.values, dense)
+        """Return the product with a dense ``(width, d)`` matrix, ``(n, d)``, in its dtype. No gradient passes.
+
+        On a GPU, long rows are multiplied by cuSPARSE, whose last digits may change from run to run (`sparse_dense`).
+        """
+        if self.device.type != "cpu":
+            from recsys_ae.nn.linear import sparse_dense  # noqa: PLC0415
+
+            by_library = sparse_dense.product(self.indptr, self.indices, self.values, dense)
+            if by_library is not None:
+                return by_library
+        return functional.embedding_bag(
+            self.indices,
+            dense,
+            self.indptr,
+            mode="sum",
+            per_sample_weights=self.values.to(dense.dtype),
+            include_last_offset=True,
+        )
 
 
 def bounds_of(lengths: np.ndarray) -> np.ndarray:

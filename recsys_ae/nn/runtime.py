@@ -13,7 +13,6 @@ import torch
 from numpy.typing import NDArray
 
 from recsys_ae.errors import Argument, ConfigError
-from recsys_ae.nn.arithmetic import deterministic, fix_workspace, with_tf32, without_tf32
 from recsys_ae.nn.history import History
 from recsys_ae.nn.threads import cpu_threads
 from recsys_ae.tracking.tracker import NoTracker, Tracker
@@ -153,6 +152,8 @@ class Run:
         """PyTorch device that ``device`` names."""
         device = resolve(self.device)
         if self.deterministic and device.type == "cuda":
+            from recsys_ae.nn.arithmetic import fix_workspace  # noqa: PLC0415
+
             fix_workspace()  # before the GPU is asked for anything
         return device
 
@@ -177,10 +178,14 @@ class Run:
         with contextlib.ExitStack() as stack:
             stack.enter_context(cpu_threads(self.threads))
             stack.enter_context(seeded(self.seed, device))
-            if device.type == "cuda" and self.precision in ("fp32", "tf32"):
-                stack.enter_context(without_tf32() if self.precision == "fp32" else with_tf32())
-            if device.type == "cuda" and self.deterministic:
-                stack.enter_context(deterministic(model))
+            if device.type == "cuda":
+                from recsys_ae.nn import arithmetic  # noqa: PLC0415
+
+                if self.precision in ("fp32", "tf32"):
+                    is_exact = self.precision == "fp32"
+                    stack.enter_context(arithmetic.without_tf32() if is_exact else arithmetic.with_tf32())
+                if self.deterministic:
+                    stack.enter_context(arithmetic.deterministic(model))
             yield
 
     def generator(self) -> torch.Generator:

@@ -125,7 +125,9 @@ def test_only_fits_on_a_gpu_change_the_settings(
     monkeypatch.setattr("recsys_ae.nn.runtime.resolve", torch.device)
     monkeypatch.setattr("recsys_ae.nn.runtime.seeded", lambda seed, device: contextlib.nullcontext())
     entered: list[str] = []
-    monkeypatch.setattr("recsys_ae.nn.runtime.deterministic", lambda name: contextlib.nullcontext(entered.append(name)))
+    monkeypatch.setattr(
+        "recsys_ae.nn.arithmetic.deterministic", lambda name: contextlib.nullcontext(entered.append(name))
+    )
     with Run(device=device, deterministic=asked).settings("vasp"):
         pass
     assert entered == (["vasp"] if inside else [])

@@ -13,7 +13,6 @@ from scipy.sparse import csr_matrix
 from torch import Tensor
 
 from recsys_ae.errors import Argument, TrainingError
-from recsys_ae.nn.linear import dense_blocks
 from recsys_ae.nn.rows import Rows
 from recsys_ae.nn.runtime import free_memory
 
@@ -98,6 +97,8 @@ def _key(rows: Rows, dtype: torch.dtype) -> str:
 
 def _computed(rows: Rows, dtype: torch.dtype) -> Tensor:
     if rows.device.type != "cpu":
+        from recsys_ae.nn.linear import dense_blocks  # noqa: PLC0415
+
         on_device = dense_blocks.gram(rows, dtype)
         if on_device is not None:
             return on_device

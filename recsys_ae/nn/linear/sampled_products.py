@@ -7,7 +7,6 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 from torch.nn import functional
 
-from recsys_ae.nn.linear import sparse_dense
 from recsys_ae.nn.rows import Rows
 
 
@@ -42,6 +41,8 @@ class _Products(torch.autograd.Function):
             return left.new_empty(0)
         if len(at.values) > len(at) * at.width:  # more repeated entries than a pattern may hold
             return (left @ right.T)[at.row_of_entry, at.indices]
+        from recsys_ae.nn.linear import sparse_dense  # noqa: PLC0415
+
         pattern = sparse_dense.csr(at.indptr, at.indices, left.new_zeros(len(at.values)), at.width)
         sampled: Tensor = torch.sparse.sampled_addmm(pattern, left, right.T, beta=0.0)
         return sampled.values()

@@ -11,7 +11,6 @@ import warnings
 
 import torch
 from torch import Tensor
-from torch.nn import functional
 
 LONG = 16
 """Least mean number of entries of a row for cuSPARSE."""
@@ -26,19 +25,12 @@ UNSUPPORTED = re.compile(r"CUSPARSE_STATUS_(NOT_SUPPORTED|ARCH_MISMATCH|MATRIX_T
 _refused: set[torch.dtype] = set()
 
 
-def product(indptr: Tensor, indices: Tensor, values: Tensor, dense: Tensor) -> Tensor:
+def product(indptr: Tensor, indices: Tensor, values: Tensor, dense: Tensor) -> Tensor | None:
     """Return the product of a sparse ``(n, width)`` and a dense ``(width, d)`` matrix, ``(n, d)``, in the dense dtype.
 
-    No gradient passes. On the CPU, and on a GPU if `cusparse_is_faster` is False, equal arguments give equal bits.
+    It is None if ``embedding_bag`` is faster, or if cuSPARSE cannot compute it. No gradient passes.
     """
-    if cusparse_is_faster(indptr, values, dense):
-        result = by_cusparse(indptr, indices, values, dense)
-        if result is not None:
-            return result
-    weights = values.to(dense.dtype)
-    return functional.embedding_bag(
-        indices, dense, indptr, mode="sum", per_sample_weights=weights, include_last_offset=True
-    )
+    return by_cusparse(indptr, indices, values, dense) if cusparse_is_faster(indptr, values, dense) else None
 
 
 def cusparse_is_faster(indptr: Tensor, values: Tensor, dense: Tensor) -> bool:

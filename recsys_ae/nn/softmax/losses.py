@@ -10,12 +10,10 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 from torch.nn import functional
 
-from recsys_ae.nn.capacity import cells_that_fit
 from recsys_ae.nn.layers import affine, rows_of
 from recsys_ae.nn.linear import sampled_products
 from recsys_ae.nn.losses import multinomial_in_place, multinomial_on_gpu
 from recsys_ae.nn.rows import Rows
-from recsys_ae.nn.softmax.products import wide_product
 
 Gradients: TypeAlias = tuple[Tensor | None, Tensor | None, Tensor | None]
 
@@ -42,6 +40,10 @@ def multinomial(hidden: Tensor, weight: Tensor, bias: Tensor, targets: Rows, cel
 
 def measured_cells(device: torch.device) -> int:
     """Return how many logits of a fit that begins now to hold at a time; see `cells_that_fit`."""
+    if device.type == "cpu":
+        return CELLS
+    from recsys_ae.nn.capacity import cells_that_fit  # noqa: PLC0415
+
     key = _with_index(device)
     _cells[key] = cells_that_fit(key, CELLS)
     return _cells[key]
@@ -116,6 +118,8 @@ def _blocks_on_gpu(
     The softmax adds the bias and writes the slope in the dtype of the products. A column of ones beside the inputs
     makes the gradient of the bias a column of the product that gives the gradient of the table.
     """
+    from recsys_ae.nn.softmax.products import wide_product  # noqa: PLC0415
+
     for_hidden, for_weight, for_bias, *_ = needed
     of_hidden = torch.empty_like(inputs) if for_hidden else None
     of_parameters: Tensor | None = None

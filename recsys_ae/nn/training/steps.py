@@ -2,12 +2,13 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Generic, Protocol, Self, TypeVar
+from typing import TYPE_CHECKING, Generic, Protocol, Self, TypeVar
 
 import torch
 from torch import Tensor, nn
 
-from recsys_ae.nn.training.graphs import Graphs, Part
+if TYPE_CHECKING:
+    from recsys_ae.nn.training.graphs import Graphs, Part
 
 RowsT = TypeVar("RowsT")
 
@@ -36,9 +37,9 @@ class Step:
     update: int
     total: int
     generator: torch.Generator
-    graphs: Graphs | None = None
+    graphs: "Graphs | None" = None
 
-    def run(self, part: Part, *inputs: Tensor) -> tuple[Tensor, ...]:
+    def run(self, part: "Part", *inputs: Tensor) -> tuple[Tensor, ...]:
         """Return ``part(*inputs)``, a dense part of the loss; on a GPU it may run as a CUDA graph (`Graphs`).
 
         ``part`` is a method of the network that returns tensors. It depends on nothing but the network's weights and

@@ -1,18 +1,20 @@
 """Updates of the weights: optimizer, moving average and loss scaling."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Generic
+from typing import TYPE_CHECKING, Any, Generic
 
 import torch
 from torch import Tensor, nn
 
 from recsys_ae.nn.runtime import Run
-from recsys_ae.nn.training.graphs import Graphs
 from recsys_ae.nn.training.kept_weights import RunningAverage
 from recsys_ae.nn.training.optimizers import optimizer
 from recsys_ae.nn.training.schedules import decay
 from recsys_ae.nn.training.steps import Loss, Phase, Step
 from recsys_ae.nn.training.trainable import RowsT, SpecT, Trainable
+
+if TYPE_CHECKING:
+    from recsys_ae.nn.training.graphs import Graphs
 
 
 class Updates(Generic[RowsT, SpecT]):
@@ -36,8 +38,11 @@ class Updates(Generic[RowsT, SpecT]):
         self.optimiser: Any = optimizer(spec.optimizer, groups, spec.lr)
         self.average = RunningAverage(network, spec.ema_decay)
         # Interrupted trainings make a graph at another update, which may change the last digits.
-        replays = run.torch_device.type == "cuda" and not run.deterministic
-        self.graphs = Graphs(network) if replays else None
+        self.graphs: Graphs | None = None
+        if run.torch_device.type == "cuda" and not run.deterministic:
+            from recsys_ae.nn.training import graphs  # noqa: PLC0415
+
+            self.graphs = graphs.Graphs(network)
         # A line search compares losses and gradients of several points, so that none of them may be scaled.
         scaled = run.dtype is torch.float16 and not isinstance(self.optimiser, torch.optim.LBFGS)
         self.scaler = torch.amp.GradScaler(run.torch_device.type, enabled=scaled)
