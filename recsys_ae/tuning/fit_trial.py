@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 from recsys_ae.data.splits.split import Split
 from recsys_ae.errors import RecsysError
 from recsys_ae.features.data.features import Features
-from recsys_ae.metrics import errors_per_user, parse, per_user, smaller_is_better
 from recsys_ae.nn.checkpoints.settings import Checkpoint
 from recsys_ae.nn.footprint import memory
 from recsys_ae.nn.history import VALIDATION, History
@@ -25,6 +24,7 @@ from recsys_ae.recommender.recommender import Recommender
 from recsys_ae.spec.hyper import flatten
 from recsys_ae.storage import checks
 from recsys_ae.tuning import journal
+from recsys_ae.tuning.measuring import measured
 from recsys_ae.tuning.pruning import Rival, Values, reason_to_stop
 from recsys_ae.tuning.ranges import Space, grid
 from recsys_ae.tuning.trial import Proposal, Status, Trial, sign_of
@@ -239,7 +239,7 @@ class _Attempt:
         if self.curve.best is not None and best is not None and self.curve.best_epoch == best.epoch:
             return self.curve.best
         is_last = best is not None and best.epoch == len(model.history)
-        return latest if latest is not None and is_last else measured(model, self.material)
+        return latest if latest is not None and is_last else measured(model, self.material.split, self.material.metric)
 
 
 def _without_model(proposal: Proposal, status: Status, reason: str) -> Trial:
@@ -251,21 +251,6 @@ def _without_model(proposal: Proposal, status: Status, reason: str) -> Trial:
         status=status,
         reason=" ".join(reason.split()),
     )
-
-
-def measured(model: Recommender, material: Material) -> Values:
-    """Return the metric of the search for each validation user."""
-    valid, metric = material.split.valid, material.metric
-    if valid is None:
-        raise RuntimeError("a search needs validation users")
-    known: dict[str, Any] = {"users": valid.users} if model.knows_users else {}
-    if smaller_is_better(metric):
-        targets = valid.targets
-        rows = np.repeat(np.arange(targets.shape[0]), np.diff(targets.indptr))
-        predicted = model.predict(valid.histories, (rows, targets.indices.astype(np.int64)), **known)
-        return errors_per_user(predicted, targets, [metric])[metric]
-    items, _ = model.recommend(valid.histories, parse(metric).k, **known)
-    return per_user(items, valid.targets, [metric])[metric]
 
 
 def _say_nothing(_: str) -> None:

@@ -28,10 +28,15 @@ class Journal:
 
     A trial is a folder. Its proposal is written before the fit and its result afterwards, each in one step. So a search
     that is killed loses at most what its running trials did since their last checkpoint.
+
+    Parameters
+    ----------
+    n_users
+        Number of validation users, of whom each trial has values; None if they are not read.
     """
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
+    def __init__(self, folder: Path, n_users: int | None = None) -> None:
+        self.folder, self._n_users = folder, n_users
 
     @contextmanager
     def opened(self, identity: Mapping[str, Any]) -> Iterator[None]:
@@ -157,7 +162,9 @@ class Journal:
     def curve(self, trial: Trial) -> Curve:
         """Return the validation values of each user in a trial; those of a trial with a value are complete."""
         curve = read_curve(self.place(trial.number), trial.epochs or 1)
-        if trial.value is not None and curve.best is None:
+        of_users = [*curve.at.values(), *([] if curve.best is None else [curve.best])]
+        is_complete = curve.best is not None and all(len(values) == self._n_users for values in of_users)
+        if trial.value is not None and not is_complete:
             raise damaged(self.place(trial.number) / VALUES, "it does not hold the values of the users")
         return curve
 
@@ -198,10 +205,10 @@ def read_curve(folder: Path, epochs: int, *, is_unfinished: bool = False) -> Cur
     if not path.is_file():
         return Curve(epochs)
     try:
-        arrays = np.load(path, allow_pickle=False)
-        if isinstance(arrays, np.ndarray):
-            raise ValueError("it is no archive of arrays")
-        with arrays:
+        with path.open("rb") as file:
+            arrays = np.load(file, allow_pickle=False)
+            if isinstance(arrays, np.ndarray):
+                raise ValueError("it is no archive of arrays")
             return curve_of(epochs, dict(arrays))
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
         if is_unfinished:  # it is not flushed to the disk after each epoch

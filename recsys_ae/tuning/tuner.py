@@ -113,7 +113,7 @@ def tune(  # noqa: PLR0913  one argument for each decision of a search
     n_jobs = _jobs(jobs)
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()) if out is None else out)
-        journal = Journal(folder)
+        journal = Journal(folder, len(split.valid.users))
         stack.enter_context(journal.opened(_identity(material, names, given)))
         search = Search(
             plan, material, journal, Budget(seconds, journal.spent(), watch.began, has_blend=blend), trials, watch, KEPT

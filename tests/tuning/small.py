@@ -20,7 +20,7 @@ from recsys_ae.tuning.trial import Proposal, Trial
 CPU = Run(device="cpu")
 METRIC = "ndcg@100"
 QUICK = ("popularity", "ease", "edlae", "mult_dae")
-DAE = {"epochs": 8, "batch_size": 16, "latent": 4, "lr": 0.02, "hidden": []}
+DAE: dict[str, Any] = {"epochs": 8, "batch_size": 16, "latent": 4, "lr": 0.02, "hidden": []}
 RANGES: dict[str, Any] = {"mult_dae": {"epochs": 8, "batch_size": 16, "latent": 4, "hidden": []}}
 """Frozen values with which the training of a search takes some hundredths of a second."""
 SHAPE = Shape(40, 32, 0)
@@ -97,5 +97,7 @@ def without_times(trial: Trial) -> dict[str, Any]:
 
 def searched(out: Path, n: int = 8, **options: Any) -> list[dict[str, Any]]:
     """Return the trials of a search, without their times."""
-    given = {"models": QUICK, "ranges": RANGES, "run": CPU, "trials": n, **options}
+    models = options.get("models", QUICK)
+    ranges = {name: table for name, table in RANGES.items() if name in models}
+    given = {"models": models, "ranges": ranges, "run": CPU, "trials": n, **options}
     return [without_times(trial) for trial in tune(split_of(), out=out, **given).trials]
