@@ -55,7 +55,7 @@ def test_the_first_screen_names_both_commands() -> None:
 def test_a_command_block_runs(block: str, desk: Path, request: pytest.FixtureRequest) -> None:
     if "ml-1m" in block:
         request.getfixturevalue("data_dir")
-    run(block, desk)
+    run(block.replace("--budget 10m", "--budget 20s"), desk)
 
 
 @pytest.mark.slow
