@@ -7,10 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 from recsys_ae.storage import rescue
 
+from ..data_options import titles
 from ..display import Display, duration, note
 from ._comparison import show_board
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from recsys_ae.recommender.recommender import Recommender
     from recsys_ae.tuning.result import Tested, Tuned
     from recsys_ae.tuning.trial import Trial
@@ -19,10 +22,12 @@ BEST, BLEND, REFIT = "best", "blend", "refit"
 """Folders of the saved models."""
 
 
-def show_tuned(display: Display, result: "Tuned", out: Path, notes: Mapping[str, Any]) -> None:
-    """Save the models of a search, and print its tables and the next commands."""
+def show_tuned(
+    display: Display, result: "Tuned", out: Path, notes: Mapping[str, Any], items: "pd.DataFrame | None"
+) -> None:
+    """Save the models of a search, with the titles of the ``items``; print its tables and the next commands."""
     models = {BEST: result.model, BLEND: result.blend, REFIT: result.refitted}
-    saved = {name: _saved(model, out / name, notes) for name, model in models.items() if model is not None}
+    saved = {name: _saved(model, out / name, notes, items) for name, model in models.items() if model is not None}
     n, seconds = len(result.trials), sum(trial.seconds for trial in result.trials)
     display.line(
         f"\n{n} trials in {duration(seconds)}. The best of each model on the validation users, who selected it:"
@@ -47,8 +52,8 @@ def show_tuned(display: Display, result: "Tuned", out: Path, notes: Mapping[str,
         display.line(f"  recsys-ae refit {folder}")
 
 
-def _saved(model: "Recommender", path: Path, notes: Mapping[str, Any]) -> Path:
-    model.notes |= notes
+def _saved(model: "Recommender", path: Path, notes: Mapping[str, Any], items: "pd.DataFrame | None") -> Path:
+    model.notes |= {**notes, "titles": titles(items, model.items)}
     rescue.save(model, path, overwrite=True)
     return path
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from .. import feature_source, memory, options
-from ..data_options import load, titles
+from ..data_options import load
 from ..display import Display, duration
 from ..framework import Option, as_command, on_interruption, wrong_usage
 from ..mlflow_runs import Tracking
@@ -106,8 +106,7 @@ def command(**settings: Any) -> None:
         tracking.tracker.parameters({"search": command_line(), "split_fingerprint": split.fingerprint})
         on_interruption(f"the finished trials are saved in {out}; the same command continues the search")
         result = _search(settings, split, run, out, _watch(display, tracking, began, _metric(settings)))
-        notes = _notes(settings, prepared, split, tracking)
-        show_tuned(display, result, out, notes)
+        show_tuned(display, result, out, _notes(settings, prepared, tracking), prepared.items)
         tracking.tracker.metrics({f"valid/{result.metric}": result.best.value or 0.0})
         tracking.tracker.artefact(out / BEST)
     tracking.warn()
@@ -195,12 +194,11 @@ def _count(advance: "Advance") -> str:
     return f"{done}" if planned is None else f"{done}/{planned}"
 
 
-def _notes(settings: Mapping[str, Any], prepared: "Prepared", split: "Split", tracking: Tracking) -> dict[str, Any]:
+def _notes(settings: Mapping[str, Any], prepared: "Prepared", tracking: Tracking) -> dict[str, Any]:
     """Return what the notes of a saved model say besides its data recipe."""
     values = {**settings, **prepared.recipe.as_json()}
     return {
         "options": {name: str(value) if isinstance(value, Path) else value for name, value in sorted(values.items())},
         "command": command_line(),
-        "titles": titles(prepared.items, split.train.items),
         "mlflow": tracking.address,
     }

@@ -7,6 +7,8 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
+from recsys_ae.data.interactions import Interactions
+from recsys_ae.data.recipe import DataRecipe
 from recsys_ae.data.splits.split import Split
 from recsys_ae.errors import Argument, ConfigError, DataError, TrainingError
 from recsys_ae.features.data.features import Features
@@ -14,6 +16,7 @@ from recsys_ae.metrics import parse, smaller_is_better
 from recsys_ae.models import spec_class
 from recsys_ae.nn.runtime import Run
 from recsys_ae.recommender.recommender import Recommender
+from recsys_ae.recommender.refitting import everybody
 from recsys_ae.recommender.refitting import refit as refitted
 from recsys_ae.storage import atomic
 from recsys_ae.tuning import finish, portfolio
@@ -143,10 +146,16 @@ def _finished(search: Search, *, blend: bool, refit: bool, is_kept: bool) -> Tun
     chosen = mixed if mixed is not None and finish.better_of(best, mixed, material.metric) else model
     final = None
     if refit:
-        final = refitted(chosen, material.split, item_features=material.item_features, run=material.run)
+        final = refitted(chosen, _everybody(material.split), item_features=material.item_features, run=material.run)
     valid = finish.validated(trials, journal, material)
     folder = journal.folder if is_kept else None
     return Tuned(best, model, trials, valid, tested, mixed, final, remarks, material.metric, folder)
+
+
+def _everybody(split: Split) -> Interactions | Split:
+    """Return all interactions: those of the data recipe, which a model must be saved with to be used by commands."""
+    origin = split.train.origin
+    return split if origin is None else everybody(DataRecipe.from_json(origin.recipe, origin.fingerprint))
 
 
 def _budget(budget: str | float | None, trials: int | None) -> float | None:
