@@ -15,8 +15,8 @@ from recsys_ae.evaluation.standings import Leaderboard
 from recsys_ae.metrics import DEFAULT, ERRORS, smaller_is_better
 from recsys_ae.recommender.blending import blend
 from recsys_ae.recommender.recommender import Recommender
-from recsys_ae.tuning.fit_trial import Material
 from recsys_ae.tuning.journal import Journal
+from recsys_ae.tuning.material import Material
 from recsys_ae.tuning.result import Tested, size_of
 from recsys_ae.tuning.search import baselines, best_of, best_per_model
 from recsys_ae.tuning.trial import Trial, described, sign_of

@@ -11,19 +11,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from recsys_ae.data.splits.split import Split
-from recsys_ae.errors import RecsysError
-from recsys_ae.features.data.features import Features
+from recsys_ae.errors import ArtefactError, ConfigError, RecsysError
 from recsys_ae.nn.checkpoints.settings import Checkpoint
 from recsys_ae.nn.footprint import memory
 from recsys_ae.nn.history import VALIDATION, History
-from recsys_ae.nn.model import Shape, Stats
+from recsys_ae.nn.model import Stats
 from recsys_ae.nn.runtime import Run
 from recsys_ae.recommender import preflight, variants
 from recsys_ae.recommender.recommender import Recommender
 from recsys_ae.spec.hyper import flatten
 from recsys_ae.storage import checks
 from recsys_ae.tuning import journal
+from recsys_ae.tuning.material import Material
 from recsys_ae.tuning.measuring import measured
 from recsys_ae.tuning.pruning import Rival, Values, reason_to_stop
 from recsys_ae.tuning.ranges import Space, grid
@@ -33,22 +32,6 @@ FREE_VALUES = 11
 """Number of values that are tried of a hyper-parameter that needs no fit."""
 CHECKPOINT_MINUTES = 1.0
 """Time between two checkpoints of a trial."""
-
-
-@dataclass(frozen=True)
-class Material:
-    """Data of a search: the split, the item features, the metric and the run settings of all trials."""
-
-    split: Split
-    item_features: Features | None
-    metric: str
-    run: Run
-
-    @property
-    def shape(self) -> Shape:
-        """Size of the training data."""
-        width = 0 if self.item_features is None else self.item_features.width
-        return Shape(*self.split.train.shape, width)
 
 
 @dataclass(frozen=True)
@@ -112,15 +95,7 @@ class _Attempt:
         except RecsysError as error:
             return self.without_model("refused", str(error))
         run = dataclasses.replace(material.run, stop=self._is_over, validated=self._receive)
-        model = Recommender(self.spec).fit(
-            split.train,
-            valid=split.valid,
-            item_features=material.item_features,
-            run=run,
-            checkpoint=Checkpoint(
-                path=self.folder / journal.CHECKPOINT, minutes=CHECKPOINT_MINUTES, report=_say_nothing
-            ),
-        )
+        model = self._fitted(run)
         if len(model.history) > self.asked_after:
             self._note(model.history)  # the last epoch, after which nothing is asked
         settings, values = dict(self.proposal.settings), self._values(model)
@@ -134,6 +109,22 @@ class _Attempt:
         if self._is_kept(trial):
             model.save(self.folder / journal.MODEL, overwrite=True)
         return trial
+
+    def _fitted(self, run: Run) -> Recommender:
+        """Return the fitted model. A checkpoint that is damaged, or of another version, is discarded."""
+        path = self.folder / journal.CHECKPOINT
+        may_restart = path.exists()
+        checkpoint = Checkpoint(path=path, minutes=CHECKPOINT_MINUTES, report=_say_nothing)
+        split, features = self.material.split, self.material.item_features
+        while True:
+            try:
+                return Recommender(self.spec).fit(
+                    split.train, valid=split.valid, item_features=features, run=run, checkpoint=checkpoint
+                )
+            except (ArtefactError, ConfigError):
+                if not may_restart:
+                    raise
+                may_restart, checkpoint = False, dataclasses.replace(checkpoint, restart=True)
 
     def without_model(self, status: Status, reason: str) -> Trial:
         """Return the result of a trial without a fitted model."""

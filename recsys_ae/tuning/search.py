@@ -11,8 +11,9 @@ from recsys_ae.errors import ConfigError
 from recsys_ae.nn.linear import cooccurrence
 from recsys_ae.nn.workers import Workers
 from recsys_ae.tuning.budget import Budget, Durations
-from recsys_ae.tuning.fit_trial import Circumstances, Material, carry_out
+from recsys_ae.tuning.fit_trial import Circumstances, carry_out
 from recsys_ae.tuning.journal import PROPOSAL, Journal, damaged
+from recsys_ae.tuning.material import Material
 from recsys_ae.tuning.portfolio import BASELINES
 from recsys_ae.tuning.pruning import Rival
 from recsys_ae.tuning.ranges import Space

@@ -22,8 +22,8 @@ from recsys_ae.storage import atomic
 from recsys_ae.tuning import finish, portfolio
 from recsys_ae.tuning import ranges as spaces
 from recsys_ae.tuning.budget import Budget, seconds_of
-from recsys_ae.tuning.fit_trial import Material
 from recsys_ae.tuning.journal import Journal
+from recsys_ae.tuning.material import Material
 from recsys_ae.tuning.result import Tuned
 from recsys_ae.tuning.search import Search, Watch, best_of
 from recsys_ae.tuning.strategy import Plan

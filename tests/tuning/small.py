@@ -11,7 +11,8 @@ from recsys_ae.data.splits.split import Split
 from recsys_ae.nn.model import Shape
 from recsys_ae.testing.blocks import training_data
 from recsys_ae.tuning import tune
-from recsys_ae.tuning.fit_trial import Circumstances, Material, carry_out
+from recsys_ae.tuning.fit_trial import Circumstances, carry_out
+from recsys_ae.tuning.material import Material
 from recsys_ae.tuning.ranges import Space
 from recsys_ae.tuning.search import Advance, Watch
 from recsys_ae.tuning.strategy import Plan, Position

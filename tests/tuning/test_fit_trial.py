@@ -14,7 +14,8 @@ from recsys_ae.models import EDLAE, AutoRec
 from recsys_ae.nn import capacity
 from recsys_ae.testing.blocks import training_data
 from recsys_ae.tuning import journal
-from recsys_ae.tuning.fit_trial import Circumstances, Material, carry_out
+from recsys_ae.tuning.fit_trial import Circumstances, carry_out
+from recsys_ae.tuning.material import Material
 from recsys_ae.tuning.measuring import measured
 from recsys_ae.tuning.pruning import Curve, Rival
 from recsys_ae.tuning.ranges import Space

@@ -1,5 +1,6 @@
 """Searches: the same result disturbed or not, nothing fitted twice, and several processes."""
 
+import json
 import signal
 import subprocess
 import sys
@@ -13,8 +14,10 @@ import pytest
 from recsys_ae.errors import ConfigError
 from recsys_ae.nn.runtime import Run
 from recsys_ae.testing.resuming import Interrupter
-from recsys_ae.tuning import Advance, Proposal, Trial, Watch, search, tune
+from recsys_ae.tuning import search, tune
 from recsys_ae.tuning.journal import CHECKPOINT, MODEL, TRIAL, VALUES, Journal
+from recsys_ae.tuning.search import Advance, Watch
+from recsys_ae.tuning.trial import Proposal, Trial
 from tests.single_thread import single_thread  # noqa: F401
 from tests.tuning.small import CPU, METRIC, QUICK, RANGES, Interrupting, searched, split_of, trial_of, without_times
 
@@ -122,6 +125,20 @@ def test_a_training_that_is_interrupted_goes_on_from_its_checkpoint(
     assert (trials, values_in(tmp_path)) == trained[:2]
     assert counter.updates == trained[2] - sum(interruptions)  # no update is done twice
     assert not list(tmp_path.rglob(CHECKPOINT))
+
+
+@pytest.mark.parametrize("file", ["checkpoint.json", "tensors.safetensors", "other fit"])
+def test_a_checkpoint_that_cannot_be_used_is_discarded(tmp_path: Path, trained: Any, file: str) -> None:
+    with pytest.raises(KeyboardInterrupt):
+        searched(tmp_path, 4, models=TRAINED, run=Run(device="cpu", progress=Interrupter(7)))
+    (place,) = tmp_path.glob(f"trials/*/{CHECKPOINT}")
+    if file == "other fit":
+        head = json.loads((place / "checkpoint.json").read_text())
+        head["identity"]["spec"]["epochs"] = 99
+        (place / "checkpoint.json").write_text(json.dumps(head))
+    else:
+        (place / file).write_bytes(b"cut")
+    assert searched(tmp_path, 4, models=TRAINED) == trained[0]
 
 
 def test_more_trials_continue_a_search_that_has_ended(tmp_path: Path, undisturbed: Any) -> None:
