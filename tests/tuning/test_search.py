@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -147,17 +148,26 @@ def test_more_trials_continue_a_search_that_has_ended(tmp_path: Path, undisturbe
     assert searched(tmp_path, N) == undisturbed[0]
 
 
+def state_of(folder: Path) -> dict[Path, int]:
+    """Return the files in a folder and the times of their last changes."""
+    found = {}
+    for path in folder.rglob("*"):
+        with suppress(FileNotFoundError):
+            found[path] = path.stat().st_mtime_ns
+    return found
+
+
 def kill_and_continue(folder: Path, rng: np.random.Generator, kills: int) -> None:
-    """Kill a search so many times at random moments, and complete it."""
+    """Start a search so many times, and kill it at a random moment after its first change in the folder."""
     for _ in range(kills):
+        ended, before = set(folder.glob(f"trials/*/{TRIAL}")), state_of(folder)
         with subprocess.Popen([sys.executable, "-c", PROGRAM, str(folder)]) as process:
             end = time.monotonic() + 60
-            while process.poll() is None and time.monotonic() < end and not list(folder.glob(f"trials/*/{TRIAL}")):
-                time.sleep(0.01)
-            before = sorted(folder.glob(f"trials/*/{TRIAL}"))
-            time.sleep(rng.uniform(0, 0.6))
+            while process.poll() is None and time.monotonic() < end and state_of(folder) == before:
+                time.sleep(0.005)
+            time.sleep(rng.uniform(0, 0.3))
             process.send_signal(signal.SIGKILL)
-        assert set(before) <= set(folder.glob(f"trials/*/{TRIAL}"))
+        assert ended <= set(folder.glob(f"trials/*/{TRIAL}"))
 
 
 def test_a_search_that_is_killed_goes_on(tmp_path: Path, undisturbed: Any) -> None:
