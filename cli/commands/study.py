@@ -185,4 +185,3 @@ def _tell(display: Display, tracking: Tracking, advance: "Advance") -> None:
     words += [f"{outcome.seconds:.1f} s", f"{duration(advance.left)} left" if advance.done < advance.total else ""]
     display.line(" ".join(words).rstrip())
     tracking.child(outcome)
-
