@@ -28,7 +28,7 @@ def show_tuned(
     """Save the models of a search, with the titles of the ``items``; print its tables and the next commands."""
     models = {BEST: result.model, BLEND: result.blend, REFIT: result.refitted}
     saved = {name: _saved(model, out / name, notes, items) for name, model in models.items() if model is not None}
-    n, seconds = len(result.trials), sum(trial.seconds for trial in result.trials)
+    n, seconds = len(result.trials), max(trial.elapsed for trial in result.trials)
     display.line(
         f"\n{n} trials in {duration(seconds)}. The best of each model on the validation users, who selected it:"
     )
@@ -68,6 +68,6 @@ def _verdicts(tested: "Tested", winner: "Trial", metric: str) -> list[str]:
         worst, most = sorted((sign * gain.low, sign * gain.high))
         word = "better than" if worst > 0 else "worse than" if most < 0 else "not distinguishable from"
         numbers = f"{gain.mean:+.4f} ± {gain.standard_error:.4f} {metric} [{gain.low:+.4f}, {gain.high:+.4f}]"
-        other = f"the {name}" if " " in name else name
+        other = name if name == "als" else f"the best {'other ' if winner.is_default else ''}default"
         sentences.append(f"{winner.model} is {word} {other}: {numbers}")
     return sentences

@@ -166,10 +166,15 @@ class Run:
         return torch.bfloat16 if fast else torch.float32
 
     def autocast(self) -> AbstractContextManager[object]:
-        """Return a context in which matrix products run in `dtype`."""
+        """Return a context in which matrix products run in `dtype`.
+
+        On a GPU the copies of weights in that dtype are not kept, because a CUDA graph cannot keep them. Gradients of a
+        weight that a loss uses twice are then added in float32, with and without a graph.
+        """
         if self.dtype is torch.float32:
             return nullcontext()
-        return torch.autocast(self.torch_device.type, dtype=self.dtype)
+        device = self.torch_device.type
+        return torch.autocast(device, dtype=self.dtype, cache_enabled=device == "cpu")
 
     @contextlib.contextmanager
     def settings(self, model: str = "the model") -> Iterator[None]:
