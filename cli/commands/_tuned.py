@@ -64,10 +64,15 @@ def _verdicts(tested: "Tested", winner: "Trial", metric: str) -> list[str]:
 
     sign = sign_of(metric)
     sentences = []
-    for name, gain in tested.gains.items():
+    gains = dict(tested.gains)
+    both = "als" in gains and gains.get("best default") == gains["als"]
+    if both:
+        del gains["best default"]
+    for name, gain in gains.items():
         worst, most = sorted((sign * gain.low, sign * gain.high))
         word = "better than" if worst > 0 else "worse than" if most < 0 else "not distinguishable from"
         numbers = f"{gain.mean:+.4f} ± {gain.standard_error:.4f} {metric} [{gain.low:+.4f}, {gain.high:+.4f}]"
-        other = name if name == "als" else f"the best {'other ' if winner.is_default else ''}default"
+        default = f"the best {'other ' if winner.is_default else ''}default"
+        other = default if name == "best default" else f"als, {default}" if both else "als"
         sentences.append(f"{winner.model} is {word} {other}: {numbers}")
     return sentences

@@ -25,13 +25,13 @@ from recsys_ae.spec.hyper import hp
 class ALS(Spec):
     """Hyper-parameters of ALS."""
 
-    latent: int = hp(256, "number of factors of a user or an item", low=1, search=("log", 32, 1024))
-    l2: float = hp(50.0, "L2 penalty on the factors of each user and item", low=0, search=("log", 0.1, 200))
+    latent: int = hp(256, "number of factors of a user or an item", low=1, search=("log", 64, 1024))
+    l2: float = hp(50.0, "L2 penalty on the factors of each user and item", low=0, search=("log", 5, 500))
     alpha: float = hp(
         5.0,
         "confidence in an interaction per unit of its value; a pair without an interaction has confidence 1",
         low=0.01,
-        search=("log", 1, 100),
+        search=("log", 1, 30),
     )
     iterations: int = hp(10, "number of alternations between users and items", low=1, search=("int", 5, 30))
 

@@ -12,6 +12,8 @@ from recsys_ae.tuning.trial import sign_of
 
 SHARES = (1 / 8, 1 / 4, 1 / 2)
 """Shares of the planned epochs after which a training is compared."""
+EARLIEST = 4
+"""First epoch after which a training is compared; before it, its last doubling says little."""
 SLACK = 0.05
 """Part of the best value by which a model's first trial may miss it, since its settings are not tuned yet."""
 
@@ -45,7 +47,7 @@ class Curve:
     @property
     def rungs(self) -> list[int]:
         """Epochs after which a training is compared."""
-        return sorted({epoch for share in SHARES if 1 <= (epoch := round(share * self.epochs)) < self.epochs})
+        return sorted({epoch for share in SHARES if EARLIEST <= (epoch := round(share * self.epochs)) < self.epochs})
 
 
 @dataclass(frozen=True)

@@ -10,12 +10,14 @@ from recsys_ae.tuning.trial import Proposal, Trial, sign_of
 
 MARGIN = 0.04
 """Part of the best value that tuning is taken to gain at most, before any settings of a model but its defaults."""
-HALVED_AFTER = 6
+HALVED_AFTER = 4
 """Number of trials without a better value after which this part has halved."""
 WIDENED, WIDEST = 2.0, 2.0**10
 """Factor of the parts once no model can win any more, so that time that is left is used; and its largest power."""
 EXPENSIVE, CHEAP_SHARE = 0.05, 0.4
 """A default that takes more than this share of the budget waits until the cheaper models had this share."""
+SATURATED = 1e-3
+"""Part of the best value that the cheaper models may still gain, below which nobody waits for them."""
 OVERRUN = 3.0
 """A training may begin although it takes this many times what is left, since its best epoch so far counts."""
 
@@ -101,7 +103,7 @@ def next_trial(position: Position, number: int) -> Proposal | None:
     behind the best model.
     """
     defaults = _defaults(position, number)
-    early = [proposal for proposal in defaults if not position.is_too_early(proposal)]
+    early = [proposal for proposal in defaults if _is_saturated(position) or not position.is_too_early(proposal)]
     if early:
         return min(early, key=position.predict)
     promising = _promising(position, number)
@@ -135,19 +137,32 @@ def _promising(position: Position, number: int) -> Proposal | None:
 
 
 def _most_promising(position: Position, exhausted: set[str]) -> str | None:
-    best = position.best()
-    values = {model: position.best(model) for model in position.plan.spaces if model not in exhausted}
-    known = {model: value for model, value in values.items() if value is not None}
-    if best is None or not known:
-        return None
-    factor, scale = 1.0, abs(best) or 1.0
+    factor = 1.0
     while factor <= WIDEST:
-        gains = {model: value + factor * _margin(position, model) * scale - best for model, value in known.items()}
-        possible = {model: gain for model, gain in gains.items() if gain > 0}
+        gains = _gains(position, factor)
+        possible = {model: gain for model, gain in gains.items() if gain > 0 and model not in exhausted}
         if possible:
             return max(possible, key=lambda model: possible[model] / position.predict(_usual(position, model)))
         factor *= WIDENED
     return None
+
+
+def _is_saturated(position: Position) -> bool:
+    """Return True if no model that was tried may gain much."""
+    best = position.best()
+    return best is not None and max(_gains(position).values()) < SATURATED * (abs(best) or 1.0)
+
+
+def _gains(position: Position, factor: float = 1.0) -> dict[str, float]:
+    """Return by how much each model that was tried may exceed the best value, with parts widened by a factor."""
+    best = position.best()
+    if best is None:
+        return {}
+    scale = factor * (abs(best) or 1.0)
+    known = {model: position.best(model) for model in position.plan.spaces}
+    return {
+        model: value + scale * _margin(position, model) - best for model, value in known.items() if value is not None
+    }
 
 
 def _usual(position: Position, model: str) -> Proposal:

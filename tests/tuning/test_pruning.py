@@ -18,7 +18,7 @@ def history_of(*values: float, metric: str = METRIC) -> History:
     return History.replayed([{f"{VALIDATION}{metric}": value} for value in values], metric)
 
 
-def rival_of(values: dict[int, Values], epochs: int = 16) -> Rival:
+def rival_of(values: dict[int, Values], epochs: int = 32) -> Rival:
     return Rival(3, Curve(epochs, values))
 
 
@@ -29,48 +29,50 @@ def asked(curve: Curve, history: History, rival: Rival | None = None, best: floa
 
 def test_epochs_at_which_trainings_are_compared() -> None:
     assert Curve(100).rungs == [12, 25, 50]
-    assert Curve(16).rungs == [2, 4, 8]
-    assert Curve(2).rungs == [1]
+    assert Curve(32).rungs == [4, 8, 16]
+    assert Curve(10).rungs == [5]
+    assert Curve(7).rungs == [4]
+    assert Curve(6).rungs == []
     assert Curve(1).rungs == []
 
 
 def test_a_training_that_is_worse_for_the_same_users_at_the_same_epoch_ends() -> None:
-    reason = asked(Curve(16, {2: BAD}), history_of(0.3, 0.45), rival_of({2: GOOD}))
-    assert reason == "after 2 of 16 epochs 0.2000 ± 0.0041 worse than trial 3"
+    reason = asked(Curve(32, {4: BAD}), history_of(0.3, 0.3, 0.3, 0.45), rival_of({4: GOOD}))
+    assert reason == "after 4 of 32 epochs 0.2000 ± 0.0041 worse than trial 3"
 
 
 @pytest.mark.parametrize(
     "rival",
     [
-        rival_of({2: GOOD}, epochs=17),  # another plan, by whose schedule the learning rate differs
-        rival_of({4: GOOD}),  # another epoch
+        rival_of({4: GOOD}, epochs=33),  # another plan, by whose schedule the learning rate differs
+        rival_of({8: GOOD}),  # another epoch
         rival_of({}),
         None,
     ],
 )
 def test_trainings_that_cannot_be_compared_go_on(rival: Rival | None) -> None:
-    assert asked(Curve(16, {2: BAD}), history_of(0.3, 0.45), rival) == ""
+    assert asked(Curve(32, {4: BAD}), history_of(0.3, 0.3, 0.3, 0.45), rival) == ""
 
 
-@pytest.mark.parametrize("length", [1, 3, 5, 16])
+@pytest.mark.parametrize("length", [1, 2, 3, 5, 9, 32])
 def test_between_the_rungs_nothing_ends(length: int) -> None:
     history = history_of(*[0.1] * length)
-    assert asked(Curve(16, {2: BAD}), history, rival_of({2: GOOD}), best=0.9) == ""
+    assert asked(Curve(32, {4: BAD}), history, rival_of({4: GOOD}), best=0.9) == ""
 
 
 def test_a_training_without_values_at_the_rung_is_not_compared() -> None:
-    assert asked(Curve(16), history_of(0.3, 0.45), rival_of({2: GOOD})) == ""
+    assert asked(Curve(32), history_of(0.3, 0.3, 0.3, 0.45), rival_of({4: GOOD})) == ""
 
 
 def test_a_difference_within_one_standard_error_is_no_reason() -> None:
     noisy = values_of(0.9, 0.1, 0.7, 0.8)  # 0.025 worse, standard error 0.19
-    assert asked(Curve(16, {2: noisy}), history_of(0.6, 0.625), rival_of({2: GOOD})) == ""
+    assert asked(Curve(32, {4: noisy}), history_of(0.6, 0.6, 0.6, 0.625), rival_of({4: GOOD})) == ""
 
 
 def test_smaller_errors_are_better() -> None:
-    history = history_of(0.5, 0.5, metric="rmse")
-    assert asked(Curve(16, {2: BAD}), history, rival_of({2: GOOD}), metric="rmse") == ""
-    assert "0.2000 ± 0.0041 worse" in asked(Curve(16, {2: GOOD}), history, rival_of({2: BAD}), metric="rmse")
+    history = history_of(0.5, 0.5, 0.5, 0.5, metric="rmse")
+    assert asked(Curve(32, {4: BAD}), history, rival_of({4: GOOD}), metric="rmse") == ""
+    assert "0.2000 ± 0.0041 worse" in asked(Curve(32, {4: GOOD}), history, rival_of({4: BAD}), metric="rmse")
 
 
 def test_users_without_targets_do_not_count() -> None:
@@ -84,34 +86,34 @@ def test_users_without_targets_do_not_count() -> None:
 
 
 def test_one_user_is_no_evidence() -> None:
-    assert asked(Curve(16, {2: values_of(0.1)}), history_of(0.1, 0.1), rival_of({2: values_of(0.9)})) == ""
+    assert asked(Curve(32, {4: values_of(0.1)}), history_of(0.1, 0.1, 0.1, 0.1), rival_of({4: values_of(0.9)})) == ""
 
 
 def test_a_doubling_of_the_epochs_gains_what_the_last_one_gained() -> None:
-    # 0.30 after 1 epoch, 0.40 after 2: three doublings to 16 epochs reach 0.70
-    assert asked(Curve(16), history_of(0.30, 0.40), best=0.69) == ""
-    assert asked(Curve(16), history_of(0.30, 0.40), best=0.71) == (
-        "after 2 of 16 epochs at 0.4000, too far from the best, 0.7100"
+    # 0.30 after 2 epochs, 0.40 after 4: three doublings to 32 epochs reach 0.70
+    assert asked(Curve(32), history_of(0.30, 0.30, 0.30, 0.40), best=0.69) == ""
+    assert asked(Curve(32), history_of(0.30, 0.30, 0.30, 0.40), best=0.71) == (
+        "after 4 of 32 epochs at 0.4000, too far from the best, 0.7100"
     )
 
 
 def test_a_first_trial_has_slack() -> None:
-    history = history_of(0.30, 0.40)
-    assert asked(Curve(16), history, best=0.73, is_default=True) == ""
-    assert asked(Curve(16), history, best=0.73) != ""
-    assert asked(Curve(16), history, best=0.74, is_default=True) != ""
+    history = history_of(0.30, 0.30, 0.30, 0.40)
+    assert asked(Curve(32), history, best=0.73, is_default=True) == ""
+    assert asked(Curve(32), history, best=0.73) != ""
+    assert asked(Curve(32), history, best=0.74, is_default=True) != ""
 
 
 def test_errors_that_fall_reach_a_smaller_one() -> None:
-    history = history_of(1.2, 1.1, metric="rmse")  # reaches 0.8
-    assert asked(Curve(16), history, best=0.81, metric="rmse") == ""
-    assert "at 1.1000, too far from the best, 0.7900" in asked(Curve(16), history, best=0.79, metric="rmse")
+    history = history_of(1.2, 1.2, 1.2, 1.1, metric="rmse")  # reaches 0.8
+    assert asked(Curve(32), history, best=0.81, metric="rmse") == ""
+    assert "at 1.1000, too far from the best, 0.7900" in asked(Curve(32), history, best=0.79, metric="rmse")
 
 
-@given(st.lists(st.floats(0, 1) | st.just(math.nan), min_size=2, max_size=16), st.floats(0.01, 1))
+@given(st.lists(st.floats(0, 1) | st.just(math.nan), min_size=2, max_size=32), st.floats(0.01, 1))
 def test_a_training_ahead_of_all_goes_on(values: list[float], best: float) -> None:
     values[-1] = best
-    assert asked(Curve(16), history_of(*values), best=best) == ""
+    assert asked(Curve(32), history_of(*values), best=best) == ""
 
 
 def test_curves_are_saved_and_read() -> None:
