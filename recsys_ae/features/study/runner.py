@@ -21,9 +21,9 @@ from recsys_ae.features.study.measures import case_of, missing
 from recsys_ae.features.study.plan import Plan, Sizes
 from recsys_ae.features.study.rows import Part
 from recsys_ae.features.study.store import FIT, Measured, Shelf
-from recsys_ae.nn.workers import Workers
 from recsys_ae.nn.runtime import Run
 from recsys_ae.nn.threads import cpu_threads
+from recsys_ae.nn.workers import Workers
 from recsys_ae.spec.hyper import flatten
 
 FITS = "fits"
