@@ -145,23 +145,36 @@ def deterministic() -> Option:
     return Option(["--deterministic"], is_flag=True, section=RUN, help=equal)
 
 
+def machine(*, of_each: bool = False) -> list[Option]:
+    """Return the options for device, precision and threads; ``of_each`` is for several fits at the same time."""
+    precisions = click.Choice(["auto", "fp32", "tf32", "bf16", "fp16"])
+    threads = f"Number of CPU threads{' of each fit' if of_each else ''}.  [default: all]"
+    return [
+        device(),
+        Option(["--precision"], type=precisions, default="auto", show_default=True, section=RUN,
+               help="Precision of matrix products."),
+        deterministic(),
+        Option(["--threads"], type=Whole(1), section=RUN, help=threads),
+    ]  # fmt: skip
+
+
+def quiet() -> Option:
+    """Return the option that turns the output off."""
+    return Option(["--quiet"], is_flag=True, section=RUN, help="Print only warnings and errors.")
+
+
 def run() -> list[Option]:
     """Return the options for the run settings of a fit."""
     seed = "Random seed of the training."
     out = "Folder of the saved model.  [default: models/<data>-<model>]"
     file = "TOML file of options under the same names; options on the command line win."
-    precision = "Precision of matrix products."
-    precisions = click.Choice(["auto", "fp32", "tf32", "bf16", "fp16"])
     return [
         Option(["--seed"], type=Whole(0, 2**63 - 1), default=0, show_default=True, section=RUN, help=seed),
-        device(),
-        Option(["--precision"], type=precisions, default="auto", show_default=True, section=RUN, help=precision),
-        deterministic(),
-        Option(["--threads"], type=Whole(1), section=RUN, help="Number of CPU threads.  [default: all]"),
+        *machine(),
         Option(["--out"], type=FILE, metavar="DIR", section=RUN, help=out),
         overwrite("model"),
         track("Track the run in MLflow: $MLFLOW_TRACKING_URI, else mlflow.db in this folder."),
-        Option(["--quiet"], is_flag=True, section=RUN, help="Print only warnings and errors."),
+        quiet(),
         Option(
             ["--config"],
             type=FILE,

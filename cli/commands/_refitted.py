@@ -1,4 +1,4 @@
-"""What is said of a refitted model instead of metrics: it has no users who are held out."""
+"""Output of `evaluate` for a refitted model, which has no users who are held out: its values before the refit."""
 
 import shlex
 from collections.abc import Mapping

@@ -31,7 +31,6 @@ def _options() -> list[click.Parameter]:
     seeds = "Random seeds of the training, separated by commas.  [default: those of the plan]"
     out = "Folder of fits, report.html, report.json and figures; a study in it is continued.  [default: studies/<data>]"
     jobs = "Number of fits at the same time; use --threads 1 to give each of them one core."
-    precision = click.Choice(["auto", "fp32", "tf32", "bf16", "fp16"])
     numbers = Numbers(click.INT)
     return [
         Positional("config", metavar="[CONFIG.toml]", type=FILE, required=False,
@@ -51,15 +50,10 @@ def _options() -> list[click.Parameter]:
         Option(["--report-only"], is_flag=True, section=STUDY,
                help="Write the report on the finished fits, without fitting."),
         Option(["--jobs"], type=Whole(1), default=1, show_default=True, section=options.RUN, help=jobs),
-        options.device(),
-        Option(["--precision"], type=precision, default="auto", show_default=True, section=options.RUN,
-               help="Precision of matrix products."),
-        options.deterministic(),
-        Option(["--threads"], type=Whole(1), section=options.RUN,
-               help="Number of CPU threads of each fit.  [default: all]"),
+        *options.machine(of_each=True),
         options.track("Track the study in MLflow, with a run for each fit in it: $MLFLOW_TRACKING_URI, else mlflow.db "
                       "in this folder."),
-        Option(["--quiet"], is_flag=True, section=options.RUN, help="Print only warnings and errors."),
+        options.quiet(),
     ]  # fmt: skip
 
 

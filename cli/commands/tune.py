@@ -14,7 +14,7 @@ from ..framework import Option, as_command, on_interruption, wrong_usage
 from ..mlflow_runs import Tracking
 from ..param_types import FILE, NONE, Names, Whole
 from ..report import show_data
-from ..training import command_line
+from ..training import command_line, run_settings
 from ._tuned import BEST, show_tuned
 
 if TYPE_CHECKING:
@@ -42,7 +42,6 @@ def _options() -> list[click.Parameter]:
     out = "Folder of the search and its models; a search in it is continued.  [default: tuning/<data>]"
     blend = "Also blend the best few models, with weights chosen on the validation users."
     refit = "Also fit the winner, or the blend if it is better, on all users, in DIR/refit."
-    precision = click.Choice(["auto", "fp32", "tf32", "bf16", "fp16"])
     return [
         options.data(),
         options.data_dir(),
@@ -61,16 +60,11 @@ def _options() -> list[click.Parameter]:
         Option(["--jobs"], type=Whole(1), default=1, show_default=True, section=options.RUN, help=jobs),
         Option(["--seed"], type=Whole(0, 2**63 - 1), default=0, show_default=True, section=options.RUN,
                help="Random seed of the search and of all fits."),
-        options.device(),
-        Option(["--precision"], type=precision, default="auto", show_default=True, section=options.RUN,
-               help="Precision of matrix products."),
-        options.deterministic(),
-        Option(["--threads"], type=Whole(1), section=options.RUN,
-               help="Number of CPU threads of each fit.  [default: all]"),
+        *options.machine(of_each=True),
         Option(["--out"], type=FILE, metavar="DIR", section=options.RUN, help=out),
         options.track("Track the search in MLflow, a run for each trial in it: $MLFLOW_TRACKING_URI, else mlflow.db "
                       "in this folder."),
-        Option(["--quiet"], is_flag=True, section=options.RUN, help="Print only warnings and errors."),
+        options.quiet(),
     ]  # fmt: skip
 
 
@@ -86,22 +80,12 @@ def command(**settings: Any) -> None:
     began = time.monotonic()
     memory.thrifty()
     _refuse_wrong_numbers(settings)
-    from recsys_ae.nn.runtime import Run, resolve  # noqa: PLC0415
-
-    resolve(settings["device"])
-    display = Display(quiet=settings["quiet"])
+    run, display = run_settings(settings), Display(quiet=settings["quiet"])
     recipe = _recipe(settings)
     out = settings["out"] or Path("tuning") / recipe.title
     prepared = recipe.read(load(recipe, cache=settings["cache"]))
     split = prepared.split()
     show_data(display, prepared, split)
-    run = Run(
-        seed=settings["seed"],
-        device=settings["device"],
-        precision=settings["precision"],
-        threads=settings["threads"],
-        deterministic=settings["deterministic"],
-    )
     with Tracking.of_fit(on=settings["track"], name=out.name) as tracking:
         tracking.tracker.parameters({"search": command_line(), "split_fingerprint": split.fingerprint})
         on_interruption(f"the finished trials are saved in {out}; the same command continues the search")

@@ -35,7 +35,7 @@ MATRICES = 6
 """Matrices of items × items held while that of all filters is computed, and the blocks of `dense_blocks.gram`."""
 
 OFTEN = 2
-"""How often as many rows as in a call are expected to be scored with the same graph."""
+"""Number of calls with as many rows that are expected for the same graph."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -105,9 +105,9 @@ class Run:
         Receiver of each validation metric of a recommender, for each validation user, ``(n_users,)``: of a list NaN
         without targets, of rmse and mae the error of the user's ratings.
     stop
-        Function that is asked after every update whether the training shall end, with the history of the complete
-        epochs. The training then ends as by early stopping. The epoch that is running does not count, unless it is the
-        first one or there are no validation users.
+        Function that gets the history of the complete epochs after every update, and returns True to end the training,
+        which then ends as by early stopping. The epoch that is running does not count, unless it is the first one or
+        there are no validation users.
     last_epochs
         Last epoch of the training, counted from 1; for a blend one of each member, None for a member without epochs.
         The training ends after it although the model plans more ``epochs``, by which its schedules still go. By default

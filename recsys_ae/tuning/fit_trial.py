@@ -168,7 +168,7 @@ class _Attempt:
             journal.write_curve(self.folder, self.curve)
 
     def _is_over(self, history: History) -> bool:
-        """Return True if the training shall end now."""
+        """Return True to end the training now."""
         if self.reason is None and len(history) > self.asked_after:
             self.asked_after = len(history)
             self._note(history)

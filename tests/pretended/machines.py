@@ -1,15 +1,21 @@
 """Machines with a GPU on which the same tests run: the pretended one, and a real one where there is one."""
 
 import contextlib
-from collections.abc import Iterator
+import dataclasses
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 
 from recsys_ae.features import models as autoencoders
+from recsys_ae.nn.checkpoints.settings import Checkpoint
 from recsys_ae.nn.model import Identity
 from recsys_ae.nn.runtime import Precision, Run
+from recsys_ae.nn.training.trainable import TrainingSpec
+from recsys_ae.testing.resuming import Interrupter
 from tests.pretended.machine import pretended_gpu
 from tests.pretended.record import Record
 
@@ -81,3 +87,19 @@ def trained_features() -> list[str]:
 
     names = autoencoders.names()
     return [name for name in names if issubclass(autoencoders.spec_class(name), TrainableFeatureSpec)]
+
+
+def check_resumed(fitted: Callable[..., Any], model: Any, precision: Precision, folder: Path) -> None:
+    """Interrupt the fit of a model and go on, to the same weights; models that are not trained in epochs do not.
+
+    ``fitted`` returns the fitted model of a spec, with a precision or run settings, and a checkpoint.
+    """
+    if not isinstance(model.spec, TrainingSpec):
+        return
+    checkpoint = Checkpoint(path=folder, minutes=0)
+    run = dataclasses.replace(run_on_gpu(model.spec, precision), progress=Interrupter(2))
+    with pytest.raises(KeyboardInterrupt):
+        fitted(model.spec, run=run, checkpoint=checkpoint)
+    resumed = fitted(model.spec, precision, checkpoint=checkpoint)
+    for key, tensor in model.network.state_dict().items():
+        assert torch.equal(resumed.network.state_dict()[key].cpu(), tensor.cpu()), key

@@ -1,13 +1,11 @@
 """Every feature autoencoder on a GPU: on the pretended one, whatever a GPU would refuse raises an error."""
 
-import dataclasses
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
-import torch
 from scipy.sparse import csr_matrix
 
 from recsys_ae.errors import UnsupportedError
@@ -16,13 +14,12 @@ from recsys_ae.features.analysis.few_labels import _Tuned
 from recsys_ae.features.data.features import Features
 from recsys_ae.features.encoder import FeatureEncoder
 from recsys_ae.features.nn.contract import FeatureSpec, TrainableFeatureSpec
-from recsys_ae.nn.checkpoints.settings import Checkpoint
 from recsys_ae.nn.runtime import Precision
-from recsys_ae.testing.resuming import Interrupter
 from tests.features.models.curves import features_for, small
 from tests.pretended.machines import (
     PRETENDED,
     Machine,
+    check_resumed,
     on_every_machine,
     on_every_machine_nightly,
     run_on_gpu,
@@ -75,19 +72,6 @@ def save_and_load(model: FeatureEncoder, folder: Path) -> None:
         np.testing.assert_allclose(codes[0], codes[1], rtol=1e-2, atol=5e-3)
 
 
-def resume(model: FeatureEncoder, precision: Precision, folder: Path) -> None:
-    """Interrupt the fit of a model and go on, to the same weights."""
-    if not isinstance(model.spec, TrainableFeatureSpec):
-        return
-    checkpoint = Checkpoint(path=folder, minutes=0)
-    run = dataclasses.replace(run_on_gpu(model.spec, precision), progress=Interrupter(2))
-    with pytest.raises(KeyboardInterrupt):
-        fitted(model.spec, run=run, checkpoint=checkpoint)
-    resumed = fitted(model.spec, precision, checkpoint=checkpoint)
-    for key, tensor in model.network.state_dict().items():
-        assert torch.equal(resumed.network.state_dict()[key].cpu(), tensor.cpu()), key
-
-
 def do_all(spec: FeatureSpec, precision: Precision, machine: Machine, folder: Path) -> None:
     """Do all that a model can do on a GPU."""
     with machine() as record:
@@ -95,7 +79,7 @@ def do_all(spec: FeatureSpec, precision: Precision, machine: Machine, folder: Pa
         assert devices(model.network) == {"cuda"}
         use(model)
         save_and_load(model, folder / "model")
-        resume(model, precision, folder / "checkpoint")
+        check_resumed(fitted, model, precision, folder / "checkpoint")
         if isinstance(spec, TrainableFeatureSpec):
             tuned = _Tuned(model, features_for(spec.name()), np.arange(60) % 2, 2)
             tuned.train(2, 1e-3, 0)

@@ -1,13 +1,11 @@
 """Every recommender on a GPU: on the pretended one, whatever a GPU would refuse raises an error."""
 
-import dataclasses
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
-import torch
 from torch import nn
 
 from recsys_ae import models
@@ -15,15 +13,20 @@ from recsys_ae.data.interactions import Interactions
 from recsys_ae.data.splits.split import Holdout
 from recsys_ae.evaluation import evaluate
 from recsys_ae.features.data.features import Features
-from recsys_ae.nn.checkpoints.settings import Checkpoint
 from recsys_ae.nn.model import Model, Spec
 from recsys_ae.nn.runtime import Precision
 from recsys_ae.nn.training.model import TrainableSpec
 from recsys_ae.recommender.recommender import Recommender
 from recsys_ae.testing.blocks import needed_features
-from recsys_ae.testing.resuming import Interrupter
 from tests.models.blocks import FROM_FEATURES, block_of, features, holdout, small, training_data
-from tests.pretended.machines import PRETENDED, Machine, on_every_machine, on_every_machine_nightly, run_on_gpu
+from tests.pretended.machines import (
+    PRETENDED,
+    Machine,
+    check_resumed,
+    on_every_machine,
+    on_every_machine_nightly,
+    run_on_gpu,
+)
 from tests.pretended.tensors import GPU
 
 NEW = pd.Index([f"new {place}" for place in range(3)])
@@ -93,19 +96,6 @@ def rank_cold_items(model: Recommender, on_cpu: Recommender) -> None:
             one.fit_cold_items(data, told).recommend(held.histories, 5, cold_items=cold)
 
 
-def resume(model: Recommender, precision: Precision, folder: Path) -> None:
-    """Interrupt the fit of a model and go on, to the same weights."""
-    if not isinstance(model.spec, TrainableSpec):
-        return
-    checkpoint = Checkpoint(path=folder, minutes=0)
-    run = dataclasses.replace(run_on_gpu(model.spec, precision), progress=Interrupter(2))
-    with pytest.raises(KeyboardInterrupt):
-        fitted(model.spec, run=run, checkpoint=checkpoint)
-    resumed = fitted(model.spec, precision, checkpoint=checkpoint)
-    for key, tensor in model.network.state_dict().items():
-        assert torch.equal(resumed.network.state_dict()[key].cpu(), tensor.cpu()), key
-
-
 def do_all(spec: Spec, precision: Precision, machine: Machine, folder: Path) -> None:
     """Do all that a model can do on a GPU."""
     with machine() as record:
@@ -114,7 +104,7 @@ def do_all(spec: Spec, precision: Precision, machine: Machine, folder: Path) -> 
         assert model._popularity.device == GPU
         use(model)
         on_cpu = save_and_load(model, folder / "model")
-        resume(model, precision, folder / "checkpoint")
+        check_resumed(fitted, model, precision, folder / "checkpoint")
         rank_cold_items(model, on_cpu)
     assert record.count("draw") == 0, record.listed("draw")
 

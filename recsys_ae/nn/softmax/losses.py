@@ -115,7 +115,7 @@ def _blocks_on_gpu(
 ) -> tuple[Tensor, Gradients]:
     """Return the same as `_blocks` with fewer passes over the logits.
 
-    The softmax adds the bias and writes the slope in the dtype of the products. A column of ones beside the inputs
+    The softmax adds the bias and writes the slope in the dtype of the products. A column of ones next to the inputs
     makes the gradient of the bias a column of the product that gives the gradient of the table.
     """
     from recsys_ae.nn.softmax.products import wide_product  # noqa: PLC0415
