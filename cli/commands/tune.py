@@ -74,8 +74,9 @@ def command(**settings: Any) -> None:
 
     The defaults of all models come first, the cheapest first, so that the result is never worse than they are. Then the
     time goes to the models that may still win: trials that are worse than earlier ones on the same users and after as
-    many epochs end early. Validation users select everything; the test users are looked at once, at the end. Finished
-    trials are saved: the same command continues a search that was stopped.
+    many epochs end early. If the winner is not trained in epochs, its best few settings are compared once more, on
+    training users who are held out in turn. The test users are looked at once, at the end. Finished trials are saved:
+    the same command continues a search that was stopped.
     """
     began = time.monotonic()
     memory.thrifty()

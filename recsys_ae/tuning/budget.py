@@ -11,8 +11,9 @@ from recsys_ae.errors import Argument, ConfigError
 from recsys_ae.tuning.trial import Trial
 
 UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
-RESERVE, OF_BLEND, LEAST_RESERVE = 0.02, 0.08, 2.0
-"""Share of the budget that is left for the end of the search, further share for a blend, and least seconds of both."""
+RESERVE, OF_LOOK, OF_BLEND, LEAST_RESERVE = 0.02, 0.1, 0.08, 2.0
+"""Shares of the budget that are left for the end of the search, for a second look at the best settings, and for a
+blend; and least seconds of all."""
 SIZE, REPEATS = 512, 4
 """Size and number of the products whose speed predicts that of the first fits."""
 EFFICIENCY = 0.3
@@ -73,7 +74,14 @@ class Budget:
         """Seconds for trials; None without a budget."""
         if self.seconds is None:
             return None
-        return self.seconds - max(LEAST_RESERVE, self._reserve * self.seconds) - self.elapsed
+        return self.seconds - max(LEAST_RESERVE, (self._reserve + OF_LOOK) * self.seconds) - self.elapsed
+
+    @property
+    def end_of_look(self) -> float | None:
+        """Time of `time.monotonic` at which the second look ends; None without a budget."""
+        if self.seconds is None:
+            return None
+        return time.monotonic() + (1 - self._reserve) * self.seconds - self.elapsed
 
     @property
     def left_for_blend(self) -> float:

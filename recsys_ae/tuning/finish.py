@@ -27,9 +27,9 @@ BLEND = "blend"
 N_RESAMPLES = 1000
 
 
-def validated(trials: Sequence[Trial], journal: Journal, material: Material) -> Leaderboard:
-    """Return the best trial of each model on the validation users, compared with the best of all."""
-    best = best_per_model(trials, material.metric)
+def validated(trials: Sequence[Trial], winner: Trial, journal: Journal, material: Material) -> Leaderboard:
+    """Return the best trial of each model on the validation users, compared with the winner."""
+    best = best_per_model(trials, material.metric, winner)
     reports = {trial.model: _report(journal, trial, material) for trial in best}
     details: dict[str, Mapping[str, Any]] = {
         trial.model: {
@@ -39,39 +39,42 @@ def validated(trials: Sequence[Trial], journal: Journal, material: Material) -> 
         }
         for trial in best
     }
-    return leaderboard(reports, details=details)
+    return leaderboard(reports, winner.model, details=details)
 
 
-def blended(trials: Sequence[Trial], journal: Journal, material: Material, seconds: float) -> Recommender | None:
+def blended(
+    trials: Sequence[Trial], winner: Trial, journal: Journal, material: Material, seconds: float
+) -> Recommender | None:
     """Return the blend of the best few models, or None if there is one only.
 
     The weights are chosen on the validation users, within so many seconds.
     """
-    members = best_per_model(trials, material.metric)[:BLENDED]
+    members = best_per_model(trials, material.metric, winner)[:BLENDED]
     if len(members) < 2 or smaller_is_better(material.metric):
         return None
-    models = [_load(journal, trial, material) for trial in members]
+    models = [fitted(journal, trial, material) for trial in members]
     return blend(models, material.split.valid, monitor=material.metric, seconds=seconds)
 
 
-def tested(trials: Sequence[Trial], journal: Journal, material: Material, mixed: Recommender | None) -> Tested | None:
+def tested(
+    trials: Sequence[Trial], best: Trial, journal: Journal, material: Material, mixed: Recommender | None
+) -> Tested | None:
     """Return the winner, the blend and the baselines on the test users; None without test users.
 
     If the winner is a default, the best of the other defaults is among the baselines.
     """
     test = material.split.test
-    best = best_of(trials, material.metric)
-    if test is None or test.targets.nnz == 0 or best is None:
+    if test is None or test.targets.nnz == 0:
         return None
     usual = ERRORS if smaller_is_better(material.metric) else DEFAULT
     metrics = list(dict.fromkeys((material.metric, *usual)))
     winner = f"{_name(best)} (winner)"
-    reports = {winner: evaluate(_load(journal, best, material), test, metrics)}
+    reports = {winner: evaluate(fitted(journal, best, material), test, metrics)}
     if mixed is not None:
         reports[BLEND] = evaluate(mixed, test, metrics)
-    others = [trial for trial in baselines(trials, material.metric) if trial.number != best.number]
+    others = [trial for trial in baselines(trials, material.metric, best) if trial.number != best.number]
     for trial in others:
-        reports[_name(trial)] = evaluate(_load(journal, trial, material), test, metrics)
+        reports[_name(trial)] = evaluate(fitted(journal, trial, material), test, metrics)
     defaults = [trial for trial in trials if trial.is_default and trial.number != best.number]
     rivals = {
         "als": next((trial for trial in defaults if trial.model == "als" and trial.value is not None), None),
@@ -100,8 +103,15 @@ def _baseline(reports: Mapping[str, Report]) -> str | None:
     return next((name for name in reports if name.startswith("als")), None)
 
 
-def _load(journal: Journal, trial: Trial, material: Material) -> Recommender:
-    return Recommender.load(journal.model(trial), device=str(material.run.torch_device))
+def fitted(journal: Journal, trial: Trial, material: Material) -> Recommender:
+    """Return the model of a trial. One without epochs that is not on the disk is fitted again, with equal results."""
+    folder = journal.model(trial)
+    if folder.exists() or trial.epochs is not None:
+        return Recommender.load(folder, device=str(material.run.torch_device))
+    model = Recommender(trial.proposal.spec(material.metric))
+    model.fit(material.split.train, valid=material.split.valid, item_features=material.item_features, run=material.run)
+    model.save(folder)
+    return model
 
 
 def _report(journal: Journal, trial: Trial, material: Material) -> Report:

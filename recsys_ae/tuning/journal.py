@@ -5,7 +5,7 @@ import json
 import os
 import shutil
 import zipfile
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
@@ -15,11 +15,12 @@ import numpy as np
 from recsys_ae.errors import Argument, ArtefactError, ConfigError, Message
 from recsys_ae.storage import atomic, checks, locks
 from recsys_ae.storage.leftovers import is_temporary, sweep_tree
-from recsys_ae.tuning.pruning import Curve, curve_arrays, curve_of
+from recsys_ae.tuning.pruning import Curve, Values, curve_arrays, curve_of
 from recsys_ae.tuning.trial import Proposal, Trial, folder_name, refuse_wrong
 
 SEARCH, TRIALS = "search.json", "trials"
 StoredT = TypeVar("StoredT", Proposal, Trial)
+FOLDS = "folds.npz"
 PROPOSAL, TRIAL, VALUES, MODEL, CHECKPOINT = "proposal.json", "trial.json", "values.npz", "model", "checkpoint"
 
 
@@ -168,6 +169,15 @@ class Journal:
             raise damaged(self.place(trial.number) / VALUES, "it does not hold the values of the users")
         return curve
 
+    def folds(self, trial: Trial) -> list[Values]:
+        """Return the values of each user of the groups that the trial was measured on so far."""
+        arrays = read_arrays(self.place(trial.number) / FOLDS)
+        return [arrays[name] for name in sorted(arrays)]
+
+    def write_folds(self, trial: Trial, folds: Sequence[Values]) -> None:
+        """Save the values of each user of the groups that the trial was measured on."""
+        write_arrays(self.place(trial.number) / FOLDS, {f"{number:04}": values for number, values in enumerate(folds)})
+
     def _folders(self) -> list[Path]:
         folder = self.folder / TRIALS
         found = [entry for entry in folder.iterdir() if entry.name.isdecimal()] if folder.is_dir() else []
@@ -194,25 +204,40 @@ def damaged(path: Path, error: BaseException | str) -> ArtefactError:
 
 def write_curve(folder: Path, curve: Curve, *, durable: bool = False) -> None:
     """Save the values of a curve."""
-    path = folder / VALUES
-    with atomic.errors_named(f"write {path}"), atomic.whole_file(path, durable=durable) as partial:
-        np.savez(partial, **curve_arrays(curve))  # type: ignore[arg-type]
+    write_arrays(folder / VALUES, curve_arrays(curve), durable=durable)
 
 
 def read_curve(folder: Path, epochs: int, *, is_unfinished: bool = False) -> Curve:
     """Return the curve in a folder; an empty one if there is none, or a damaged one of an unfinished trial."""
-    path = folder / VALUES
+    try:
+        arrays = read_arrays(folder / VALUES)
+        try:
+            return curve_of(epochs, arrays) if arrays else Curve(epochs)
+        except (ValueError, KeyError) as error:
+            raise damaged(folder / VALUES, error) from error
+    except ArtefactError:
+        if is_unfinished:  # it is not flushed to the disk after each epoch
+            return Curve(epochs)
+        raise
+
+
+def write_arrays(path: Path, arrays: Mapping[str, Any], *, durable: bool = False) -> None:
+    """Save arrays by name."""
+    with atomic.errors_named(f"write {path}"), atomic.whole_file(path, durable=durable) as partial:
+        np.savez(partial, **arrays)
+
+
+def read_arrays(path: Path) -> dict[str, Any]:
+    """Return the arrays of a file by name; none if there is no such file."""
     if not path.is_file():
-        return Curve(epochs)
+        return {}
     try:
         with path.open("rb") as file:
             arrays = np.load(file, allow_pickle=False)
             if isinstance(arrays, np.ndarray):
                 raise ValueError("it is no archive of arrays")
-            return curve_of(epochs, dict(arrays))
+            return dict(arrays)
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
-        if is_unfinished:  # it is not flushed to the disk after each epoch
-            return Curve(epochs)
         raise damaged(path, error) from error
 
 

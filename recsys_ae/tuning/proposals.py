@@ -5,7 +5,7 @@ import itertools
 import json
 import math
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -38,8 +38,11 @@ def propose(
     *,
     seed: int,
     number: int,
+    is_affordable: Callable[[Mapping[str, Any]], bool] = lambda _: True,
 ) -> dict[str, Any] | None:
     """Return new settings of a model, or None if all have been tried, or are tried now (``running``).
+
+    Settings that are not affordable are drawn again.
 
     The sampler is seeded by the seed of the search and the number of the trial, and learns from ``trials`` only. So
     the same trials give the same proposal, whatever happened in between.
@@ -65,9 +68,10 @@ def propose(
             if len(trials) < STARTUP:
                 study.enqueue_trial(_near_default(space, generator))
             settings = _asked(space, study.ask())
-            if _key(space, settings) not in tried:
+            if _key(space, settings) not in tried and is_affordable(settings):
                 return settings
-    return next((settings for settings in _every(space) if _key(space, settings) not in tried), None)
+    left = (settings for settings in _every(space) if _key(space, settings) not in tried)
+    return next(filter(is_affordable, left), None)
 
 
 def _every(space: Space) -> Iterator[dict[str, Any]]:

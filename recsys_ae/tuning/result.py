@@ -38,7 +38,7 @@ class Tuned:
     Attributes
     ----------
     best
-        The trial that is best on the validation users.
+        The winner: the trial that is best on the validation users, or by the second look.
     model
         Its fitted model, which does not know the test users.
     trials

@@ -199,18 +199,18 @@ def best_of(trials: Sequence[Trial], metric: str) -> Trial | None:
     return min((trial for trial in trials if trial.value is not None), key=_order(metric), default=None)
 
 
-def best_per_model(trials: Sequence[Trial], metric: str) -> list[Trial]:
-    """Return the best trial of each model, the best one first."""
+def best_per_model(trials: Sequence[Trial], metric: str, winner: Trial | None = None) -> list[Trial]:
+    """Return the best trial of each model, the best one first; that of its model is the ``winner``, if there is one."""
     ranked = sorted((trial for trial in trials if trial.value is not None), key=_order(metric))
-    firsts: dict[str, Trial] = {}
+    firsts: dict[str, Trial] = {} if winner is None else {winner.model: winner}
     for trial in ranked:
         firsts.setdefault(trial.model, trial)
     return list(firsts.values())
 
 
-def baselines(trials: Sequence[Trial], metric: str) -> list[Trial]:
+def baselines(trials: Sequence[Trial], metric: str, winner: Trial | None = None) -> list[Trial]:
     """Return the trials that the best one is compared with: simple models, and the best default but for itself."""
-    best = best_of(trials, metric)
+    best = winner or best_of(trials, metric)
     defaults = [trial for trial in trials if trial.is_default and trial.value is not None and trial != best]
     best_default = best_of(defaults, metric)
     simple = [trial for trial in defaults if trial.model in BASELINES]

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from recsys_ae.nn.model import Shape
 from recsys_ae.tuning import proposals
@@ -18,6 +19,8 @@ EXPENSIVE, CHEAP_SHARE = 0.05, 0.4
 """A default that takes more than this share of the budget waits until the cheaper models had this share."""
 SATURATED = 1e-3
 """Part of the best value that the cheaper models may still gain, below which nobody waits for them."""
+DEAR = 4.0
+"""A trial may take so many times as long as the best one of its model, as far as it can be predicted."""
 OVERRUN = 3.0
 """A training may begin although it takes this many times what is left, since its best epoch so far counts."""
 
@@ -127,11 +130,23 @@ def _promising(position: Position, number: int) -> Proposal | None:
     while (model := _most_promising(position, exhausted)) is not None:
         told = [trial for trial in position.trials if trial.model == model]
         running = [other.settings for other in position.running if other.model == model]
-        settings = proposals.propose(plan.spaces[model], told, running, plan.metric, seed=plan.seed, number=number)
-        if settings is not None:
+        usual = position.predict(_usual(position, model))
+
+        def is_affordable(settings: Mapping[str, Any], model: str = model, usual: float = usual) -> bool:
             proposal = Proposal(number=number, model=model, settings=settings, is_default=False)
-            if position.may_start(proposal):
-                return proposal
+            return position.may_start(proposal) and position.predict(proposal) <= DEAR * usual
+
+        settings = proposals.propose(
+            plan.spaces[model],
+            told,
+            running,
+            plan.metric,
+            seed=plan.seed,
+            number=number,
+            is_affordable=is_affordable,
+        )
+        if settings is not None:
+            return Proposal(number=number, model=model, settings=settings, is_default=False)
         exhausted.add(model)
     return None
 

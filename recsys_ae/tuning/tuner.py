@@ -7,6 +7,8 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from recsys_ae.data.interactions import Interactions
 from recsys_ae.data.recipe import DataRecipe
 from recsys_ae.data.splits.split import Split
@@ -15,7 +17,6 @@ from recsys_ae.features.data.features import Features
 from recsys_ae.metrics import parse, smaller_is_better
 from recsys_ae.models import spec_class
 from recsys_ae.nn.runtime import Run
-from recsys_ae.recommender.recommender import Recommender
 from recsys_ae.recommender.refitting import everybody
 from recsys_ae.recommender.refitting import refit as refitted
 from recsys_ae.storage import atomic
@@ -26,7 +27,9 @@ from recsys_ae.tuning.journal import Journal
 from recsys_ae.tuning.material import Material
 from recsys_ae.tuning.result import Tuned
 from recsys_ae.tuning.search import Search, Watch, best_of
+from recsys_ae.tuning.second_look import SecondLook, look_again
 from recsys_ae.tuning.strategy import Plan
+from recsys_ae.tuning.trial import Trial
 
 BUDGET = "10m"
 """Budget of a search without a budget and a number of trials."""
@@ -54,8 +57,8 @@ def tune(  # noqa: PLR0913  one argument for each decision of a search
     """Find the best recommender for a split within a given time.
 
     The defaults of all models come first, the cheapest first, so that the result is never worse than they are. Then
-    the time goes to the models that may still win. Validation users select everything; test users are looked at once,
-    at the end.
+    the time goes to the models that may still win. If the best model is a closed form, its best few settings are
+    compared once more, on groups of training users who are held out in turn. Test users are looked at once, at the end.
 
     Parameters
     ----------
@@ -135,21 +138,39 @@ def _finished(search: Search, *, blend: bool, refit: bool, is_kept: bool) -> Tun
         reasons = {trial.model: trial.reason for trial in trials}
         listed = "; ".join(f"{model}: {reason}" for model, reason in reasons.items())
         raise TrainingError("no model could be fitted: ", listed or "the budget is too short for a first fit")
-    model = Recommender.load(journal.model(best), device=str(material.run.torch_device))
+    look = look_again(trials, journal, material, search.budget.end_of_look)
     remarks = []
-    mixed = finish.blended(trials, journal, material, search.budget.left_for_blend) if blend else None
+    if look is not None:
+        best, remark = _chosen(look, trials, best, material.metric)
+        remarks.append(remark)
+    model = finish.fitted(journal, best, material)
+    mixed = finish.blended(trials, best, journal, material, search.budget.left_for_blend) if blend else None
     if blend and mixed is None:
         remarks.append("no blend was made: it needs two models that rank items")
-    tested = finish.tested(trials, journal, material, mixed)
+    tested = finish.tested(trials, best, journal, material, mixed)
     if tested is None:
         remarks.append("the split has no test users: how good the winner is on users who did not select it is unknown")
     chosen = mixed if mixed is not None and finish.better_of(best, mixed, material.metric) else model
     final = None
     if refit:
         final = refitted(chosen, _everybody(material.split), item_features=material.item_features, run=material.run)
-    valid = finish.validated(trials, journal, material)
+    valid = finish.validated(trials, best, journal, material)
     folder = journal.folder if is_kept else None
     return Tuned(best, model, trials, valid, tested, mixed, final, remarks, material.metric, folder)
+
+
+def _chosen(look: SecondLook, trials: Sequence[Trial], first: Trial, metric: str) -> tuple[Trial, str]:
+    """Return the winner of the second look, and what is said of it."""
+    number = look.best(metric)
+    means = {trial: f"{float(np.nanmean(values)):.4f}" for trial, values in look.values.items()}
+    said = (
+        f"second look: the best {len(look.values)} settings were compared on {look.n_users:,} users, those for "
+        f"validation and groups of training users who were held out in turn; trial {number} has "
+        f"{metric} {means[number]}"
+    )
+    if number != first.number:
+        said += f", and trial {first.number}, the best on the validation users alone, {means[first.number]}"
+    return next(trial for trial in trials if trial.number == number), said
 
 
 def _everybody(split: Split) -> Interactions | Split:

@@ -52,18 +52,21 @@ def test_any_text_is_a_duration_above_0_or_refused(text: str) -> None:
 
 def test_the_clock_continues_and_leaves_time_for_the_end() -> None:
     budget = Budget(100, spent=60)
-    assert budget.left == pytest.approx(40 - LEAST_RESERVE, abs=0.5)
+    assert budget.left == pytest.approx(28, abs=0.5)
     assert budget.elapsed == pytest.approx(60, abs=0.5)
+    assert budget.end_of_look == pytest.approx(time.monotonic() + 38, abs=0.5)
     assert budget.left_for_blend == pytest.approx(38, abs=0.5)
     blending = Budget(100, spent=60, has_blend=True)
-    assert blending.left == pytest.approx(30, abs=0.5)
-    assert budget.deadline == pytest.approx(time.monotonic() + 38, abs=0.5)
-    assert Budget(100, began=time.monotonic() - 30).left == pytest.approx(68, abs=0.5)
+    assert blending.left == pytest.approx(20, abs=0.5)
+    assert blending.end_of_look == pytest.approx(time.monotonic() + 30, abs=0.5)
+    assert budget.deadline == pytest.approx(time.monotonic() + 28, abs=0.5)
+    assert Budget(100, began=time.monotonic() - 30).left == pytest.approx(58, abs=0.5)
+    assert Budget(5).left == pytest.approx(5 - LEAST_RESERVE, abs=0.5)
 
 
 def test_without_a_budget_nothing_ends() -> None:
     budget = Budget(None, spent=1e9)
-    assert (budget.left, budget.deadline) == (None, None)
+    assert (budget.left, budget.deadline, budget.end_of_look) == (None, None, None)
     assert budget.left_for_blend == float("inf")
 
 

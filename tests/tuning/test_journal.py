@@ -172,13 +172,21 @@ def test_damage_is_one_clear_line(folder: Path, name: str, damage: Callable[[byt
     assert len(str(caught.value)) < 1000
 
 
-@pytest.mark.parametrize("name", [VALUES, f"{MODEL}/config.json", f"{MODEL}/state.safetensors", MODEL])
+@pytest.mark.parametrize("name", [VALUES, f"{MODEL}/config.json", f"{MODEL}/state.safetensors"])
 def test_a_missing_file_is_one_clear_line(folder: Path, name: str) -> None:
     path = folder / "trials/0002" / name
-    path.rename(folder.parent / "moved") if path.is_dir() else path.unlink()
+    path.unlink()
     with pytest.raises(ArtefactError) as caught:
         searched(folder, 2, models=("popularity", "ease"))
     assert str(path.parent) in str(caught.value)
+
+
+def test_a_missing_model_without_epochs_is_fitted_again(folder: Path) -> None:
+    path = folder / "trials/0002" / MODEL
+    whole = (path / "state.safetensors").read_bytes()
+    path.rename(folder.parent / "moved")
+    searched(folder, 2, models=("popularity", "ease"))
+    assert (path / "state.safetensors").read_bytes() == whole
 
 
 def test_the_way_out_repeats_the_trial(folder: Path) -> None:

@@ -4,7 +4,7 @@ from typing import Literal
 
 import numpy as np
 
-from recsys_ae.data.interactions import Interactions
+from recsys_ae.data.interactions import Ids, Interactions
 from recsys_ae.data.splits import liang2018
 from recsys_ae.data.splits.assign import TEST, last_of_each, portion
 from recsys_ae.data.splits.checks import active, checked_seed, number_of, shares
@@ -62,21 +62,58 @@ def split_users(
     return _split_users(data, *counts, checked_seed(seed or 0), fold_in)
 
 
+def split_folds(
+    data: Interactions, n_users: int, n_folds: int, *, seed: int = 0, fold_in: float = liang2018.FOLD_IN
+) -> list[Split]:
+    """Return splits that hold out one group of users each, as validation users; no user is in two groups.
+
+    Parameters
+    ----------
+    data
+        Interactions.
+    n_users, n_folds
+        Number of users of each group, and number of groups.
+    seed
+        Random seed.
+    fold_in
+        Share of the interactions of a user who is held out that are the history.
+    """
+    if n_users * n_folds >= data.shape[0]:
+        raise DataError(f"{n_folds} groups of {n_users:,} users leave nobody of {data.shape[0]:,} users for training")
+    draw, *fold_in_seeds = np.random.SeedSequence(seed).spawn(1 + n_folds)
+    drawn = np.random.default_rng(draw).permutation(data.shape[0])
+    splits = []
+    for number, fold_in_seed in enumerate(fold_in_seeds):
+        group = slice(number * n_users, (number + 1) * n_users)
+        others = np.sort(np.delete(drawn, np.arange(data.shape[0])[group]))
+        train = training_part(data, data.select_users(others), "held-out users")
+        splits.append(
+            Split.of(train, _folded_in(data, np.sort(drawn[group]), fold_in_seed, fold_in, train.items), None)
+        )
+    return splits
+
+
 def _split_users(data: Interactions, n_valid: int, n_test: int, seed: int, fold_in: float) -> Split:
     draw, *fold_in_seeds = np.random.SeedSequence(seed).spawn(3)
     n_train = data.shape[0] - n_valid - n_test
     drawn = np.random.default_rng(draw).permutation(data.shape[0])
     groups = [np.sort(group) for group in np.split(drawn, [n_train, n_train + n_valid])]
     train = training_part(data, data.select_users(groups[0]), "held-out users")
-
-    def folded_in(users: np.ndarray, user_seed: np.random.SeedSequence) -> Holdout:
-        folded = data.select_users(users)
-        n_target = portion(np.diff(folded.matrix.indptr), 1 - fold_in)
-        target = last_of_each(folded, n_target, 0, np.random.default_rng(user_seed).permutation(folded.nnz)) == TEST
-        return hold_out(folded, ~target, target, train.items)
-
-    valid, test = (folded_in(users, user_seed) for users, user_seed in zip(groups[1:], fold_in_seeds, strict=True))
+    valid, test = (
+        _folded_in(data, users, user_seed, fold_in, train.items)
+        for users, user_seed in zip(groups[1:], fold_in_seeds, strict=True)
+    )
     return Split.of(train, valid if n_valid else None, test)
+
+
+def _folded_in(
+    data: Interactions, users: np.ndarray, seed: np.random.SeedSequence, fold_in: float, items: Ids
+) -> Holdout:
+    """Return the users as a holdout, whose histories are random shares of their interactions."""
+    folded = data.select_users(users)
+    n_target = portion(np.diff(folded.matrix.indptr), 1 - fold_in)
+    target = last_of_each(folded, n_target, 0, np.random.default_rng(seed).permutation(folded.nnz)) == TEST
+    return hold_out(folded, ~target, target, items)
 
 
 def split(
