@@ -1,7 +1,7 @@
 """Command-line options of a model's hyper-parameters, generated from the declarations in the model's file."""
 
 import typing
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -20,7 +20,18 @@ TYPES: Mapping[Any, Type] = {int: click.INT, float: click.FLOAT, str: click.STRI
 
 
 def options(spec: type["Identity"]) -> Iterator[Option]:
-    """Yield an option for each hyper-parameter."""
+    """Yield an option for each hyper-parameter, and one for the presets if there are any."""
+    presets: Mapping[str, Mapping[str, Any]] = getattr(spec, "presets", {})
+    if presets:
+        yield Option(
+            ["--preset"],
+            type=click.Choice(list(presets)),
+            is_eager=True,
+            callback=_starting_from(presets),
+            section=SECTION,
+            help="Settings instead of the defaults; paper is those of the paper and of the published tables. "
+            "Other options change single ones.",
+        )
     for hyper in describe(spec):
         yield _option(hyper)
 
@@ -46,6 +57,23 @@ def _option(hyper: Hyper) -> Option:
         settings |= {"multiple": True, "callback": _joined}
         return Option([f"--{name}"], type=Numbers(of), **settings)
     return Option([f"--{name}"], type=TYPES[kind], **settings)
+
+
+def _starting_from(
+    presets: Mapping[str, Mapping[str, Any]],
+) -> Callable[[click.Context, click.Parameter, str | None], str | None]:
+    """Return a callback that makes a preset the default of the options; the command line and ``--config`` win."""
+
+    def start(ctx: click.Context, _param: click.Parameter, preset: str | None) -> str | None:
+        if preset is not None:
+            values = {
+                name: [",".join(map(str, value))] if isinstance(value, tuple) else value
+                for name, value in presets[preset].items()
+            }
+            ctx.default_map = {**values, **(ctx.default_map or {})}
+        return preset
+
+    return start
 
 
 def _joined(_ctx: click.Context, _param: click.Parameter, groups: tuple[tuple[Any, ...], ...]) -> tuple[Any, ...]:

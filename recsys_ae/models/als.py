@@ -5,6 +5,7 @@ saved. The factors of a user, in the training data or not, are the closed-form s
 """
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 from torch import Tensor
@@ -14,7 +15,7 @@ from recsys_ae.models import _implicit
 from recsys_ae.nn.head import LinearHead
 from recsys_ae.nn.history import History
 from recsys_ae.nn.linear.least_squares import solve
-from recsys_ae.nn.model import Shape, Spec, Validate
+from recsys_ae.nn.model import AUTO, PAPER, Auto, Presets, Rules, Shape, Spec, Validate, known
 from recsys_ae.nn.rows import Rows
 from recsys_ae.nn.runtime import Run
 from recsys_ae.nn.threads import usable_threads
@@ -25,10 +26,19 @@ from recsys_ae.spec.hyper import hp
 class ALS(Spec):
     """Hyper-parameters of ALS."""
 
-    latent: int = hp(256, "number of factors of a user or an item", low=1, search=("log", 64, 1024))
-    l2: float = hp(50.0, "L2 penalty on the factors of each user and item", low=0, search=("log", 5, 500))
+    rules: ClassVar[Rules] = {"l2": lambda stats: round(4 * stats.users_per_interaction**0.5, 1)}
+    presets: ClassVar[Presets] = {PAPER: {"latent": 256, "l2": 50.0, "alpha": 5.0}}
+
+    latent: int = hp(128, "number of factors of a user or an item", low=1, search=("log", 32, 1024))
+    l2: float | Auto = hp(
+        AUTO,
+        "L2 penalty on the factors of each user and item; auto is 4 times the square root of the mean, over all "
+        "interactions, of the item's number of users",
+        low=0,
+        search=("log", 1, 500),
+    )
     alpha: float = hp(
-        5.0,
+        10.0,
         "confidence in an interaction per unit of its value; a pair without an interaction has confidence 1",
         low=0.01,
         search=("log", 1, 30),
@@ -70,7 +80,9 @@ class ALSNetwork(LinearHead):
 
     def _base(self) -> Tensor:
         """Return VᵀV + λI."""
-        return self.gram + self.spec.l2 * torch.eye(self.spec.latent, dtype=self.gram.dtype, device=self.gram.device)
+        return self.gram + known(self.spec.l2) * torch.eye(
+            self.spec.latent, dtype=self.gram.dtype, device=self.gram.device
+        )
 
     def head(self) -> tuple[Tensor, None]:
         """Return V, and no biases."""

@@ -8,11 +8,11 @@ Cormack, Clarke, Büttcher, "Reciprocal Rank Fusion Outperforms Condorcet and In
 import dataclasses
 import hashlib
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar, Self
+from typing import Any, ClassVar, Self
 
 import torch
 from torch import Tensor, nn
@@ -21,7 +21,7 @@ from torch.nn import functional
 from recsys_ae import metrics
 from recsys_ae.errors import Argument, ConfigError, UnsupportedError
 from recsys_ae.nn.history import History
-from recsys_ae.nn.model import ALL, Model, Shape, Spec, Stats, Validate
+from recsys_ae.nn.model import ALL, PAPER, Model, Shape, Spec, Stats, Validate
 from recsys_ae.nn.rows import Rows
 from recsys_ae.nn.runtime import Run, free_memory
 from recsys_ae.ranking.score_fusion import SCALES, Scale, best_weights
@@ -31,6 +31,7 @@ from recsys_ae.spec.registry import Registry
 
 _FOLDER: Registry[Spec] = Registry("recsys_ae.models", str(Path(__file__).parent), "model", group="recsys_ae.models")
 """Registry in which members are looked up."""
+NESTED = "a blend cannot be a member of a blend; name its members instead"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,6 +77,17 @@ class Blend(Spec):
         """All metrics that select something: the blend's own, and those of members that are trained."""
         return self.monitor, *(spec.monitor for spec in self.specs if hasattr(spec, "monitor"))
 
+    def stored(self) -> dict[str, Any]:
+        """Return the hyper-parameters, with all of those of the members."""
+        members = [f"{spec.name()} {hyper_text.write(spec, complete=True)}".rstrip() for spec in self.specs]
+        return {**super().stored(), "members": members}
+
+    @classmethod
+    def of_stored(cls, values: Mapping[str, Any]) -> Self:
+        """Return the blend of a file. Earlier versions left out of its members what were defaults, now the paper's."""
+        members = tuple(text_of(_spec_of(text, earlier=True)) for text in values["members"])
+        return super().of_stored({**values, "members": members})
+
     def resolved(self, stats: Stats) -> Self:
         """Return the blend with resolved members."""
         return dataclasses.replace(self, members=tuple(text_of(spec.resolved(stats)) for spec in self.specs))
@@ -95,18 +107,20 @@ class Blend(Spec):
 
 def text_of(spec: Spec) -> str:
     """Return a spec as the text that names it in ``members``."""
+    if isinstance(spec, Blend):
+        raise ConfigError(f"member 'blend': {NESTED}")
     return f"{spec.name()} {hyper_text.write(spec)}".rstrip()
 
 
-def _spec_of(text: str) -> Spec:
+def _spec_of(text: str, *, earlier: bool = False) -> Spec:
     name, settings = [*text.split(maxsplit=1), "", ""][:2]
     try:
         cls = _FOLDER.spec_class(name)
         if cls is Blend:
-            raise ConfigError("a blend cannot be a member of a blend; name its members instead")
+            raise ConfigError(NESTED)
         if cls.feedback != "implicit":
             raise ConfigError("it predicts ratings and does not rank items; blend models that rank")
-        return hyper_text.read(cls, settings)
+        return hyper_text.read(cls, settings, cls.presets.get(PAPER) if earlier else None)
     except ConfigError as error:
         raise ConfigError(f"member {text!r}: {error}") from error
 

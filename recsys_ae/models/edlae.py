@@ -3,11 +3,13 @@
 Steck, "Autoencoders that don't overfit towards the Identity", NeurIPS 2020. At full rank it is EASE with a penalty that
 grows with an item's popularity. At low rank it alternates between two factors under a constraint on the diagonal.
 
-The discounts and the scaling are not in the paper; the default 0 turns them off.
+The discounts and the scaling are not in the paper; 0 turns them off.
 """
 
+import dataclasses
 import math
 from dataclasses import dataclass
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
@@ -16,7 +18,7 @@ from recsys_ae.errors import Argument, ConfigError
 from recsys_ae.nn.head import LinearHead
 from recsys_ae.nn.history import VALIDATION, History
 from recsys_ae.nn.linear import cooccurrence, gram
-from recsys_ae.nn.model import Shape, Spec, Validate
+from recsys_ae.nn.model import AUTO, PAPER, Auto, Presets, Rules, Shape, Spec, Stats, Validate, known
 from recsys_ae.nn.rows import Rows
 from recsys_ae.nn.runtime import Run
 from recsys_ae.spec.hyper import hp
@@ -27,40 +29,48 @@ UNSTABLE = 3.0
 
 @dataclass(frozen=True, kw_only=True)
 class EDLAE(Spec):
-    """Hyper-parameters of EDLAE; the defaults are the paper's for MovieLens-20M at full rank."""
+    """Hyper-parameters of EDLAE; the preset ``"paper"`` has the paper's for MovieLens-20M at full rank."""
 
     free = ("popularity_discount",)
+    rules: ClassVar[Rules] = {
+        "user_discount": lambda _: 0.5,
+        "scaling": lambda _: 0.3,
+        "popularity_discount": lambda _: 0.15,
+    }
+    presets: ClassVar[Presets] = {
+        PAPER: {"l2": 300.0, "dropout": 0.33, "user_discount": 0.0, "scaling": 0.0, "popularity_discount": 0.0},
+    }
 
-    l2: float = hp(300.0, "L2 penalty lambda on the item-item weights", low=0, search=("log", 10, 10_000))
+    l2: float = hp(200.0, "L2 penalty lambda on the item-item weights", low=0, search=("log", 10, 10_000))
     dropout: float = hp(
-        0.33,
+        0.7,
         "dropout rate of the input interactions; dropped ones are predicted from the others",
         low=0,
         high=0.99,
         search=("linear", 0, 0.9),
     )
-    user_discount: float = hp(
-        0.0,
+    user_discount: float | Auto = hp(
+        AUTO,
         "discount of active users (full rank): a user weighs 1 / (number of items) to this power; "
-        "0 weighs all users equally, as in the paper",
+        "0 weighs all users equally, as in the paper; auto is 0.5 at full rank",
         low=0,
         high=2,
         search=("linear", 0, 1),
         search_if=("rank", False),
     )
-    scaling: float = hp(
-        0.0,
+    scaling: float | Auto = hp(
+        AUTO,
         "scaling of items (full rank): they are divided by their length to this power, as in MRF, and scaled back; "
-        "0 turns it off, as in the paper",
+        "0 turns it off, as in the paper; auto is 0.3 at full rank",
         low=0,
         high=2,
         search=("linear", 0, 1),
         search_if=("rank", False),
     )
-    popularity_discount: float = hp(
-        0.0,
+    popularity_discount: float | Auto = hp(
+        AUTO,
         "discount of popular items (full rank): scores are divided by the item's number of users to this power; "
-        "0 turns it off, as in the paper",
+        "0 turns it off, as in the paper; auto is 0.15 at full rank",
         low=0,
         high=1,
         search=("linear", 0, 0.5),
@@ -85,10 +95,15 @@ class EDLAE(Spec):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.rank and (self.user_discount or self.scaling or self.popularity_discount):
+        if self.rank and any(getattr(self, name) not in (0, AUTO) for name in self.rules):
             discounts = Argument("user_discount"), ", ", Argument("scaling"), " and ", Argument("popularity_discount")
             low, full = Argument("rank", self.rank), Argument("rank", 0)
             raise ConfigError(*discounts, " are for full rank, not ", low, "; set them to 0, or ", full)
+
+    def resolved(self, stats: Stats) -> "EDLAE":
+        """Return the spec with numbers; at low rank the discounts and the scaling are turned off."""
+        off: dict[str, Any] = {name: 0.0 for name in self.rules if self.rank and getattr(self, name) == AUTO}
+        return super(EDLAE, dataclasses.replace(self, **off)).resolved(stats)
 
     def build(self, shape: Shape) -> "EDLAENetwork | LowRankNetwork":
         """Make a network with weights of 0."""
@@ -122,16 +137,16 @@ class EDLAENetwork(gram.ItemItem):
             spec.dtype,
             spec.l2,
             spec.dropout,
-            user_discount=spec.user_discount,
-            scaling=spec.scaling,
-            popularity_discount=spec.popularity_discount,
+            user_discount=known(spec.user_discount),
+            scaling=known(spec.scaling),
+            popularity_discount=known(spec.popularity_discount),
         )
         return History()
 
     def changed(self, spec: EDLAE, popularity: Tensor) -> "EDLAENetwork":  # type: ignore[override]  # its own spec
         """Return the network with another discount of popular items; this one must have none."""
         network = EDLAENetwork(spec, Shape(0, 0))
-        network.weights = self.weights / popularity.clamp_min(1) ** spec.popularity_discount
+        network.weights = self.weights / popularity.clamp_min(1) ** known(spec.popularity_discount)
         return network.eval()
 
 

@@ -4,34 +4,41 @@ Liang, Krishnan, Hoffman, Jebara, "Variational Autoencoders for Collaborative Fi
 """
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 from torch import Tensor
 
 from recsys_ae.nn.corruption import drop_entries
 from recsys_ae.nn.layers import SparseEncoder
-from recsys_ae.nn.model import Shape
+from recsys_ae.nn.model import AUTO, PAPER, Auto, Presets, Rules, Shape
 from recsys_ae.nn.rows import Rows
 from recsys_ae.nn.softmax.output import Decoder, SoftmaxModel, SoftmaxSpec
+from recsys_ae.nn.training.model import BATCH_RULE, batch_size_of
 from recsys_ae.nn.training.steps import Loss, Step
-from recsys_ae.spec.hyper import hp
+from recsys_ae.nn.training.trainable import TrainingSpec
+from recsys_ae.spec.hyper import hp, other_default
 
 
 @dataclass(frozen=True, kw_only=True)
 class MultDAE(SoftmaxSpec):
-    """Hyper-parameters of Mult-DAE; the defaults are the paper's, with layers [items → 200 → items]."""
+    """Hyper-parameters of Mult-DAE, with layers [items → 200 → items]."""
+
+    rules: ClassVar[Rules] = {"batch_size": batch_size_of}
+    presets: ClassVar[Presets] = {
+        PAPER: {"l2": 2e-5, "batch_size": 500, "epochs": 200, "patience": 0, "ema_decay": 0.0},
+    }
 
     latent: int = hp(200, "size of the code", low=1, search=("log", 32, 1024))
     hidden: tuple[int, ...] = hp(
         (), "widths of the encoder's hidden layers, mirrored in the decoder", low=1, search=("choice", ((), (600,)))
     )
     dropout: float = hp(0.5, "dropout rate of the input interactions", low=0, high=0.99, search=("linear", 0, 0.9))
-    l2: float = hp(
-        2e-5,
-        "L2 penalty: this times the sum of all squared weights, without biases, is added to the loss",
-        low=0,
-        search=("log", 1e-6, 1e-3),
-    )
+    l2: float = other_default(TrainingSpec, "l2", 2e-4)
+    batch_size: int | Auto = other_default(TrainingSpec, "batch_size", AUTO, BATCH_RULE)  # type: ignore[assignment]
+    epochs: int = other_default(TrainingSpec, "epochs", 60)
+    patience: int = other_default(TrainingSpec, "patience", 10)
+    ema_decay: float = other_default(TrainingSpec, "ema_decay", 0.998)
 
     def build(self, shape: Shape) -> "MultDAENetwork":
         """Make the untrained network."""

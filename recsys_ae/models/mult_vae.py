@@ -4,6 +4,7 @@ Liang, Krishnan, Hoffman, Jebara, "Variational Autoencoders for Collaborative Fi
 """
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 from torch import Tensor
@@ -11,25 +12,32 @@ from torch import Tensor
 from recsys_ae.nn import losses
 from recsys_ae.nn.corruption import drop_entries, gaussian_code
 from recsys_ae.nn.layers import SparseEncoder
-from recsys_ae.nn.model import Shape
+from recsys_ae.nn.model import AUTO, PAPER, Auto, Presets, Rules, Shape
 from recsys_ae.nn.rows import Rows
 from recsys_ae.nn.softmax.output import Decoder, SoftmaxModel, SoftmaxSpec
+from recsys_ae.nn.training.model import BATCH_RULE, batch_size_of
 from recsys_ae.nn.training.schedules import warm_up
 from recsys_ae.nn.training.steps import Loss, Step
-from recsys_ae.spec.hyper import hp
+from recsys_ae.nn.training.trainable import TrainingSpec
+from recsys_ae.spec.hyper import hp, other_default
 
 
 @dataclass(frozen=True, kw_only=True)
 class MultVAE(SoftmaxSpec):
-    """Hyper-parameters of Mult-VAE; the defaults are the paper's.
+    """Hyper-parameters of Mult-VAE, with layers [items → 200 → items]; the paper has a hidden layer of 600.
 
     The paper anneals over 40,000 of its 46,800 updates on ML-20M. As a share of the run, this holds for data and
     batches of every size.
     """
 
+    rules: ClassVar[Rules] = {"batch_size": batch_size_of}
+    presets: ClassVar[Presets] = {
+        PAPER: {"hidden": (600,), "batch_size": 500, "epochs": 200, "patience": 0, "ema_decay": 0.0},
+    }
+
     latent: int = hp(200, "size of the code", low=1, search=("log", 32, 1024))
     hidden: tuple[int, ...] = hp(
-        (600,),
+        (),
         "widths of the encoder's hidden layers, mirrored in the decoder",
         low=1,
         search=("choice", ((), (600,))),
@@ -38,6 +46,11 @@ class MultVAE(SoftmaxSpec):
     beta: float = hp(0.2, "weight of the KL term after annealing", low=0, search=("linear", 0, 1))
     anneal: float = hp(40_000 / 46_800, "share of the updates over which beta rises from 0", low=0, high=1,
                        search=("linear", 0, 1))  # fmt: skip
+
+    batch_size: int | Auto = other_default(TrainingSpec, "batch_size", AUTO, BATCH_RULE)  # type: ignore[assignment]
+    epochs: int = other_default(TrainingSpec, "epochs", 60)
+    patience: int = other_default(TrainingSpec, "patience", 10)
+    ema_decay: float = other_default(TrainingSpec, "ema_decay", 0.998)
 
     def build(self, shape: Shape) -> "MultVAENetwork":
         """Make the untrained network."""

@@ -11,7 +11,7 @@ after a pass of the encoder that the decoder has not followed yet.
 
 import math
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -20,12 +20,15 @@ from recsys_ae.nn import losses
 from recsys_ae.nn.corruption import drop_entries, gaussian_code, gaussian_sample
 from recsys_ae.nn.history import History
 from recsys_ae.nn.layers import DenselySummed, linear, start_by_fan_in
-from recsys_ae.nn.model import Shape, Validate
+from recsys_ae.nn.model import AUTO, PAPER, Auto, Presets, Rules, Shape, Validate, known
 from recsys_ae.nn.rows import Rows
 from recsys_ae.nn.runtime import Run
 from recsys_ae.nn.softmax.output import SoftmaxModel, SoftmaxOutput, SoftmaxSpec
+from recsys_ae.nn.training.model import BATCH_RULE, batch_size_of
+from recsys_ae.nn.training.schedules import Schedule
 from recsys_ae.nn.training.steps import Loss, Step
-from recsys_ae.spec.hyper import hp
+from recsys_ae.nn.training.trainable import TrainingSpec
+from recsys_ae.spec.hyper import hp, other_default
 
 STANDARD, OLD, WIDE = 3 / 20, 3 / 4, 1 / 10
 """Weights of the components of the composite prior, as in the authors' code."""
@@ -34,16 +37,29 @@ WIDE_LOG_VARIANCE = 10.0
 
 @dataclass(frozen=True, kw_only=True)
 class RecVAE(SoftmaxSpec):
-    """Hyper-parameters of RecVAE; the defaults are the paper's for ML-20M.
+    """Hyper-parameters of RecVAE; the preset ``"paper"`` has the paper's for ML-20M.
 
     ``epochs`` counts passes over the training rows. An epoch of the paper has three passes that train the encoder and
     one that trains the decoder, so its 50 epochs are 200 passes. The paper's gamma is 0.0035 for Netflix and 0.01 for
     the Million Song Dataset.
     """
 
+    rules: ClassVar[Rules] = {"batch_size": batch_size_of}
+    presets: ClassVar[Presets] = {
+        PAPER: {
+            "layers": 5,
+            "lr": 5e-4,
+            "lr_schedule": "constant",
+            "batch_size": 500,
+            "epochs": 200,
+            "patience": 0,
+            "ema_decay": 0.0,
+        },
+    }
+
     latent: int = hp(200, "size of the code", low=1, search=("log", 32, 1024))
     width: int = hp(600, "width of the encoder's layers", low=1, search=("log", 64, 2048))
-    layers: int = hp(5, "number of the encoder's layers", low=1, high=1000, search=("int", 1, 7))
+    layers: int = hp(1, "number of the encoder's layers", low=1, high=1000, search=("int", 1, 7))
     ln_eps: float = hp(
         1e-5, "epsilon that layer normalisation adds to the variance; 0.1 in the authors' later code", low=0
     )
@@ -57,7 +73,12 @@ class RecVAE(SoftmaxSpec):
     gamma: float = hp(0.005, "weight of a row's KL term per interaction of the row", low=0, search=("log", 1e-3, 2e-2))
     encoder_epochs: int = hp(3, "number of consecutive passes that train the encoder", low=1)
     decoder_epochs: int = hp(1, "number of passes after these that train the decoder", low=1)
-    lr: float = hp(5e-4, "learning rate of the optimizer", low=0, search=("log", 1e-4, 1e-2))
+    lr: float = other_default(TrainingSpec, "lr", 1e-3)
+    lr_schedule: Schedule = other_default(TrainingSpec, "lr_schedule", "cosine")
+    batch_size: int | Auto = other_default(TrainingSpec, "batch_size", AUTO, BATCH_RULE)  # type: ignore[assignment]
+    epochs: int = other_default(TrainingSpec, "epochs", 80)
+    patience: int = other_default(TrainingSpec, "patience", 16)
+    ema_decay: float = other_default(TrainingSpec, "ema_decay", 0.998)
 
     def build(self, shape: Shape) -> "RecVAENetwork":
         """Make the untrained network."""
@@ -140,7 +161,7 @@ class RecVAENetwork(SoftmaxModel[RecVAE]):
         """Return mean and log-variance of q(z | x) of all training rows, ``(n_rows, 2 * latent)``."""
         rows = self._rows
         result = torch.empty(len(rows), 2 * self.spec.latent, device=rows.device)
-        for chunk, part in rows.parts(self.spec.batch_size):
+        for chunk, part in rows.parts(known(self.spec.batch_size)):
             result[chunk] = self.encoder(part.normalised())
         return result
 

@@ -1,10 +1,11 @@
 """Contract of a recommender: hyper-parameters (`Spec`), and a network (`Model`) that scores items for sparse rows."""
 
+import dataclasses
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import ClassVar, Literal, NamedTuple, Self, TypeAlias
+from typing import Any, ClassVar, Literal, NamedTuple, Self, TypeAlias, TypeVar
 
 import numpy as np
 import torch
@@ -20,6 +21,12 @@ from recsys_ae.spec import hyper, plug_ins
 
 Validate: TypeAlias = Callable[[], dict[str, float]]
 ALL = slice(None)
+Auto: TypeAlias = Literal["auto"]
+AUTO: Auto = "auto"
+"""Value of a hyper-parameter that `Spec.resolved` computes from the data."""
+PAPER = "paper"
+"""Preset with the settings of a model's paper."""
+NumberT = TypeVar("NumberT", int, float)
 
 
 class Shape(NamedTuple):
@@ -47,9 +54,18 @@ class Stats:
         return np.bincount(self._matrix.indices, minlength=self._matrix.shape[1])
 
     @cached_property
+    def users_per_interaction(self) -> float:
+        """Number of users of an item, as the mean over interactions: Σc² / Σc with c users of an item."""
+        return float((self.items.astype(np.float64) ** 2).sum() / max(1, self.items.sum()))
+
+    @cached_property
     def users(self) -> NDArray[np.int64]:
         """Number of interactions of each user, ``(n_users,)`` int64."""
         return np.diff(self._matrix.indptr).astype(np.int64)
+
+
+Rules: TypeAlias = Mapping[str, Callable[[Stats], float]]
+Presets: TypeAlias = Mapping[str, Mapping[str, Any]]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,6 +85,15 @@ class Identity:
         """Hyper-parameters of the models that this one blends; none by default."""
         return ()
 
+    def stored(self) -> dict[str, Any]:
+        """Return all hyper-parameters as JSON values, for a file that later versions with other defaults read."""
+        return hyper.flatten(self)
+
+    @classmethod
+    def of_stored(cls, values: Mapping[str, Any]) -> Self:
+        """Return the hyper-parameters of a file that `stored` has written, maybe that of an earlier version."""
+        return hyper.build(cls, values)
+
 
 @dataclass(frozen=True, kw_only=True)
 class Spec(Identity, ABC):
@@ -77,7 +102,30 @@ class Spec(Identity, ABC):
     feedback: ClassVar[Literal["implicit", "explicit"]] = "implicit"
     """Meaning of the values of the matrix: counts of interactions (implicit), or ratings (explicit)."""
     free: ClassVar[tuple[str, ...]] = ()
-    """Hyper-parameters, with the default 0, that `Model.changed` changes after a fit with 0, as if fitted so."""
+    """Hyper-parameters that `Model.changed` changes after a fit with 0, as if fitted so."""
+    rules: ClassVar[Rules] = {}
+    """Functions that compute the hyper-parameters that may be ``"auto"``."""
+    presets: ClassVar[Presets] = {}
+    """Settings by name that differ from the defaults, such as those of the paper."""
+
+    @classmethod
+    def preset(cls, name: str, **changes: Any) -> Self:
+        """Return the settings of a preset, with changes.
+
+        Raises
+        ------
+        ConfigError
+            If there is no such preset, or a change is not allowed.
+        """
+        if name not in cls.presets:
+            known = hyper.nearest(name, cls.presets) if cls.presets else "; it has none"
+            raise ConfigError(f"{cls.name()} has no preset {name!r}{known}")
+        return hyper.build(cls, {**cls.presets[name], **changes})
+
+    @classmethod
+    def paper(cls, **changes: Any) -> Self:
+        """Return the settings of the paper, with changes: those of the published tables."""
+        return cls.preset(PAPER, **changes)
 
     @property
     def monitor(self) -> str:
@@ -87,9 +135,10 @@ class Spec(Identity, ABC):
     def resolved(self, stats: Stats) -> Self:
         """Return these hyper-parameters with a number for each word that depends on the data, such as ``"auto"``.
 
-        Called before `build`. By default no hyper-parameter depends on the data.
+        Called before `build`. By default each ``"auto"`` is computed by its rule in `rules`.
         """
-        return self
+        words = {name: rule(stats) for name, rule in self.rules.items() if getattr(self, name) == AUTO}
+        return dataclasses.replace(self, **words) if words else self
 
     @abstractmethod
     def build(self, shape: Shape) -> "Model":
@@ -108,6 +157,19 @@ class Spec(Identity, ABC):
         From it a tuner predicts how long a fit takes, before it has fitted the model for the first time.
         """
         return 0.0
+
+
+def known(value: NumberT | Auto) -> NumberT:
+    """Return a number that is no longer ``"auto"``.
+
+    Raises
+    ------
+    ConfigError
+        If the spec was not resolved.
+    """
+    if isinstance(value, str):
+        raise ConfigError(f"a hyper-parameter is still {value!r}; call resolved(Stats(matrix)) of the spec first")
+    return value
 
 
 class Model(nn.Module, ABC):

@@ -15,7 +15,6 @@ from recsys_ae.nn.history import History
 from recsys_ae.nn.loading import at_most, check, fill, refuse_infinite, tensors
 from recsys_ae.nn.runtime import free_memory, resolve
 from recsys_ae.spec import plug_ins
-from recsys_ae.spec.hyper import build, flatten
 from recsys_ae.spec.registry import Registry
 from recsys_ae.storage import artefact
 from recsys_ae.storage.artefact import Artefact
@@ -67,7 +66,7 @@ class Saved(ABC):
         config = {
             "model": names[0],
             **({"packages": packages} if packages else {}),
-            "spec": flatten(self.spec),
+            "spec": self.spec.stored(),
             "shape": extra.config["shape"],
             "facts": self.metadata,
             "history": self.history,
@@ -105,7 +104,7 @@ class Saved(ABC):
         _refuse_other_types(config, {"model": str, "spec": dict, "facts": dict})
         cls._refuse_missing(path, config)
         refuse_infinite(state)
-        spec = build(cls.registry.spec_class(config["model"]), config["spec"])
+        spec = cls.registry.spec_class(config["model"]).of_stored(config["spec"])
         shape = cls.shape(stored)
         with torch.device("meta"), at_most(len(state)):  # shapes only: random initial weights are not needed
             network = spec.build(shape)

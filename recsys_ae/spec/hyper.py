@@ -71,6 +71,13 @@ def hp(
     return dataclasses.field(default=default, metadata=metadata)
 
 
+def other_default(cls: type, name: str, default: T, addition: str = "") -> T:
+    """Declare a hyper-parameter of a base class again, with another default and maybe an addition to its help."""
+    (field,) = (field for field in dataclasses.fields(cls) if field.name == name)
+    added = {"help": f"{field.metadata['help']}; {addition}"} if addition else {}
+    return dataclasses.field(default=default, metadata={**field.metadata, **added})
+
+
 def describe(cls: type) -> Iterator[Hyper]:
     """Yield the hyper-parameters of a configuration class in the order of declaration."""
     hints = typing.get_type_hints(cls)

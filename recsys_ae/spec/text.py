@@ -2,6 +2,7 @@
 
 import dataclasses
 import typing
+from collections.abc import Mapping
 from types import NoneType, UnionType
 from typing import Any, TypeVar
 
@@ -13,8 +14,10 @@ NONE, BETWEEN = "none", "/"
 BOOLS = {"yes": True, "no": False}
 
 
-def read(cls: type[T], text: str) -> T:
-    """Build a configuration from settings ``name=value``, separated by spaces; other names keep their defaults.
+def read(cls: type[T], text: str, others: Mapping[str, Any] | None = None) -> T:
+    """Build a configuration from settings ``name=value``, separated by spaces.
+
+    Other names have the values of ``others``, or their defaults.
 
     The values of a tuple are separated by ``/``, and an empty tuple is ``name=``. Booleans are ``yes`` and ``no``, and
     an optional value may be ``none``.
@@ -30,13 +33,13 @@ def read(cls: type[T], text: str) -> T:
             raise ConfigError(f"{name} is set twice; set it once")
         values[name] = _value(hypers[name], hypers[name].type, value) if name in hypers else value
     with arguments_named(str):  # these hyper-parameters are written in the text, not as options
-        return build(cls, values)
+        return build(cls, {**(others or {}), **values})
 
 
-def write(config: Any) -> str:
-    """Return the text that `read` turns into an equal configuration; defaults are left out."""
+def write(config: Any, *, complete: bool = False) -> str:
+    """Return the text that `read` turns into an equal configuration; unless it is complete, defaults are left out."""
     values = ((field.name, getattr(config, field.name), field.default) for field in dataclasses.fields(config))
-    text = " ".join(f"{name}={_text(value)}" for name, value, default in values if value != default)
+    text = " ".join(f"{name}={_text(value)}" for name, value, default in values if complete or value != default)
     try:
         is_equal = read(type(config), text) == config
     except ConfigError:

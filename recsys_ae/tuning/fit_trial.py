@@ -15,7 +15,7 @@ from recsys_ae.errors import ArtefactError, ConfigError, RecsysError
 from recsys_ae.nn.checkpoints.settings import Checkpoint
 from recsys_ae.nn.footprint import memory
 from recsys_ae.nn.history import VALIDATION, History
-from recsys_ae.nn.model import Stats
+from recsys_ae.nn.model import Spec, Stats
 from recsys_ae.nn.runtime import Run
 from recsys_ae.recommender import preflight, variants
 from recsys_ae.recommender.recommender import Recommender
@@ -79,7 +79,7 @@ class _Attempt:
     ) -> None:
         self.proposal, self.space, self.material = proposal, space, material
         self.circumstances, self.folder = circumstances, folder
-        self.spec = proposal.spec(material.metric).resolved(Stats(material.split.train.matrix))
+        self.spec = self._fitted_spec().resolved(Stats(material.split.train.matrix))
         epochs = getattr(self.spec, "epochs", None)
         self.epochs = epochs if isinstance(epochs, int) else None
         self.curve = journal.read_curve(folder, self.epochs or 1, is_unfinished=True)
@@ -87,6 +87,14 @@ class _Attempt:
         self.memory = sum(memory(self.spec, material.shape, material.split.train.nnz).values())
         self.reason: tuple[Status, str] | None = None
         self.asked_after = 0
+
+    def _fitted_spec(self) -> Spec:
+        """Return the spec of the fit. Hyper-parameters that need no fit are 0 until it has ended, but in a default."""
+        spec, settings = self.proposal.spec(self.material.metric), self.proposal.settings
+        if self.proposal.is_default:
+            return spec
+        off = {name: 0.0 for name, found in self.space.free.items() if name not in settings}
+        return dataclasses.replace(spec, **off) if off else spec
 
     def outcome(self) -> Trial:
         material, split = self.material, self.material.split

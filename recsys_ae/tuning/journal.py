@@ -90,7 +90,8 @@ class Journal:
 
     def _refuse_other(self, identity: Mapping[str, Any]) -> None:
         stored = self._read(self.folder / SEARCH)
-        differing = sorted(name for name in {*stored, *identity} if stored.get(name) != identity.get(name))
+        names = (name for name in {*stored, *identity} if stored.get(name) != identity.get(name))
+        differing = sorted(names, key=lambda name: (name == "defaults", name))  # what the user has chosen comes first
         if differing:
             name = differing[0]
             others = "" if len(differing) == 1 else f" (and {', '.join(differing[1:])})"

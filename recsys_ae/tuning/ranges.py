@@ -10,6 +10,7 @@ from typing import Any
 
 from recsys_ae import models
 from recsys_ae.errors import Argument, ConfigError
+from recsys_ae.nn.model import Spec, Stats
 from recsys_ae.spec import hyper
 from recsys_ae.spec.hyper import Hyper, describe, nearest
 
@@ -99,10 +100,18 @@ class Space:
     defaults: Mapping[str, Any]
 
     @classmethod
-    def of(cls, model: str, overrides: Mapping[str, Any] | None = None, *, has_features: bool = False) -> "Space":
+    def of(
+        cls,
+        model: str,
+        overrides: Mapping[str, Any] | None = None,
+        *,
+        has_features: bool = False,
+        stats: Stats | None = None,
+    ) -> "Space":
         """Return the space of a model, with what a user has overridden or frozen.
 
-        With item features nothing is free, because a model also learns to rank cold items in its fit.
+        With item features nothing is free, because a model also learns to rank cold items in its fit. Defaults that
+        depend on the data are computed if ``stats`` are given.
 
         Raises
         ------
@@ -126,8 +135,9 @@ class Space:
                 frozen[name] = given[name]
             elif (found := _given(model, one, given[name]) if name in given else _declared(one)) is not None:
                 (free if name in may_be_free else searched)[name] = found
-        hyper.build(spec_class, frozen)  # a value that is not allowed is refused now
-        defaults = {**{name: one.default for name, one in hypers.items()}, **frozen}
+        spec: Spec = hyper.build(spec_class, frozen)  # a value that is not allowed is refused now
+        known = {} if stats is None else hyper.flatten(spec.resolved(stats))
+        defaults = {**{name: one.default for name, one in hypers.items()}, **known, **frozen}
         return cls(model, frozen, searched, free, defaults)
 
 
@@ -148,7 +158,12 @@ def read(path: Path) -> dict[str, dict[str, Any]]:
 
 
 def checked(
-    overrides: Overrides, names: Sequence[str], *, source: Path | None = None, has_features: bool = False
+    overrides: Overrides,
+    names: Sequence[str],
+    *,
+    source: Path | None = None,
+    has_features: bool = False,
+    stats: Stats | None = None,
 ) -> dict[str, Space]:
     """Return the search space of each of these models.
 
@@ -171,7 +186,7 @@ def checked(
                 raise ConfigError(f"{name} is not searched; add it to ", Argument("models"))
             tables[name] = table
             Space.of(name, table, has_features=has_features)
-    return {name: Space.of(name, tables.get(name), has_features=has_features) for name in names}
+    return {name: Space.of(name, tables.get(name), has_features=has_features, stats=stats) for name in names}
 
 
 @contextmanager

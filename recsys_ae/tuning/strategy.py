@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from recsys_ae.nn.model import Shape
+from recsys_ae.nn.model import Shape, Stats
 from recsys_ae.tuning import proposals
 from recsys_ae.tuning.ranges import Space
 from recsys_ae.tuning.trial import Proposal, Trial, sign_of
@@ -37,8 +37,8 @@ class Plan:
         Metric of the validation users.
     seed
         Seed of the proposals.
-    shape, nnz
-        Size of the training data, and number of interactions.
+    shape, nnz, stats
+        Size of the training data, number of interactions, and counts.
     """
 
     spaces: Mapping[str, Space]
@@ -46,10 +46,11 @@ class Plan:
     seed: int
     shape: Shape
     nnz: int
+    stats: Stats
 
     def operations(self, proposal: Proposal) -> float:
         """Return the predicted operations of a fit."""
-        return proposal.spec(self.metric).operations(self.shape, self.nnz)
+        return proposal.spec(self.metric).resolved(self.stats).operations(self.shape, self.nnz)
 
     def is_trained(self, model: str) -> bool:
         """Return True if the model is trained in epochs, so that its fit can be stopped."""

@@ -16,6 +16,7 @@ from recsys_ae.errors import Argument, ConfigError, DataError, TrainingError
 from recsys_ae.features.data.features import Features
 from recsys_ae.metrics import parse, smaller_is_better
 from recsys_ae.models import spec_class
+from recsys_ae.nn.model import Stats
 from recsys_ae.nn.runtime import Run
 from recsys_ae.recommender.refitting import everybody
 from recsys_ae.recommender.refitting import refit as refitted
@@ -111,16 +112,17 @@ def tune(  # noqa: PLR0913  one argument for each decision of a search
     run = run or Run()
     material = Material(split, item_features, wanted, run)
     names = portfolio.chosen(models, is_rated=smaller_is_better(wanted), has_features=item_features is not None)
+    stats = Stats(split.train.matrix)
     given = spaces.read(ranges) if isinstance(ranges, Path) else ranges or {}
     source = ranges if isinstance(ranges, Path) else None
-    searched = spaces.checked(given, names, source=source, has_features=item_features is not None)
-    plan = Plan(searched, wanted, run.seed, material.shape, split.train.nnz)
+    searched = spaces.checked(given, names, source=source, has_features=item_features is not None, stats=stats)
+    plan = Plan(searched, wanted, run.seed, material.shape, split.train.nnz, stats)
     watch = watch or Watch()
     n_jobs = _jobs(jobs)
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()) if out is None else out)
         journal = Journal(folder, len(split.valid.users))
-        stack.enter_context(journal.opened(_identity(material, names, given)))
+        stack.enter_context(journal.opened(_identity(material, names, given, stats)))
         search = Search(
             plan, material, journal, Budget(seconds, journal.spent(), watch.began, has_blend=blend), trials, watch, KEPT
         )
@@ -204,7 +206,13 @@ def _metric(metric: str | None, models: str | Sequence[str] | None) -> str:
     return "rmse" if is_rated else "ndcg@100"
 
 
-def _identity(material: Material, names: Sequence[str], given: Mapping[str, Any]) -> dict[str, Any]:
+def _defaults(model: str, stats: Stats) -> dict[str, Any]:
+    """Return the defaults of a model for the data, which may differ between versions."""
+    values: dict[str, Any] = json.loads(json.dumps(spec_class(model)().resolved(stats).stored()))
+    return values
+
+
+def _identity(material: Material, names: Sequence[str], given: Mapping[str, Any], stats: Stats) -> dict[str, Any]:
     """Return what a search must share with the one that it continues; budget, trials and jobs may differ."""
     features = material.item_features
     return {
@@ -212,6 +220,7 @@ def _identity(material: Material, names: Sequence[str], given: Mapping[str, Any]
         "models": list(names),
         "metric": material.metric,
         "ranges": json.loads(json.dumps(given)),
+        "defaults": {name: _defaults(name, stats) for name in names},
         "seed": material.run.seed,
         "precision": material.run.precision,
         "item_features": None if features is None else features.fingerprint,

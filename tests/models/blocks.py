@@ -22,6 +22,7 @@ OWN: dict[str, dict[str, Any]] = {
     "bpr": {"lr": 0.1},
     "hvamp": {"lr": 0.03},
     "macrid_vae": {"lr": 0.03},
+    "mult_vae": {"hidden": (16,)},
     "recvae": {"lr": 0.03},
 }
 """Further hyper-parameters of fast models, by the name of the model."""

@@ -34,7 +34,7 @@ def test_members_are_models_with_their_settings() -> None:
 
 
 def test_blends_of_the_same_models_are_equal_however_they_are_written() -> None:
-    spec = Blend(members=(" ease   l2=5e2", "mult-dae  lr=0.010 latent=8 l2=0.00002"))
+    spec = Blend(members=(" ease   l2=auto", "mult-dae  lr=0.010 latent=8 optimizer=adam"))
     assert spec == Blend(members=("ease", "mult_dae latent=8 lr=0.01"))
     assert spec.members == ("ease", "mult_dae lr=0.01 latent=8")
 
@@ -75,8 +75,8 @@ def test_a_wrong_mix_is_refused(chosen: dict[str, Any], message: str) -> None:
 
 
 def test_the_same_member_twice_would_be_the_same_model_twice() -> None:
-    with pytest.raises(ConfigError, match="members must differ, but 'ease' is named twice"):
-        fitted(Blend(members=("ease", "popularity", "ease l2=500")))
+    with pytest.raises(ConfigError, match="members must differ, but 'ease l2=500' is named twice"):
+        fitted(Blend(members=("ease l2=5e2", "popularity", "ease l2=500")))
 
 
 def test_members_with_monitors_of_their_own_are_validated_by_them() -> None:
@@ -88,9 +88,9 @@ def test_members_with_monitors_of_their_own_are_validated_by_them() -> None:
 
 def test_a_blend_needs_the_memory_of_all_its_members() -> None:
     shape = Shape(1000, 700)
-    of_ease = EASE().memory(shape)
+    of_ease = EASE(l2=2.0).memory(shape)
     assert of_ease > 0
-    assert Blend(members=("ease", "popularity", "ease l2=3")).memory(shape) == 2 * of_ease
+    assert Blend(members=("ease l2=2", "popularity", "ease l2=3")).memory(shape) == 2 * of_ease
 
 
 def test_a_blend_of_models_without_item_vectors_has_none() -> None:

@@ -71,8 +71,8 @@ def test_a_row_that_is_twice_there_counts_like_a_row_of_twice_the_weight() -> No
 def test_memory_is_that_of_the_inverse_and_the_float32_weights() -> None:
     """Gowalla's 40,981 items take one matrix of 6.3 GiB in single precision, or 12.5 and the weights' 6.3 in double."""
     shape = Shape(29_858, 40_981)
-    assert EASE(dtype="float32").memory(shape) == 4 * 40_981**2
-    assert EASE(dtype="float64").memory(shape) == 12 * 40_981**2
+    assert EASE.paper(dtype="float32").memory(shape) == 4 * 40_981**2
+    assert EASE.paper(dtype="float64").memory(shape) == 12 * 40_981**2
 
 
 PEAK = """
@@ -80,7 +80,6 @@ import json, sys
 import numpy as np, torch
 from scipy.sparse import random as sparse
 from recsys_ae import models
-from recsys_ae.spec.hyper import build
 from recsys_ae.nn.model import Shape
 from recsys_ae.data.inputs.matrices import canonical
 from recsys_ae.nn.rows import Rows
@@ -96,7 +95,7 @@ def learnt(users, n):
     return network
 
 torch.set_num_threads(1)
-spec, users, n = build(models.spec_class(sys.argv[1]), json.loads(sys.argv[2])), *map(int, sys.argv[3:])
+spec, users, n = models.spec_class(sys.argv[1]).paper(**json.loads(sys.argv[2])), *map(int, sys.argv[3:])
 learnt(users // 10, 200)
 before, kept = kib("VmRSS"), learnt(users, n)
 print((kib("VmHWM") - before) * 1024, spec.memory(Shape(users, n)))
@@ -126,20 +125,20 @@ def test_fitting_holds_little_more_than_the_bytes_it_names(
 
 def test_where_memory_is_short_nothing_is_built_and_the_way_out_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     data = Interactions(DATA, pd.Index(range(60)), pd.Index(range(12)))
-    needed = EASE().memory(Shape(60, 12))
+    needed = EASE.paper().memory(Shape(60, 12))
     monkeypatch.setattr(capacity, "free_memory", lambda device: needed - 1)
     monkeypatch.setattr(EASE, "build", lambda *_: pytest.fail("built although memory is short"))
     with pytest.raises(TrainingError, match="60 users and 12 items") as raised:
-        Recommender(EASE()).fit(data, run=CPU)
+        Recommender(EASE.paper()).fit(data, run=CPU)
     for part in ("ease needs 0.0 GiB", "0.0 GiB are free", "min_item_users", "dtype = 'float32'", "elsa"):
         assert part in str(raised.value)
 
 
 def test_memory_that_just_suffices_or_is_unknown_is_no_reason_to_refuse(monkeypatch: pytest.MonkeyPatch) -> None:
     data = Interactions(DATA, pd.Index(range(60)), pd.Index(range(12)))
-    for free in (EASE().memory(Shape(60, 12)), None):
+    for free in (EASE.paper().memory(Shape(60, 12)), None):
         monkeypatch.setattr(capacity, "free_memory", lambda device, free=free: free)
-        Recommender(EASE()).fit(data, run=CPU)
+        Recommender(EASE.paper()).fit(data, run=CPU)
 
 
 def test_the_message_says_how_many_gib_are_needed_and_free(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -148,5 +147,5 @@ def test_the_message_says_how_many_gib_are_needed_and_free(monkeypatch: pytest.M
     wide = csr_matrix((np.ones(users, np.float32), np.arange(users), np.arange(users + 1)), shape=(users, items))
     data = Interactions(wide, pd.Index(range(users)), pd.Index(range(items)))
     with pytest.raises(TrainingError, match=r"ease needs 18\.8 GiB for 29,858 users and 40,981 items, and 13\.0 GiB"):
-        preflight.check(EASE(), data, CPU)
-    preflight.check(EASE(dtype="float32"), data, CPU)
+        preflight.check(EASE.paper(), data, CPU)
+    preflight.check(EASE.paper(dtype="float32"), data, CPU)

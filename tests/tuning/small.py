@@ -5,10 +5,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from scipy.sparse import csr_matrix
 
 from recsys_ae import Run, split_users
 from recsys_ae.data.splits.split import Split
-from recsys_ae.nn.model import Shape
+from recsys_ae.nn.model import Shape, Stats
 from recsys_ae.testing.blocks import training_data
 from recsys_ae.tuning import tune
 from recsys_ae.tuning.fit_trial import Circumstances, carry_out
@@ -25,6 +26,7 @@ DAE: dict[str, Any] = {"epochs": 8, "batch_size": 16, "latent": 4, "lr": 0.02, "
 RANGES: dict[str, Any] = {"mult_dae": {"epochs": 8, "batch_size": 16, "latent": 4, "hidden": []}}
 """Frozen values with which the training of a search takes some hundredths of a second."""
 SHAPE = Shape(40, 32, 0)
+STATS = Stats(csr_matrix(np.eye(40, 32, dtype=np.float32)))
 
 
 def split_of(seed: int = 0, n_test: int = 10) -> Split:
@@ -69,7 +71,7 @@ def position_of(
 ) -> Position:
     """Return the state of a search in which a fit of a model takes so many ``seconds``."""
     spaces = {model: Space.of(model, (overrides or {}).get(model)) for model in models}
-    plan = Plan(spaces, METRIC, 0, SHAPE, 200)
+    plan = Plan(spaces, METRIC, 0, SHAPE, 200, STATS)
     return Position(plan, trials, [], left, budget, lambda proposal: (seconds or {}).get(proposal.model, 1.0))
 
 

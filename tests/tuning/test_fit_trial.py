@@ -12,6 +12,7 @@ import torch
 from recsys_ae import Recommender, models
 from recsys_ae.models import EDLAE, AutoRec
 from recsys_ae.nn import capacity
+from recsys_ae.nn.model import Stats
 from recsys_ae.testing.blocks import training_data
 from recsys_ae.tuning import journal
 from recsys_ae.tuning.fit_trial import Circumstances, carry_out
@@ -82,7 +83,7 @@ def test_a_free_hyper_parameter_gives_the_model_of_a_fit_with_it(tmp_path: Path)
 def test_a_default_is_a_baseline_and_stays_as_it_is(tmp_path: Path) -> None:
     trial = carried_out(proposal_of("edlae", is_default=True), tmp_path)
     assert trial.settings == {}
-    assert saved(tmp_path).spec == EDLAE()
+    assert saved(tmp_path).spec == EDLAE().resolved(Stats(split_of().train.matrix))
 
 
 def test_frozen_choices_of_a_free_hyper_parameter(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from recsys_ae.models import EASE
 from recsys_ae.tuning.ranges import Range, Space
 from recsys_ae.tuning.strategy import Plan, Position, next_trial
 from recsys_ae.tuning.trial import Proposal, Trial
-from tests.tuning.small import METRIC, SHAPE, position_of, proposal_of, trial_of
+from tests.tuning.small import METRIC, SHAPE, STATS, position_of, proposal_of, trial_of
 
 MODELS = ("mult_dae", "ease", "popularity", "als")
 SECONDS = {"popularity": 0.1, "ease": 1.0, "als": 2.0, "mult_dae": 30.0}
@@ -114,7 +114,7 @@ def test_values_of_0_do_not_end_the_search() -> None:
 
 def test_errors_are_compared_the_other_way_round() -> None:
     space = Space("autorec", {}, {"l2": Range("log", 1, 9)}, {}, {"l2": 1.0})
-    plan = Plan({"autorec": space, "als": dataclasses.replace(space, model="als")}, "rmse", 0, SHAPE, 200)
+    plan = Plan({"autorec": space, "als": dataclasses.replace(space, model="als")}, "rmse", 0, SHAPE, 200, STATS)
     trials = [default_of(1, "autorec", 0.8), default_of(2, "als", 1.2)]
     position = Position(plan, trials, [], None, None, lambda proposal: 1.0)
     assert position.best() == -0.8
@@ -135,7 +135,7 @@ def test_the_next_trial_is_the_same_without_a_budget(number: int) -> None:
 
 
 def test_operations_grow_with_the_epochs() -> None:
-    plan = Plan({"mult_dae": Space.of("mult_dae")}, METRIC, 0, SHAPE, 200)
+    plan = Plan({"mult_dae": Space.of("mult_dae")}, METRIC, 0, SHAPE, 200, STATS)
     few, many = (plan.operations(proposal_of("mult_dae", epochs=epochs)) for epochs in (5, 50))
     assert 5 * few < many < 11 * few
     assert plan.is_trained("mult_dae")

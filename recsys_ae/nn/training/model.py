@@ -10,13 +10,22 @@ from recsys_ae.errors import Argument, ConfigError
 from recsys_ae.nn.anchors import Anchors
 from recsys_ae.nn.history import History
 from recsys_ae.nn.layers import SparseLinear
-from recsys_ae.nn.model import Model, Shape, Spec, Validate
+from recsys_ae.nn.model import Model, Shape, Spec, Stats, Validate
 from recsys_ae.nn.rows import Rows
 from recsys_ae.nn.runtime import Run
 from recsys_ae.nn.training import loop
 from recsys_ae.nn.training.steps import Loss
 from recsys_ae.nn.training.trainable import Trainable, TrainingSpec
 from recsys_ae.spec.hyper import hp
+
+LEAST_BATCH, MOST_BATCH, UPDATES = 25, 500, 100
+"""Bounds of the batch size that depends on the data, and number of updates in an epoch between them."""
+BATCH_RULE = f"auto is the number of users / {UPDATES}, from {LEAST_BATCH} to {MOST_BATCH}"
+
+
+def batch_size_of(stats: Stats) -> int:
+    """Return the batch size for some users. With few users, large batches make too few updates."""
+    return int(min(max(len(stats.users) // UPDATES, LEAST_BATCH), MOST_BATCH))
 
 
 @dataclass(frozen=True, kw_only=True)
