@@ -87,6 +87,10 @@ def listing(name: str, package: str, *, help: str, hint: str) -> click.Command:
     def show() -> None:
         models, display = registry_of(package), Display()
         display.table((models.what, "description"), _lines(package))
+        usages = [(typed_name(name), usage) for name in models.names() if (usage := models.usage(name))]
+        if usages:
+            display.line()
+            display.table((models.what, "when to use"), usages)
         display.line(f"\n{hint}")
         for remark in models.remarks():
             note(f"Note: {remark}")

@@ -33,6 +33,7 @@ from recsys_ae.features import models as autoencoders  # noqa: E402
 from recsys_ae.features.nn.contract import TrainableFeatureSpec  # noqa: E402
 from recsys_ae.nn.checkpoints import session  # noqa: E402
 from recsys_ae.nn.checkpoints.settings import Checkpoint  # noqa: E402
+from recsys_ae.nn.model import PAPER  # noqa: E402
 from recsys_ae.nn.training.model import TrainableSpec  # noqa: E402
 from recsys_ae.spec.hyper import build  # noqa: E402
 from recsys_ae.storage.atomic import write_text  # noqa: E402
@@ -71,7 +72,7 @@ def _recommenders() -> Iterator[dict[str, Any]]:
         kind = models.spec_class(name)
         if issubclass(kind, TrainableSpec):
             for settings in ({}, *([EXTRA[name]] if name in EXTRA else [])):
-                spec = build(kind, settings)
+                spec = build(kind, {**kind.presets.get(PAPER, {}), **settings})
                 data = ratings if spec.feedback == "explicit" else likes
                 yield _costs(_title(name, settings), lambda: Recommender(spec), data)  # noqa: B023  called at once
 

@@ -57,7 +57,7 @@ def fit(plan: Plan, split: Split, precision: Any) -> dict[str, Any]:
     """Fit one model; return its curve and the metric of each validation user at its best epoch."""
     if split.valid is None:
         raise SystemExit("the split has no validation users")
-    spec = spec_class(plan.model)(epochs=plan.epochs, batch_size=plan.batch, lr=1e-3 * rate_factor(plan))
+    spec = spec_class(plan.model).paper(epochs=plan.epochs, batch_size=plan.batch, lr=1e-3 * rate_factor(plan))
     run = Run(seed=plan.seed, precision=precision, device="cpu")
     model = Recommender(spec).fit(split.train, valid=split.valid, run=run)
     report = evaluate(model, split.valid, [METRIC], n_resamples=10)

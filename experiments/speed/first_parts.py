@@ -66,7 +66,7 @@ def ease(sizes: Sizes, device: str) -> Iterator[dict[str, Any]]:
     """Time fits of EASE, the first of which starts the libraries of CUDA."""
     train, run = _train(sizes), Run(device=device)
     for title, dtype in (("first fit, float32", "float32"), ("float32", "float32"), ("float64", "float64")):
-        model = Recommender(spec_class("ease")(dtype=dtype))
+        model = Recommender(spec_class("ease").paper(dtype=dtype))
         seconds = seconds_of(lambda model=model: model.fit(train, run=run), run.torch_device)  # type: ignore[misc]
         yield {"name": f"EASE, {sizes.items:,} items, {title}", "fit_seconds": seconds, **_memory(run.torch_device)}
 
@@ -129,7 +129,7 @@ def _train(sizes: Sizes) -> Interactions:
 
 
 def _vae(sizes: Sizes, batch: int) -> Any:
-    return spec_class("mult_vae")(hidden=sizes.hidden, latent=sizes.latent, batch_size=batch)
+    return spec_class("mult_vae").paper(hidden=sizes.hidden, latent=sizes.latent, batch_size=batch)
 
 
 def _memory(device: torch.device) -> dict[str, float]:
@@ -142,7 +142,7 @@ def _memory(device: torch.device) -> dict[str, float]:
 
 def _settings(name: str, epochs: int | None) -> Any:
     chosen = tomllib.loads((HERE.parent / f"ml1m_strong/{name}.toml").read_text(encoding="utf-8"))
-    spec = spec_class(chosen.pop("model"))(**{key: tuple(v) if isinstance(v, list) else v for key, v in chosen.items()})
+    spec = spec_class(chosen.pop("model")).preset(chosen.pop("preset"), **chosen)
     return spec if epochs is None else dataclasses.replace(spec, epochs=epochs, hidden=(), latent=8)
 
 

@@ -64,7 +64,7 @@ def matched(matrix: csr_matrix, rounds: int) -> dict[str, float]:
     def lists(network: Model) -> Callable[[], Any]:
         return lambda: rank(network, matrix, K, candidates=candidates, fallback=fallback)
 
-    vae, ease = (spec.build(Shape(n, n_items)).eval() for spec in (MultVAE(), EASE()))
+    vae, ease = (spec.build(Shape(n, n_items)).eval() for spec in (MultVAE.paper(), EASE.paper()))
     ease.weights = torch.randn(n_items, n_items)
     codes, output = torch.randn(n, WIDTH), torch.randn(n_items, WIDTH)
     rows = [Rows.from_matrix(matrix[start : start + 512], torch.device("cpu")) for start in range(0, n, 512)]

@@ -17,7 +17,7 @@ from timing import EnoughError, Laps, after_updates, peak_mib
 
 from recsys_ae import Interactions, Recommender, Run
 from recsys_ae.models import spec_class
-from recsys_ae.nn.model import Spec
+from recsys_ae.nn.model import PAPER, Spec
 from recsys_ae.nn.runtime import free_memory
 from recsys_ae.nn.training.model import TrainableSpec
 from recsys_ae.spec.text import read
@@ -42,7 +42,8 @@ class Row:
     def spec(self) -> Spec:
         """Hyper-parameters of the model."""
         name, _, settings = self.model.partition(":")
-        return read(spec_class(name), settings.replace(",", " "))
+        cls = spec_class(name)
+        return read(cls, settings.replace(",", " "), cls.presets.get(PAPER))
 
     @property
     def run(self) -> Run:

@@ -155,7 +155,7 @@ class Study:
 
     def _fit(self, task: Task, settings: dict[str, Any]) -> dict[str, Any]:
         train = sample(self.split.train, task.share, task.seed)
-        spec = build(models.spec_class(task.model), settings)
+        spec = models.spec_class(task.model).paper(**settings)
         run = Run(seed=task.seed, device="cpu", threads=1)
         model = Recommender(spec).fit(train, valid=self.split.valid, item_features=self._vectors(task, train), run=run)
         curve = [epoch[f"valid/{METRIC}"] for epoch in model.history]

@@ -2,6 +2,8 @@
 
 Hu, Koren, Volinsky, "Collaborative Filtering for Implicit Feedback Datasets", ICDM 2008. Only the item factors are
 saved. The factors of a user, in the training data or not, are the closed-form solution for their history.
+
+When to use: as a strong baseline, for data of any size.
 """
 
 from dataclasses import dataclass
@@ -26,14 +28,16 @@ from recsys_ae.spec.hyper import hp
 class ALS(Spec):
     """Hyper-parameters of ALS."""
 
-    rules: ClassVar[Rules] = {"l2": lambda stats: round(4 * stats.users_per_interaction**0.5, 1)}
+    rules: ClassVar[Rules] = {
+        "l2": lambda stats: round(30 * (stats.users_per_interaction / stats.items_per_user) ** 0.5, 1)
+    }
     presets: ClassVar[Presets] = {PAPER: {"latent": 256, "l2": 50.0, "alpha": 5.0}}
 
     latent: int = hp(128, "number of factors of a user or an item", low=1, search=("log", 32, 1024))
     l2: float | Auto = hp(
         AUTO,
-        "L2 penalty on the factors of each user and item; auto is 4 times the square root of the mean, over all "
-        "interactions, of the item's number of users",
+        "L2 penalty on the factors of each user and item; auto is 30 times the square root of a ratio: the mean, "
+        "over all interactions, of the item's number of users, to the mean number of items of a user",
         low=0,
         search=("log", 1, 500),
     )

@@ -1,6 +1,8 @@
 """AutoRec: an autoencoder of the ratings of items or users, trained on the observed ratings only.
 
 Sedhain, Menon, Sanner, Xie, "AutoRec: Autoencoders Meet Collaborative Filtering", WWW 2015.
+
+When to use: to predict ratings, not to rank.
 """
 
 from abc import abstractmethod

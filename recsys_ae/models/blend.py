@@ -3,6 +3,8 @@
 Fox, Shaw, "Combination of Multiple Searches", TREC-2 1994 (sums of normalised scores);
 Cormack, Clarke, Büttcher, "Reciprocal Rank Fusion Outperforms Condorcet and Individual Rank Learning Methods", SIGIR
 2009 (``scale = "rank"``).
+
+When to use: for the best lists of all: it mixes several models.
 """
 
 import dataclasses
@@ -26,7 +28,7 @@ from recsys_ae.nn.rows import Rows
 from recsys_ae.nn.runtime import Run, free_memory
 from recsys_ae.ranking.score_fusion import SCALES, Scale, best_weights
 from recsys_ae.spec import text as hyper_text
-from recsys_ae.spec.hyper import hp
+from recsys_ae.spec.hyper import describe, hp, refuse_long
 from recsys_ae.spec.registry import Registry
 
 _FOLDER: Registry[Spec] = Registry("recsys_ae.models", str(Path(__file__).parent), "model", group="recsys_ae.models")
@@ -85,6 +87,8 @@ class Blend(Spec):
     @classmethod
     def of_stored(cls, values: Mapping[str, Any]) -> Self:
         """Return the blend of a file. Earlier versions left out of its members what were defaults, now the paper's."""
+        (described,) = (one for one in describe(cls) if one.name == "members")
+        refuse_long(described, len(values["members"]))
         members = tuple(text_of(_spec_of(text, earlier=True)) for text in values["members"])
         return super().of_stored({**values, "members": members})
 

@@ -1,6 +1,8 @@
 """CDAE: a denoising autoencoder with a vector per user, trained on the user's items and sampled negatives.
 
 Wu, DuBois, Zheng, Ester, "Collaborative Denoising Auto-Encoders for Top-N Recommender Systems", WSDM 2016.
+
+When to use: if the same users come back: it learns a vector per user.
 """
 
 import math
@@ -15,12 +17,13 @@ from recsys_ae.nn.corruption import drop_entries
 from recsys_ae.nn.head import LinearHead
 from recsys_ae.nn.layers import SparseLinear
 from recsys_ae.nn.linear import sampled_products
-from recsys_ae.nn.model import Shape
+from recsys_ae.nn.model import PAPER, Presets, Shape
 from recsys_ae.nn.rows import Rows
 from recsys_ae.nn.softmax.sampling import negatives
 from recsys_ae.nn.training.model import TrainableModel, TrainableSpec
 from recsys_ae.nn.training.steps import Loss, Step
-from recsys_ae.spec.hyper import hp
+from recsys_ae.nn.training.trainable import TrainingSpec
+from recsys_ae.spec.hyper import hp, other_default
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,7 +34,9 @@ class CDAE(TrainableSpec):
     AdaGrad's steps shrink with the gradient, and Adam's do not, so Adam learns the vectors too.
     """
 
-    latent: int = hp(50, "size of the code", low=1, search=("log", 16, 512))
+    presets: ClassVar[Presets] = {PAPER: {"latent": 50, "patience": 0}}
+
+    latent: int = hp(200, "size of the code", low=1, search=("log", 16, 512))
     variant: Literal["m1", "m2", "m3", "m4"] = hp(
         "m4",
         "variant of the paper: a linear code (m1, m2) or a sigmoid one (m3, m4), with a squared loss (m1, m3) or a "
@@ -61,6 +66,7 @@ class CDAE(TrainableSpec):
         100, "number of rows in a batch; each batch is one update of the weights", low=1, search=("log", 32, 1024)
     )
     lr: float = hp(1e-2, "learning rate of the optimizer", low=0, search=("log", 1e-3, 1e-1))
+    patience: int = other_default(TrainingSpec, "patience", 8)
 
     def batch_memory(self, shape: Shape) -> int:
         """Return 0: only the outputs at observed entries are computed."""

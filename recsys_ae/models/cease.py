@@ -1,6 +1,8 @@
 """CEASE: collective EASE, a linear autoencoder in closed form with item features as additional training rows.
 
 Jeunen, Van Balen, Goethals, "Closed-Form Models for Collaborative Filtering with Side-Information", RecSys 2020.
+
+When to use: if item features are good: it is EASE with features as further rows.
 """
 
 from dataclasses import dataclass

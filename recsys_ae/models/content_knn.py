@@ -3,6 +3,8 @@
 The baseline ItemKNN-CBF of Ferrari Dacrema, Boglio, Cremonesi, Jannach, "A Troubling Analysis of Reproducibility and
 Progress in Recommender Systems Research", TOIS 2021. It is better there than the published hybrid models. As in their
 code, an item's score is a sum over its own nearest neighbours, not over those of the items of the history.
+
+When to use: as the baseline that uses item features only.
 """
 
 from dataclasses import dataclass

@@ -1,6 +1,8 @@
 """EASE: a linear autoencoder in closed form, with item-item weights whose diagonal is zero.
 
 Steck, "Embarrassingly Shallow Autoencoders for Sparse Data", WWW 2019.
+
+When to use: first: it fits in seconds, for up to about 30,000 items.
 """
 
 from dataclasses import dataclass

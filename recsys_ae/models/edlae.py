@@ -4,6 +4,8 @@ Steck, "Autoencoders that don't overfit towards the Identity", NeurIPS 2020. At 
 grows with an item's popularity. At low rank it alternates between two factors under a constraint on the diagonal.
 
 The discounts and the scaling are not in the paper; 0 turns them off.
+
+When to use: for the best single model; it fits in seconds, for up to about 30,000 items.
 """
 
 import dataclasses

@@ -1,39 +1,48 @@
 """ELSA: a linear autoencoder with low-rank item-item weights and a zero diagonal, trained by gradient descent.
 
 Vančura, Alves, Kasalický, Kordík, "Scalable Linear Shallow Autoencoder for Collaborative Filtering", RecSys 2022.
+
+When to use: like EASE, if items × items numbers do not fit in memory.
 """
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 from recsys_ae.nn.layers import sparse_product
-from recsys_ae.nn.model import ALL, Shape
+from recsys_ae.nn.model import ALL, PAPER, Presets, Shape
 from recsys_ae.nn.rows import Rows
 from recsys_ae.nn.training.model import TrainableModel, TrainableSpec
 from recsys_ae.nn.training.optimizers import Optimizer
 from recsys_ae.nn.training.steps import Loss, Step
-from recsys_ae.spec.hyper import hp
+from recsys_ae.nn.training.trainable import TrainingSpec
+from recsys_ae.spec.hyper import hp, other_default
 
 
 @dataclass(frozen=True, kw_only=True)
 class ELSA(TrainableSpec):
-    """Hyper-parameters of ELSA; the defaults are the paper's, and ``relu`` follows its authors' package."""
+    """Hyper-parameters of ELSA; ``relu`` follows its authors' package."""
 
-    latent: int = hp(800, "size of an item's vector, which is the rank of the weights", low=1, search=("log", 64, 2048))
+    presets: ClassVar[Presets] = {
+        PAPER: {"latent": 800, "lr": 0.1, "epochs": 10, "patience": 0},
+    }
+
+    latent: int = hp(512, "size of an item's vector, which is the rank of the weights", low=1, search=("log", 64, 2048))
     relu: bool = hp(
         False,
         "cut-off of negative outputs in the loss, as in the code behind the paper's results",
         search=("choice", (False, True)),
     )
-    epochs: int = hp(10, "number of passes over the training rows (epochs)", low=1, search=("int", 5, 40))
+    epochs: int = hp(15, "number of passes over the training rows (epochs)", low=1, search=("int", 5, 40))
     batch_size: int = hp(
         32, "number of rows in a batch; each batch is one update of the weights", low=1, search=("log", 16, 1024)
     )
     optimizer: Optimizer = hp("nadam", "optimizer of the weights; adam_norm_grad is Adam with gradients of norm 1")
-    lr: float = hp(0.1, "learning rate of the optimizer", low=0, search=("log", 1e-3, 1))
+    lr: float = hp(0.01, "learning rate of the optimizer", low=0, search=("log", 1e-3, 1))
+    patience: int = other_default(TrainingSpec, "patience", 4)
 
     def build(self, shape: Shape) -> "ELSANetwork":
         """Make the untrained network."""

@@ -2,10 +2,12 @@
 
 Kim, Suh, "Enhancing VAEs for Collaborative Filtering: Flexible Priors & Gating Mechanisms", RecSys 2019. The VampPrior
 is Tomczak & Welling, "VAE with a VampPrior", AISTATS 2018.
+
+When to use: to compare with a deep variational model with a learned prior.
 """
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import ClassVar, Literal
 
 import torch
 from torch import Tensor, nn
@@ -15,7 +17,7 @@ from recsys_ae.nn import losses
 from recsys_ae.nn.corruption import drop_entries, gaussian_code
 from recsys_ae.nn.head import LinearHead
 from recsys_ae.nn.layers import Gated, columns, linear, start_by_fan_in
-from recsys_ae.nn.model import ALL, Shape
+from recsys_ae.nn.model import ALL, PAPER, Presets, Shape
 from recsys_ae.nn.rows import Rows
 from recsys_ae.nn.training.model import TrainableModel, TrainableSpec
 from recsys_ae.nn.training.optimizers import Optimizer
@@ -30,6 +32,8 @@ class HVamp(TrainableSpec):
 
     The authors anneal over the first 100 of 400 epochs, and stop after 50 epochs without a better result.
     """
+
+    presets: ClassVar[Presets] = {PAPER: {}}
 
     latent: int = hp(200, "size of each of the two codes", low=1, search=("log", 32, 512))
     width: int = hp(600, "width of the hidden layers", low=1, search=("log", 64, 2048))

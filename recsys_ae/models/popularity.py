@@ -1,4 +1,7 @@
-"""Popularity: a baseline that ranks items by their number of training users, the same for everybody."""
+"""Popularity: a baseline that ranks items by their number of training users, the same for everybody.
+
+When to use: as the least that every other model must exceed.
+"""
 
 from dataclasses import dataclass
 

@@ -7,6 +7,8 @@ Two details differ from the authors' code (https://github.com/ilya-shenbin/RecVA
 encoder passes is that of a second, random network; here it is that of the encoder before its first update. There
 validation follows each cycle of encoder and decoder passes; here it follows each pass, so the kept weights may be those
 after a pass of the encoder that the decoder has not followed yet.
+
+When to use: in place of Mult-VAE, if quality is worth a longer training.
 """
 
 import math

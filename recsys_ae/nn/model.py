@@ -58,6 +58,16 @@ class Stats:
         """Number of users of an item, as the mean over interactions: Σc² / Σc with c users of an item."""
         return float((self.items.astype(np.float64) ** 2).sum() / max(1, self.items.sum()))
 
+    @property
+    def users_per_item(self) -> float:
+        """Mean number of users of the items with any."""
+        return float(self.items.sum() / max(1, np.count_nonzero(self.items)))
+
+    @property
+    def items_per_user(self) -> float:
+        """Mean number of items of the users with any; 1 without users."""
+        return float(self.users.sum() / max(1, np.count_nonzero(self.users))) or 1.0
+
     @cached_property
     def users(self) -> NDArray[np.int64]:
         """Number of interactions of each user, ``(n_users,)`` int64."""

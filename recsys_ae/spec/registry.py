@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
 
 S = TypeVar("S")
+USAGE = "When to use: "
+"""Beginning of a paragraph of a model's docstring."""
 
 
 class Registry(Generic[S]):
@@ -61,6 +63,11 @@ class Registry(Generic[S]):
             return f"from the package {package}"
         source = (self.folder / f"{plain(name)}.py").read_text(encoding="utf-8")
         return inspect.cleandoc(ast.get_docstring(ast.parse(source)) or "")
+
+    def usage(self, name: str) -> str:
+        """Return what the docstring of a model's file says after "When to use:"; empty if it says nothing."""
+        paragraphs = [" ".join(paragraph.split()) for paragraph in self.summary(name).split("\n\n")]
+        return next((text.removeprefix(USAGE) for text in paragraphs if text.startswith(USAGE)), "")
 
     def spec_class(self, name: str) -> type[S]:
         """Return the class of a model's hyper-parameters; ``mult-vae`` and ``mult_vae`` are the same name."""

@@ -66,7 +66,7 @@ def test_a_mult_vae_of_ml_20m_costs_what_is_published(speed: Speed) -> None:
     # Bytes of an update with a dense and with a sparse input, and of the 234 updates of an epoch.
     assert layers.bytes(BATCH, dense=ITEMS) / 1e9 == pytest.approx(1.33, abs=0.005)
     assert layers.bytes(BATCH) / 1e9 == pytest.approx(1.13, abs=0.005)
-    work = roofline.work(MultVAE(), roofline.Rows(USERS, ITEMS, CLICKS), ITEMS)
+    work = roofline.work(MultVAE.paper(), roofline.Rows(USERS, ITEMS, CLICKS), ITEMS)
     assert work.flops / 1e12 == pytest.approx(8.71, abs=0.01)
     assert work.bytes / 1e9 == pytest.approx(265, abs=1)
     # An H200 in TF32 is bound by Adam's traffic, 55 ms; two cores by the arithmetic, 70 s.
@@ -77,13 +77,13 @@ def test_a_mult_vae_of_ml_20m_costs_what_is_published(speed: Speed) -> None:
 def test_the_other_models_cost_what_is_published(speed: Speed) -> None:
     roofline = speed("roofline")
     shape = roofline.Rows(USERS, ITEMS, CLICKS)
-    assert roofline.work(MultDAE(), shape, ITEMS).flops / 1e12 == pytest.approx(2.82, abs=0.02)
+    assert roofline.work(MultDAE.paper(), shape, ITEMS).flops / 1e12 == pytest.approx(2.82, abs=0.02)
     assert roofline.work(spec_class("ease")(), shape, ITEMS).flops / 125e9 == pytest.approx(65, abs=0.5)
     # The published 12.7 TFLOP of RecVAE's four passes count the encoder in each pass. Here its codes are stored from
     # pass to pass. So three encoder passes over all rows are added: those of the old encoder in three passes, and that
     # of the decoder's pass, less one pass for the codes.
     encoder = 2 * (4 * 600 * 600 + 600 * 400 + CLICKS * 600)
-    cycle = 4 * roofline.work(RecVAE(), shape, ITEMS).flops + USERS * 3 * encoder
+    cycle = 4 * roofline.work(RecVAE.paper(), shape, ITEMS).flops + USERS * 3 * encoder
     assert cycle / 1e12 == pytest.approx(12.7, abs=0.15)
     assert roofline.work(spec_class("popularity")(), shape, ITEMS) is None
 

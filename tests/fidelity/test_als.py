@@ -19,7 +19,7 @@ def _als_user(factors: Float, values: Float, alpha: float, l2: float) -> Float:
 
 @pytest.mark.parametrize("alpha", [0.5, 5.0])
 def test_als_solves_each_user_by_the_formula(alpha: float) -> None:
-    network = learnt(ALS(latent=5, l2=0.7, alpha=alpha))
+    network = learnt(ALS.paper(latent=5, l2=0.7, alpha=alpha))
     factors = network.item_vectors().double().numpy()
     expected = [_als_user(factors, row, alpha, 0.7) for row in UNKNOWN.toarray().astype(np.float64)]
     with torch.inference_mode():
@@ -35,7 +35,7 @@ def test_als_scores_users_like_implicit(sign: int) -> None:
 
     histories = UNKNOWN.copy()
     histories.data[::3] *= sign
-    network = learnt(ALS(latent=5, l2=0.7, alpha=3.0, iterations=6), seed=4)
+    network = learnt(ALS.paper(latent=5, l2=0.7, alpha=3.0, iterations=6), seed=4)
     theirs = AlternatingLeastSquares(5, 0.7, 3.0, iterations=6, num_threads=1, random_state=4)
     theirs.fit(DATA, show_progress=False)
     items, expected = theirs.recommend(
@@ -48,7 +48,7 @@ def test_als_scores_users_like_implicit(sign: int) -> None:
 
 def test_als_ends_where_items_and_users_solve_each_other() -> None:
     """At the end of the alternation each item's factors are the solution for the users' vectors, too."""
-    network = learnt(ALS(latent=3, l2=2.0, alpha=4.0, iterations=300))
+    network = learnt(ALS.paper(latent=3, l2=2.0, alpha=4.0, iterations=300))
     factors = network.item_vectors().double().numpy()
     table = DATA.toarray().astype(np.float64)
     users = np.array([_als_user(factors, row, 4.0, 2.0) for row in table])

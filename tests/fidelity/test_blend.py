@@ -21,7 +21,7 @@ from recsys_ae.ranking.score_fusion import PARTS, Scale
 from tests.nn.small import matrix, rows_of
 
 CPU = Run(device="cpu")
-DAE = MultDAE(epochs=4, batch_size=16, latent=6, lr=0.01)
+DAE = MultDAE.paper(epochs=4, batch_size=16, latent=6, lr=0.01)
 BOTH_SCALES = pytest.mark.parametrize("scale", ["standard", "rank"])
 
 
@@ -62,7 +62,7 @@ def slow_mix(scores: Sequence[NDArray[np.float32]], weights: Sequence[float], sc
 
 @BOTH_SCALES
 def test_scores_are_the_weighted_sum_of_the_members_scores(scale: Scale) -> None:
-    models, weights = fitted(EASE(l2=20.0), DAE, Popularity()), (3.0, 2.0, 0.5)
+    models, weights = fitted(EASE.paper(l2=20.0), DAE, Popularity()), (3.0, 2.0, 0.5)
     histories = VALID.histories[VALID.histories.getnnz(axis=1) > 0]
     actual = blend(models, scale=scale, weights=weights).score(histories)
     expected = slow_mix([model.score(histories) for model in models], weights, scale)
@@ -74,13 +74,13 @@ def test_scores_are_the_weighted_sum_of_the_members_scores(scale: Scale) -> None
 @BOTH_SCALES
 @pytest.mark.parametrize("place", [0, 1])
 def test_all_weight_on_one_member_gives_its_lists(scale: Scale, place: int) -> None:
-    models = fitted(EASE(l2=20.0), DAE)
+    models = fitted(EASE.paper(l2=20.0), DAE)
     alone = blend(models, scale=scale, weights=(1 - place, place)).recommend(VALID.histories, k=30)
     np.testing.assert_array_equal(alone.items, models[place].recommend(VALID.histories, k=30).items)
 
 
 def test_only_the_ratio_of_weights_counts() -> None:
-    models = fitted(EASE(l2=20.0), DAE)
+    models = fitted(EASE.paper(l2=20.0), DAE)
     whole_numbers, shares = (
         blend(models, weights=weights).score(VALID.histories) for weights in ((1, 3), (0.25, 0.75))
     )
@@ -91,7 +91,7 @@ def test_only_the_ratio_of_weights_counts() -> None:
 @BOTH_SCALES
 @pytest.mark.parametrize("monitor", ["ndcg@100", "recall@5"])
 def test_the_chosen_weights_are_no_worse_on_validation_than_the_best_member(scale: Scale, monitor: str) -> None:
-    models = fitted(EASE(l2=20.0), DAE, Popularity())
+    models = fitted(EASE.paper(l2=20.0), DAE, Popularity())
     blended = blend(models, VALID, scale=scale, monitor=monitor)
     one_hot = [blend(models, VALID, scale=scale, monitor=monitor, weights=row) for row in np.eye(3).tolist()]
     best = max(model.history[0][f"valid/{monitor}"] for model in one_hot)
@@ -102,7 +102,7 @@ def test_the_chosen_weights_are_no_worse_on_validation_than_the_best_member(scal
 
 
 def test_of_a_good_and_a_useless_member_the_good_one_is_chosen_whatever_its_place() -> None:
-    good, useless = fitted(EASE(l2=20.0), Popularity())
+    good, useless = fitted(EASE.paper(l2=20.0), Popularity())
     for models in ([good, useless], [useless, good]):
         weights = blend(models, VALID).network.get_buffer("weights").tolist()
         assert weights[models.index(good)] > 0.6
@@ -114,14 +114,14 @@ def test_without_validation_users_the_weights_are_equal() -> None:
 
 
 def test_weights_that_are_asked_for_are_kept_with_validation_users_too() -> None:
-    model = Recommender(Blend(members=("ease", "popularity"), weights=(1, 4))).fit(TRAIN, valid=VALID, run=CPU)
+    model = Recommender(Blend(members=("ease l2=9", "popularity"), weights=(1, 4))).fit(TRAIN, valid=VALID, run=CPU)
     assert model.network.get_buffer("weights").tolist() == [0.2, 0.8]
-    assert model.spec == Blend(members=("ease", "popularity"), weights=(1, 4))
+    assert model.spec == Blend(members=("ease l2=9", "popularity"), weights=(1, 4))
 
 
 def test_f06_fitted_at_once_and_fitted_apart_are_the_same_blend_to_the_bit() -> None:
     """Each member starts as it would alone, and keeps its own best epoch, not the blend's."""
-    specs = (MultDAE(epochs=30, batch_size=16, latent=8, lr=0.03), DAE, EASE(l2=20.0))
+    specs = (MultDAE.paper(epochs=30, batch_size=16, latent=8, lr=0.03), DAE, EASE.paper(l2=20.0))
     apart = fitted(*specs)
     curve = [measured["valid/ndcg@100"] for measured in apart[0].history]
     assert np.argmax(curve) < len(curve) - 1  # there is a best epoch to keep
@@ -141,7 +141,7 @@ def test_scores_from_the_cache_and_computed_again_give_the_same_blend(monkeypatc
         return get(self, member, key, lambda: computed.append(member) or make())
 
     monkeypatch.setattr(blend_file._ScoreCache, "get", counted)
-    models, blends, effort = fitted(EASE(l2=20.0), DAE), [], []
+    models, blends, effort = fitted(EASE.paper(l2=20.0), DAE), [], []
     for free in (None, 2**40, 4 * 4 * 40 * 30, 0):  # memory for everything, for one member, for nothing
         monkeypatch.setattr(blend_file, "free_memory", lambda _, free=free: free)
         computed.clear()
@@ -169,7 +169,7 @@ def test_the_hash_of_rows_depends_on_all_that_a_member_reads() -> None:
 
 
 def test_the_cosine_of_two_items_is_the_weighted_mean_of_the_members_cosines() -> None:
-    models = fitted(EASE(l2=20.0), Popularity(), DAE)  # popularity cannot compare items, and is left out
+    models = fitted(EASE.paper(l2=20.0), Popularity(), DAE)  # popularity cannot compare items, and is left out
     vectors = blend(models, weights=(3, 5, 1)).network.item_vectors().double()
     cosines = []
     for model in (models[0], models[2]):
@@ -182,8 +182,8 @@ def test_the_cosine_of_two_items_is_the_weighted_mean_of_the_members_cosines() -
 
 
 def test_a_member_with_user_vectors_gets_the_users_ids() -> None:
-    cdae = CDAE(epochs=3, batch_size=16, latent=4, l2=0.0)
-    models = fitted(cdae, EASE(l2=20.0))
+    cdae = CDAE.paper(epochs=3, batch_size=16, latent=4, l2=0.0)
+    models = fitted(cdae, EASE.paper(l2=20.0))
     blended, users = blend(models, weights=(1, 1)), TRAIN.users[[7, 3]]
     histories = TRAIN.matrix[[7, 3]]
     scores = blended.score(histories, users=users)
@@ -196,7 +196,7 @@ def test_a_member_with_user_vectors_gets_the_users_ids() -> None:
 
 
 def test_weights_are_chosen_with_the_ids_of_validation_users() -> None:
-    models = fitted(CDAE(epochs=3, batch_size=16, latent=4, l2=0.0), EASE(l2=20.0))
+    models = fitted(CDAE.paper(epochs=3, batch_size=16, latent=4, l2=0.0), EASE.paper(l2=20.0))
     of_training = dataclasses.replace(VALID, users=TRAIN.users[:40])
     blended = blend(models, of_training)
     report = evaluate(blended, of_training, ["ndcg@100"], n_resamples=10)

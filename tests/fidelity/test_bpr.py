@@ -26,7 +26,7 @@ def _bpr_user(factors: Float, bias: Float, history: Float, l2: float) -> Float:
 
 @pytest.mark.parametrize("user_l2", [0.01, 0.2, 1.0])
 def test_bpr_finds_the_vector_of_the_largest_likelihood(user_l2: float) -> None:
-    network = learnt(BPR(latent=5, lr=0.3, iterations=60, user_l2=user_l2))
+    network = learnt(BPR.paper(latent=5, lr=0.3, iterations=60, user_l2=user_l2))
     assert isinstance(network, BPRNetwork)
     factors, bias = network.item_factors.double().numpy(), network.item_bias.double().numpy()
     assert np.linalg.norm(factors, axis=1).max() > 0.5
@@ -41,7 +41,7 @@ def test_bpr_finds_the_vector_of_the_largest_likelihood(user_l2: float) -> None:
 def test_bpr_has_the_items_of_implicit() -> None:
     from implicit.cpu.bpr import BayesianPersonalizedRanking
 
-    network = learnt(BPR(latent=5, lr=0.1, l2=0.02, iterations=7), seed=3)
+    network = learnt(BPR.paper(latent=5, lr=0.1, l2=0.02, iterations=7), seed=3)
     theirs = BayesianPersonalizedRanking(5, 0.1, 0.02, iterations=7, num_threads=1, random_state=3)
     theirs.fit(DATA, show_progress=False)
     assert isinstance(network, BPRNetwork)
@@ -51,7 +51,7 @@ def test_bpr_has_the_items_of_implicit() -> None:
 
 def test_bpr_ranks_a_users_items_above_all_others() -> None:
     """The probability of that, which the updates raise (eq. 3 and section 4.1.1), approaches 1."""
-    network = learnt(BPR(latent=10, lr=0.2, l2=0.0, iterations=200, user_l2=0.001))
+    network = learnt(BPR.paper(latent=10, lr=0.2, l2=0.0, iterations=200, user_l2=0.001))
     table, positives = scores(network, DATA), DATA.toarray() != 0
     wins = [np.mean(row[items][:, None] > row[~items]) for row, items in zip(table, positives, strict=True)]
     assert np.mean(wins) > 0.9

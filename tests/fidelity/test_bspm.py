@@ -19,7 +19,7 @@ UNKNOWN = matrix(9, 14, seed=4)
 
 
 def learnt(data: csr_matrix = DATA, **chosen: Any) -> BSPMNetwork:
-    network = BSPM(**{"latent": 5, **chosen}).build(Shape(*data.shape))
+    network = BSPM.paper(**{"latent": 5, **chosen}).build(Shape(*data.shape))
     assert network.learn(rows_of(data), Run(device="cpu")) == []
     return network
 

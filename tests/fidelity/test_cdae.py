@@ -32,7 +32,7 @@ def all_rows() -> Rows:
 
 def network_of(**chosen: object) -> CDAENetwork:
     with seeded(1):
-        network = CDAE(**{"latent": 4, **chosen}).build(Shape(USERS, WIDTH))  # type: ignore[arg-type]
+        network = CDAE.paper(**{"latent": 4, **chosen}).build(Shape(USERS, WIDTH))  # type: ignore[arg-type]
         # Biases at 0 would hide a missing one, and large weights saturate.
         for parameter in network.parameters():
             nn.init.normal_(parameter, std=0.4)
@@ -274,7 +274,7 @@ def test_f03_the_penalty_is_in_the_loss_and_not_added_again_by_the_optimizer() -
 
 def test_f03_f14_the_defaults_are_the_papers() -> None:
     """M4 with a sigmoid code, five negatives for each positive, weights untied; 50 dimensions and 50 passes."""
-    spec = CDAE()
+    spec = CDAE.paper()
     assert (spec.variant, spec.negatives, spec.tied, spec.latent, spec.dropout) == ("m4", 5, False, 50, 0.5)
     assert (spec.l2, spec.epochs, spec.clip_norm, spec.lr_schedule) == (0.01, 50, 0, "constant")
     network = spec.build(Shape(60, 70))
@@ -439,7 +439,7 @@ def test_tied_weights_are_one_matrix_and_untied_ones_two() -> None:
 def test_weights_start_uniform_as_in_the_authors_code_and_biases_at_nothing() -> None:
     """Weights lie within 4 √(6 / (items + latent))."""
     with seeded(3):
-        network = CDAE().build(Shape(400, 300))
+        network = CDAE.paper().build(Shape(400, 300))
     limit = 4 * math.sqrt(6 / 350)
     for name, parameter in network.named_parameters():
         values = parameter.detach()

@@ -30,7 +30,7 @@ OUTSIDE = ~np.eye(12, dtype=bool)
 
 
 def learnt(data: csr_matrix = DATA, *, run: Run = CPU, **chosen: Any) -> Any:
-    spec = EDLAE(**chosen)
+    spec = EDLAE.paper(**chosen)
     network = spec.build(Shape(*data.shape))
     network.learn(rows_of(data), run)
     return network
@@ -46,7 +46,7 @@ def product(network: Any) -> NDArray[np.float64]:
 
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
 def test_without_dropout_it_is_ease_to_the_bit(dtype: Any) -> None:
-    ease = EASE(l2=20.0, dtype=dtype).build(Shape(*DATA.shape))
+    ease = EASE.paper(l2=20.0, dtype=dtype).build(Shape(*DATA.shape))
     ease.learn(rows_of(DATA), CPU)
     assert torch.equal(learnt(l2=20.0, dropout=0.0, dtype=dtype).weights, ease.weights)
     assert not torch.allclose(learnt(l2=20.0, dropout=0.1, dtype=dtype).weights, ease.weights, atol=1e-3)
@@ -91,7 +91,7 @@ def test_the_weights_minimise_the_expected_error_of_dropped_entries(kind: Any, l
 
 
 def test_f19_the_defaults_are_those_of_the_paper_for_movielens_20m() -> None:
-    assert EDLAE() == EDLAE(l2=300.0, dropout=0.33, rank=0, dtype="float64")
+    assert EDLAE.paper() == EDLAE.paper(l2=300.0, dropout=0.33, rank=0, dtype="float64")
 
 
 def test_f19_negative_weights_are_kept() -> None:
@@ -102,7 +102,7 @@ def test_f19_negative_weights_are_kept() -> None:
 @pytest.mark.parametrize("rank", [0, 5])
 def test_f21_scores_are_the_history_times_the_weights_not_their_transpose(rank: int) -> None:
     data = Interactions(DATA, pd.Index(range(60)), pd.Index(range(12)))
-    model = Recommender(EDLAE(l2=5.0, dropout=0.3, rank=rank)).fit(data, run=CPU)
+    model = Recommender(EDLAE.paper(l2=5.0, dropout=0.3, rank=rank)).fit(data, run=CPU)
     network: Any = model.network
     b = product(network) if rank else network.weights.double().numpy()
     history = np.eye(12)[3] + 2 * np.eye(12)[7]
@@ -150,7 +150,7 @@ def test_the_updates_of_low_rank_are_those_of_the_recipe(iterations: int, omega:
     if omega and rank == 4 and iterations == 6:
         assert slow.beta.max() > 0.1  # so that its effect in the equations is visible
     for dtype in ("float64", "float32"):
-        factors = _Factors(rows_of(DATA), EDLAE(l2=10.0, dropout=0.3, omega=omega, dtype=dtype), start)
+        factors = _Factors(rows_of(DATA), EDLAE.paper(l2=10.0, dropout=0.3, omega=omega, dtype=dtype), start)
         gap = [factors.update() for _ in range(iterations)][-1]
         exact = dtype == "float64"
         np.testing.assert_allclose((factors.u @ factors.v.T).numpy(), expected, **_near(exact))
@@ -185,7 +185,7 @@ def test_low_rank_of_full_rank_becomes_the_full_rank_solution(l2: float, dropout
 
 def low_rank(seed: int = 0, **chosen: Any) -> Recommender:
     data = training_data()
-    spec = EDLAE(**{"l2": 5.0, "omega": 5.0, "rank": 8, **chosen})
+    spec = EDLAE.paper(**{"l2": 5.0, "omega": 5.0, "rank": 8, **chosen})
     return Recommender(spec).fit(data, valid=holdout(data), run=Run(seed=seed, device="cpu"))
 
 
@@ -217,7 +217,7 @@ def test_without_validation_users_the_last_iteration_is_kept() -> None:
     data, chosen = training_data(), {"l2": 5.0, "omega": 5.0, "rank": 8}
     inputs = {n: learnt(data.matrix, **chosen, iterations=n).inputs for n in (1, 2, 3)}
     assert not torch.equal(inputs[1], inputs[2])
-    model = Recommender(EDLAE(**chosen, iterations=3)).fit(data, run=CPU)  # type: ignore[arg-type]
+    model = Recommender(EDLAE.paper(**chosen, iterations=3)).fit(data, run=CPU)  # type: ignore[arg-type]
     assert torch.equal(model.network.state_dict()["inputs"], inputs[3])
     assert [list(measured) for measured in model.history] == [["diagonal_gap"]] * 3
 
@@ -225,7 +225,7 @@ def test_without_validation_users_the_last_iteration_is_kept() -> None:
 def test_updates_end_where_they_begin_to_diverge() -> None:
     data, chosen = training_data(), {"l2": 50.0, "omega": 50.0, "rank": 8}
     for valid in (holdout(data), None):
-        model = Recommender(EDLAE(**chosen, iterations=500)).fit(data, valid=valid, run=CPU)  # type: ignore[arg-type]
+        model = Recommender(EDLAE.paper(**chosen, iterations=500)).fit(data, valid=valid, run=CPU)  # type: ignore[arg-type]
         gaps = [measured["diagonal_gap"] for measured in model.history]
         assert 2 < len(gaps) < 20
         assert gaps[-1] <= 3 * min(gaps)
@@ -256,7 +256,7 @@ def test_the_same_seed_gives_the_same_low_rank_model_and_another_seed_another() 
 def test_a_rank_above_that_of_the_data_is_harmless(shape: tuple[int, int], dtype: Any) -> None:
     ones = csr_matrix(np.ones(shape, np.float32))
     data = Interactions(ones, pd.Index(range(shape[0])), pd.Index(range(shape[1])))
-    model = Recommender(EDLAE(rank=50, dtype=dtype)).fit(data, run=CPU)
+    model = Recommender(EDLAE.paper(rank=50, dtype=dtype)).fit(data, run=CPU)
     assert model.network.state_dict()["inputs"].shape == (shape[1], min(50, shape[1]))
     assert np.isfinite(model.score(ones)).all()
 
@@ -266,7 +266,7 @@ def test_a_rank_above_that_of_the_data_is_harmless(shape: tuple[int, int], dtype
 def test_an_item_without_users_scores_zero(rank: int, omega: float) -> None:
     bare = csr_matrix(DATA.toarray() * (np.arange(12) != 5))
     data = Interactions(bare, pd.Index(range(60)), pd.Index(range(12)))
-    scores = Recommender(EDLAE(l2=5.0, rank=rank, omega=omega)).fit(data, run=CPU).score(bare)
+    scores = Recommender(EDLAE.paper(l2=5.0, rank=rank, omega=omega)).fit(data, run=CPU).score(bare)
     assert np.isfinite(scores).all()
     full = bare.getnnz(axis=1) > 0
     np.testing.assert_allclose(scores[full, 5], 0, atol=1e-12)
@@ -284,17 +284,17 @@ def test_items_that_always_occur_together_need_a_penalty_or_dropout(rank: int) -
 
 def test_memory_is_one_matrix_of_all_pairs_and_the_factors() -> None:
     shape = Shape(29_858, 40_981)
-    assert EDLAE().memory(shape) == EASE().memory(shape) == 12 * 40_981**2
-    assert EDLAE(dtype="float32").memory(shape) == 4 * 40_981**2
+    assert EDLAE.paper().memory(shape) == EASE.paper().memory(shape) == 12 * 40_981**2
+    assert EDLAE.paper(dtype="float32").memory(shape) == 4 * 40_981**2
     sides = 8 * 256 * (2 * 29_858 + 8 * 40_981)
-    assert EDLAE(rank=256).memory(shape) == 8 * 40_981**2 + sides
-    assert EDLAE(rank=256, dtype="float32").memory(shape) == 4 * 40_981**2 + sides
-    assert EDLAE(rank=256).memory(Shape(10, 20)) == 8 * 20**2 + 8 * 20 * (2 * 10 + 8 * 20)
+    assert EDLAE.paper(rank=256).memory(shape) == 8 * 40_981**2 + sides
+    assert EDLAE.paper(rank=256, dtype="float32").memory(shape) == 4 * 40_981**2 + sides
+    assert EDLAE.paper(rank=256).memory(Shape(10, 20)) == 8 * 20**2 + 8 * 20 * (2 * 10 + 8 * 20)
 
 
 @pytest.mark.parametrize("name", ["user_discount", "scaling", "popularity_discount"])
 def test_discounts_are_off_by_default_and_for_full_rank_only(name: str) -> None:
-    assert getattr(EDLAE(), name) == 0
+    assert getattr(EDLAE.paper(), name) == 0
     assert not torch.allclose(learnt(l2=20.0, **{name: 0.5}).weights, learnt(l2=20.0).weights, rtol=1e-2)
     with pytest.raises(ConfigError, match="are for full rank, not rank = 3; set them to 0, or rank = 0"):
-        EDLAE(rank=3, **{name: 0.5})
+        EDLAE.paper(rank=3, **{name: 0.5})

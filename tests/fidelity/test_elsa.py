@@ -26,7 +26,7 @@ every_loss = pytest.mark.parametrize("relu", [False, True])
 
 def made(*, relu: bool = False, latent: int = 5, width: int = 9) -> ELSANetwork:
     with seeded(0):
-        return ELSA(latent=latent, relu=relu).build(Shape(12, width))
+        return ELSA.paper(latent=latent, relu=relu).build(Shape(12, width))
 
 
 def step() -> Step:
@@ -143,7 +143,7 @@ def test_empty_rows_teach_nothing() -> None:
 
 
 def test_the_defaults_are_those_of_the_paper() -> None:
-    spec = ELSA()
+    spec = ELSA.paper()
     chosen: dict[str, Any] = {name: getattr(spec, name) for name in ("latent", "epochs", "batch_size", "lr", "l2")}
     assert chosen == {"latent": 800, "epochs": 10, "batch_size": 32, "lr": 0.1, "l2": 0}
     assert spec.optimizer == "nadam"
@@ -152,7 +152,7 @@ def test_the_defaults_are_those_of_the_paper() -> None:
 
 def test_an_epoch_is_that_of_nadam_on_the_same_batches() -> None:
     data = training_data()
-    spec = ELSA(latent=6, epochs=1, batch_size=20, lr=0.05)
+    spec = ELSA.paper(latent=6, epochs=1, batch_size=20, lr=0.05)
     model = Recommender(spec).fit(data, run=Run(seed=4, device="cpu"))
     with seeded(4):
         network = spec.build(Shape(*data.shape))
@@ -169,6 +169,6 @@ def test_an_epoch_is_that_of_nadam_on_the_same_batches() -> None:
 
 
 def test_training_makes_the_loss_smaller() -> None:
-    model = Recommender(ELSA(latent=8, lr=0.01, batch_size=16)).fit(training_data(), run=CPU)
+    model = Recommender(ELSA.paper(latent=8, lr=0.01, batch_size=16)).fit(training_data(), run=CPU)
     losses = [measured["error"] for measured in model.history]
     assert losses[-1] < 0.6 * losses[0]

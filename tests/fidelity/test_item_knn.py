@@ -37,17 +37,17 @@ def _largest(table: Float, k: int) -> Float:
 
 
 SPECS = [
-    ItemKNN(weighting="cosine"),
-    ItemKNN(weighting="tfidf"),
-    ItemKNN(weighting="bm25"),
-    ItemKNN(weighting="bm25", k1=20.0, b=0.1),
+    ItemKNN.paper(weighting="cosine"),
+    ItemKNN.paper(weighting="tfidf"),
+    ItemKNN.paper(weighting="bm25"),
+    ItemKNN.paper(weighting="bm25", k1=20.0, b=0.1),
 ]
 
 
 @pytest.mark.parametrize("k", [1, 4, 13, 500])
 @pytest.mark.parametrize("spec", SPECS, ids=str)
 def test_knn_adds_up_the_largest_similarities(spec: ItemKNN, k: int) -> None:
-    spec = ItemKNN(weighting=spec.weighting, neighbors=k, k1=spec.k1, b=spec.b)
+    spec = ItemKNN.paper(weighting=spec.weighting, neighbors=k, k1=spec.k1, b=spec.b)
     expected = UNKNOWN.toarray() @ _largest(_similarities(DATA, spec), k)
     actual = scores(learnt(spec), UNKNOWN)
     assert (expected > 0).any()
@@ -68,7 +68,7 @@ def test_knn_scores_unseen_items_like_implicit(weighting: str) -> None:
     theirs = recommenders[weighting]
     theirs.fit(DATA, show_progress=False)
     assert (np.diff(theirs.similarity.toarray()[:-1].argmax(axis=1)) == 1).all()
-    table = scores(learnt(ItemKNN(weighting=weighting, neighbors=5)), UNKNOWN)  # type: ignore[arg-type]
+    table = scores(learnt(ItemKNN.paper(weighting=weighting, neighbors=5)), UNKNOWN)  # type: ignore[arg-type]
     for user in range(UNKNOWN.shape[0]):
         items, expected = theirs.recommend(user, UNKNOWN[user], N=14)
         unseen = ~np.isin(items, UNKNOWN[user].indices)

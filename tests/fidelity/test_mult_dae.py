@@ -43,7 +43,7 @@ def rows() -> Rows:
 @pytest.mark.parametrize("dropout", [0.0, 0.5])
 def test_f18_the_loss_and_its_gradients_are_the_papers(hidden: tuple[int, ...], dropout: float, rows: Rows) -> None:
     """The loss is eq. 2 with z from the corrupted row; all layers but the last have a tanh, also the code."""
-    network = network_of(MultDAE(latent=4, hidden=hidden, dropout=dropout)).train()
+    network = network_of(MultDAE.paper(latent=4, hidden=hidden, dropout=dropout)).train()
     generator = torch.Generator().manual_seed(4)
     draws = copy_of(generator)
     loss = network.loss(rows, Step(0, 10, generator))
@@ -64,7 +64,9 @@ def test_f18_the_loss_and_its_gradients_are_the_papers(hidden: tuple[int, ...], 
 
 def test_f02_the_architecture_is_the_papers_shallow_one() -> None:
     """The layers are [I → 200 → I]."""
-    shapes = {name: tuple(parameter.shape) for name, parameter in MultDAE().build(Shape(9, 70)).named_parameters()}
+    shapes = {
+        name: tuple(parameter.shape) for name, parameter in MultDAE.paper().build(Shape(9, 70)).named_parameters()
+    }
     assert shapes == {
         "encoder.input.weight": (70, 200),
         "encoder.input.bias": (200,),
@@ -74,14 +76,14 @@ def test_f02_the_architecture_is_the_papers_shallow_one() -> None:
 
 
 def test_hidden_layers_are_mirrored() -> None:
-    network = MultDAE(latent=4, hidden=(9, 6)).build(Shape(9, 70))
+    network = MultDAE.paper(latent=4, hidden=(9, 6)).build(Shape(9, 70))
     shapes = [tuple(parameter.shape) for parameter in network.parameters() if parameter.ndim > 1]
     assert shapes == [(70, 9), (6, 9), (4, 6), (6, 4), (9, 6), (70, 9)]
 
 
 def test_f02_weights_start_glorot_uniform_and_biases_truncated_normal() -> None:
     with seeded(3):
-        network = MultDAE().build(Shape(1000, 300))
+        network = MultDAE.paper().build(Shape(1000, 300))
     for name, parameter in network.named_parameters():
         values = parameter.detach()
         if values.ndim > 1:
@@ -94,7 +96,7 @@ def test_f02_weights_start_glorot_uniform_and_biases_truncated_normal() -> None:
 
 def test_f02_f18_the_defaults_are_the_papers() -> None:
     """The paper's weight decay of 0.01 is for a sum over the batch of 500: 2e-5 for its mean."""
-    spec = MultDAE()
+    spec = MultDAE.paper()
     assert (spec.hidden, spec.latent, spec.dropout) == ((), 200, 0.5)
     assert (spec.lr, spec.batch_size, spec.epochs, spec.l2) == (1e-3, 500, 200, 0.01 / 500)
     assert (spec.monitor, spec.lr_schedule, spec.clip_norm, spec.patience) == ("ndcg@100", "constant", 0, 0)
@@ -102,7 +104,7 @@ def test_f02_f18_the_defaults_are_the_papers() -> None:
 
 def test_f02_f10_l2_is_applied() -> None:
     """With a loss whose gradient vanishes (no targets), the penalty alone moves the weights, and not the biases."""
-    network = network_of(MultDAE(latent=4, l2=0.1, epochs=1, batch_size=3, lr=0.01))
+    network = network_of(MultDAE.paper(latent=4, l2=0.1, epochs=1, batch_size=3, lr=0.01))
     before = {name: parameter.detach().clone() for name, parameter in network.named_parameters()}
     network.learn(rows_of(matrix(3, WIDTH, density=0)), Run(device="cpu"))
     for name, parameter in network.named_parameters():
@@ -112,7 +114,7 @@ def test_f02_f10_l2_is_applied() -> None:
 
 
 def test_f05_the_input_is_normalised_before_it_is_dropped(rows: Rows) -> None:
-    network = network_of(MultDAE(latent=4)).train()
+    network = network_of(MultDAE.paper(latent=4)).train()
     inputs: list[Rows] = []
     network.encoder.register_forward_pre_hook(lambda _, args: inputs.append(args[0]))
     network.loss(rows, Step(0, 10, torch.Generator().manual_seed(4)))
@@ -122,7 +124,7 @@ def test_f05_the_input_is_normalised_before_it_is_dropped(rows: Rows) -> None:
 
 
 def test_f06_f15_scores_have_no_dropout_and_are_equal_from_call_to_call(rows: Rows) -> None:
-    network = network_of(MultDAE(latent=4, hidden=(6,)))
+    network = network_of(MultDAE.paper(latent=4, hidden=(6,)))
     slow = SlowNetwork(network.encoder, network.decoder)
     expected = slow.decoded(torch.tanh(slow.encoded(on_the_sphere(dense64(rows))))).detach().float()
     popularity = torch.arange(WIDTH).float()
@@ -135,5 +137,5 @@ def test_f06_f15_scores_have_no_dropout_and_are_equal_from_call_to_call(rows: Ro
 
 
 def test_an_items_vector_is_its_row_of_the_output_layer() -> None:
-    network = network_of(MultDAE(latent=4, hidden=(6,)))
+    network = network_of(MultDAE.paper(latent=4, hidden=(6,)))
     assert network.item_vectors() is network.decoder.output.weight

@@ -58,7 +58,7 @@ def test_the_loss_and_its_gradients_are_the_papers(
     hidden: tuple[int, ...], dropout: float, update: int, rows: Rows
 ) -> None:
     """The loss is eq. 5 with one sample of z, dropout after normalisation and beta = min(0.2, t / 200,000)."""
-    network = network_of(MultVAE(latent=4, hidden=hidden, dropout=dropout)).train()
+    network = network_of(MultVAE.paper(latent=4, hidden=hidden, dropout=dropout)).train()
     step = step_at(update)
     draws = copy_of(step.generator)
     loss = network.loss(rows, step)
@@ -89,7 +89,7 @@ def test_the_loss_and_its_gradients_are_the_papers(
 
 def test_f01_noise_has_unit_deviation(rows: Rows) -> None:
     """With mean 0 and log-variance 0, what the decoder reads is standard normal."""
-    network = network_of(MultVAE(latent=500, hidden=(3,))).train()
+    network = network_of(MultVAE.paper(latent=500, hidden=(3,))).train()
     codes: list[Tensor] = []
     network.decoder.hidden.register_forward_pre_hook(lambda _, args: codes.append(args[0]))
     with torch.no_grad():
@@ -102,7 +102,7 @@ def test_f01_noise_has_unit_deviation(rows: Rows) -> None:
 
 def test_f02_the_architecture_is_the_papers_and_the_code_is_not_halved() -> None:
     """The layers are [I → 600 → 200 → 600 → I]; the encoder returns 200 means and 200 log-variances."""
-    network = MultVAE().build(Shape(1000, 70))
+    network = MultVAE.paper().build(Shape(1000, 70))
     shapes = {name: tuple(parameter.shape) for name, parameter in network.named_parameters()}
     assert shapes == {
         "encoder.input.weight": (70, 600),
@@ -119,7 +119,7 @@ def test_f02_the_architecture_is_the_papers_and_the_code_is_not_halved() -> None
 
 def test_f02_weights_start_glorot_uniform_and_biases_truncated_normal() -> None:
     with seeded(3):
-        network = MultVAE().build(Shape(1000, 300))
+        network = MultVAE.paper().build(Shape(1000, 300))
     for name, parameter in network.named_parameters():
         values = parameter.detach()
         if values.ndim > 1:
@@ -131,7 +131,7 @@ def test_f02_weights_start_glorot_uniform_and_biases_truncated_normal() -> None:
 
 
 def test_f02_f05_f15_f16_the_defaults_are_the_papers() -> None:
-    spec = MultVAE()
+    spec = MultVAE.paper()
     assert (spec.hidden, spec.latent, spec.dropout) == ((600,), 200, 0.5)
     assert (spec.lr, spec.batch_size, spec.epochs, spec.l2) == (1e-3, 500, 200, 0)
     assert (spec.beta, spec.anneal * PAPERS_UPDATES) == (0.2, pytest.approx(40_000))
@@ -140,7 +140,7 @@ def test_f02_f05_f15_f16_the_defaults_are_the_papers() -> None:
 
 def test_f05_the_input_is_normalised_before_it_is_dropped(rows: Rows) -> None:
     """If it were normalised after dropout, a row would keep its length whatever is dropped."""
-    network = network_of(MultVAE(latent=4, hidden=(6,))).train()
+    network = network_of(MultVAE.paper(latent=4, hidden=(6,))).train()
     inputs: list[Rows] = []
     network.encoder.input.register_forward_pre_hook(lambda _, args: inputs.append(args[0]))
     network.loss(rows, step_at(0))
@@ -151,7 +151,7 @@ def test_f05_the_input_is_normalised_before_it_is_dropped(rows: Rows) -> None:
 
 
 def test_f05_f15_beta_anneals_by_default_and_weighs_the_kl(rows: Rows) -> None:
-    network = network_of(MultVAE(latent=4, hidden=(6,))).train()
+    network = network_of(MultVAE.paper(latent=4, hidden=(6,))).train()
     for update, beta in [(0, 0), (1, 5e-6), (20_000, 0.1), (39_999, 0.199995), (40_000, 0.2), (46_799, 0.2)]:
         loss = network.loss(rows, step_at(update))
         assert number(loss.parts["beta"]) == pytest.approx(beta, rel=1e-9)
@@ -159,7 +159,7 @@ def test_f05_f15_beta_anneals_by_default_and_weighs_the_kl(rows: Rows) -> None:
 
 
 def test_f07_beta_never_climbs_above_its_cap(rows: Rows) -> None:
-    network = network_of(MultVAE(latent=4, hidden=(6,), anneal=0.5, beta=0.3))
+    network = network_of(MultVAE.paper(latent=4, hidden=(6,), anneal=0.5, beta=0.3))
     betas = [number(network.loss(rows, step_at(update, total=200)).parts["beta"]) for update in range(0, 200, 3)]
     assert betas == pytest.approx([min(0.3, 0.3 * update / 100) for update in range(0, 200, 3)])
 
@@ -167,7 +167,7 @@ def test_f07_beta_never_climbs_above_its_cap(rows: Rows) -> None:
 def test_f12_beta_rises_with_every_update_not_with_every_epoch() -> None:
     """12 rows in batches of 3 are 4 updates an epoch; the history holds their mean."""
     rows = rows_of(matrix(12, WIDTH))
-    network = network_of(MultVAE(latent=4, hidden=(6,), epochs=3, batch_size=3, beta=0.2, anneal=0.75))
+    network = network_of(MultVAE.paper(latent=4, hidden=(6,), epochs=3, batch_size=3, beta=0.2, anneal=0.75))
     history = network.learn(rows, Run(device="cpu"))
     betas = [min(0.2, 0.2 * update / 9) for update in range(12)]
     assert [measured["beta"] for measured in history] == pytest.approx(
@@ -178,7 +178,7 @@ def test_f12_beta_rises_with_every_update_not_with_every_epoch() -> None:
 def test_f06_f10_f15_scores_are_the_mean_codes_without_noise_or_dropout(rows: Rows) -> None:
     """Scores are equal from call to call, also of a network in training mode."""
     histories = matrix(12, WIDTH)
-    network = network_of(MultVAE(latent=4, hidden=(6,))).train()
+    network = network_of(MultVAE.paper(latent=4, hidden=(6,))).train()
     slow, x = SlowNetwork(network.encoder, network.decoder), dense64(rows)
     expected = slow.decoded(slow.encoded(on_the_sphere(x))[:, :4]).detach().float()
     popularity = torch.arange(WIDTH).float()
@@ -192,7 +192,7 @@ def test_f06_f10_f15_scores_are_the_mean_codes_without_noise_or_dropout(rows: Ro
 
 def test_f06_f15_scores_do_not_depend_on_the_size_of_the_batch() -> None:
     histories = matrix(300, WIDTH)
-    network = network_of(MultVAE(latent=4, hidden=(6,)))
+    network = network_of(MultVAE.paper(latent=4, hidden=(6,)))
     popularity = torch.arange(WIDTH).float()
     ((_, at_once),) = score_blocks(network, histories, popularity)
     for size in (1, 7, 100):
@@ -203,20 +203,20 @@ def test_f06_f15_scores_do_not_depend_on_the_size_of_the_batch() -> None:
 
 
 def test_the_length_of_a_history_does_not_matter_only_its_direction(rows: Rows) -> None:
-    network = network_of(MultVAE(latent=4, hidden=(6,)))
+    network = network_of(MultVAE.paper(latent=4, hidden=(6,)))
     with torch.no_grad():
         torch.testing.assert_close(network(rows), network(rows.with_values(rows.values * 7)), rtol=1e-5, atol=1e-6)
 
 
 def test_a_block_of_items_is_decoded_like_the_whole(rows: Rows) -> None:
-    network = network_of(MultVAE(latent=4, hidden=(6,)))
+    network = network_of(MultVAE.paper(latent=4, hidden=(6,)))
     with torch.no_grad():
         z = network.encode(rows)
         torch.testing.assert_close(network.decode(z, slice(3, 9)), network.decode(z)[:, 3:9])
 
 
 def test_an_items_vector_is_its_row_of_the_output_layer() -> None:
-    network = network_of(MultVAE(latent=4, hidden=(6,)))
+    network = network_of(MultVAE.paper(latent=4, hidden=(6,)))
     assert network.item_vectors() is network.decoder.output.weight
     assert network.item_vectors().shape == (WIDTH, 6)
 
@@ -226,7 +226,7 @@ def test_the_same_seed_gives_the_same_model_to_the_bit_on_two_threads_too() -> N
     rows = rows_of(matrix(400, 700, density=0.05))
     states = []
     for _ in range(2):
-        network = network_of(MultVAE(latent=64, hidden=(200,), epochs=2, batch_size=200), width=700)
+        network = network_of(MultVAE.paper(latent=64, hidden=(200,), epochs=2, batch_size=200), width=700)
         with cpu_threads(2):
             network.learn(rows, Run(device="cpu", seed=3))
         states.append(network.state_dict())

@@ -20,8 +20,8 @@ def _twins(rows: Rows) -> tuple[torch.nn.Module, torch.nn.Module]:
     Only the code of Mult-DAE has a tanh; codes near 0 make that no difference.
     """
     shape = Shape(len(rows), rows.width)
-    dae = MultDAE(latent=LATENT, dropout=0.5).build(shape)
-    vae = MultVAE(latent=LATENT, hidden=(), dropout=0.5, beta=0.0).build(shape)
+    dae = MultDAE.paper(latent=LATENT, dropout=0.5).build(shape)
+    vae = MultVAE.paper(latent=LATENT, hidden=(), dropout=0.5, beta=0.0).build(shape)
     with torch.no_grad():
         dae.encoder.input.weight *= 1e-3
         vae.encoder.input.weight[:, :LATENT] = dae.encoder.input.weight

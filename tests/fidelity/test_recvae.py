@@ -26,7 +26,7 @@ Leaves = dict[str, Tensor]
 
 def network_of(width: int = WIDTH, **chosen: Any) -> RecVAENetwork:
     with seeded(1):
-        network = RecVAE(**{"latent": LATENT, "width": 6, **chosen}).build(Shape(50, width))
+        network = RecVAE.paper(**{"latent": LATENT, "width": 6, **chosen}).build(Shape(50, width))
         for parameter in network.parameters():
             if parameter.ndim == 1:  # biases near 0 and scales of 1 would hide a missing one
                 nn.init.normal_(parameter, mean=0.3, std=0.3)
@@ -323,7 +323,7 @@ def test_f06_inputs_have_length_1_before_entries_are_dropped(rows: Rows) -> None
 
 
 def test_the_defaults_and_the_shapes_are_the_papers() -> None:
-    spec = RecVAE()
+    spec = RecVAE.paper()
     assert (spec.width, spec.layers, spec.latent, spec.dropout, spec.ln_eps) == (600, 5, 200, 0.5, 1e-5)
     assert (spec.encoder_epochs, spec.decoder_epochs, spec.epochs / 4) == (3, 1, 50)
     assert (spec.lr, spec.batch_size, spec.gamma, spec.l2, spec.optimizer) == (5e-4, 500, 0.005, 0, "adam")
@@ -333,7 +333,7 @@ def test_the_defaults_and_the_shapes_are_the_papers() -> None:
 
 def test_weights_and_biases_start_uniform_by_the_number_of_inputs() -> None:
     with seeded(3):
-        network = RecVAE(latent=100, width=300).build(Shape(10, 700))
+        network = RecVAE.paper(latent=100, width=300).build(Shape(10, 700))
     starts = {"encoder.0.input": 700, "encoder.0.deeper.3": 300, "encoder.1": 300, "decoder": 100}
     for name, inputs in starts.items():
         layer, bound = network.get_submodule(name), 1 / math.sqrt(inputs)

@@ -21,6 +21,7 @@ OWN: dict[str, dict[str, Any]] = {
     "blend": {"members": ("ease l2=5", "mult_dae epochs=20 batch_size=16 lr=0.01 latent=8")},
     "bpr": {"lr": 0.1},
     "hvamp": {"lr": 0.03},
+    "item_knn": {"b": 0.75},
     "macrid_vae": {"lr": 0.03},
     "mult_vae": {"hidden": (16,)},
     "recvae": {"lr": 0.03},

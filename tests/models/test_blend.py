@@ -114,7 +114,7 @@ def test_a_blend_of_fitted_models_comes_back_from_its_folder(tmp_path: Path) -> 
     assert again.network.get_buffer("weights").tolist() == model.network.get_buffer("weights").tolist()
     histories = holdout(data).histories
     np.testing.assert_array_equal(again.score(histories), model.score(histories))
-    assert again.spec.members == ("mult_dae epochs=2 latent=4", "mult_dae epochs=2 latent=4", "ease l2=5")  # type: ignore[attr-defined]
+    assert again.spec.members == (*["mult_dae epochs=2 batch_size=25 latent=4"] * 2, "ease l2=5")  # type: ignore[attr-defined]
 
 
 def test_the_models_that_are_blended_stay_as_they_are() -> None:

@@ -55,3 +55,12 @@ def test_a_class_has_one_name_and_a_module_keeps_its_own() -> None:
 
     assert isinstance(ease, ModuleType)
     assert isinstance(popularity, ModuleType)
+
+
+@pytest.mark.parametrize("name", models.names())
+def test_every_model_says_when_to_use_it(name: str) -> None:
+    usage = models.registry.usage(name)
+    assert usage.endswith(".")
+    assert usage[0].islower()
+    assert 20 < len(usage) < 100
+    assert not {"`", "\n"} & set(usage)

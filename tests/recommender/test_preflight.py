@@ -147,7 +147,7 @@ def test_a_network_that_does_not_fit_is_refused_with_what_to_change(monkeypatch:
 
     monkeypatch.setattr(capacity, "free_memory", lambda device: 100)
     with pytest.raises(TrainingError, match=r"mult_vae needs .* for moments of adam: .*sampled_items = 5000"):
-        check(MultVAE(), data([1] * 5), CPU)
+        check(MultVAE.paper(), data([1] * 5), CPU)
     with pytest.raises(TrainingError) as caught:
         check(MultVAE(sampled_items=2), data([1] * 5), CPU)
     assert "sampled_items" not in str(caught.value)

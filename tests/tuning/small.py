@@ -22,7 +22,7 @@ from recsys_ae.tuning.trial import Proposal, Trial
 CPU = Run(device="cpu")
 METRIC = "ndcg@100"
 QUICK = ("popularity", "ease", "edlae", "mult_dae")
-DAE: dict[str, Any] = {"epochs": 8, "batch_size": 16, "latent": 4, "lr": 0.02, "hidden": []}
+DAE: dict[str, Any] = {"epochs": 8, "batch_size": 16, "latent": 4, "lr": 0.02, "hidden": [], "patience": 0}
 RANGES: dict[str, Any] = {"mult_dae": {"epochs": 8, "batch_size": 16, "latent": 4, "hidden": []}}
 """Frozen values with which the training of a search takes some hundredths of a second."""
 SHAPE = Shape(40, 32, 0)

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from recsys_ae.errors import Argument, ConfigError
 from recsys_ae.nn.head import LinearHead
 from recsys_ae.nn.layers import initialise, linear
-from recsys_ae.nn.model import Shape
+from recsys_ae.nn.model import Shape, known
 from recsys_ae.nn.rows import Rows
 from recsys_ae.nn.softmax.losses import measured_cells, multinomial, sampled_multinomial
 from recsys_ae.nn.softmax.sampling import Sampler
@@ -52,7 +52,7 @@ class SoftmaxSpec(TrainableSpec):
 
     def batch_memory(self, shape: Shape) -> int:
         """Return the bytes of the logits held at a time, by the fit that begins on ``shape.device``."""
-        n, columns = min(self.batch_size, shape.n_rows), shape.width
+        n, columns = min(known(self.batch_size), shape.n_rows), shape.width
         if 0 < self.sampled_items < columns:
             return 4 * n * self.sampled_items
         return 4 * min(n * columns, max(measured_cells(shape.device), columns))

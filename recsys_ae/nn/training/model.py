@@ -10,7 +10,7 @@ from recsys_ae.errors import Argument, ConfigError
 from recsys_ae.nn.anchors import Anchors
 from recsys_ae.nn.history import History
 from recsys_ae.nn.layers import SparseLinear
-from recsys_ae.nn.model import Model, Shape, Spec, Stats, Validate
+from recsys_ae.nn.model import Model, Shape, Spec, Stats, Validate, known
 from recsys_ae.nn.rows import Rows
 from recsys_ae.nn.runtime import Run
 from recsys_ae.nn.training import loop
@@ -41,7 +41,7 @@ class TrainableSpec(TrainingSpec, Spec):
 
     def batch_memory(self, shape: Shape) -> int:
         """Return the bytes of the outputs of a batch; by default a float32 score for each row and item."""
-        return 4 * min(self.batch_size, shape.n_rows) * shape.width
+        return 4 * min(known(self.batch_size), shape.n_rows) * shape.width
 
     def operations(self, shape: Shape, nnz: int) -> float:
         """Return six for each weight and row of each epoch, but in a sparse first layer only for interactions."""

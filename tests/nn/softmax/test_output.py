@@ -369,7 +369,7 @@ def test_the_number_of_logits_follows_the_free_memory_of_a_gpu(free: list[int]) 
 
 def test_a_fit_holds_as_many_logits_as_its_estimate_says(free: list[int]) -> None:
     """The number is that of the estimate, although the weights fill some memory later; updates ask nobody."""
-    MultVAE().batch_memory(Shape(10, 10, 0, torch.device("cuda")))
+    MultVAE.paper().batch_memory(Shape(10, 10, 0, torch.device("cuda")))
     free[0] = 100
     assert cells_on(GPU) == cells_on(torch.device("cuda")) == 2**28
 

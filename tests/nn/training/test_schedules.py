@@ -13,7 +13,7 @@ UPDATES = 46_800  # ML-20M: 200 epochs of 234 batches
 
 def test_f07_f12_beta_is_the_papers_at_every_update_and_never_above_its_cap() -> None:
     """β = min(0.2, t / 200,000) per update, not per epoch, and without a rise to 1 before the cap."""
-    spec = MultVAE()
+    spec = MultVAE.paper()
     betas = [warm_up(t, spec.anneal * UPDATES, spec.beta) for t in range(UPDATES)]
     assert betas == pytest.approx([min(0.2, t / 200_000) for t in range(UPDATES)], rel=1e-12, abs=0)
     assert max(betas) == 0.2
