@@ -26,7 +26,7 @@ from recsys_ae.spec.hyper import hp, other_default
 
 @dataclass(frozen=True, kw_only=True)
 class MultVAE(SoftmaxSpec):
-    """Hyper-parameters of Mult-VAE, with layers [items → 200 → items]; the paper has a hidden layer of 600.
+    """Hyper-parameters of Mult-VAE, with layers [items → 320 → items]; the paper has [items → 600 → 200 → 600 → items].
 
     The paper anneals over 40,000 of its 46,800 updates on ML-20M. As a share of the run, this holds for data and
     batches of every size.
@@ -34,18 +34,27 @@ class MultVAE(SoftmaxSpec):
 
     rules: ClassVar[Rules] = {"batch_size": batch_size_of}
     presets: ClassVar[Presets] = {
-        PAPER: {"hidden": (600,), "batch_size": 500, "epochs": 200, "patience": 0, "ema_decay": 0.0},
+        PAPER: {
+            "latent": 200,
+            "hidden": (600,),
+            "dropout": 0.5,
+            "beta": 0.2,
+            "batch_size": 500,
+            "epochs": 200,
+            "patience": 0,
+            "ema_decay": 0.0,
+        },
     }
 
-    latent: int = hp(200, "size of the code", low=1, search=("log", 32, 1024))
+    latent: int = hp(320, "size of the code", low=1, search=("log", 32, 1024))
     hidden: tuple[int, ...] = hp(
         (),
         "widths of the encoder's hidden layers, mirrored in the decoder",
         low=1,
         search=("choice", ((), (600,))),
     )
-    dropout: float = hp(0.5, "dropout rate of the input interactions", low=0, high=0.99, search=("linear", 0, 0.9))
-    beta: float = hp(0.2, "weight of the KL term after annealing", low=0, search=("linear", 0, 1))
+    dropout: float = hp(0.3, "dropout rate of the input interactions", low=0, high=0.99, search=("linear", 0, 0.9))
+    beta: float = hp(0.1, "weight of the KL term after annealing", low=0, search=("linear", 0, 1))
     anneal: float = hp(40_000 / 46_800, "share of the updates over which beta rises from 0", low=0, high=1,
                        search=("linear", 0, 1))  # fmt: skip
 
