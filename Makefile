@@ -7,7 +7,7 @@ READY  := $(VENV)/.ready
 .PHONY: demo quick quick-files quick-numbers test nightly gpu mutants check install clean
 
 demo: $(READY)  ## fit, evaluate and recommend on the embedded sample
-	@$(BIN)/recsys-ae fit mult-vae --data sample --epochs 60 --batch-size 100 --out demo/model --overwrite
+	@$(BIN)/recsys-ae fit mult-vae --data sample --out demo/model --overwrite
 	@$(BIN)/recsys-ae evaluate demo/model
 	@$(BIN)/recsys-ae recommend demo/model --k 10 --out demo/top10.csv --overwrite
 	@echo
@@ -32,8 +32,8 @@ quick-numbers: $(READY)
 	$(BIN)/pytest -m "not slow and not nightly" tests/nn tests/ranking tests/test_metrics.py \
 		tests/test_architecture.py tests/test_layout.py
 
-test: check  ## ruff, mypy --strict, pytest
-	$(BIN)/pytest
+test: check  ## ruff, mypy --strict, pytest on all cores, with one thread each
+	OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses=auto --maxprocesses=4 --dist=loadfile
 
 nightly: $(READY)  ## tests that need minutes and gigabytes
 	$(BIN)/pytest -m nightly

@@ -18,8 +18,8 @@ from typing import Any
 import numpy as np
 
 HERE = Path(__file__).parent
-sys.path[:0] = [str(HERE.parent), str(HERE)]
-from data_sets import NAMES, RATED, split_of  # noqa: E402  in this folder
+sys.path.insert(0, str(HERE.parent))
+from defaults.data_sets import NAMES, RATED, split_of  # noqa: E402  in this folder
 from measured import machine, read, write  # noqa: E402  in the parent folder
 
 from recsys_ae import Recommender, Run  # noqa: E402

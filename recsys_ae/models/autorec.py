@@ -7,7 +7,7 @@ When to use: to predict ratings, not to rank.
 
 from abc import abstractmethod
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import torch
 from torch import Tensor
@@ -19,7 +19,7 @@ from recsys_ae.nn.head import LinearHead
 from recsys_ae.nn.history import History
 from recsys_ae.nn.layers import SparseLinear, linear, sparse_product
 from recsys_ae.nn.linear import least_squares, sampled_products
-from recsys_ae.nn.model import ALL, Shape, Validate
+from recsys_ae.nn.model import ALL, PAPER, Presets, Shape, Validate
 from recsys_ae.nn.rows import Rows
 from recsys_ae.nn.runtime import Run
 from recsys_ae.nn.training.model import TrainableModel, TrainableSpec
@@ -40,6 +40,7 @@ class AutoRec(TrainableSpec):
     """
 
     feedback = "explicit"
+    presets: ClassVar[Presets] = {PAPER: {}}
 
     orientation: Literal["item", "user"] = hp(
         "item",

@@ -58,6 +58,18 @@ def test_a_hyper_parameter_may_be_a_word_if_there_is_a_rule_for_it(name: str) ->
         assert cls(**numbers).resolved(STATS) == cls(**numbers)
 
 
+@pytest.mark.parametrize("name", [name for name in NAMES if spec_of(name).presets])
+def test_the_defaults_fit_small_data(name: str) -> None:
+    cls = spec_of(name)
+    given = {one.name: one.default for one in describe(cls)}
+    rated = cls.feedback == "explicit"
+    data = training_data(rated=rated)
+    short: dict[str, Any] = {field: 3 for field in ("epochs", "latent") if field in given}
+    model = Recommender(cls(**short)).fit(data, run=Run(device="cpu"))
+    assert AUTO not in [value for value in flatten(model.spec).values() if isinstance(value, str)]
+    assert np.isfinite(model.score(data.matrix[:5], users=data.users[:5] if model.knows_users else None)).all()
+
+
 def test_a_preset_is_changed_by_name() -> None:
     assert EASE.paper() == EASE(l2=500)
     assert EASE.paper(dtype="float32") == EASE(l2=500, dtype="float32")
