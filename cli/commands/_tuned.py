@@ -45,7 +45,8 @@ def show_tuned(
     rows += [(name, saved[name]) for name in (BLEND, REFIT) if name in saved]
     display.line()
     display.pairs([*rows, ("trials", out / "leaderboard.json")])
-    folder = shlex.quote(str(saved.get(REFIT, saved[BEST])))
+    best = saved[BLEND] if BLEND in saved and result.is_blend_better else saved[BEST]
+    folder = shlex.quote(str(saved.get(REFIT, best)))
     display.line("\nNext:")
     display.line(f"  recsys-ae recommend {folder} --out top10.csv")
     if REFIT not in saved:
@@ -59,20 +60,20 @@ def _saved(model: "Recommender", path: Path, notes: Mapping[str, Any], items: "p
 
 
 def _verdicts(tested: "Tested", winner: "Trial", metric: str) -> list[str]:
-    """Return a sentence on the winner and each model that it is compared with."""
+    """Return a sentence on the winner, and on the blend, and each model that it is compared with."""
     from recsys_ae.tuning.trial import sign_of  # noqa: PLC0415
 
-    sign = sign_of(metric)
+    default = f"the best {'other ' if winner.is_default else ''}default"
     sentences = []
-    gains = dict(tested.gains)
-    both = "als" in gains and gains.get("best default") == gains["als"]
-    if both:
-        del gains["best default"]
-    for name, gain in gains.items():
-        worst, most = sorted((sign * gain.low, sign * gain.high))
-        word = "better than" if worst > 0 else "worse than" if most < 0 else "not distinguishable from"
-        numbers = f"{gain.mean:+.4f} ± {gain.standard_error:.4f} {metric} [{gain.low:+.4f}, {gain.high:+.4f}]"
-        default = f"the best {'other ' if winner.is_default else ''}default"
-        other = default if name == "best default" else f"als, {default}" if both else "als"
-        sentences.append(f"{winner.model} is {word} {other}: {numbers}")
+    for model, gains in ((winner.model, tested.gains), (f"the {BLEND}", tested.blend_gains)):
+        rivals = dict(gains)
+        both = "als" in gains and gains.get("best default") == gains["als"]
+        if both:
+            del rivals["best default"]
+        for name, gain in rivals.items():
+            worst, most = sorted((sign_of(metric) * gain.low, sign_of(metric) * gain.high))
+            word = "better than" if worst > 0 else "worse than" if most < 0 else "not distinguishable from"
+            numbers = f"{gain.mean:+.4f} ± {gain.standard_error:.4f} {metric} [{gain.low:+.4f}, {gain.high:+.4f}]"
+            other = default if name == "best default" else f"als, {default}" if both else "als"
+            sentences.append(f"{model} is {word} {other}: {numbers}")
     return sentences

@@ -7,7 +7,7 @@ import pandas as pd
 
 from recsys_ae.data.splits.split import Holdout
 from recsys_ae.evaluation.compare import compare
-from recsys_ae.evaluation.estimate import estimate
+from recsys_ae.evaluation.estimate import Estimate, estimate
 from recsys_ae.evaluation.evaluate import evaluate
 from recsys_ae.evaluation.leaderboard import leaderboard
 from recsys_ae.evaluation.report import Report
@@ -19,7 +19,7 @@ from recsys_ae.tuning.journal import Journal
 from recsys_ae.tuning.material import Material
 from recsys_ae.tuning.result import Tested, size_of
 from recsys_ae.tuning.search import baselines, best_of, best_per_model
-from recsys_ae.tuning.trial import Trial, described, sign_of
+from recsys_ae.tuning.trial import Trial, described
 
 BLENDED = 5
 """Largest number of models in a blend."""
@@ -80,18 +80,16 @@ def tested(
         "als": next((trial for trial in defaults if trial.model == "als" and trial.value is not None), None),
         "best default": best_of(defaults, material.metric),
     }
-    gains = {
-        name: compare(reports[winner], reports[_name(rival)]).summary[material.metric]
-        for name, rival in rivals.items()
-        if rival is not None
+    gains: dict[str, dict[str, Estimate]] = {
+        name: {
+            rival: compare(reports[name], reports[_name(trial)]).summary[material.metric]
+            for rival, trial in rivals.items()
+            if trial is not None
+        }
+        for name in (winner, BLEND)
+        if name in reports
     }
-    return Tested(leaderboard(reports, _baseline(reports)), gains)
-
-
-def better_of(best: Trial, mixed: Recommender | None, metric: str) -> bool:
-    """Return True if the blend is better on the validation users than the best trial."""
-    value = None if mixed is None or mixed.history.best is None else mixed.history.best.value
-    return value is not None and best.value is not None and sign_of(metric) * value > sign_of(metric) * best.value
+    return Tested(leaderboard(reports, _baseline(reports)), gains[winner], gains.get(BLEND, {}))
 
 
 def _name(trial: Trial) -> str:

@@ -23,12 +23,14 @@ class Tested:
     ----------
     leaderboard
         The winner, the blend, and the simple models and the best model by their defaults.
-    gains
-        Paired difference of the winner from other models, in the metric of the search, by what they are.
+    gains, blend_gains
+        Paired difference of the winner, and of the blend, from other models, in the metric of the search, by what these
+        are. Without a blend there are none of it.
     """
 
     leaderboard: Leaderboard
     gains: Mapping[str, Estimate]
+    blend_gains: Mapping[str, Estimate]
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,6 +73,11 @@ class Tuned:
     metric: str
     folder: Path | None
 
+    @property
+    def is_blend_better(self) -> bool:
+        """True if there is a blend that is better on the validation users than the winner."""
+        return better_of(self.best, self.blend, self.metric)
+
     def as_dict(self) -> dict[str, Any]:
         """Return everything but the models as JSON values."""
         return {
@@ -78,10 +85,14 @@ class Tuned:
             "best": self.best.as_dict(),
             "validation": self.valid.as_dict(),
             "test": None if self.test is None else self.test.leaderboard.as_dict(),
-            "gains": {} if self.test is None else {name: gain.as_dict() for name, gain in self.test.gains.items()},
+            **{name: self._gains(name) for name in ("gains", "blend_gains")},
             "trials": [trial.as_dict() for trial in self.trials],
             "remarks": list(self.remarks),
         }
+
+    def _gains(self, name: str) -> dict[str, Any]:
+        gains: Mapping[str, Estimate] = {} if self.test is None else getattr(self.test, name)
+        return {rival: gain.as_dict() for rival, gain in gains.items()}
 
     def to_json(self) -> str:
         """Return `as_dict` as indented JSON text."""
@@ -97,6 +108,12 @@ class Tuned:
         if self.test is not None:
             parts += ["Test users, looked at once", str(self.test.leaderboard)]
         return "\n\n".join([*parts, *self.remarks])
+
+
+def better_of(best: Trial, mixed: Recommender | None, metric: str) -> bool:
+    """Return True if the blend is better on the validation users than the best trial."""
+    value = None if mixed is None or mixed.history.best is None else mixed.history.best.value
+    return value is not None and best.value is not None and sign_of(metric) * value > sign_of(metric) * best.value
 
 
 def trials_table(trials: Sequence[Trial], metric: str) -> tuple[list[str], list[list[str]]]:

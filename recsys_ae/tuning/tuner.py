@@ -26,7 +26,7 @@ from recsys_ae.tuning import ranges as spaces
 from recsys_ae.tuning.budget import Budget, seconds_of
 from recsys_ae.tuning.journal import Journal
 from recsys_ae.tuning.material import Material
-from recsys_ae.tuning.result import Tuned
+from recsys_ae.tuning.result import Tuned, better_of
 from recsys_ae.tuning.search import Search, Watch, best_of
 from recsys_ae.tuning.second_look import SecondLook, look_again
 from recsys_ae.tuning.strategy import Plan
@@ -152,7 +152,7 @@ def _finished(search: Search, *, blend: bool, refit: bool, is_kept: bool) -> Tun
     tested = finish.tested(trials, best, journal, material, mixed)
     if tested is None:
         remarks.append("the split has no test users: how good the winner is on users who did not select it is unknown")
-    chosen = mixed if mixed is not None and finish.better_of(best, mixed, material.metric) else model
+    chosen = mixed if mixed is not None and better_of(best, mixed, material.metric) else model
     final = None
     if refit:
         final = refitted(chosen, _everybody(material.split), item_features=material.item_features, run=material.run)

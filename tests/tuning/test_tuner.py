@@ -98,6 +98,11 @@ def test_a_blend_is_not_worse_than_its_members() -> None:
     assert result.test is not None
     assert finish.BLEND in [standing.name for standing in result.test.leaderboard.standings]
     assert result.blend.history.best.value >= (result.best.value or 1) - 0.02
+    assert result.is_blend_better == (result.blend.history.best.value > (result.best.value or 1))
+    means = {standing.name: standing.summary["ndcg@100"].mean for standing in result.test.leaderboard.standings}
+    gain = result.test.blend_gains["als"]
+    assert gain.mean == pytest.approx(means[finish.BLEND] - means["als (default)"])
+    assert result.as_dict()["blend_gains"]["als"] == gain.as_dict()
 
 
 def test_one_model_is_not_blended() -> None:

@@ -45,6 +45,7 @@ def test_a_search_saves_its_winner_and_the_next_commands_use_it(
     assert "The best of each model on the validation users, who selected it:" in outcome.out
     assert "The test users, who were looked at once, now:" in outcome.out
     assert "recsys-ae recommend out/refit" in outcome.out
+    assert "\nthe blend is " in outcome.out
     board = json.loads((here / "out/leaderboard.json").read_text())
     assert len(board["trials"]) == 5
     for name in ("best", "blend", "refit"):
@@ -230,9 +231,9 @@ def test_numbers_of_trials() -> None:
 
 @pytest.mark.slow
 def test_a_search_keeps_to_its_budget(here: Path, ratings: Path) -> None:
-    options = ["--data", str(ratings), "--min-user-items", "3", "--no-track", "--budget", "10s", "--out", "out"]
+    options = ["--data", str(ratings), "--min-user-items", "3", "--no-track", "--budget", "20s", "--out", "out"]
     began = time.monotonic()
     ended = subprocess.run([str(PROGRAM), "tune", *options], cwd=here, capture_output=True, text=True, check=False,
                            timeout=120, env={**os.environ, "OMP_NUM_THREADS": "1"})  # fmt: skip
     assert ended.returncode == 0, ended.stderr
-    assert time.monotonic() - began < 1.1 * 10 + 5
+    assert time.monotonic() - began < 1.1 * 20 + 5
