@@ -21,7 +21,7 @@ PROGRAM = (
     "import sys\nfrom recsys_ae_cli.main import main\nsys.exit(main())"
 )
 FAST = (*conftest.FAST, "--threads", "1", "--hidden", "8", "--latent", "4")
-LONG = ("--epochs", "1000000", "--checkpoint-every", "0")
+LONG = ("--epochs", "1000000", "--patience", "0", "--checkpoint-every", "0")
 
 
 def stopped(number: int, *args: Any, when: Callable[[], bool] | None = None) -> tuple[int, str]:
@@ -59,7 +59,7 @@ def test_a_signal_in_a_fit_says_how_to_go_on(here: Path, ratings: Path, number: 
 
 
 def test_a_fit_that_was_killed_goes_on_and_ends_like_an_undisturbed_one(cli: Run, here: Path, ratings: Path) -> None:
-    fit = ["fit", "mult-vae", "--data", ratings, *FAST, "--epochs", "1000", "--checkpoint-every", "0.0001"]
+    fit = ["fit", "mult-vae", "--data", ratings, *FAST, "--patience", "0", "--epochs", "1000", "--checkpoint-every", "0.0001"]
     written = here / "killed.checkpoint" / "checkpoint.json"
     code, _ = stopped(signal.SIGKILL, *fit, "--out", "killed", when=written.exists)
     assert code == -signal.SIGKILL
@@ -86,7 +86,7 @@ def test_another_fit_is_refused_in_the_words_of_the_options(cli: Run, here: Path
 
 def test_a_checkpoint_that_outlived_its_saved_model_is_removed(cli: Run, here: Path, ratings: Path) -> None:
     """The command was killed after the model was saved, and before the checkpoint was removed."""
-    fit = ["fit", "mult-vae", "--data", ratings, *FAST, "--epochs", "1000", "--out", "model"]
+    fit = ["fit", "mult-vae", "--data", ratings, *FAST, "--patience", "0", "--epochs", "1000", "--out", "model"]
     stopped(signal.SIGTERM, *fit)
     kept = here / "kept"
     (here / "model.checkpoint").rename(kept)

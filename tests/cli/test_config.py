@@ -34,7 +34,7 @@ def test_the_command_line_wins_over_the_file_and_the_file_over_the_default(cli: 
     outcome = cli("fit", "--config", "run.toml", "--epochs", 2, "--latent", "4")
     assert (outcome.code, outcome.out, outcome.err) == (0, "", "")
     found = options(here / "model")
-    wanted = {"epochs": 2, "latent": 4, "hidden": [6, 5], "lr": 1e-4, "min-user-items": 3, "dropout": 0.5}
+    wanted = {"epochs": 2, "latent": 4, "hidden": [6, 5], "lr": 1e-4, "min-user-items": 3, "dropout": 0.3}
     assert {name: found[name.replace("-", "_")] for name in wanted} == wanted
     assert found["track"] is False
 

@@ -86,7 +86,7 @@ def test_fit_help_lists_the_models_and_what_all_of_them_take(cli: Run) -> None:
 @pytest.mark.parametrize("name", ["mult-vae", "mult_vae"])
 def test_the_help_of_a_model_has_its_own_options_too(cli: Run, name: str) -> None:
     shown = " ".join(cli("fit", name, "--help").out.split())
-    assert "--dropout FLOAT Dropout rate of the input interactions. [default: 0.5; 0 to 0.99]" in shown
+    assert "--dropout FLOAT Dropout rate of the input interactions. [default: 0.3; 0 to 0.99]" in shown
     assert "--split-recipe" in shown
 
 

@@ -90,7 +90,7 @@ def test_the_other_models_cost_what_is_published(speed: Speed) -> None:
 
 def test_a_sampled_softmax_does_not_pay_for_all_items(speed: Speed) -> None:
     roofline = speed("roofline")
-    spec = MultVAE(hidden=(), latent=200)
+    spec = MultVAE.paper(hidden=())
 
     @dataclasses.dataclass
     class Sampled:

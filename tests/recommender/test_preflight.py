@@ -149,5 +149,5 @@ def test_a_network_that_does_not_fit_is_refused_with_what_to_change(monkeypatch:
     with pytest.raises(TrainingError, match=r"mult_vae needs .* for moments of adam: .*sampled_items = 5000"):
         check(MultVAE.paper(), data([1] * 5), CPU)
     with pytest.raises(TrainingError) as caught:
-        check(MultVAE(sampled_items=2), data([1] * 5), CPU)
+        check(MultVAE.paper(sampled_items=2), data([1] * 5), CPU)
     assert "sampled_items" not in str(caught.value)

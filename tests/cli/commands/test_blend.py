@@ -52,7 +52,7 @@ def test_the_blend_is_a_model_like_any_other(cli: Run, here: Path, model: Path, 
     assert (kept["source"], kept["fingerprint"]) == (first["source"], first["fingerprint"])
     spec = Recommender.load(here / "mix").spec
     assert spec == Blend(
-        members=("ease l2=5", "mult_dae epochs=5 lr=0.01 latent=6"), scale="rank"
+        members=("ease l2=5", "mult_dae epochs=5 batch_size=25 lr=0.01 latent=6"), scale="rank"
     )  # what each member was fitted with
 
 
