@@ -21,7 +21,21 @@ from reliability.place import Place  # noqa: E402
 
 from recsys_ae.storage.atomic import write_text  # noqa: E402
 
-FIT = ("fit", "mult-vae", "--threads", "1", "--quiet", "--hidden", "32", "--latent", "16", "--batch-size", "50")
+FIT = (
+    "fit",
+    "mult-vae",
+    "--preset",
+    "paper",
+    "--threads",
+    "1",
+    "--quiet",
+    "--hidden",
+    "32",
+    "--latent",
+    "16",
+    "--batch-size",
+    "50",
+)
 EPOCHS = "100"
 
 

@@ -59,7 +59,19 @@ def test_a_signal_in_a_fit_says_how_to_go_on(here: Path, ratings: Path, number: 
 
 
 def test_a_fit_that_was_killed_goes_on_and_ends_like_an_undisturbed_one(cli: Run, here: Path, ratings: Path) -> None:
-    fit = ["fit", "mult-vae", "--data", ratings, *FAST, "--patience", "0", "--epochs", "1000", "--checkpoint-every", "0.0001"]
+    fit = [
+        "fit",
+        "mult-vae",
+        "--data",
+        ratings,
+        *FAST,
+        "--patience",
+        "0",
+        "--epochs",
+        "1000",
+        "--checkpoint-every",
+        "0.0001",
+    ]
     written = here / "killed.checkpoint" / "checkpoint.json"
     code, _ = stopped(signal.SIGKILL, *fit, "--out", "killed", when=written.exists)
     assert code == -signal.SIGKILL

@@ -110,7 +110,18 @@ def test_a_signal_in_the_first_second_is_one_line(here: Path, number: signal.Sig
     def listen() -> None:  # a shell that starts this suite in the background has it ignore Ctrl-C
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
-    command = [str(PROGRAM), "fit", "mult-vae", "--no-track", "--epochs", "1000000", "--patience", "0", "--out", "model"]
+    command = [
+        str(PROGRAM),
+        "fit",
+        "mult-vae",
+        "--no-track",
+        "--epochs",
+        "1000000",
+        "--patience",
+        "0",
+        "--out",
+        "model",
+    ]
     with subprocess.Popen(
         command,
         stdout=subprocess.DEVNULL,
