@@ -1,4 +1,4 @@
-"""What the defaults lose: each model with its defaults, with its paper's settings and tuned, on eight data sets.
+"""Loss of the defaults: each model with its defaults, its paper's settings and tuned settings, on eight data sets.
 
     python experiments/defaults/run.py [MODEL …] [--data-sets NAME …] [--data-dir DIR] [--out DIR] [--test]
 
