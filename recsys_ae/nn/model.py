@@ -128,8 +128,8 @@ class Spec(Identity, ABC):
             If there is no such preset, or a change is not allowed.
         """
         if name not in cls.presets:
-            known = hyper.nearest(name, cls.presets) if cls.presets else "; it has none"
-            raise ConfigError(f"{cls.name()} has no preset {name!r}{known}")
+            others = hyper.nearest(name, cls.presets) if cls.presets else "; it has none"
+            raise ConfigError(f"{cls.name()} has no preset {name!r}{others}")
         return hyper.build(cls, {**cls.presets[name], **changes})
 
     @classmethod

@@ -9,7 +9,7 @@ import numpy as np
 
 from recsys_ae.data.splits.kinds.strong import split_folds
 from recsys_ae.data.splits.split import Split
-from recsys_ae.errors import DataError
+from recsys_ae.errors import DataError, TrainingError
 from recsys_ae.recommender.recommender import Recommender
 from recsys_ae.tuning.journal import Journal
 from recsys_ae.tuning.material import Material
@@ -97,8 +97,9 @@ def look_again(
 ) -> SecondLook | None:
     """Fit the finalists to the training users but one group after the other, and measure them on that group.
 
-    If there is not enough time for all, the last ones are left out. None if fewer than two are left, or if there are
-    no groups. What was measured before an interruption is in the journal.
+    If there is not enough time for all, the last ones are left out, as are those that cannot be fitted to part of the
+    users. None if fewer than two are left, or if there are no groups. What was measured before an interruption is in
+    the journal.
     """
     chosen = finalists(trials, journal, material.metric)
     if deadline is not None:
@@ -111,11 +112,14 @@ def look_again(
     values: dict[int, list[Values]] = {}
     for trial in chosen:
         known = journal.folds(trial)
-        for fold in folds[len(known) :]:
-            if deadline is not None and time.monotonic() > deadline:
-                return _ended(values)
-            known.append(_measured(trial, fold, material))
-            journal.write_folds(trial, known)
+        try:
+            for fold in folds[len(known) :]:
+                if deadline is not None and time.monotonic() > deadline:
+                    return _ended(values)
+                known.append(_measured(trial, fold, material))
+                journal.write_folds(trial, known)
+        except TrainingError:  # too little memory now, or a penalty that is too small for fewer users
+            continue
         first = journal.curve(trial).best
         values[trial.number] = [*([] if first is None else [first]), *known]
     return _ended(values)

@@ -13,7 +13,7 @@ from scipy.sparse import csr_matrix
 from recsys_ae import Recommender, split_users
 from recsys_ae.data.interactions import Interactions
 from recsys_ae.data.splits.split import Split, split_interactions
-from recsys_ae.errors import ArtefactError
+from recsys_ae.errors import ArtefactError, TrainingError
 from recsys_ae.evaluation.evaluate import evaluate
 from recsys_ae.testing.blocks import block_of, features, training_data
 from recsys_ae.tuning import second_look, tune
@@ -183,6 +183,26 @@ def test_finalists_for_whom_there_is_no_time_are_left_out(tmp_path: Path) -> Non
     assert list(two.values) == list(everybody.values)[:2]
     assert second_look.look_again(trials, journal, material, now + 10.0 * second_look.FOLDS * 1.5) is None
     assert second_look.look_again(trials, journal, material, now) is None
+
+
+def test_settings_that_cannot_be_fitted_again_are_left_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    result = searched(tmp_path)
+    material, journal = Material(noisy_split(2), None, METRIC, CPU), Journal(tmp_path, 20)
+    chosen = second_look.finalists(result.trials, journal, METRIC)
+    assert len(chosen) > 2
+    for path in tmp_path.glob(f"trials/*/{FOLDS}"):
+        path.unlink()
+    original = second_look._measured
+
+    def failing(trial: Trial, *others: Any) -> Any:
+        if trial.number == chosen[0].number:
+            raise TrainingError("l2 is too small")
+        return original(trial, *others)
+
+    monkeypatch.setattr(second_look, "_measured", failing)
+    look = second_look.look_again(result.trials, journal, material, None)
+    assert look is not None
+    assert list(look.values) == [trial.number for trial in chosen[1:]]
 
 
 def test_models_of_item_features_are_looked_at_again(tmp_path: Path) -> None:
