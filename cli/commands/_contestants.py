@@ -97,26 +97,26 @@ def reports(
     prepared, split = divided(checked.first, folder, recipe, cache=settings["cache"])
     holdout = _evaluation.part(split, on, folder, prepared.recipe.split_kind)
     fitted = reading_of(checked.first)
+    how = {"metrics": metrics, "catalog": _evaluation.catalog_of(split, settings)}
     of_lists = {
-        name: _report_of_lists(name, file, holdout, metrics, fitted, settings)
-        for name, file in contestants.lists.items()
+        name: _report_of_lists(name, file, holdout, how, fitted, settings) for name, file in contestants.lists.items()
     }
-    return {**dict(_reports_of_models(contestants, checked, holdout, metrics, settings["device"])), **of_lists}
+    return {**dict(_reports_of_models(contestants, checked, holdout, how, settings["device"])), **of_lists}
 
 
 def _reports_of_models(
-    contestants: Contestants, checked: Checked, holdout: "Holdout", metrics: Sequence[str], device: str
+    contestants: Contestants, checked: Checked, holdout: "Holdout", how: Mapping[str, Any], device: str
 ) -> "Iterator[tuple[str, Report]]":
     from recsys_ae.evaluation import evaluate  # noqa: PLC0415
 
     for position, (name, folder) in enumerate(contestants.models.items()):
         model = _loaded(folder, device) if position else checked.first
         with _errors_of(name):
-            yield name, evaluate(model, holdout, metrics)
+            yield name, evaluate(model, holdout, **how)
 
 
 def _report_of_lists(
-    name: str, file: Path, holdout: "Holdout", metrics: Sequence[str], fitted: Any, settings: Mapping[str, Any]
+    name: str, file: Path, holdout: "Holdout", how: Mapping[str, Any], fitted: Any, settings: Mapping[str, Any]
 ) -> "Report":
     """Read and evaluate top-N lists, and print what was noticed."""
     from recsys_ae.data.reading import Reading  # noqa: PLC0415
@@ -125,7 +125,7 @@ def _report_of_lists(
     places = {role: settings[role] for role in ("rank_column", "score_column")}
     table = Reading.from_options(settings).read_top_n(file, **places, fitted=fitted)
     with _errors_of(str(file)):
-        report = evaluate_lists(table, holdout, metrics, missing=settings["missing"])
+        report = evaluate_lists(table, holdout, **how, missing=settings["missing"])
     for remark in (*table.attrs["remarks"], *(report.lists.lines() if report.lists else ())):
         note(f"Note: {name}: {remark}")
     return report

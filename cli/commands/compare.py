@@ -33,6 +33,7 @@ PARAMS = [
     _evaluation.metrics(),
     _evaluation.on("models are"),
     _evaluation.as_json("leaderboard"),
+    *_evaluation.beyond(),
     Option(
         ["--lists"],
         type=NamedFile(),
@@ -78,7 +79,7 @@ def command(folders: tuple[Path, ...], baseline: str | None, on: str, **settings
             raise
         _finish(on, None, {}, _ungated(str(error), gate[0], settings), as_json=settings["as_json"])
         return
-    measured = reports(contestants, checked, tuple(dict.fromkeys(names)), on, settings)
+    measured = reports(contestants, checked, _evaluation.with_beyond(names, settings), on, settings)
     board = _leaderboard(measured, contestants.baseline, checked.kinds)
     verdict = _verdict(measured, contestants, gate[0], settings) if gate else None
     _finish(on, board, measured, verdict, as_json=settings["as_json"])

@@ -1,5 +1,6 @@
 """``recsys-ae evaluate DIR``: metrics of a saved model on held-out users."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +17,7 @@ from . import _evaluation, _refitted
 if TYPE_CHECKING:
     from recsys_ae.data.prepared import Prepared
     from recsys_ae.data.splits.split import Holdout, Split
-    from recsys_ae.evaluation import Report
+    from recsys_ae.evaluation import Report, Slices
     from recsys_ae.recommender.recommender import Recommender
 
 PARAMS = [
@@ -24,6 +25,8 @@ PARAMS = [
     _evaluation.metrics(),
     _evaluation.on("model is"),
     _evaluation.as_json("report"),
+    *_evaluation.beyond(),
+    *_evaluation.slices(),
     Option(
         ["--per-user"],
         type=FILE,
@@ -59,17 +62,18 @@ def command(folder: Path, metrics: tuple[str, ...] | None, on: str, per_user: Pa
     model = Recommender.load(folder, device=settings["device"])
     if _refitted.is_told(model, folder, json=settings["as_json"], per_user=per_user):
         return
-    names = names or _evaluation.usual([model.spec.feedback])
+    names = _evaluation.with_beyond(names or _evaluation.usual([model.spec.feedback]), settings)
     _evaluation.refuse_misfits(model, names)
     recipe = recipe_of(model, folder, settings)
     prepared, split = divided(model, folder, recipe, cache=settings["cache"])
     holdout = _evaluation.part(split, on, folder, prepared.recipe.split_kind)
-    report = evaluate(model, holdout, names)
+    report = evaluate(model, holdout, names, catalog=_evaluation.catalog_of(split, settings))
+    groups = _evaluation.sliced(report, holdout, settings)
     references = _references(prepared, split, holdout, names)
     if per_user is not None:
         with table_writer.writer(per_user, overwrite=settings["overwrite"], safe_cells=settings["safe_cells"]) as write:
             write(report.values.rename_axis("user").reset_index())
-    _show(report, references, model, as_json=settings["as_json"])
+    _show(report, references, groups, model, as_json=settings["as_json"])
     if settings["track"]:
         source = click.get_current_context().get_parameter_source("track")
         asked = source is not ParameterSource.DEFAULT or settings["tracking_uri"] is not None
@@ -81,9 +85,10 @@ def _references(
 ) -> dict[str, dict[str, float]]:
     """Return the metrics of the ideal top-N lists and of popularity, for generated data with known preferences."""
     from recsys_ae.data.synthetic.generate import Synthetic  # noqa: PLC0415
-    from recsys_ae.metrics import smaller_is_better  # noqa: PLC0415
+    from recsys_ae.metrics import parse, smaller_is_better  # noqa: PLC0415
+    from recsys_ae.metrics.hits import KINDS  # noqa: PLC0415
 
-    names = tuple(name for name in names if not smaller_is_better(name))
+    names = tuple(name for name in names if not smaller_is_better(name) and parse(name).kind in KINDS)
     if not isinstance(prepared.dataset, Synthetic) or not names:
         return {}
     from recsys_ae.evaluation import evaluate  # noqa: PLC0415
@@ -95,9 +100,18 @@ def _references(
     return {"attainable": evaluate(oracle, holdout, names).mean, "popularity": evaluate(popular, holdout, names).mean}
 
 
-def _show(report: "Report", references: dict[str, dict[str, float]], model: "Recommender", *, as_json: bool) -> None:
+def _show(
+    report: "Report",
+    references: dict[str, dict[str, float]],
+    groups: "Sequence[Slices]",
+    model: "Recommender",
+    *,
+    as_json: bool,
+) -> None:
     if as_json:
         content: dict[str, Any] = {"model": shown_name(model), **report.as_dict(), **references}
+        if groups:
+            content["slices"] = [part.as_dict() for part in groups]
         display.as_json(content)
         return
     shown = display.Display()
@@ -105,3 +119,6 @@ def _show(report: "Report", references: dict[str, dict[str, float]], model: "Rec
     for name, best in references.get("attainable", {}).items():
         value, popular = report.mean[name], references["popularity"][name]
         shown.line(f"{name}: {value:.2f}; best attainable {best:.2f}; popularity {popular:.2f}")
+    for part in groups:
+        shown.line()
+        shown.table(*part.table())

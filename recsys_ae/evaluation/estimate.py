@@ -45,9 +45,9 @@ class Estimate:
 class _Statistic:
     """Statistic of a group of users, computed from arrays ``(n_users,)``.
 
-    For a metric of lists it is the mean of ``own``. For an error, ``own`` holds sums over each user's ratings: they are
-    added and divided by the number of ``ratings``, with a square root for rmse (``root``). If ``other`` holds the sums
-    of a second model, the statistic is the difference.
+    For a metric of lists it is the mean of ``own``, without users for whom it is NaN. For an error, ``own`` holds sums
+    over each user's ratings: they are added and divided by the number of ``ratings``, with a square root for rmse
+    (``root``). If ``other`` holds the sums of a second model, the statistic is the difference.
     """
 
     root: bool
@@ -58,7 +58,7 @@ class _Statistic:
     def of(self, users: np.ndarray) -> np.ndarray:
         """Return the statistic of each row of user positions ``(..., n)``."""
         if self.ratings is None:
-            return np.asarray(self.own[users].mean(axis=-1))
+            return _mean(self.own[users])
         counts = self.ratings[users].sum(axis=-1)
         errors = [sums[users].sum(axis=-1) / counts for sums in (self.own, self.other) if sums is not None]
         errors = [np.sqrt(error) for error in errors] if self.root else errors
@@ -109,6 +109,8 @@ def resampled(
         resamples = Argument("n_resamples", n_resamples)
         raise ConfigError(resamples, " and ", Argument("seed", seed), ": expected at least 1 and at least 0")
     names, n_users = [str(name) for name in values], len(values)
+    if not names:
+        return {}, np.empty((0, 0))
     statistics = list(_statistics(values, ratings, minus))
     means = [float(statistic.of(np.arange(n_users))) for statistic in statistics]
     if n_users == 1:
@@ -125,13 +127,28 @@ def resampled(
         rng=np.random.default_rng(seed),
     )
     errors = [
-        statistic.own.std(ddof=1) / math.sqrt(n_users) if statistic.ratings is None else resampled
+        _standard_error(statistic.own) if statistic.ratings is None else resampled
         for statistic, resampled in zip(statistics, bootstrap.standard_error, strict=True)
     ]
     interval = bootstrap.confidence_interval
     numbers = np.column_stack([means, errors, interval.low, interval.high]).tolist()
     estimates = {name: Estimate(*row) for name, row in zip(names, numbers, strict=True)}
     return estimates, np.asarray(bootstrap.bootstrap_distribution)
+
+
+def _mean(values: np.ndarray) -> np.ndarray:
+    """Return the mean over the last axis of all values but NaN; NaN if there is no other."""
+    defined = ~np.isnan(values)
+    if defined.all():
+        return np.asarray(values.mean(axis=-1))
+    with np.errstate(invalid="ignore"):  # 0 / 0
+        return np.asarray(np.where(defined, values, 0.0).sum(axis=-1) / defined.sum(axis=-1))
+
+
+def _standard_error(values: np.ndarray) -> float:
+    """Return the standard error of the mean of all values but NaN; NaN with fewer than two."""
+    defined = values[~np.isnan(values)]
+    return float(defined.std(ddof=1) / math.sqrt(len(defined))) if len(defined) > 1 else math.nan
 
 
 def _statistics(
@@ -163,7 +180,7 @@ def to_frame(summary: Mapping[str, Estimate]) -> pd.DataFrame:
 def table(summary: Mapping[str, Estimate], *, signed: bool = False) -> list[str]:
     """Return aligned lines of text: metric, mean ± standard error, [interval]."""
     sign = "+" if signed else ""
-    width = max(map(len, summary))
+    width = max(map(len, summary), default=0)
     lines = []
     for name, numbers in summary.items():
         line = f"{name:<{width}}  {numbers.mean:{sign}.4f}"
@@ -171,6 +188,13 @@ def table(summary: Mapping[str, Estimate], *, signed: bool = False) -> list[str]
             line += f" ± {numbers.standard_error:.4f}  [{numbers.low:{sign}.4f}, {numbers.high:{sign}.4f}]"
         lines.append(line)
     return lines
+
+
+def together(overall: Mapping[str, float], n_users: int) -> list[str]:
+    """Return lines with metrics of all lists together."""
+    width = max(map(len, overall), default=0)
+    lines = [f"{name:<{width}}  {value:.4f}" for name, value in overall.items()]
+    return [*lines, f"of the lists of all {n_users:,} users together; it depends on their number"] if lines else []
 
 
 def explained(names: Iterable[str], n_users: int, n_resamples: int, n_ratings: int | None) -> list[str]:

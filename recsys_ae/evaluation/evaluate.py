@@ -12,7 +12,16 @@ from recsys_ae.data.splits.split import Holdout
 from recsys_ae.errors import UnsupportedError
 from recsys_ae.evaluation.evaluated import Evaluated
 from recsys_ae.evaluation.report import Report
-from recsys_ae.metrics import DEFAULT, errors_per_user, per_user, smaller_is_better
+from recsys_ae.metrics import (
+    DEFAULT,
+    Catalog,
+    errors_per_user,
+    is_overall,
+    overall,
+    per_user,
+    refuse_without_catalog,
+    smaller_is_better,
+)
 
 
 class Ranker(Protocol):
@@ -53,6 +62,7 @@ def evaluate(
     n_resamples: int = 1000,
     seed: int = 0,
     fingerprint: str | None = None,
+    catalog: Catalog | None = None,
 ) -> Report:
     """Evaluate a model on held-out users: rank all items against their targets, or predict their ratings.
 
@@ -76,6 +86,8 @@ def evaluate(
         users; each resample computes them again.
     fingerprint
         Fingerprint of the split for the report; the default is that of the holdout.
+    catalog
+        Items in the training data, ``Catalog(split.train.matrix)``, for metrics beyond accuracy (`metrics.BEYOND`).
 
     Returns
     -------
@@ -85,13 +97,14 @@ def evaluate(
     Raises
     ------
     ConfigError
-        If a metric is unknown, ``n_resamples`` is below 1, or ``seed`` is below 0.
+        If a metric is unknown or needs a catalog, ``n_resamples`` is below 1, or ``seed`` is below 0.
     DataError
         If no user has a target.
     UnsupportedError
         If rmse or mae is among the metrics and the model does not predict ratings. It is raised before any ranking.
     """
     evaluated = Evaluated.of(holdout, metrics)
+    refuse_without_catalog(metrics, catalog)
     users = evaluated.users
     knows_users = isinstance(model, KnowsUsers) and model.knows_users
     user_ids: dict[str, Ids] = {"users": users.users} if knows_users else {}
@@ -100,10 +113,13 @@ def evaluate(
     ratings: pd.Series[Any] | None = None
     if errors:
         ratings = pd.Series(np.diff(users.targets.indptr), index=users.users, name="ratings")
+    of_all = [name for name in metrics if is_overall(name)]
+    together: dict[str, float] = {}
     if evaluated.k:
-        lists = [name for name in metrics if name not in errors]
+        lists = [name for name in metrics if name not in (*errors, *of_all)]
         items, _ = model.recommend(users.histories, evaluated.k, exclude_seen=exclude_seen, **user_ids)
-        measured |= per_user(items, users.targets, lists)
+        measured |= per_user(items, users.targets, lists, catalog=catalog, histories=users.histories)
+        together = overall(items, users.targets.shape[1], of_all)
     return evaluated.report(
         measured,
         exclude_seen=exclude_seen,
@@ -111,6 +127,7 @@ def evaluate(
         seed=seed,
         fingerprint=fingerprint,
         ratings=ratings,
+        overall=together,
     )
 
 

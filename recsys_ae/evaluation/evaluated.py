@@ -71,9 +71,12 @@ class Evaluated:
         fingerprint: str | None = None,
         ratings: "pd.Series[Any] | None" = None,
         lists: ListCounts | None = None,
+        overall: Mapping[str, float] | None = None,
     ) -> Report:
-        """Return the report of the values ``(n_users,)`` of each metric."""
-        values = pd.DataFrame({name: measured[name] for name in self.metrics}, index=self.users.users)
+        """Return the report of the values ``(n_users,)`` of each metric, and of those of all lists together."""
+        together = overall or {}
+        names = [name for name in self.metrics if name not in together]
+        values = pd.DataFrame({name: measured[name] for name in names}, index=self.users.users)
         return Report(
             values,
             estimate(values, n_resamples=n_resamples, seed=seed, ratings=ratings),
@@ -84,4 +87,5 @@ class Evaluated:
             fingerprint=fingerprint or self.users.fingerprint,
             ratings=ratings,
             lists=lists,
+            overall=together,
         )

@@ -61,6 +61,8 @@ def leaderboard(
             Argument("baseline", chosen), f": there is no such model; expected one of {', '.join(reports)}"
         )
     others = [name for name in ordered if name != chosen]
+    of_all = (report.overall for report in reports.values())
+    together = [metric for metric in next(of_all) if all(metric in other for other in of_all)]
     found = {name: _differences(reports[name], reports[chosen], name, chosen, n_resamples, seed) for name in others}
     for metric in metrics:
         for name, difference in zip(others, adjusted([found[name][metric] for name in others]), strict=True):
@@ -71,6 +73,7 @@ def leaderboard(
             {metric: reports[name].summary[metric] for metric in metrics},
             {metric: found[name][metric] for metric in metrics} if name in found else {},
             dict((details or {}).get(name, {})),
+            {metric: reports[name].overall[metric] for metric in together},
         )
         for name in ordered
     ]

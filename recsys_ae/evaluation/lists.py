@@ -15,7 +15,15 @@ from recsys_ae.evaluation.evaluated import Evaluated
 from recsys_ae.evaluation.list_counts import ListCounts
 from recsys_ae.evaluation.matched_lists import MatchedLists
 from recsys_ae.evaluation.report import Report
-from recsys_ae.metrics import DEFAULT, per_user, smaller_is_better
+from recsys_ae.metrics import (
+    DEFAULT,
+    Catalog,
+    is_overall,
+    overall,
+    per_user,
+    refuse_without_catalog,
+    smaller_is_better,
+)
 
 
 def evaluate_lists(  # noqa: PLR0913  one argument for each column and each setting
@@ -31,6 +39,7 @@ def evaluate_lists(  # noqa: PLR0913  one argument for each column and each sett
     exclude_seen: bool = True,
     n_resamples: int = 1000,
     seed: int = 0,
+    catalog: Catalog | None = None,
 ) -> Report:
     """Evaluate the top-N lists of another system on the users and items of a holdout.
 
@@ -61,7 +70,7 @@ def evaluate_lists(  # noqa: PLR0913  one argument for each column and each sett
         The default is the column ``rank``, else ``score``.
     missing
         Raise an error for a row without a user, item, rank or score (NaN), or skip and count such rows.
-    exclude_seen, n_resamples, seed
+    exclude_seen, n_resamples, seed, catalog
         As for `evaluate`.
 
     Returns
@@ -87,18 +96,23 @@ def evaluate_lists(  # noqa: PLR0913  one argument for each column and each sett
         )
     if holdout.items is None:
         raise DataError("the holdout has no ids of items; take it from a split, such as split.test, or set its items")
+    refuse_without_catalog(metrics, catalog)
     columns = _columns(as_frame(frame), user, item, rank, score)
     n_rows = len(columns["user"])
     columns = _present(columns, missing)
     lists = MatchedLists.of(columns, evaluated.users, holdout.items)
     top, counts = lists.cut(evaluated, exclude_seen=exclude_seen)
     n_skipped = n_rows - len(columns["user"])
+    of_all = [name for name in metrics if is_overall(name)]
+    users = evaluated.users
+    of_each = [name for name in metrics if name not in of_all]
     return evaluated.report(
-        per_user(top, evaluated.users.targets, metrics),
+        per_user(top, users.targets, of_each, catalog=catalog, histories=users.histories),
         exclude_seen=exclude_seen,
         n_resamples=n_resamples,
         seed=seed,
         lists=ListCounts(rows=n_rows, skipped_rows=n_skipped, **counts),
+        overall=overall(top, users.targets.shape[1], of_all),
     )
 
 

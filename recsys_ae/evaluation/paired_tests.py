@@ -63,11 +63,11 @@ class Difference:
         resamples
             Resampled differences behind the interval, ``(n_resamples,)``; empty for a single user.
         gains
-            Gain of each user, ``(n_users,)``.
+            Gain of each user, ``(n_users,)``; NaN for users for whom the metric is not defined.
         """
-        gains = np.round(gains, DECIMALS)
+        gains = np.round(gains[~np.isnan(gains)], DECIMALS)
         p_bootstrap, p_wilcoxon = bootstrap_p(resamples), wilcoxon_p(gains)
-        shares = (float(np.mean(side)) for side in (gains > 0, gains < 0, gains == 0))
+        shares = (float(np.mean(side)) if len(gains) else math.nan for side in (gains > 0, gains < 0, gains == 0))
         return cls(
             estimate,
             p_bootstrap,

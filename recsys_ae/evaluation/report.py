@@ -2,21 +2,15 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any
 
 import pandas as pd
 
-from recsys_ae.evaluation.estimate import LEVEL, Estimate, explained, table, to_frame
+from recsys_ae.evaluation.estimate import LEVEL, Estimate, explained, table, to_frame, together
 from recsys_ae.evaluation.list_counts import ListCounts
-from recsys_ae.metrics import parse
-
-DEFINITIONS = {
-    "recall": "recall@k = hits / min(k, number of targets)",
-    "recall_all": "recall_all@k = hits / number of targets",
-    "rmse": "rmse = root of the mean squared error of all predicted ratings; smaller is better",
-    "mae": "mae = mean absolute error of all predicted ratings; smaller is better",
-}
+from recsys_ae.metrics import DEFINITIONS, parse
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,6 +39,9 @@ class Report:
         Number of predicted ratings of each user, ``(n_users,)``, indexed as ``values``; None without rmse and mae.
     lists
         Counts of what was noticed in the lists of another system (`evaluate_lists`); None for models.
+    overall
+        Metrics of the lists of all users together (coverage, gini). They have no interval, because they depend on the
+        number of users.
     """
 
     values: pd.DataFrame
@@ -56,6 +53,7 @@ class Report:
     fingerprint: str | None = None
     ratings: "pd.Series[Any] | None" = None
     lists: ListCounts | None = None
+    overall: Mapping[str, float] = field(default_factory=lambda: MappingProxyType({}))
 
     @property
     def n_users(self) -> int:
@@ -76,6 +74,7 @@ class Report:
         """Return the report without the values of each user, as JSON values."""
         return {
             "metrics": {name: numbers.as_dict() for name, numbers in self.summary.items()},
+            **({"overall": dict(self.overall)} if self.overall else {}),
             "users": self.n_users,
             "ratings": self.n_ratings,
             "users_without_targets": self.without_targets,
@@ -95,8 +94,10 @@ class Report:
         return to_frame(self.summary)
 
     def __str__(self) -> str:
-        lines = [*table(self.summary), *explained(self.summary, self.n_users, self.n_resamples, self.n_ratings)]
-        kinds = {parse(name).kind for name in self.summary}
+        lines = table(self.summary)
+        lines += explained(self.summary, self.n_users, self.n_resamples, self.n_ratings) if self.summary else []
+        lines += together(self.overall, self.n_users)
+        kinds = {parse(name).kind for name in (*self.summary, *self.overall)}
         lines += [text for kind, text in DEFINITIONS.items() if kind in kinds]
         if self.without_targets:
             lines.append(f"left out: {self.without_targets:,} users without targets")

@@ -11,7 +11,7 @@ import pandas as pd
 
 from recsys_ae.evaluation.estimate import LEVEL, Estimate
 from recsys_ae.evaluation.paired_tests import Difference
-from recsys_ae.metrics import smaller_is_better
+from recsys_ae.metrics import DEFINITIONS, parse, smaller_is_better
 from recsys_ae.spec.text_table import RIGHT, aligned
 
 TESTS = ("difference", "95 % interval", "p boot.", "p Wilc.", "effect", "better", "worse")
@@ -32,12 +32,15 @@ class Standing:
         Paired difference from the baseline in each metric; empty for the baseline.
     details
         What else is known of the model, such as its kind or its seconds: JSON values by name.
+    overall
+        Metrics of the lists of all users together.
     """
 
     name: str
     summary: Mapping[str, Estimate]
     differences: Mapping[str, Difference]
     details: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
+    overall: Mapping[str, float] = field(default_factory=lambda: MappingProxyType({}))
 
     def as_dict(self) -> dict[str, Any]:
         """Return the numbers as JSON values."""
@@ -45,6 +48,7 @@ class Standing:
             "name": self.name,
             **({"details": dict(self.details)} if self.details else {}),
             "metrics": {name: numbers.as_dict() for name, numbers in self.summary.items()},
+            **({"overall": dict(self.overall)} if self.overall else {}),
             "differences": {name: difference.as_dict() for name, difference in self.differences.items()},
         }
 
@@ -136,6 +140,13 @@ class Leaderboard:
             rows.append([standing.name, *more, _mean(standing.summary[metric]), *tests])
         return headers, rows
 
+    def overall_table(self) -> tuple[list[str], list[list[str]]]:
+        """Return the headings and cells of the table of metrics of all lists together; no rows without such metrics."""
+        names = list(self.standings[0].overall)
+        standings = self.standings if names else ()
+        rows = [[standing.name, *(f"{standing.overall[name]:.4f}" for name in names)] for standing in standings]
+        return ["model", *(RIGHT + name for name in names)], rows
+
     def _details(self) -> dict[str, list[str]]:
         """Return the cells of the columns of details by their headings, of which those of numbers begin with ``>``."""
         columns = {}
@@ -171,10 +182,14 @@ class Leaderboard:
                 f"{errors} of all {self.n_ratings:,} ratings; smaller is better; the Wilcoxon test, effect and shares "
                 "are of each user's own errors"
             )
+        kinds = {parse(name).kind for name in (*self.metrics, *self.standings[0].overall)}
+        lines += [text for kind, text in DEFINITIONS.items() if kind in kinds]
         return [*lines, *([f"split {self.fingerprint}"] if self.fingerprint is not None else [])]
 
     def __str__(self) -> str:
         blocks = ["\n".join(aligned(*self.table(metric))) for metric in self.metrics]
+        if self.overall_table()[1]:
+            blocks.append("\n".join(aligned(*self.overall_table())))
         return "\n\n".join([*blocks, "\n".join(self.described())])
 
 

@@ -1,82 +1,74 @@
-"""``recsys-ae evaluate``: metrics on the split of the fit, or an error."""
+"""``recsys-ae evaluate``: metrics beyond accuracy, and groups of users."""
 
 import json
 from pathlib import Path
 
-import pandas as pd
 import pytest
 
-from tests.cli.conftest import FAST, Run
+from recsys_ae.metrics import BEYOND
+from tests.cli.conftest import Run
+from tests.single_thread import single_thread  # noqa: F401
 
 
-@pytest.fixture
-def own(cli: Run, here: Path, ratings: Path) -> Path:
-    """Return the folder of a model of a file that a test may change."""
-    (here / "mine.csv").write_bytes(ratings.read_bytes())
-    assert cli("fit", "ease", "--data", "mine.csv", *FAST, "--out", "model").code == 0
-    return here / "model"
+def users_of(cli: Run, model: Path) -> list[str]:
+    assert cli("evaluate", model, "--per-user", "users.csv").code == 0
+    return [line.split(",")[0] for line in Path("users.csv").read_text().splitlines()[1:]]
 
 
-def test_the_report_names_its_split(cli: Run, model: Path) -> None:
-    outcome = cli("evaluate", model, "--metrics", "recall@5, mrr@10")
-    fingerprint = json.loads((model / "notes.json").read_text(encoding="utf-8"))["fingerprint"]
-    assert (outcome.code, outcome.err) == (0, "")
-    assert outcome.out.startswith("recall@5")
-    assert f"split {fingerprint}" in outcome.out
+def test_metrics_beyond_accuracy_are_added(cli: Run, model: Path) -> None:
+    content = json.loads(cli("evaluate", model, "--beyond", "--json").out)
+    assert set(BEYOND) <= {*content["metrics"], *content["overall"]}
+    assert "ndcg@100" in content["metrics"]
+    assert 0 < content["overall"]["coverage@20"] <= 1
+    text = cli("evaluate", model, "--metrics", "novelty@5,gini@3,map_all@4").out
+    for name in ("novelty@5", "gini@3", "map_all@4"):
+        assert f"\n{name} " in f"\n{text}"
+        assert f"\n{name.split('@')[0]}@k = " in text
+    only = cli("evaluate", model, "--metrics", "coverage@3")
+    assert only.code == 0, only.err
+    assert only.out.startswith("coverage@3  ")
 
 
-def test_json_is_all_that_is_printed(cli: Run, model: Path) -> None:
-    found = json.loads(cli("evaluate", model, "--json").out)
-    assert found["model"] == "ease"
-    assert set(found["metrics"]) == {"recall@20", "recall@50", "ndcg@100"}
+def test_given_vectors_measure_diversity(cli: Run, here: Path, model: Path) -> None:
+    items = json.loads((model / "config.json").read_text())["shape"]
+    assert items
+    outcome = cli("evaluate", model, "--metrics", "diversity@5", "--item-vectors", "nowhere.csv")
+    assert outcome.code == 1
+    assert "nowhere.csv" in outcome.error
 
 
-def test_validation_users_are_others_than_test_users(cli: Run, here: Path, model: Path) -> None:
-    for on in ("valid", "test"):
-        assert cli("evaluate", model, "--on", on, "--per-user", f"{on}.csv", "--metrics", "hit@5").code == 0
-    valid, test = (pd.read_csv(here / f"{on}.csv") for on in ("valid", "test"))
-    assert list(valid.columns) == ["user", "hit@5"]
-    assert len(valid) == len(test) == 8
-    assert not set(valid["user"]) & set(test["user"])
-
-
-def test_the_sample_says_what_is_attainable(cli: Run, sample_model: Path) -> None:
-    outcome = cli("evaluate", sample_model, "--metrics", "ndcg@100")
-    (line,) = [line for line in outcome.out.splitlines() if "attainable" in line]
-    _, value, _, _, best, _, popular = line.replace(";", "").split()
-    assert float(popular) < float(value) < float(best) <= 1
-
-
-def test_changed_data_are_refused(cli: Run, here: Path, own: Path) -> None:
-    with (here / "mine.csv").open("a") as file:
-        file.write("u1,film 0,5,77\nu2,film 1,5,78\nu3,film 1,5,78\n")
-    outcome = cli("evaluate", "model")
-    assert (outcome.code, outcome.out) == (1, "")
-    assert "the data have changed" in outcome.error
-
-
-def test_data_that_moved_are_found_where_they_are_said_to_be(cli: Run, here: Path, own: Path) -> None:
-    before = cli("evaluate", "model").out
-    (here / "mine.csv").rename(here / "elsewhere.csv")
-    assert "mine.csv" in cli("evaluate", "model").error
-    assert cli("evaluate", "model", "--data", "elsewhere.csv").out == before
+def test_groups_of_users(cli: Run, here: Path, model: Path) -> None:
+    users = users_of(cli, model)
+    rows = [f"{user},{'north' if n % 2 else 'south'},{n * 1.5}" for n, user in enumerate(users[:-1])]
+    (here / "table.csv").write_text("\n".join(["user_id,region,age", *rows]) + "\n")
+    outcome = cli(
+        "evaluate", model, "--slice-by", "activity", "--slice-by", "region", "--slice-by", "age",
+        "--user-table", "table.csv", "--json",
+    )  # fmt: skip
+    assert outcome.code == 0, outcome.err
+    by = {part["by"]: part["groups"] for part in json.loads(outcome.out)["slices"]}
+    assert list(by) == ["activity", "region", "age"]
+    assert {group: part["users"] for group, part in by["region"].items()} == {
+        "north": len(users[:-1]) // 2, "south": (len(users[:-1]) + 1) // 2, "(none)": 1
+    }  # fmt: skip
+    shown = cli("evaluate", model, "--slice-by", "region", "--user-table", "table.csv").out
+    assert "region" in shown
+    assert "north" in shown
 
 
 @pytest.mark.parametrize(
-    ("metrics", "said"), [("ndgc@10", "ndcg"), ("ndcg", "cut-off"), ("ndcg@0", "the cut-off 0; it must be at least 1")]
+    ("words", "said"),
+    [
+        (("--slice-by", "region"), "--slice-by region needs --user-table FILE"),
+        (("--slice-by", "regoin", "--user-table", "table.csv"), "table.csv has no such column; its columns are user_id"),
+        (("--slice-by", "region", "--user-table", "nowhere.csv"), "nowhere.csv"),
+        (("--slice-by", "region", "--user-table", "others.csv"), "region: none of the"),
+        (("--metrics", "novelti@3"), "did you mean 'novelty'"),
+    ],
 )
-def test_an_unknown_metric_is_wrong_usage(cli: Run, model: Path, metrics: str, said: str) -> None:
-    outcome = cli("evaluate", model, "--metrics", metrics)
-    assert outcome.code == 2
+def test_wrong_groups_are_one_clear_line(cli: Run, here: Path, model: Path, words: tuple[str, ...], said: str) -> None:
+    (here / "table.csv").write_text("user_id,region\n1,north\n")
+    (here / "others.csv").write_text("user_id,region\nnobody,north\n")
+    outcome = cli("evaluate", model, *words)
+    assert outcome.code in (1, 2)
     assert said in outcome.error
-
-
-def test_a_model_saved_by_other_means_has_no_split_to_rebuild(cli: Run, here: Path, model: Path) -> None:
-    from recsys_ae import Recommender
-
-    plain = Recommender.load(model)
-    plain.notes = {}
-    plain.save(here / "plain")
-    outcome = cli("evaluate", "plain")
-    assert outcome.code == 1
-    assert "recsys-ae fit" in outcome.error

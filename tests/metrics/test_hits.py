@@ -15,7 +15,7 @@ from recsys_ae.errors import ConfigError, DataError
 from recsys_ae.metrics import Metric, error, errors_per_user, parse, per_user, smaller_is_better
 from tests.nn.small import matrix
 
-KINDS = ["recall", "recall_all", "ndcg", "precision", "map", "mrr", "hit"]
+KINDS = ["recall", "recall_all", "ndcg", "precision", "map", "map_all", "mrr", "hit"]
 
 
 def targets_of(rows: list[list[int]], n_items: int) -> csr_matrix:
@@ -38,6 +38,7 @@ def slow(kind: str, k: int, ranked: list[int], targets: set[int]) -> float:
         "precision": len(ranks) / k,
         "ndcg": sum(1 / math.log2(rank + 1) for rank in ranks) / ideal,
         "map": sum(hits / rank for hits, rank in enumerate(ranks, start=1)) / best,
+        "map_all": sum(hits / rank for hits, rank in enumerate(ranks, start=1)) / len(targets),
         "mrr": 1 / ranks[0] if ranks else 0.0,
         "hit": 1.0 if ranks else 0.0,
     }
@@ -165,7 +166,7 @@ def test_a_users_value_does_not_depend_on_the_others(monkeypatch: pytest.MonkeyP
     top, targets = random_case(3)
     names = [f"{kind}@{k}" for kind in KINDS for k in (5, 50)]
     whole = per_user(top, targets, names)
-    monkeypatch.setattr(metrics, "BLOCK", 7)
+    monkeypatch.setattr("recsys_ae.metrics.hits.BLOCK", 7)
     blocks = per_user(top, targets, names)
     alone = per_user(top[11:12], targets[11:12], names)
     for name in names:
