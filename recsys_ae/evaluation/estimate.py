@@ -1,6 +1,7 @@
 """Standard errors and bootstrap intervals of metrics over users and of errors over ratings."""
 
 import math
+import warnings
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -116,24 +117,38 @@ def resampled(
     if n_users == 1:
         single = {name: Estimate(mean, *3 * [math.nan]) for name, mean in zip(names, means, strict=True)}
         return single, np.empty((len(names), 0))
-    bootstrap = stats.bootstrap(
-        (np.arange(n_users),),
-        lambda users, axis: np.stack([statistic.of(users) for statistic in statistics]),  # noqa: ARG005  always the last
-        n_resamples=n_resamples,
-        batch=max(1, BATCH // values.size),
-        vectorized=True,
-        confidence_level=LEVEL,
-        method="percentile",
-        rng=np.random.default_rng(seed),
-    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", stats.DegenerateDataWarning)  # resamples without users who have a value
+        bootstrap = stats.bootstrap(
+            (np.arange(n_users),),
+            lambda users, axis: np.stack([one.of(users) for one in statistics]),  # noqa: ARG005  always the last
+            n_resamples=n_resamples,
+            batch=max(1, BATCH // values.size),
+            vectorized=True,
+            confidence_level=LEVEL,
+            method="percentile",
+            rng=np.random.default_rng(seed),
+        )
     errors = [
         _standard_error(statistic.own) if statistic.ratings is None else resampled
         for statistic, resampled in zip(statistics, bootstrap.standard_error, strict=True)
     ]
-    interval = bootstrap.confidence_interval
-    numbers = np.column_stack([means, errors, interval.low, interval.high]).tolist()
+    drawn = np.asarray(bootstrap.bootstrap_distribution)
+    ends = np.column_stack(bootstrap.confidence_interval)
+    for row in np.flatnonzero(np.isnan(ends).any(axis=1)):
+        ends[row] = _interval(drawn[row])
+    numbers = np.column_stack([means, errors, ends]).tolist()
     estimates = {name: Estimate(*row) for name, row in zip(names, numbers, strict=True)}
-    return estimates, np.asarray(bootstrap.bootstrap_distribution)
+    return estimates, drawn
+
+
+def _interval(drawn: np.ndarray) -> tuple[float, float]:
+    """Return the interval of the resamples that have a value; NaN if none has."""
+    defined = drawn[~np.isnan(drawn)]
+    if len(defined) == 0:
+        return math.nan, math.nan
+    low, high = np.quantile(defined, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
+    return float(low), float(high)
 
 
 def _mean(values: np.ndarray) -> np.ndarray:

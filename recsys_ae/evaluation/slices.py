@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from recsys_ae.data.id_matching import match
+from recsys_ae.data.parsing import shown
 from recsys_ae.data.splits.holdout import Holdout
 from recsys_ae.errors import DataError
 from recsys_ae.evaluation.estimate import Estimate, estimate
@@ -128,12 +129,12 @@ def _aligned(report: Report, groups: "pd.Series[Any] | Sequence[Any]", by: str) 
     users = report.values.index  # noqa: PD011  of a report
     if groups.index.has_duplicates:
         repeated = groups.index[groups.index.duplicated()][0]
-        raise DataError(f"{by}: the user {repeated!r} has several values; expected one for each user")
+        raise DataError(f"{by}: the user {shown(repeated)} has several values; expected one for each user")
     positions = match(pd.Index(groups.index), users)
     if (positions < 0).all():
         raise DataError(
             f"{by}: none of the {report.n_users:,} users has a value; ids of users here are such as "
-            f"{users[0]!r}, and there such as {groups.index[0]!r}"
+            f"{shown(users[0])}, and there such as {shown(groups.index[0])}"
             if len(groups)
             else f"{by}: the table of users is empty"
         )

@@ -124,6 +124,7 @@ def test_the_table_is_aligned_and_tells_all() -> None:
         "effect: mean gain of the users / its standard deviation, positive if the model is better than a; better, "
         "worse: shares of users",
         "a was selected by the same users, so its lead is slightly optimistic",
+        "hit@k = 1 with a hit, else 0",
     ]
 
 

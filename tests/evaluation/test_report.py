@@ -113,6 +113,7 @@ def test_the_table_is_aligned_and_tells_all() -> None:
         "ndcg@100   0.4161 ± 0.0074  [0.4020, 0.4302]",
         "mean ± standard error [95 % bootstrap interval] over 80 users, 1,000 resamples",
         "recall@k = hits / min(k, number of targets)",
+        "ndcg@k = discounted gain of the hits, 1 / log2(rank + 1), / that of the best possible list",
         "left out: 3 users without targets",
         "left out: 1,200 targets whose items are not in the training data",
         "split 0a1b",

@@ -27,9 +27,7 @@ def of_trec_eval(top: np.ndarray, targets: csr_matrix) -> dict[str, np.ndarray]:
         for row, items in enumerate(top)
     }
     found = pytrec_eval.RelevanceEvaluator(wanted, set(SAME.values())).evaluate(ranked)
-    return {
-        ours: np.array([found[f"u{row}"][theirs] for row in range(len(top))]) for ours, theirs in SAME.items()
-    }
+    return {ours: np.array([found[f"u{row}"][theirs] for row in range(len(top))]) for ours, theirs in SAME.items()}
 
 
 def random_case(seed: int) -> tuple[np.ndarray, csr_matrix]:

@@ -60,7 +60,10 @@ def test_groups_of_users(cli: Run, here: Path, model: Path) -> None:
     ("words", "said"),
     [
         (("--slice-by", "region"), "--slice-by region needs --user-table FILE"),
-        (("--slice-by", "regoin", "--user-table", "table.csv"), "table.csv has no such column; its columns are user_id"),
+        (
+            ("--slice-by", "regoin", "--user-table", "table.csv"),
+            "table.csv has no such column; its columns are user_id",
+        ),
         (("--slice-by", "region", "--user-table", "nowhere.csv"), "nowhere.csv"),
         (("--slice-by", "region", "--user-table", "others.csv"), "region: none of the"),
         (("--metrics", "novelti@3"), "did you mean 'novelty'"),
