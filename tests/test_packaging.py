@@ -45,5 +45,5 @@ def test_the_wheel_holds_exactly_two_packages(tmp_path: Path) -> None:
     assert packed == expected
     assert {"recsys_ae/py.typed", "recsys_ae_cli/py.typed"} <= set(names)
     study = {f"recsys_ae/features/study/presets/{name}.toml" for name in ("quick", "paper")}
-    study |= {f"recsys_ae/features/study/report/templates/page.{ending}" for ending in ("html.j2", "css", "js")}
+    study |= {f"recsys_ae/report/templates/page.{ending}" for ending in ("html.j2", "css", "js")}
     assert study <= set(names)

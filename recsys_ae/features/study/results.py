@@ -1,13 +1,9 @@
 """Results of a study: the saved measures of its fits, and their means over seeds."""
 
-import math
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-
-import numpy as np
-from scipy import stats
 
 from recsys_ae.features.study.data import StudyData
 from recsys_ae.features.study.fits import Fit, works
@@ -15,27 +11,7 @@ from recsys_ae.features.study.measures import MEASURES, WITHHELD, of_what
 from recsys_ae.features.study.plan import Plan
 from recsys_ae.features.study.runner import shelf_of
 from recsys_ae.features.study.store import FIT, Measured
-
-LEVEL = 0.95
-
-
-@dataclass(frozen=True)
-class Mean:
-    """A mean over seeds, and half the width of its 95 % interval by Student's t; one seed has no interval."""
-
-    mean: float
-    half: float | None
-    n: int
-
-    @classmethod
-    def of(cls, values: Sequence[float]) -> "Mean":
-        """Return the mean of at least one value."""
-        n = len(values)
-        mean = float(np.mean(values))
-        if n < 2:
-            return cls(mean, None, n)
-        half = float(stats.t.ppf((1 + LEVEL) / 2, n - 1) * np.std(values, ddof=1) / math.sqrt(n))
-        return cls(mean, half, n)
+from recsys_ae.report.numbers import Mean
 
 
 @dataclass(frozen=True, eq=False)

@@ -8,9 +8,9 @@ from scipy import stats
 from recsys_ae.features import models as autoencoders
 from recsys_ae.features.study.plan import RAW
 from recsys_ae.features.study.report.answers import _comparison, answers
-from recsys_ae.features.study.report.charts import COLOURS, MARKERS, Line, chart
 from recsys_ae.features.study.report.section_fits import style
 from recsys_ae.features.study.results import Mean, Results
+from recsys_ae.report.charts import COLOURS, MARKERS, Line, chart
 from tests.features.study.conftest import Done
 from tests.features.study.small import data
 

@@ -10,11 +10,11 @@ import pytest
 
 from recsys_ae.features.study.plan import Plan
 from recsys_ae.features.study.report import write_report
-from recsys_ae.features.study.report.parts import Column, table
 from recsys_ae.features.study.results import Mean, Results
 from recsys_ae.features.study.runner import Advance, run_study
 from recsys_ae.features.study.tasks import STEPS
 from recsys_ae.nn.runtime import Run
+from recsys_ae.report.parts import Column, table
 from tests.features.study.conftest import Done
 from tests.features.study.small import data, plan
 

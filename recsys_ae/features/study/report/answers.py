@@ -4,11 +4,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from recsys_ae.features.study.plan import RAW
-from recsys_ae.features.study.report.parts import Better, with_interval
 from recsys_ae.features.study.report.section_fits import ERROR, knee
 from recsys_ae.features.study.report.section_labels import learnt
 from recsys_ae.features.study.report.section_tasks import called, cases
-from recsys_ae.features.study.results import Mean, Results
+from recsys_ae.features.study.results import Results
+from recsys_ae.report.numbers import Mean
+from recsys_ae.report.parts import Better, with_interval
 
 
 @dataclass(frozen=True)

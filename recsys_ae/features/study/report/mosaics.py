@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from recsys_ae.features.study.report.charts import drawing
-from recsys_ae.features.study.report.parts import Picture
+from recsys_ae.report.charts import drawing
+from recsys_ae.report.parts import Picture
 
 GAP = 2
 

@@ -24,10 +24,10 @@ from recsys_ae.features.study.report import (
     section_tasks,
 )
 from recsys_ae.features.study.report.answers import answers
-from recsys_ae.features.study.report.charts import COLOURS
-from recsys_ae.features.study.report.parts import Picture, Section
 from recsys_ae.features.study.results import Results
 from recsys_ae.features.study.tasks import NUMBERED
+from recsys_ae.report.charts import COLOURS
+from recsys_ae.report.parts import Picture, Section
 from recsys_ae.storage.atomic import write_bytes, write_text
 
 HTML, JSON, FIGURES = "report.html", "report.json", "figures"
@@ -96,13 +96,13 @@ def _page(context: dict[str, Any]) -> str:
         from jinja2 import Environment, PackageLoader, StrictUndefined  # noqa: PLC0415
     except ImportError as error:
         raise MissingPackageError("the report of a study needs the package jinja2: pip install jinja2") from error
-    loader = PackageLoader("recsys_ae.features.study.report")
+    loader = PackageLoader("recsys_ae.report")
     environment = Environment(
         loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
     environment.filters["address"] = _address
     text = {
-        name: files("recsys_ae.features.study.report").joinpath("templates", name).read_text("utf-8")
+        name: files("recsys_ae.report").joinpath("templates", name).read_text("utf-8")
         for name in ("page.css", "page.js")
     }
     return environment.get_template("page.html.j2").render(**context, css=text["page.css"], js=text["page.js"])

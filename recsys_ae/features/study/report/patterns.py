@@ -7,10 +7,10 @@ from typing import TypeAlias
 from scipy import stats
 
 from recsys_ae.features.study.plan import RAW
-from recsys_ae.features.study.report.parts import Column, Table, table, there
 from recsys_ae.features.study.report.section_fits import ERROR
 from recsys_ae.features.study.report.section_labels import learnt
 from recsys_ae.features.study.results import Results
+from recsys_ae.report.parts import Column, Table, table, there
 
 Case: TypeAlias = tuple[str, int]
 Measure: TypeAlias = Callable[[Results, Case], float | None]

@@ -4,10 +4,11 @@ from collections.abc import Mapping, Sequence
 
 from recsys_ae.features import models as autoencoders
 from recsys_ae.features.study.plan import RAW
-from recsys_ae.features.study.report.charts import Line, chart
 from recsys_ae.features.study.report.mosaics import mosaic
-from recsys_ae.features.study.report.parts import Column, Picture, Section, Table, number, table, there
-from recsys_ae.features.study.results import Mean, Result, Results, by
+from recsys_ae.features.study.results import Result, Results, by
+from recsys_ae.report.charts import Line, chart
+from recsys_ae.report.numbers import Mean
+from recsys_ae.report.parts import Column, Picture, Section, Table, number, table, there
 from recsys_ae.spec.hyper import build
 from recsys_ae.spec.text import write
 

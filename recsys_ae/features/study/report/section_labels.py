@@ -1,11 +1,12 @@
 """Report of the tasks that need labels: learning from few labels, anomaly detection, augmentation of rare classes."""
 
 from recsys_ae.features.study.data import CLASS
-from recsys_ae.features.study.report.charts import COLOURS, Line, chart
-from recsys_ae.features.study.report.parts import Column, Picture, Section, table, there
 from recsys_ae.features.study.report.section_fits import PERTURBATION, style
 from recsys_ae.features.study.report.section_tasks import Case, called, cases
-from recsys_ae.features.study.results import Mean, Results, mean_of
+from recsys_ae.features.study.results import Results, mean_of
+from recsys_ae.report.charts import COLOURS, Line, chart
+from recsys_ae.report.numbers import Mean
+from recsys_ae.report.parts import Column, Picture, Section, table, there
 
 TUNED = 2 * len(COLOURS)
 """Number that turns a style into the same colour with another dash, for fine-tuned models."""

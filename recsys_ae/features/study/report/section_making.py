@@ -2,11 +2,12 @@
 
 import numpy as np
 
-from recsys_ae.features.study.report.charts import Line, chart
 from recsys_ae.features.study.report.mosaics import mosaic
-from recsys_ae.features.study.report.parts import Column, Picture, Section, Table, table, there
 from recsys_ae.features.study.report.section_fits import ERROR, PERTURBATION, Z, style
-from recsys_ae.features.study.results import Mean, Result, Results, mean_of
+from recsys_ae.features.study.results import Result, Results, mean_of
+from recsys_ae.report.charts import Line, chart
+from recsys_ae.report.numbers import Mean
+from recsys_ae.report.parts import Column, Picture, Section, Table, table, there
 
 
 def unlike(results: Results) -> Section:

@@ -3,11 +3,11 @@
 import numpy as np
 
 from recsys_ae.features.study.plan import RAW
-from recsys_ae.features.study.report.charts import COLOURS, MARKERS, Line, chart, drawing
 from recsys_ae.features.study.report.mosaics import drawable, sides, sprite
-from recsys_ae.features.study.report.parts import Better, Column, Map, Picture, Section, Table, table, there
 from recsys_ae.features.study.report.section_fits import Z, style
 from recsys_ae.features.study.results import Result, Results
+from recsys_ae.report.charts import COLOURS, MARKERS, Line, chart, drawing
+from recsys_ae.report.parts import Better, Column, Map, Picture, Section, Table, table, there
 
 MEASURES: dict[str, tuple[str, str, Better]] = {
     "trustworthiness": (

@@ -1,10 +1,11 @@
 """Step 8 of a study: all models by all measures, the best model of each measure, and their correlations."""
 
 from recsys_ae.features.study.plan import RAW
-from recsys_ae.features.study.report.parts import Better, Column, Section, table, there, with_interval
 from recsys_ae.features.study.report.patterns import patterns
 from recsys_ae.features.study.report.section_fits import ERROR
-from recsys_ae.features.study.results import Mean, Results
+from recsys_ae.features.study.results import Results
+from recsys_ae.report.numbers import Mean
+from recsys_ae.report.parts import Better, Column, Section, table, there, with_interval
 
 ROWS: tuple[tuple[str, str, str, Better, int], ...] = (
     ("RMSE", "root mean squared error on the test rows", ERROR, "low", 4),

@@ -7,12 +7,13 @@ from typing import Any
 import numpy as np
 
 from recsys_ae.features.study.plan import RAW
-from recsys_ae.features.study.report.charts import Line, chart
 from recsys_ae.features.study.report.mosaics import mosaic
-from recsys_ae.features.study.report.parts import Column, Picture, Section, Table, table, there
 from recsys_ae.features.study.report.section_fits import ERROR, RMSE, style
 from recsys_ae.features.study.report.section_space import MEASURES
-from recsys_ae.features.study.results import Mean, Result, Results, mean_of
+from recsys_ae.features.study.results import Result, Results, mean_of
+from recsys_ae.report.charts import Line, chart
+from recsys_ae.report.numbers import Mean
+from recsys_ae.report.parts import Column, Picture, Section, Table, table, there
 
 Case = tuple[str, int]
 

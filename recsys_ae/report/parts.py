@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from recsys_ae.features.study.results import Mean
+from recsys_ae.report.numbers import Mean
 
 Better = Literal["low", "high", ""]
 

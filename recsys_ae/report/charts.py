@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from recsys_ae.errors import MissingPackageError
-from recsys_ae.features.study.report.parts import Picture
-from recsys_ae.features.study.results import Mean
+from recsys_ae.report.numbers import Mean
+from recsys_ae.report.parts import Picture
 
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#555555", "#8c510a", "#5e3c99", "#000000")
 """Okabe and Ito's colours, without the yellow that is hard to see on white, and four more."""

@@ -1,0 +1,1 @@
+"""Reports as one self-contained HTML page: its parts, charts and templates, from plain numbers."""
