@@ -48,6 +48,8 @@ class Picture:
     svg: str
     png: bytes
     wide: bool = False
+    drawn: bool = True
+    """True for a chart, whose light and dark are exchanged on a dark page; False for photographs and the like."""
 
 
 @dataclass(frozen=True)

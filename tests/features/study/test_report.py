@@ -114,7 +114,7 @@ def test_a_study_that_is_not_finished_has_a_report(tmp_path: Path, done: Done) -
 
 def test_nothing_at_all_has_a_report(tmp_path: Path, done: Done) -> None:
     report = write_report(done.plan, data(), tmp_path, command="none")
-    assert "No fit is done yet" in report.html.read_text()
+    assert "There are no results yet" in report.html.read_text()
     assert list(report.figures.iterdir()) == []
 
 

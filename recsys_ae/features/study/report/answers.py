@@ -9,18 +9,8 @@ from recsys_ae.features.study.report.section_labels import learnt
 from recsys_ae.features.study.report.section_tasks import called, cases
 from recsys_ae.features.study.results import Results
 from recsys_ae.report.numbers import Mean
+from recsys_ae.report.page import Answer
 from recsys_ae.report.parts import Better, with_interval
-
-
-@dataclass(frozen=True)
-class Answer:
-    """A question with the best model, its number, and a sentence that compares it with a baseline."""
-
-    question: str
-    answer: str
-    number: str
-    beside: str
-    anchor: str
 
 
 @dataclass(frozen=True)

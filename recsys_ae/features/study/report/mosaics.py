@@ -51,7 +51,7 @@ def mosaic(
         axes.xaxis.tick_top()
         axes.tick_params(length=0)
         svg, png = save()
-    return Picture(name, caption, alt, svg, png)
+    return Picture(name, caption, alt, svg, png, drawn=False)
 
 
 def drawable(form: Sequence[int]) -> bool:
