@@ -99,6 +99,65 @@ def chart(
     return Picture(name, caption, alt, svg, png)
 
 
+@dataclass(frozen=True)
+class Interval:
+    """A value with the ends of its interval; None without one."""
+
+    name: str
+    value: float
+    low: float | None = None
+    high: float | None = None
+
+
+def intervals(name: str, rows: Sequence[Interval], *, x: str, caption: str, zero: str | None = None) -> Picture | None:
+    """Draw values and their intervals, one per row, the first one at the top; None without rows.
+
+    ``zero`` is the text at a line at 0, such as the name of what the others are compared with.
+    """
+    if not rows:
+        return None
+    height = 1.0 + 0.28 * len(rows)
+    with drawing(height=height) as (figure, save):
+        axes = figure.subplots()
+        for place, row in enumerate(rows):
+            colour = COLOURS[place % len(COLOURS)]
+            if row.low is not None and row.high is not None:
+                axes.plot([row.low, row.high], [place, place], color=colour, linewidth=2, solid_capstyle="butt")
+            axes.plot([row.value], [place], color=colour, marker="o", markersize=6)
+        if zero is not None:
+            axes.axvline(0, color=GREY, linestyle="--", linewidth=1.2)
+            axes.text(0, -0.7, zero, ha="center", va="center", fontsize=8, color=GREY, backgroundcolor="white")
+        axes.set_yticks(range(len(rows)), [row.name for row in rows])
+        axes.set_ylim(len(rows) - 0.4, -0.9 if zero is not None else -0.6)
+        axes.grid(visible=False, axis="y")
+        axes.set_xlabel(x)
+        svg, png = save()
+    return Picture(name, caption, f"{x}. {' '.join(map(_told, rows))}", svg, png)
+
+
+def scatter(name: str, points: Sequence[tuple[str, float, float]], *, x: str, y: str, caption: str) -> Picture | None:
+    """Draw named points; None without points."""
+    if not points:
+        return None
+    with drawing() as (figure, save):
+        axes = figure.subplots()
+        for place, (label, at, value) in enumerate(points):
+            marker = MARKERS[place % len(MARKERS)]
+            axes.plot([at], [value], color=COLOURS[place % len(COLOURS)], marker=marker, linestyle="", markersize=7)
+            axes.annotate(label, (at, value), xytext=(5, 4), textcoords="offset points", fontsize=8)
+        axes.margins(x=0.2, y=0.15)
+        axes.set_xlabel(x)
+        axes.set_ylabel(y)
+        svg, png = save()
+    told_points = " ".join(f"{label}: {at:.3g}, {value:.3g}." for label, at, value in points)
+    return Picture(name, caption, f"{y} by {x}. {told_points}", svg, png)
+
+
+def _told(row: Interval) -> str:
+    ends = "" if row.low is None or row.high is None else f" ({row.low:.3g} to {row.high:.3g})"
+    return f"{row.name}: {row.value:.3g}{ends}."
+
+
 def _ticks(low: float, high: float) -> list[float]:
     """Return 1, 2 and 5 times powers of ten between two numbers, or the two numbers if there are fewer than two."""
     powers = range(math.floor(math.log10(low)), math.floor(math.log10(high)) + 1)

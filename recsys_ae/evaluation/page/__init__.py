@@ -1,0 +1,1 @@
+"""Report on models: what to use and why, from their evaluation on the same users."""

@@ -1,0 +1,223 @@
+"""Sections of a report on models."""
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from recsys_ae.evaluation.page.contents import Contents, Model
+from recsys_ae.metrics import DEFINITIONS, parse, smaller_is_better
+from recsys_ae.report.charts import Interval, Line, chart, intervals, scatter
+from recsys_ae.report.numbers import Mean
+from recsys_ae.report.parts import Better, Column, Section, table, there
+
+SHOWN = 10
+"""Longest list of a user."""
+NEITHER = ("popularity", "popularity_lift", "gini", "coverage", "novelty", "diversity")
+"""Kinds of metrics of which neither high nor low values are better by themselves."""
+
+
+def sections(contents: Contents) -> list[Section]:
+    """Return the sections that have something to show."""
+    made = (
+        _leaderboard(contents),
+        _differences(contents),
+        _slices(contents),
+        _beyond(contents),
+        _curves(contents),
+        _costs(contents),
+        *_lists(contents),
+    )
+    return [section for section in made if not section.empty]
+
+
+def _column(name: str) -> Column:
+    kind = parse(name).kind
+    better: Better = "" if kind in NEITHER else "low" if smaller_is_better(name) else "high"
+    return Column(name, DEFINITIONS[kind], better)
+
+
+def _mean(model: Model, name: str) -> Mean | None:
+    numbers = model.report.summary.get(name)
+    if numbers is None or np.isnan(numbers.mean):
+        return None
+    half = None if np.isnan(numbers.low) else (numbers.high - numbers.low) / 2
+    return Mean(numbers.mean, half, model.report.n_users)
+
+
+def _leaderboard(contents: Contents) -> Section:
+    board, metrics = contents.board, [name for name in contents.board.metrics if parse(name).kind not in NEITHER]
+    columns = [Column("model"), Column("kind"), *map(_column, metrics)]
+    rows = [(model.name, [model.kind, *(_mean(model, name) for name in metrics)]) for model in contents.models]
+    first = [
+        Interval(standing.name, numbers.mean, *_ends(numbers.low, numbers.high))
+        for standing in board.standings
+        if not np.isnan((numbers := standing.summary[contents.metric]).mean)
+    ]
+    return Section(
+        "leaderboard",
+        "Leaderboard",
+        (f"{board.n_users:,} {contents.part}; ± is half of the 95 % bootstrap interval over them.",),
+        there(table("leaderboard", "Metrics of all models", columns, rows)),
+        there(intervals("leaderboard", first, x=contents.metric, caption=f"{contents.metric} with its 95 % interval.")),
+    )
+
+
+def _ends(low: float, high: float) -> tuple[float | None, float | None]:
+    return (None, None) if np.isnan(low) else (low, high)
+
+
+def _differences(contents: Contents) -> Section:
+    board = contents.board
+    others = [standing for standing in board.standings if standing.name != board.baseline]
+    found = [(standing.name, standing.differences[contents.metric]) for standing in others]
+    columns = [
+        Column("model"),
+        Column("difference", f"Paired difference in {contents.metric} from {board.baseline}"),
+        Column("95 % interval"),
+        Column("p, bootstrap", "Two-sided p-value of the paired bootstrap, adjusted by Holm", "low", 3),
+        Column("p, Wilcoxon", "Two-sided p-value of the Wilcoxon signed-rank test, adjusted by Holm", "low", 3),
+        Column("effect", "Mean gain of the users / its standard deviation", "high", 2),
+        Column("better", "Share of the users for whom it is better", "high", 2),
+        Column("worse", "Share of the users for whom it is worse", "low", 2),
+    ]
+    rows = [
+        (
+            name,
+            [
+                d.estimate.mean,
+                None if np.isnan(d.estimate.low) else f"{d.estimate.low:+.4f} to {d.estimate.high:+.4f}",
+                *(
+                    None if np.isnan(value) else float(value)
+                    for value in (d.p_bootstrap_holm, d.p_wilcoxon_holm, d.standardized, d.better, d.worse)
+                ),
+            ],
+        )
+        for name, d in found
+    ]
+    drawn = [Interval(name, d.estimate.mean, *_ends(d.estimate.low, d.estimate.high)) for name, d in found]
+    caption = f"Paired differences from {board.baseline} in {contents.metric}, with their 95 % intervals."
+    return Section(
+        "differences",
+        f"Compared with {board.baseline}",
+        tuple(line for line in board.described() if line.startswith(board.baseline)),
+        there(table("differences", caption, columns, rows)),
+        there(
+            intervals("differences", drawn, x=f"difference in {contents.metric}", caption=caption, zero=board.baseline)
+        ),
+    )
+
+
+def _slices(contents: Contents) -> Section:
+    tables = []
+    for place, first in enumerate(contents.models[0].slices):
+        groups = list(first.groups)
+        columns = [
+            Column("model"),
+            *(Column(f"{group} ({first.n_users[group]:,} users)", "", "high") for group in groups),
+        ]
+        rows = []
+        for model in contents.models:
+            if place >= len(model.slices):
+                continue
+            found = model.slices[place].groups
+            numbers = [found[group][contents.metric] if group in found else None for group in groups]
+            rows.append((model.name, [None if one is None or np.isnan(one.mean) else _of(one) for one in numbers]))
+        tables.append(table(f"slices_{place}", f"{contents.metric} by {first.by}", columns, rows))
+    return Section("slices", "Groups of users", (), there(*tables))
+
+
+def _of(numbers: object) -> Mean:
+    low, high, mean = (getattr(numbers, name) for name in ("low", "high", "mean"))
+    return Mean(mean, None if np.isnan(low) else (high - low) / 2, 0)
+
+
+def _beyond(contents: Contents) -> Section:
+    first = contents.models[0].report
+    names = [name for name in (*first.summary, *first.overall) if parse(name).kind in (*NEITHER, "tail_ndcg")]
+    if not names:
+        return Section("beyond", "Beyond accuracy")
+    columns = [Column("model"), *map(_column, names)]
+    rows = [
+        (
+            model.name,
+            [_mean(model, name) if name in first.summary else model.report.overall.get(name) for name in names],
+        )
+        for model in contents.models
+    ]
+    pictures = []
+    for name in names:
+        kind = parse(name).kind
+        if kind not in ("coverage", "novelty", "tail_ndcg"):
+            continue
+        points = [
+            (model.name, value, model.report.summary[contents.metric].mean)
+            for model in contents.models
+            if (value := model.report.overall.get(name, model.report.mean.get(name))) is not None
+            and not np.isnan(value)
+        ]
+        caption = f"{contents.metric} against {name}."
+        pictures.append(scatter(f"against_{kind}", points, x=name, y=contents.metric, caption=caption))
+    return Section(
+        "beyond",
+        "Beyond accuracy",
+        tuple(DEFINITIONS[kind] for kind in dict.fromkeys(parse(name).kind for name in names)),
+        there(table("beyond", "Metrics beyond accuracy", columns, rows)),
+        there(*pictures),
+    )
+
+
+def _curves(contents: Contents) -> Section:
+    lines = [
+        Line(model.name, list(range(1, len(model.curve) + 1)), list(model.curve), [None] * len(model.curve), style)
+        for style, model in enumerate(contents.models)
+        if len(model.curve) > 1
+    ]
+    caption = f"{contents.monitor} on the validation users after each epoch."
+    picture = chart("curves", lines, x="epoch", y=contents.monitor, caption=caption)
+    return Section("curves", "Learning curves", (), (), there(picture))
+
+
+def _costs(contents: Contents) -> Section:
+    columns = [
+        Column("model"),
+        Column("seconds of the fit", "", "low", 1),
+        Column("MiB saved", "", "low", 1),
+        Column("settings"),
+    ]
+    rows = [
+        (
+            model.name,
+            [model.seconds, None if model.memory is None else model.memory / 2**20, model.settings or "defaults"],
+        )
+        for model in contents.models
+        if model.seconds is not None or model.memory is not None
+    ]
+    return Section("costs", "Time and memory", (), there(table("costs", "Cost of each model", columns, rows)))
+
+
+def _lists(contents: Contents) -> Iterator[Section]:
+    tables = []
+    shown = [model for model in contents.models if model.lists]
+    for place, user in enumerate(contents.users):
+        columns = [Column("rank"), *(Column(model.name) for model in shown)]
+        longest = min(SHOWN, max((len(model.lists[place]) for model in shown), default=0))
+        rows = [
+            (str(rank + 1), [_marked(model.lists[place], rank, user.targets) for model in shown])
+            for rank in range(longest)
+        ]
+        caption = f"User {user.name}, who chose {_some(user.history)}. ✓ marks what this user chose later."
+        tables.append(table(f"lists_{place}", caption, columns, rows))
+    yield Section("lists", "Lists of some users", (), there(*tables))
+
+
+def _marked(titles: object, rank: int, targets: object) -> str | None:
+    listed = list(titles)  # type: ignore[call-overload]
+    if rank >= len(listed):
+        return None
+    return f"{listed[rank]} ✓" if listed[rank] in targets else str(listed[rank])  # type: ignore[operator]
+
+
+def _some(titles: object) -> str:
+    listed = list(titles)  # type: ignore[call-overload]
+    more = f" and {len(listed) - 3:,} more" if len(listed) > 3 else ""
+    return f"{', '.join(listed[:3])}{more}" if listed else "nothing yet"
