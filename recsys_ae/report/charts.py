@@ -101,12 +101,13 @@ def chart(
 
 @dataclass(frozen=True)
 class Interval:
-    """A value with the ends of its interval; None without one."""
+    """A value with the ends of its interval, None without one, and the number of its colour."""
 
     name: str
     value: float
     low: float | None = None
     high: float | None = None
+    style: int = 0
 
 
 def intervals(name: str, rows: Sequence[Interval], *, x: str, caption: str, zero: str | None = None) -> Picture | None:
@@ -120,7 +121,7 @@ def intervals(name: str, rows: Sequence[Interval], *, x: str, caption: str, zero
     with drawing(height=height) as (figure, save):
         axes = figure.subplots()
         for place, row in enumerate(rows):
-            colour = COLOURS[place % len(COLOURS)]
+            colour = COLOURS[row.style % len(COLOURS)]
             if row.low is not None and row.high is not None:
                 axes.plot([row.low, row.high], [place, place], color=colour, linewidth=2, solid_capstyle="butt")
             axes.plot([row.value], [place], color=colour, marker="o", markersize=6)
@@ -141,11 +142,11 @@ def scatter(name: str, points: Sequence[tuple[str, float, float]], *, x: str, y:
         return None
     with drawing() as (figure, save):
         axes = figure.subplots()
-        for place, (label, at, value) in enumerate(points):
-            marker = MARKERS[place % len(MARKERS)]
-            axes.plot([at], [value], color=COLOURS[place % len(COLOURS)], marker=marker, linestyle="", markersize=7)
-            axes.annotate(label, (at, value), xytext=(5, 4), textcoords="offset points", fontsize=8)
-        axes.margins(x=0.2, y=0.15)
+        for style, (label, at, value) in enumerate(points):
+            colour, marker = COLOURS[style % len(COLOURS)], MARKERS[style % len(MARKERS)]
+            axes.plot([at], [value], color=colour, marker=marker, linestyle="", markersize=7, label=label)
+        axes.margins(x=0.1, y=0.1)
+        figure.legend(loc="outside lower center", ncols=min(3, len(points)))
         axes.set_xlabel(x)
         axes.set_ylabel(y)
         svg, png = save()

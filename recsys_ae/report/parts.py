@@ -146,4 +146,5 @@ def _cell(value: Any, column: Column, best: float | None) -> Cell:
         text = with_interval(value, column.digits)
     else:
         text = f"{value:,}" if isinstance(value, int) else number(value, column.digits)
-    return Cell(text, worth, best is not None and worth == best)
+    is_best = best is not None and worth is not None and number(worth, column.digits) == number(best, column.digits)
+    return Cell(text, worth, is_best)

@@ -49,8 +49,8 @@ def _leaderboard(contents: Contents) -> Section:
     columns = [Column("model"), Column("kind"), *map(_column, metrics)]
     rows = [(model.name, [model.kind, *(_mean(model, name) for name in metrics)]) for model in contents.models]
     first = [
-        Interval(standing.name, numbers.mean, *_ends(numbers.low, numbers.high))
-        for standing in board.standings
+        Interval(standing.name, numbers.mean, *_ends(numbers.low, numbers.high), style)
+        for style, standing in enumerate(board.standings)
         if not np.isnan((numbers := standing.summary[contents.metric]).mean)
     ]
     return Section(
@@ -68,14 +68,15 @@ def _ends(low: float, high: float) -> tuple[float | None, float | None]:
 
 def _differences(contents: Contents) -> Section:
     board = contents.board
+    styles = {standing.name: style for style, standing in enumerate(board.standings)}
     others = [standing for standing in board.standings if standing.name != board.baseline]
     found = [(standing.name, standing.differences[contents.metric]) for standing in others]
     columns = [
         Column("model"),
         Column("difference", f"Paired difference in {contents.metric} from {board.baseline}"),
         Column("95 % interval"),
-        Column("p, bootstrap", "Two-sided p-value of the paired bootstrap, adjusted by Holm", "low", 3),
-        Column("p, Wilcoxon", "Two-sided p-value of the Wilcoxon signed-rank test, adjusted by Holm", "low", 3),
+        Column("p, bootstrap", "Two-sided p-value of the paired bootstrap, adjusted by Holm", "", 3),
+        Column("p, Wilcoxon", "Two-sided p-value of the Wilcoxon signed-rank test, adjusted by Holm", "", 3),
         Column("effect", "Mean gain of the users / its standard deviation", "high", 2),
         Column("better", "Share of the users for whom it is better", "high", 2),
         Column("worse", "Share of the users for whom it is worse", "low", 2),
@@ -94,7 +95,9 @@ def _differences(contents: Contents) -> Section:
         )
         for name, d in found
     ]
-    drawn = [Interval(name, d.estimate.mean, *_ends(d.estimate.low, d.estimate.high)) for name, d in found]
+    drawn = [
+        Interval(name, d.estimate.mean, *_ends(d.estimate.low, d.estimate.high), styles[name]) for name, d in found
+    ]
     caption = f"Paired differences from {board.baseline} in {contents.metric}, with their 95 % intervals."
     return Section(
         "differences",
