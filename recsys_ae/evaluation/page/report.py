@@ -76,7 +76,7 @@ def _advice(contents: Contents) -> Iterator[str]:
         f"Use {chosen.name}: its {metric} is {numbers.mean:.4f}{error} over {chosen.report.n_users:,} {contents.part}"
     )
     yield sentence + (f", {_compared(contents, chosen, other)}." if other is not None else ".")
-    further = [*_wide(contents, chosen, other), *([f"its fit took {_time(chosen.seconds)}"] if chosen.seconds else [])]
+    further = [*_wide(chosen, other), *([f"its fit took {_time(chosen.seconds)}"] if chosen.seconds else [])]
     if further:
         text = ", and ".join(further)
         yield f"{text[0].upper()}{text[1:]}."
@@ -100,7 +100,7 @@ def _compared(contents: Contents, chosen: Model, other: Model) -> str:
     return f"{text} ({low:+.4f} to {high:+.4f}{'' if is_clear else ', which may be chance'})".replace("-", "−")
 
 
-def _wide(contents: Contents, chosen: Model, other: Model | None) -> Iterator[str]:
+def _wide(chosen: Model, other: Model | None) -> Iterator[str]:
     name = next((name for name in chosen.report.overall if parse(name).kind == "coverage"), None)
     if name is not None:
         than = (
