@@ -30,11 +30,16 @@ def refuse(path: Path, *, overwrite: bool) -> None:
     """Raise an error if a file cannot be written; call this before the work."""
     if path == STANDARD_OUTPUT:
         return
+    if path.suffix.lower() not in FORMATS:
+        raise click.UsageError(f"{path}: unknown file format; the name must end in {', '.join(FORMATS)}, or be -")
+    refuse_place(path, overwrite=overwrite)
+
+
+def refuse_place(path: Path, *, overwrite: bool) -> None:
+    """Raise an error if there is something at the path, or its folder cannot be written to."""
     from recsys_ae.storage.leftovers import sweep  # noqa: PLC0415
 
     sweep(path.absolute().parent)  # also if the file was finished, and its writer killed while it cleaned up
-    if path.suffix.lower() not in FORMATS:
-        raise click.UsageError(f"{path}: unknown file format; the name must end in {', '.join(FORMATS)}, or be -")
     if path.is_dir() or (path.exists() and not overwrite):
         raise ArtefactError(f"{path} exists; choose another name" + ("" if path.is_dir() else ", or pass --overwrite"))
     if not path.absolute().parent.is_dir():

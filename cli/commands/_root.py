@@ -11,6 +11,7 @@ MODULES = {
     "refit": ".commands.refit",
     "evaluate": ".commands.evaluate",
     "compare": ".commands.compare",
+    "report": ".commands.report",
     "tune": ".commands.tune",
     "recommend": ".commands.recommend",
     "predict": ".commands.predict",

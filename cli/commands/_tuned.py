@@ -9,7 +9,7 @@ from recsys_ae.storage import rescue
 
 from ..data_options import titles
 from ..display import Display, duration, note
-from ._comparison import show_board
+from ..evaluation.boards import show_board
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -10,11 +10,12 @@ from click.core import ParameterSource
 from recsys_ae.errors import DataError, UnsupportedError
 
 from .. import display, options
+from ..evaluation import boards, metric_options
+from ..evaluation.contestants import Checked, Contestants, Panel, reports
+from ..evaluation.page import ModelPage, refuse_page
 from ..framework import Option, Positional, as_command, wrong_usage
 from ..param_types import FILE, NamedFile
 from ..saved import moved, refuse_other_splits
-from . import _comparison, _evaluation
-from ._contestants import Checked, Contestants, reports
 
 if TYPE_CHECKING:
     from recsys_ae.evaluation import Leaderboard, Report, Verdict
@@ -27,29 +28,37 @@ PARAMS = [
     Option(
         ["--baseline"],
         metavar="DIR|NAME",
-        section=_evaluation.REPORT,
+        section=metric_options.REPORT,
         help="Model or lists that the others are compared with.  [default: the best by the first metric]",
     ),
-    _evaluation.metrics(),
-    _evaluation.on("models are"),
-    _evaluation.as_json("leaderboard"),
-    *_evaluation.beyond(),
+    metric_options.metrics(),
+    metric_options.on("models are"),
+    metric_options.as_json("leaderboard"),
+    *metric_options.beyond(),
+    Option(
+        ["--html"],
+        type=FILE,
+        metavar="FILE.html",
+        section=metric_options.REPORT,
+        help="Also write a page that opens in any browser, and all its numbers to FILE.json.",
+    ),
     Option(
         ["--lists"],
         type=NamedFile(),
         multiple=True,
         metavar="NAME=FILE",
-        section=_comparison.LISTS,
+        section=boards.LISTS,
         help="Top-N lists of another system: a table of users, items, and ranks or scores, in any format. They must be "
         "made from the histories that `recsys-ae data split` saves, not from the whole data. Repeat the option for "
         "several systems.",
     ),
-    *_comparison.format_of_lists(),
-    *_comparison.gate(),
+    *boards.format_of_lists(),
+    *boards.gate(),
     *moved(),
     options.data_dir(),
     options.cache(),
     options.device(),
+    options.overwrite("page"),
 ]
 
 
@@ -67,11 +76,13 @@ def command(folders: tuple[Path, ...], baseline: str | None, on: str, **settings
     """
     contestants = Contestants.of(folders, settings["lists"], baseline)
     gate = _gate_metric(contestants, settings)
-    names = _evaluation.parsed([*gate, *(settings["metrics"] or ())])
+    if settings["html"] is not None:
+        refuse_page(settings["html"], overwrite=settings["overwrite"])
+    names = metric_options.parsed([*gate, *(settings["metrics"] or ())])
     _refuse_errors_of_lists(contestants, names)
     checked = Checked.of(contestants, names, settings["device"])
     if not settings["metrics"]:
-        names = (*names, *_evaluation.usual(("implicit",) if contestants.lists else checked.feedback))
+        names = (*names, *metric_options.usual(("implicit",) if contestants.lists else checked.feedback))
     try:
         refuse_other_splits(checked.fingerprints)
     except DataError as error:
@@ -79,9 +90,14 @@ def command(folders: tuple[Path, ...], baseline: str | None, on: str, **settings
             raise
         _finish(on, None, {}, _ungated(str(error), gate[0], settings), as_json=settings["as_json"])
         return
-    measured = reports(contestants, checked, _evaluation.with_beyond(names, settings), on, settings)
+    panel = Panel.of(contestants, checked, on, settings)
+    names = metric_options.with_beyond(names, settings)
+    page = ModelPage.of(panel, names, on, settings) if settings["html"] is not None else None
+    measured = reports(contestants, checked, panel, names, settings, page)
     board = _leaderboard(measured, contestants.baseline, checked.kinds)
     verdict = _verdict(measured, contestants, gate[0], settings) if gate else None
+    if page is not None:
+        page.write(settings["html"], "Comparison of models", baseline=contestants.baseline)
     _finish(on, board, measured, verdict, as_json=settings["as_json"])
 
 
@@ -102,7 +118,7 @@ def _gate_metric(contestants: Contestants, settings: Mapping[str, Any]) -> tuple
 
     with wrong_usage():
         refuse_limits(**_limits(settings))
-    return _evaluation.parsed([settings["gate"]], "--gate")
+    return metric_options.parsed([settings["gate"]], "--gate")
 
 
 def _refuse_errors_of_lists(contestants: Contestants, metrics: Sequence[str]) -> None:
@@ -158,7 +174,7 @@ def _finish(
     else:
         shown = display.Display()
         if board is not None:
-            _comparison.show_board(shown, board)
+            boards.show_board(shown, board)
         if verdict is not None:
             shown.line(f"\n{verdict}" if board is not None else str(verdict))
     if verdict is not None and not verdict.promoted:

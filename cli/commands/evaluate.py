@@ -8,30 +8,32 @@ import click
 from click.core import ParameterSource
 
 from .. import display, mlflow_runs, options, table_writer
+from ..evaluation import metric_options
 from ..framework import Option, Positional, as_command
 from ..param_types import FILE
 from ..report import shown_name
 from ..saved import divided, moved, recipe_of
-from . import _evaluation, _refitted
+from . import _refitted
 
 if TYPE_CHECKING:
     from recsys_ae.data.prepared import Prepared
     from recsys_ae.data.splits.split import Holdout, Split
-    from recsys_ae.evaluation import Report, Slices
+    from recsys_ae.evaluation.report import Report
+    from recsys_ae.evaluation.slices import Slices
     from recsys_ae.recommender.recommender import Recommender
 
 PARAMS = [
     Positional("folder", metavar="DIR", type=FILE, summary="Folder of a saved model."),
-    _evaluation.metrics(),
-    _evaluation.on("model is"),
-    _evaluation.as_json("report"),
-    *_evaluation.beyond(),
-    *_evaluation.slices(),
+    metric_options.metrics(),
+    metric_options.on("model is"),
+    metric_options.as_json("report"),
+    *metric_options.beyond(),
+    *metric_options.slices(),
     Option(
         ["--per-user"],
         type=FILE,
         metavar="FILE",
-        section=_evaluation.REPORT,
+        section=metric_options.REPORT,
         help="Output file of the metrics of each user (.csv, .parquet or .jsonl).",
     ),
     *moved(),
@@ -56,19 +58,19 @@ def command(folder: Path, metrics: tuple[str, ...] | None, on: str, per_user: Pa
     from recsys_ae.evaluation import evaluate  # noqa: PLC0415
     from recsys_ae.recommender.recommender import Recommender  # noqa: PLC0415
 
-    names = _evaluation.parsed(metrics or ())
+    names = metric_options.parsed(metrics or ())
     if per_user is not None:
         table_writer.refuse(per_user, overwrite=settings["overwrite"])
     model = Recommender.load(folder, device=settings["device"])
     if _refitted.is_told(model, folder, json=settings["as_json"], per_user=per_user):
         return
-    names = _evaluation.with_beyond(names or _evaluation.usual([model.spec.feedback]), settings)
-    _evaluation.refuse_misfits(model, names)
+    names = metric_options.with_beyond(names or metric_options.usual([model.spec.feedback]), settings)
+    metric_options.refuse_misfits(model, names)
     recipe = recipe_of(model, folder, settings)
     prepared, split = divided(model, folder, recipe, cache=settings["cache"])
-    holdout = _evaluation.part(split, on, folder, prepared.recipe.split_kind)
-    report = evaluate(model, holdout, names, catalog=_evaluation.catalog_of(split, settings))
-    groups = _evaluation.sliced(report, holdout, settings)
+    holdout = metric_options.part(split, on, folder, prepared.recipe.split_kind)
+    report = evaluate(model, holdout, names, catalog=metric_options.catalog_of(split, settings))
+    groups = metric_options.sliced(report, holdout, settings)
     references = _references(prepared, split, holdout, names)
     if per_user is not None:
         with table_writer.writer(per_user, overwrite=settings["overwrite"], safe_cells=settings["safe_cells"]) as write:

@@ -9,7 +9,6 @@ from recsys_ae.evaluation.gate import Verdict, gate
 from recsys_ae.evaluation.leaderboard import leaderboard
 from recsys_ae.evaluation.lists import evaluate_lists
 from recsys_ae.evaluation.report import Report
-from recsys_ae.evaluation.slices import Slices, activity, sliced
 from recsys_ae.evaluation.standings import Leaderboard
 
 __all__ = [
@@ -18,13 +17,10 @@ __all__ = [
     "Leaderboard",
     "Ranker",
     "Report",
-    "Slices",
     "Verdict",
-    "activity",
     "compare",
     "evaluate",
     "evaluate_lists",
     "gate",
     "leaderboard",
-    "sliced",
 ]

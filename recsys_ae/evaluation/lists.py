@@ -94,15 +94,9 @@ def evaluate_lists(  # noqa: PLR0913  one argument for each column and each sett
             f"top-N lists hold no predicted ratings, so {', '.join(errors)} cannot be computed; choose metrics of "
             "top-N lists"
         )
-    if holdout.items is None:
-        raise DataError("the holdout has no ids of items; take it from a split, such as split.test, or set its items")
     refuse_without_catalog(metrics, catalog)
-    columns = _columns(as_frame(frame), user, item, rank, score)
-    n_rows = len(columns["user"])
-    columns = _present(columns, missing)
-    lists = MatchedLists.of(columns, evaluated.users, holdout.items)
+    lists, n_rows, n_skipped = _matched(frame, evaluated, (user, item, rank, score), missing)
     top, counts = lists.cut(evaluated, exclude_seen=exclude_seen)
-    n_skipped = n_rows - len(columns["user"])
     of_all = [name for name in metrics if is_overall(name)]
     users = evaluated.users
     of_each = [name for name in metrics if name not in of_all]
@@ -114,6 +108,54 @@ def evaluate_lists(  # noqa: PLR0913  one argument for each column and each sett
         lists=ListCounts(rows=n_rows, skipped_rows=n_skipped, **counts),
         overall=overall(top, users.targets.shape[1], of_all),
     )
+
+
+def first_items(
+    frame: Any,
+    holdout: Holdout,
+    rows: Sequence[int],
+    k: int,
+    *,
+    user: Column = "user",
+    item: Column = "item",
+    rank: Column | None = None,
+    score: Column | None = None,
+    missing: Missing = "error",
+    exclude_seen: bool = True,
+) -> np.ndarray:
+    """Return the first ``k`` items of some users in the top-N lists of another system, as `evaluate_lists` reads them.
+
+    Parameters
+    ----------
+    frame, user, item, rank, score, missing, exclude_seen
+        As for `evaluate_lists`.
+    holdout
+        Users and items.
+    rows
+        Rows of the holdout; their users have targets.
+
+    Returns
+    -------
+    np.ndarray
+        Positions of the items, ``(len(rows), k)``; −1 for unknown and repeated ones and after the end of a list.
+    """
+    evaluated = Evaluated.of(holdout, [f"hit@{k}"])
+    top, _ = _matched(frame, evaluated, (user, item, rank, score), missing)[0].cut(evaluated, exclude_seen=exclude_seen)
+    places = np.cumsum(np.diff(holdout.targets.indptr) > 0) - 1
+    return top[places[np.asarray(rows, np.int64)]]
+
+
+def _matched(
+    frame: Any, evaluated: Evaluated, places: tuple[Column, Column, Column | None, Column | None], missing: Missing
+) -> tuple[MatchedLists, int, int]:
+    """Return the lists of the evaluated users, and the numbers of all rows and of the skipped ones."""
+    holdout = evaluated.users
+    if holdout.items is None:
+        raise DataError("the holdout has no ids of items; take it from a split, such as split.test, or set its items")
+    columns = _columns(as_frame(frame), *places)
+    n_rows = len(columns["user"])
+    columns = _present(columns, missing)
+    return MatchedLists.of(columns, holdout, holdout.items), n_rows, n_rows - len(columns["user"])
 
 
 def _columns(

@@ -1,6 +1,6 @@
 """End of a search: comparisons on validation and test users, the blend, and the fit on all users."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import pandas as pd
@@ -68,13 +68,13 @@ def tested(
         return None
     usual = ERRORS if smaller_is_better(material.metric) else DEFAULT
     metrics = list(dict.fromkeys((material.metric, *usual)))
-    winner = f"{_name(best)} (winner)"
+    winner = winner_name(best)
     reports = {winner: evaluate(fitted(journal, best, material), test, metrics)}
     if mixed is not None:
         reports[BLEND] = evaluate(mixed, test, metrics)
     others = [trial for trial in baselines(trials, material.metric, best) if trial.number != best.number]
     for trial in others:
-        reports[_name(trial)] = evaluate(fitted(journal, trial, material), test, metrics)
+        reports[trial.title] = evaluate(fitted(journal, trial, material), test, metrics)
     defaults = [trial for trial in trials if trial.is_default and trial.number != best.number]
     rivals = {
         "als": next((trial for trial in defaults if trial.model == "als" and trial.value is not None), None),
@@ -82,23 +82,24 @@ def tested(
     }
     gains: dict[str, dict[str, Estimate]] = {
         name: {
-            rival: compare(reports[name], reports[_name(trial)]).summary[material.metric]
+            rival: compare(reports[name], reports[trial.title]).summary[material.metric]
             for rival, trial in rivals.items()
             if trial is not None
         }
         for name in (winner, BLEND)
         if name in reports
     }
-    return Tested(leaderboard(reports, _baseline(reports)), gains[winner], gains.get(BLEND, {}))
+    return Tested(leaderboard(reports, baseline_of(reports)), gains[winner], gains.get(BLEND, {}))
 
 
-def _name(trial: Trial) -> str:
-    return f"{trial.model} (default)" if trial.is_default else trial.model
+def winner_name(trial: Trial) -> str:
+    """Return the name of the winner in the table of the test users."""
+    return f"{trial.title} (winner)"
 
 
-def _baseline(reports: Mapping[str, Report]) -> str | None:
+def baseline_of(names: Iterable[str]) -> str | None:
     """Return what the others are compared with: ALS, which most people would use instead, or the best model."""
-    return next((name for name in reports if name.startswith("als")), None)
+    return next((name for name in names if name.startswith("als")), None)
 
 
 def fitted(journal: Journal, trial: Trial, material: Material) -> Recommender:

@@ -88,6 +88,11 @@ class Trial:
         return folder_name(self.number)
 
     @property
+    def title(self) -> str:
+        """The model, and whether its settings are the defaults."""
+        return f"{self.model} (default)" if self.is_default else self.model
+
+    @property
     def proposal(self) -> Proposal:
         """The settings, as they were proposed for a fit."""
         return Proposal(number=self.number, model=self.model, settings=self.settings, is_default=self.is_default)

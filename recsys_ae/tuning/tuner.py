@@ -24,6 +24,7 @@ from recsys_ae.storage import atomic
 from recsys_ae.tuning import finish, portfolio
 from recsys_ae.tuning import ranges as spaces
 from recsys_ae.tuning.budget import Budget, seconds_of
+from recsys_ae.tuning.finished import RESULT
 from recsys_ae.tuning.journal import Journal
 from recsys_ae.tuning.material import Material
 from recsys_ae.tuning.result import Tuned, better_of
@@ -36,7 +37,6 @@ BUDGET = "10m"
 """Budget of a search without a budget and a number of trials."""
 KEPT = 8
 """Number of models whose best trial stays on the disk."""
-REPORT = "leaderboard.json"
 
 
 def tune(  # noqa: PLR0913  one argument for each decision of a search
@@ -129,7 +129,7 @@ def tune(  # noqa: PLR0913  one argument for each decision of a search
         search.run(n_jobs)
         result = _finished(search, blend=blend, refit=refit, is_kept=out is not None)
         if out is not None:
-            atomic.write_text(folder / REPORT, result.to_json() + "\n")
+            atomic.write_text(folder / RESULT, result.to_json() + "\n")
     return result
 
 

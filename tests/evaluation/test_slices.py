@@ -11,8 +11,8 @@ import pytest
 
 from recsys_ae import Recommender, Run, split_users
 from recsys_ae.errors import DataError
-from recsys_ae.evaluation import Report, activity, evaluate, sliced
-from recsys_ae.evaluation.slices import FEW, MOST, NONE
+from recsys_ae.evaluation import Report, evaluate
+from recsys_ae.evaluation.slices import FEW, MOST, NONE, activity, sliced
 from recsys_ae.models import EASE
 from recsys_ae.testing.blocks import training_data
 from tests.single_thread import single_thread  # noqa: F401

@@ -42,7 +42,7 @@ def page_of(contents: Contents) -> Page:
     facts = {**contents.facts, "Versions": versions(PACKAGES), "Machine": machine()}
     return Page(
         title=contents.title,
-        lead=" ".join(_advice(contents)),
+        lead=" ".join(advice(contents)),
         warning="",
         answers=list(_answers(contents)),
         sections=sections(contents),
@@ -54,27 +54,28 @@ def page_of(contents: Contents) -> Page:
 
 
 def best(contents: Contents) -> Model:
-    """Return the model to use: the best by the first metric."""
-    return contents.of(contents.board.best.name)
+    """Return the model to use."""
+    return contents.of_name(contents.chosen)
 
 
 def rival(contents: Contents) -> Model | None:
-    """Return what the best model is compared with: the baseline, or the second model if the best one is it."""
-    board = contents.board
-    others = [standing.name for standing in board.standings if standing.name != board.best.name]
+    """Return what the model to use is compared with: the baseline, or the best other model if it is the baseline."""
+    baseline = contents.board.baseline
+    others = [model for model in contents.models if model.name != contents.chosen]
     if not others:
         return None
-    return contents.of(board.baseline if board.baseline != board.best.name else others[0])
+    return contents.of_name(baseline) if baseline != contents.chosen else others[0]
 
 
-def _advice(contents: Contents) -> Iterator[str]:
-    """Yield two sentences: what to use, and what it costs."""
+def advice(contents: Contents) -> Iterator[str]:
+    """Yield two sentences: which model to use, and what else it gives and costs."""
     chosen, other, metric = best(contents), rival(contents), contents.metric
     numbers = chosen.report.summary[metric]
     error = "" if math.isnan(numbers.standard_error) else f" ± {numbers.standard_error:.4f}"
-    sentence = (
-        f"Use {chosen.name}: its {metric} is {numbers.mean:.4f}{error} over {chosen.report.n_users:,} {contents.part}"
-    )
+    n_models = sum(model.selection is not None for model in contents.models)
+    by = f", the best of {n_models} models on {contents.selected_by}" if contents.selected_by and n_models > 1 else ""
+    users = f"{chosen.report.n_users:,} {contents.part}"
+    sentence = f"Use {chosen.name}{by}: its {metric} is {numbers.mean:.4f}{error} over {users}"
     yield sentence + (f", {_compared(contents, chosen, other)}." if other is not None else ".")
     further = [*_wide(chosen, other), *([f"its fit took {_time(chosen.seconds)}"] if chosen.seconds else [])]
     if further:
@@ -97,26 +98,25 @@ def _compared(contents: Contents, chosen: Model, other: Model) -> str:
     if math.isnan(low):
         return text
     is_clear = sign * (low if sign > 0 else high) > 0
-    return f"{text} ({low:+.4f} to {high:+.4f}{'' if is_clear else ', which may be chance'})".replace("-", "−")
+    ends = f"{low:+.4f} to {high:+.4f}".replace("-", "−")
+    return f"{text} ({ends}{'' if is_clear else ', which may be chance'})"
 
 
 def _wide(chosen: Model, other: Model | None) -> Iterator[str]:
     name = next((name for name in chosen.report.overall if parse(name).kind == "coverage"), None)
     if name is not None:
-        than = (
-            ""
-            if other is None or name not in other.report.overall
-            else (f" ({other.name}: {other.report.overall[name]:.0%})")
-        )
+        than = ""
+        if other is not None and name in other.report.overall:
+            than = f" ({other.name}: {other.report.overall[name]:.0%})"
         yield f"its lists hold {chosen.report.overall[name]:.0%} of all items{than}"
 
 
 def _answers(contents: Contents) -> Iterator[Answer]:
     chosen, metric = best(contents), contents.metric
     yield Answer(
-        f"Which model has the best {metric}?",
+        "Which model is to be used?",
         chosen.name,
-        f"{chosen.report.summary[metric].mean:.4f}",
+        f"{metric} {chosen.report.summary[metric].mean:.4f}",
         chosen.settings or "with its defaults",
         "leaderboard",
     )

@@ -1,17 +1,18 @@
 """Sections of a report on models."""
 
+import math
 from collections.abc import Iterator
 
 import numpy as np
 
+from recsys_ae.evaluation.estimate import Estimate
+from recsys_ae.evaluation.page import background
 from recsys_ae.evaluation.page.contents import Contents, Model
 from recsys_ae.metrics import DEFINITIONS, parse, smaller_is_better
-from recsys_ae.report.charts import Interval, Line, chart, intervals, scatter
+from recsys_ae.report.charts import Interval, intervals, scatter
 from recsys_ae.report.numbers import Mean
 from recsys_ae.report.parts import Better, Column, Section, table, there
 
-SHOWN = 10
-"""Longest list of a user."""
 NEITHER = ("popularity", "popularity_lift", "gini", "coverage", "novelty", "diversity")
 """Kinds of metrics of which neither high nor low values are better by themselves."""
 
@@ -23,9 +24,11 @@ def sections(contents: Contents) -> list[Section]:
         _differences(contents),
         _slices(contents),
         _beyond(contents),
-        _curves(contents),
-        _costs(contents),
-        *_lists(contents),
+        background.curves(contents),
+        background.costs(contents),
+        background.lists(contents),
+        background.searches(contents),
+        background.commands(contents),
     )
     return [section for section in made if not section.empty]
 
@@ -38,10 +41,7 @@ def _column(name: str) -> Column:
 
 def _mean(model: Model, name: str) -> Mean | None:
     numbers = model.report.summary.get(name)
-    if numbers is None or np.isnan(numbers.mean):
-        return None
-    half = None if np.isnan(numbers.low) else (numbers.high - numbers.low) / 2
-    return Mean(numbers.mean, half, model.report.n_users)
+    return None if numbers is None else _of(numbers)
 
 
 def _leaderboard(contents: Contents) -> Section:
@@ -56,10 +56,23 @@ def _leaderboard(contents: Contents) -> Section:
     return Section(
         "leaderboard",
         "Leaderboard",
-        (f"{board.n_users:,} {contents.part}; ± is half of the 95 % bootstrap interval over them.",),
+        tuple(_said(contents)),
         there(table("leaderboard", "Metrics of all models", columns, rows)),
         there(intervals("leaderboard", first, x=contents.metric, caption=f"{contents.metric} with its 95 % interval.")),
     )
+
+
+def _said(contents: Contents) -> Iterator[str]:
+    """Yield who was measured, and who selected the model to use."""
+    board, metric, chosen = contents.board, contents.metric, contents.chosen
+    yield f"{board.n_users:,} {contents.part}; ± is half of the 95 % bootstrap interval over them."
+    if not contents.selected_by:
+        yield f"{chosen} was selected by the same users, so its {metric} is slightly optimistic."
+    elif board.best.name != chosen:
+        yield (
+            f"{chosen} is the best on the {contents.selected_by}, and {board.best.name} on these users, who must not "
+            "select a model."
+        )
 
 
 def _ends(low: float, high: float) -> tuple[float | None, float | None]:
@@ -111,27 +124,28 @@ def _differences(contents: Contents) -> Section:
 
 
 def _slices(contents: Contents) -> Section:
-    tables = []
+    metric, tables = contents.metric, []
     for place, first in enumerate(contents.models[0].slices):
-        groups = list(first.groups)
+        better: Better = "low" if smaller_is_better(metric) else "high"
         columns = [
             Column("model"),
-            *(Column(f"{group} ({first.n_users[group]:,} users)", "", "high") for group in groups),
+            *(
+                Column(f"{group} ({n:,} {'user' if n == 1 else 'users'})", "", better)
+                for group, n in first.n_users.items()
+            ),
         ]
-        rows = []
-        for model in contents.models:
-            if place >= len(model.slices):
-                continue
-            found = model.slices[place].groups
-            numbers = [found[group][contents.metric] if group in found else None for group in groups]
-            rows.append((model.name, [None if one is None or np.isnan(one.mean) else _of(one) for one in numbers]))
-        tables.append(table(f"slices_{place}", f"{contents.metric} by {first.by}", columns, rows))
+        rows = [
+            (model.name, [_of(model.slices[place].groups[group][metric]) for group in first.groups])
+            for model in contents.models
+        ]
+        tables.append(table(f"slices_{place}", f"{metric} by {first.by}", columns, rows))
     return Section("slices", "Groups of users", (), there(*tables))
 
 
-def _of(numbers: object) -> Mean:
-    low, high, mean = (getattr(numbers, name) for name in ("low", "high", "mean"))
-    return Mean(mean, None if np.isnan(low) else (high - low) / 2, 0)
+def _of(numbers: Estimate) -> Mean | None:
+    if math.isnan(numbers.mean):
+        return None
+    return Mean(numbers.mean, None if math.isnan(numbers.low) else (numbers.high - numbers.low) / 2, 0)
 
 
 def _beyond(contents: Contents) -> Section:
@@ -167,60 +181,3 @@ def _beyond(contents: Contents) -> Section:
         there(table("beyond", "Metrics beyond accuracy", columns, rows)),
         there(*pictures),
     )
-
-
-def _curves(contents: Contents) -> Section:
-    lines = [
-        Line(model.name, list(range(1, len(model.curve) + 1)), list(model.curve), [None] * len(model.curve), style)
-        for style, model in enumerate(contents.models)
-        if len(model.curve) > 1
-    ]
-    caption = f"{contents.monitor} on the validation users after each epoch."
-    picture = chart("curves", lines, x="epoch", y=contents.monitor, caption=caption)
-    return Section("curves", "Learning curves", (), (), there(picture))
-
-
-def _costs(contents: Contents) -> Section:
-    columns = [
-        Column("model"),
-        Column("seconds of the fit", "", "low", 1),
-        Column("MiB saved", "", "low", 1),
-        Column("settings"),
-    ]
-    rows = [
-        (
-            model.name,
-            [model.seconds, None if model.memory is None else model.memory / 2**20, model.settings or "defaults"],
-        )
-        for model in contents.models
-        if model.seconds is not None or model.memory is not None
-    ]
-    return Section("costs", "Time and memory", (), there(table("costs", "Cost of each model", columns, rows)))
-
-
-def _lists(contents: Contents) -> Iterator[Section]:
-    tables = []
-    shown = [model for model in contents.models if model.lists]
-    for place, user in enumerate(contents.users):
-        columns = [Column("rank"), *(Column(model.name) for model in shown)]
-        longest = min(SHOWN, max((len(model.lists[place]) for model in shown), default=0))
-        rows = [
-            (str(rank + 1), [_marked(model.lists[place], rank, user.targets) for model in shown])
-            for rank in range(longest)
-        ]
-        caption = f"User {user.name}, who chose {_some(user.history)}. ✓ marks what this user chose later."
-        tables.append(table(f"lists_{place}", caption, columns, rows))
-    yield Section("lists", "Lists of some users", (), there(*tables))
-
-
-def _marked(titles: object, rank: int, targets: object) -> str | None:
-    listed = list(titles)  # type: ignore[call-overload]
-    if rank >= len(listed):
-        return None
-    return f"{listed[rank]} ✓" if listed[rank] in targets else str(listed[rank])  # type: ignore[operator]
-
-
-def _some(titles: object) -> str:
-    listed = list(titles)  # type: ignore[call-overload]
-    more = f" and {len(listed) - 3:,} more" if len(listed) > 3 else ""
-    return f"{', '.join(listed[:3])}{more}" if listed else "nothing yet"

@@ -77,18 +77,15 @@ class Work:
 
 
 def works(plan: Plan, data: StudyData) -> tuple[list[Work], list[str]]:
-    """Return the fits of a plan in its order, and a sentence on each fit or label that is left out."""
-    todo: list[Work] = []
-    steps_by_fit: dict[str, set[str]] = {}
+    """Return the fits of a plan in its order, each once, and a sentence on each fit or label that is left out."""
+    todo: dict[str, Work] = {}
     remarks: dict[str, None] = {}
     for group in plan.groups:
         for fit in _of_group(plan, group, data, remarks):
-            earlier_steps = steps_by_fit.setdefault(fit.name(data), set())
-            steps = tuple(step for step in group.steps if step not in earlier_steps)
-            if steps:
-                earlier_steps |= set(steps)
-                todo.append(Work(fit, steps))
-    return todo, list(remarks)
+            name = fit.name(data)
+            earlier_steps = todo[name].steps if name in todo else ()
+            todo[name] = Work(fit, tuple(dict.fromkeys((*earlier_steps, *group.steps))))
+    return list(todo.values()), list(remarks)
 
 
 def _of_group(plan: Plan, group: Group, data: StudyData, remarks: dict[str, None]) -> Iterator[Fit]:

@@ -47,22 +47,17 @@ class Results:
     @classmethod
     def collect(cls, plan: Plan, data: StudyData, out: Path) -> "Results":
         """Read the results of a plan from a folder, without unfinished fits."""
-        steps: dict[str, set[str]] = {}
-        fits: dict[str, Fit] = {}
-        for work in works(plan, data)[0]:
-            name = work.fit.name(data)
-            fits[name] = work.fit
-            steps.setdefault(name, set()).update(work.steps)
+        planned = works(plan, data)[0]
         finished = []
-        for name, fit in fits.items():
-            shelf = shelf_of(fit, data, out)
-            if not shelf.has(FIT, fit.identity):
+        for work in planned:
+            shelf = shelf_of(work.fit, data, out)
+            if not shelf.has(FIT, work.fit.identity):
                 continue
             kinds = {**MEASURES, "withheld": WITHHELD}
             current = [key for key, kind in kinds.items() if shelf.has(key, of_what(kind, data, plan.sizes))]
             measures = {key: measured for key in (FIT, *current) if (measured := shelf.measured(key)) is not None}
-            finished.append(Result(name, fit, frozenset(steps[name]), measures))
-        return cls(plan, tuple(finished), len(fits), data.test.features.form)
+            finished.append(Result(work.fit.name(data), work.fit, frozenset(work.steps), measures))
+        return cls(plan, tuple(finished), len(planned), data.test.features.form)
 
     def of(self, step: str | None = None, *, model: str | None = None, latent: int | None = None) -> Iterator[Result]:
         """Yield results without a withheld label, of a step, a model and a size of the code; None stands for any.

@@ -226,3 +226,29 @@ def test_a_wide_table_becomes_three_in_a_narrow_terminal(
         assert sum(row.startswith("model") for row in plain) == tables
         assert max(map(len, plain)) <= columns
         assert {"difference", "effect", "worse", "kind", "popularity"} <= set(" ".join(plain).split())
+
+
+def test_a_page_shows_models_and_lists(cli: Run, model: Path, popular: Path, lists: Path) -> None:
+    words = ("compare", popular, model, "--lists", f"spark={lists}", "--metrics", "ndcg@10", "--beyond")
+    outcome = cli(*words, "--html", "page.html", "--json")
+    assert outcome.code == 0, outcome.err
+    content = json.loads(Path("page.json").read_text("utf-8"))
+    board = json.loads(outcome.out)["leaderboard"]
+    for entry in board["models"]:
+        assert content["models"][entry["name"]]["metrics"] == entry["metrics"]
+    assert content["chosen"] == str(model)
+    assert content["models"]["spark"]["kind"] == "lists"
+    assert content["models"]["spark"]["lists"] == content["models"][str(model)]["lists"]
+    assert all(content["models"]["spark"]["lists"])
+    assert Path("page.html").read_text("utf-8").startswith("<!DOCTYPE html>")
+    again = cli(*words, "--html", "page.html")
+    assert again.code == 1
+    assert "page.html exists; choose another name, or pass --overwrite" in again.error
+    assert cli(*words, "--html", "page.html", "--overwrite", "--baseline", "spark").code == 0
+    assert json.loads(Path("page.json").read_text("utf-8"))["leaderboard"]["baseline"] == "spark"
+
+
+def test_a_page_has_the_ending_of_pages(cli: Run, model: Path, popular: Path) -> None:
+    outcome = cli("compare", popular, model, "--html", "page.txt")
+    assert outcome.code == 2
+    assert "page.txt: the name of a page must end in .html" in outcome.error

@@ -1,7 +1,6 @@
 """Fixtures of a small finished study and of a browser."""
 
 import dataclasses
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -11,7 +10,7 @@ from recsys_ae.features.study.plan import Plan
 from recsys_ae.features.study.report import StudyReport, write_report
 from recsys_ae.features.study.runner import run_study
 from recsys_ae.nn.runtime import Run
-from tests.features.study import browser
+from tests.browser import chromium  # noqa: F401
 from tests.features.study.small import data, plan
 
 ALL = (
@@ -43,17 +42,6 @@ def done(tmp_path_factory: pytest.TempPathFactory) -> Done:
     folder.begin(out, small, COMMAND)
     left_out = run_study(small, data(), out, run=Run(device="cpu", threads=1))
     return Done(small, out, write_report(small, data(), out, command=COMMAND, left_out=left_out))
-
-
-@pytest.fixture(scope="module")
-def chromium(tmp_path_factory: pytest.TempPathFactory) -> Iterator[browser.Browser]:
-    """Return a browser, or skip if there is none."""
-    program = browser.found()
-    if program is None:
-        pytest.skip("there is no Chromium: set CHROMIUM to one, or install chromium")
-    pytest.importorskip("websocket", reason="speaking to Chromium needs the package websocket-client")
-    with browser.Browser(program, tmp_path_factory.mktemp("chromium")) as page:
-        yield page
 
 
 @pytest.fixture(autouse=True)

@@ -17,8 +17,8 @@ def test_fits_come_in_the_order_of_the_plan_and_each_once() -> None:
     again = {"steps": ["latent", "structure"], "models": ["deep"], "latents": [2, 1]}
     todo, left_out = works(plan(latent, again), data())
     assert [(work.fit.model, work.fit.latent, work.steps) for work in todo] == [
-        ("pca", 3, ("latent",)), ("deep", 3, ("latent",)), ("pca", 2, ("latent",)), ("deep", 2, ("latent",)),
-        ("deep", 2, ("structure",)), ("deep", 1, ("latent", "structure")),
+        ("pca", 3, ("latent",)), ("deep", 3, ("latent",)), ("pca", 2, ("latent",)),
+        ("deep", 2, ("latent", "structure")), ("deep", 1, ("latent", "structure")),
     ]  # fmt: skip
     assert left_out == []
 

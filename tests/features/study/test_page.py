@@ -4,12 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.features.study.browser import Browser
+from tests.browser import LOADED, WIDE, Browser
 from tests.features.study.conftest import Done
-
-LOADED = (
-    "Promise.all([...document.images].map(i => { i.loading = 'eager'; return i.decode().then(() => i.naturalWidth); }))"
-)
 
 
 @pytest.fixture
@@ -96,10 +92,7 @@ def test_nothing_is_wider_than_the_window(page: Browser, done: Done, width: int,
     assert page.value("document.documentElement.scrollWidth") <= width
     assert float(page.value("parseFloat(getComputedStyle(document.body).fontSize)")) >= 15
     # Only tables may be wider than the window; they are scrolled.
-    wide = page.value(
-        "[...document.querySelectorAll('main *')].filter(e => !e.closest('.scroll') && !e.closest('svg') &&"
-        " e.getBoundingClientRect().right > innerWidth + 1).map(e => e.outerHTML.slice(0, 80))"
-    )
+    wide = page.value(WIDE)
     assert wide == []
     page.picture(tmp_path / "page.png", whole=False)
     assert (tmp_path / "page.png").stat().st_size > 10_000

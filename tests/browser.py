@@ -1,4 +1,4 @@
-"""A headless Chromium, controlled by its DevTools protocol."""
+"""A headless Chromium, controlled by its DevTools protocol, and a fixture of it."""
 
 import base64
 import itertools
@@ -8,12 +8,24 @@ import re
 import shutil
 import subprocess
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+import pytest
+
 NAMES = ("chromium", "chromium-browser", "google-chrome")
 SECONDS = 60
+LOADED = (
+    "Promise.all([...document.images].map(i => { i.loading = 'eager'; return i.decode().then(() => i.naturalWidth); }))"
+)
+"""Script that waits for all pictures; its value are their widths."""
+WIDE = (
+    "[...document.querySelectorAll('main *')].filter(e => !e.closest('.scroll') && !e.closest('svg') &&"
+    " e.getBoundingClientRect().right > innerWidth + 1).map(e => e.outerHTML.slice(0, 80))"
+)
+"""Script whose value are the elements that are wider than the window; tables are scrolled."""
 
 
 def found() -> str | None:
@@ -118,3 +130,14 @@ class Browser:
         """Write a screenshot of the page, or of the window only, as PNG."""
         answer = self.ask("Page.captureScreenshot", format="png", captureBeyondViewport=whole)
         path.write_bytes(base64.b64decode(answer["data"]))
+
+
+@pytest.fixture(scope="module")
+def chromium(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
+    """Return a browser, or skip if there is none."""
+    program = found()
+    if program is None:
+        pytest.skip("there is no Chromium: set CHROMIUM to one, or install chromium")
+    pytest.importorskip("websocket", reason="speaking to Chromium needs the package websocket-client")
+    with Browser(program, tmp_path_factory.mktemp("chromium")) as page:
+        yield page

@@ -14,11 +14,16 @@ from recsys_ae.errors import DataError, RecsysError
 from ..display import note
 from ..report import shown_name
 from ..saved import divided, fingerprint_of, reading_of, recipe_of
-from . import _evaluation
+from . import metric_options
 
 if TYPE_CHECKING:
-    from recsys_ae.data.splits.split import Holdout
+    import pandas as pd
+
+    from recsys_ae.data.prepared import Prepared
+    from recsys_ae.data.reading import Reading
+    from recsys_ae.data.splits.split import Holdout, Split
     from recsys_ae.evaluation import Report
+    from recsys_ae.metrics import Catalog
     from recsys_ae.recommender.recommender import Recommender
 
 
@@ -35,8 +40,7 @@ class Contestants:
         """Name the contestants; a usage error for a name or folder that is given twice, or fewer than two of them."""
         models: dict[str, Path] = {}
         for folder in folders:
-            if _same(models, folder) is not None:
-                raise _wrong(f"the folder {folder} is given twice; give each model once")
+            refuse_twice(models, folder)
             models[str(folder)] = folder
         named: dict[str, Path] = {}
         for name, file in lists:
@@ -45,7 +49,7 @@ class Contestants:
             named[name] = file
         if baseline is not None and baseline not in named:
             # A baseline that is none of the other folders is compared, too.
-            known = _same(models, Path(baseline))
+            known = same(models, Path(baseline))
             models = models if known else {**models, baseline: Path(baseline)}
             baseline = known or baseline
         if len(models) + len(named) < 2:
@@ -81,51 +85,85 @@ class Checked:
             model = _loaded(folder, device)
             _refuse_refitted(model, folder)
             with _errors_of(name):
-                _evaluation.refuse_misfits(model, metrics)
+                metric_options.refuse_misfits(model, metrics)
             loaded = loaded or [model]
             kinds[name], fingerprints[folder] = shown_name(model), fingerprint_of(model)
             feedback.add(model.spec.feedback)
         return cls(loaded[0], kinds, fingerprints, frozenset(feedback))
 
 
+@dataclass(frozen=True, eq=False)
+class Panel:
+    """Users on whom all contestants are measured, and the split that they are of."""
+
+    prepared: "Prepared"
+    split: "Split"
+    holdout: "Holdout"
+    catalog: "Catalog"
+    reading: "Reading"
+
+    @classmethod
+    def of(cls, contestants: Contestants, checked: Checked, on: str, settings: Mapping[str, Any]) -> "Panel":
+        """Read and divide the data of the first model, and return the part of the split that ``--on`` names."""
+        folder = next(iter(contestants.models.values()))
+        recipe = recipe_of(checked.first, folder, settings)
+        prepared, split = divided(checked.first, folder, recipe, cache=settings["cache"])
+        holdout = metric_options.part(split, on, folder, prepared.recipe.split_kind)
+        return cls(prepared, split, holdout, metric_options.catalog_of(split, settings), reading_of(checked.first))
+
+
+class Watch:
+    """Receiver of each contestant while it is in memory; does nothing by default."""
+
+    def model(self, name: str, model: "Recommender", report: "Report") -> None:
+        """Receive a model and its report."""
+
+    def lists(self, name: str, table: "pd.DataFrame", report: "Report") -> None:
+        """Receive the top-N lists of another system and their report."""
+
+
 def reports(
-    contestants: Contestants, checked: Checked, metrics: Sequence[str], on: str, settings: Mapping[str, Any]
+    contestants: Contestants,
+    checked: Checked,
+    panel: Panel,
+    metrics: Sequence[str],
+    settings: Mapping[str, Any],
+    watch: Watch | None = None,
 ) -> "dict[str, Report]":
-    """Evaluate all contestants on a part of the split of the first model; lists first, because they are quick."""
-    folder = next(iter(contestants.models.values()))
-    recipe = recipe_of(checked.first, folder, settings)
-    prepared, split = divided(checked.first, folder, recipe, cache=settings["cache"])
-    holdout = _evaluation.part(split, on, folder, prepared.recipe.split_kind)
-    fitted = reading_of(checked.first)
-    how = {"metrics": metrics, "catalog": _evaluation.catalog_of(split, settings)}
+    """Evaluate all contestants; lists first, because they are quick."""
+    watch = watch or Watch()
     of_lists = {
-        name: _report_of_lists(name, file, holdout, how, fitted, settings) for name, file in contestants.lists.items()
+        name: _report_of_lists(name, file, panel, metrics, settings, watch) for name, file in contestants.lists.items()
     }
-    return {**dict(_reports_of_models(contestants, checked, holdout, how, settings["device"])), **of_lists}
+    device = settings["device"]
+    return {**dict(_reports_of_models(contestants, checked, panel, metrics, device, watch)), **of_lists}
 
 
 def _reports_of_models(
-    contestants: Contestants, checked: Checked, holdout: "Holdout", how: Mapping[str, Any], device: str
+    contestants: Contestants, checked: Checked, panel: Panel, metrics: Sequence[str], device: str, watch: Watch
 ) -> "Iterator[tuple[str, Report]]":
     from recsys_ae.evaluation import evaluate  # noqa: PLC0415
 
     for position, (name, folder) in enumerate(contestants.models.items()):
         model = _loaded(folder, device) if position else checked.first
         with _errors_of(name):
-            yield name, evaluate(model, holdout, **how)
+            report = evaluate(model, panel.holdout, metrics, catalog=panel.catalog)
+            watch.model(name, model, report)
+        yield name, report
 
 
 def _report_of_lists(
-    name: str, file: Path, holdout: "Holdout", how: Mapping[str, Any], fitted: Any, settings: Mapping[str, Any]
+    name: str, file: Path, panel: Panel, metrics: Sequence[str], settings: Mapping[str, Any], watch: Watch
 ) -> "Report":
     """Read and evaluate top-N lists, and print what was noticed."""
     from recsys_ae.data.reading import Reading  # noqa: PLC0415
     from recsys_ae.evaluation import evaluate_lists  # noqa: PLC0415
 
     places = {role: settings[role] for role in ("rank_column", "score_column")}
-    table = Reading.from_options(settings).read_top_n(file, **places, fitted=fitted)
+    table = Reading.from_options(settings).read_top_n(file, **places, fitted=panel.reading)
     with _errors_of(str(file)):
-        report = evaluate_lists(table, holdout, **how, missing=settings["missing"])
+        report = evaluate_lists(table, panel.holdout, metrics, catalog=panel.catalog, missing=settings["missing"])
+        watch.lists(name, table, report)
     for remark in (*table.attrs["remarks"], *(report.lists.lines() if report.lists else ())):
         note(f"Note: {name}: {remark}")
     return report
@@ -157,7 +195,13 @@ def _refuse_refitted(model: "Recommender", folder: Path) -> None:
         )
 
 
-def _same(models: Mapping[str, Path], folder: Path) -> str | None:
+def refuse_twice(models: Mapping[str, Path], folder: Path) -> None:
+    """Raise a usage error for a folder that is given twice."""
+    if same(models, folder) is not None:
+        raise _wrong(f"the folder {folder} is given twice; give each model once")
+
+
+def same(models: Mapping[str, Path], folder: Path) -> str | None:
     """Return the name of the model in the same folder; None if there is none."""
     real = os.path.realpath(folder)
     return next((name for name, path in models.items() if os.path.realpath(path) == real), None)

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 
     from recsys_ae.data.interactions import Ids
     from recsys_ae.data.splits.split import Holdout, Split
-    from recsys_ae.evaluation import Report, Slices
+    from recsys_ae.evaluation.report import Report
+    from recsys_ae.evaluation.slices import Slices
     from recsys_ae.metrics import Catalog
     from recsys_ae.recommender.recommender import Recommender
 
@@ -62,18 +63,24 @@ def beyond() -> list[Option]:
             help="Add metrics beyond accuracy: NDCG of the tail, novelty, popularity and its lift over the history, "
             "diversity, coverage and Gini index. Each can also be named in --metrics.",
         ),
-        Option(
-            ["--item-vectors"],
-            metavar="NAME|FILE",
-            section=REPORT,
-            help="Item features whose cosines measure the diversity of a list.  [default: items are alike that have "
-            "users in common]",
-        ),
+        item_vectors(),
     ]
 
 
-def slices() -> list[Option]:
-    """Return the options for groups of users."""
+def item_vectors() -> Option:
+    """Return the option for the features by which the diversity of lists is measured."""
+    return Option(
+        ["--item-vectors"],
+        metavar="NAME|FILE",
+        section=REPORT,
+        help="Item features whose cosines measure the diversity of a list.  [default: items are alike that have users "
+        "in common]",
+    )
+
+
+def slices(default: str = "") -> list[Option]:
+    """Return the options for groups of users, of which there are none by default."""
+    usual = f"  [default: {default}]" if default else ""
     return [
         Option(
             ["--slice-by"],
@@ -81,7 +88,7 @@ def slices() -> list[Option]:
             metavar="activity|COLUMN",
             section=REPORT,
             help="Groups of users that are measured, too: quarters of their activity, or the values of a column of "
-            "--user-table. Repeat the option for several.",
+            f"--user-table. Repeat the option for several.{usual}",
         ),
         Option(
             ["--user-table"],
@@ -132,10 +139,17 @@ def sliced(report: "Report", holdout: "Holdout", settings: Mapping[str, Any]) ->
     """Return the metrics of the groups of users that are asked for."""
     from recsys_ae.evaluation import slices as library  # noqa: PLC0415
 
-    wanted = dict.fromkeys(settings["slice_by"])
-    columns = _user_columns([name for name in wanted if name != library.ACTIVITY], settings["user_table"])
-    groups = {**columns, library.ACTIVITY: library.activity(holdout)}
-    return [library.sliced(report, groups[name], name) for name in wanted]
+    groups = groups_of(holdout, settings["slice_by"], settings["user_table"])
+    return [library.sliced(report, values, by) for by, values in groups.items()]
+
+
+def groups_of(holdout: "Holdout", wanted: Iterable[str], table: Path | None) -> "dict[str, pd.Series[Any]]":
+    """Return the value of each user, by what the users are to be grouped by."""
+    from recsys_ae.evaluation.slices import ACTIVITY, activity  # noqa: PLC0415
+
+    names = list(dict.fromkeys(wanted))
+    columns = _user_columns([name for name in names if name != ACTIVITY], table)
+    return {name: columns[name] if name in columns else activity(holdout) for name in names}
 
 
 def _user_columns(names: Sequence[str], path: Path | None) -> "dict[str, pd.Series[Any]]":
