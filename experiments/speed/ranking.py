@@ -83,7 +83,7 @@ def matched(matrix: csr_matrix, rounds: int) -> dict[str, float]:
 
 
 def evaluated(n: int, n_items: int, seed: int, rounds: int) -> dict[str, float]:
-    """Time seven metrics of the lists of ``n`` users, and their intervals."""
+    """Time seven metrics of the lists of ``n`` users, their intervals, and the metrics beyond accuracy."""
     rng = np.random.default_rng(seed)
     top = (rng.integers(0, n_items, (n, 1)) + np.arange(K) * 7) % n_items
     targets = histories(n, n_items, 20, seed)
@@ -92,10 +92,20 @@ def evaluated(n: int, n_items: int, seed: int, rounds: int) -> dict[str, float]:
     import pandas as pd  # noqa: PLC0415
 
     table = pd.DataFrame(frame)
+    history = histories(n, n_items, 100, seed + 1)
+    of_all = [name for name in metrics.BEYOND if metrics.is_overall(name)]
+    of_each = [name for name in metrics.BEYOND if name not in of_all]
+
+    def beyond() -> None:
+        catalog = metrics.Catalog(history)
+        metrics.per_user(top, targets, of_each, catalog=catalog, histories=history)
+        metrics.overall(top, n_items, of_all)
+
     return timed(
         {
             "metrics": lambda: metrics.per_user(top, targets, NAMES),
             "intervals": lambda: estimate(table, n_resamples=1000, seed=seed),
+            "beyond accuracy": beyond,
         },
         rounds,
     )
