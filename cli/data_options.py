@@ -41,7 +41,10 @@ WORDS = {
     "layout": "Layout of a text file: an interaction in each row, or a user and all of their items in each line "
     "(lists). `auto` recognises lists of integers.",
     "duplicates": "Treatment of repeated pairs of user and item: keep the last, add up their ratings, or stop.",
-    "data": "Name of a data set (see `recsys-ae data list`), or path of a file of interactions.",
+    "where": "Condition that selects rows: `date >= 2026-01-01 and country = DE`. Files whose folders rule them out "
+    "(date=2025-12-31/) are not read.",
+    "data": "Name of a data set (see `recsys-ae data list`), or path of a file of interactions; also a folder or "
+    "pattern ('logs/*.parquet'), an address (s3://bucket/logs), or - for standard input.",
     "data_dir": "Folder of the publishers' archives; downloads are saved there.  "
     "[default: $RECSYS_AE_DATA, else your cache folder]",
     "min_rating": "Lowest rating that is kept; kept ratings count as 1. `none` keeps all ratings with their values.  "
@@ -138,6 +141,7 @@ def _type(entry: Entry) -> dict[str, Any]:
         "column": {"type": Column(), "metavar": "NAME"},
         "separator": {"type": Separator()},
         "name": {"metavar": "NAME"},
+        "condition": {"metavar": "CONDITION"},
         "choice": {"type": click.Choice(entry.choices)},
         "flag": {"is_flag": True},
         "yes or no": {},

@@ -37,6 +37,7 @@ class Reading:
     layout: Literal["auto", "rows", "lists"] = option("auto", "columns", "choice", ("auto", "rows", "lists"))
     duplicates: Literal["last", "sum", "error"] = option("last", "columns", "choice", ("last", "sum", "error"))
     missing: Literal["error", "skip"] = option("error", "columns", "choice", ("error", "skip"))
+    where: str | None = option(None, "columns", "condition")
 
     def read_file(self, path: str | Path, *, cache: bool = False) -> "Interactions":
         """Read a file with these options; ``cache`` is that of `read_interactions`."""
@@ -59,6 +60,7 @@ class Reading:
                 layout=self.layout,
                 duplicates=self.duplicates,
                 missing=self.missing,
+                where=self.where,
                 cache=cache,
             )
 

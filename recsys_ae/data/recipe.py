@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from recsys_ae.data.origin import FINGERPRINT, RECIPE, UntrustedRecipe
+from recsys_ae.data.readers.parts.addresses import absolute
 from recsys_ae.data.recipe_options import AUTO, NONE, RecipeOptions, catalog_names
 from recsys_ae.data.recipe_table import SPLIT_KIND, RecipeError, options
 from recsys_ae.errors import Argument, DataError, arguments_named, renamed
@@ -77,7 +78,7 @@ class DataRecipe(RecipeOptions):
             Folder of the named data sets.
         """
         given = {"data": data, "data_dir": data_dir, "test_data": test_data}
-        moved: dict[str, Any] = {name: str(Path(path).absolute()) for name, path in given.items() if path is not None}
+        moved: dict[str, Any] = {name: absolute(path) for name, path in given.items() if path is not None}
         if data is not None and str(data) in catalog_names():
             moved["data"] = str(data)
         if self.doubt is not None and data is not None and (self.test_data is None or test_data is not None):

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, Self
 
+from recsys_ae.data.readers.parts.addresses import STANDARD_INPUT, absolute
 from recsys_ae.data.reading import Reading
 from recsys_ae.data.recipe_table import SPLIT_KIND, Option, RecipeError, option, options, refuse_other_type
 from recsys_ae.data.splits import kinds
@@ -24,7 +25,8 @@ class RecipeOptions(Reading):
     Attributes
     ----------
     data
-        Name of a data set, or path of a file.
+        Name of a data set, or path of a file or a folder; also a pattern, an address or ``-``, as for
+        `read_interactions`.
     data_dir
         Folder of the named data sets; the default is that of `load_dataset`.
     min_rating
@@ -69,7 +71,7 @@ class RecipeOptions(Reading):
                 object.__setattr__(self, name, value)
         for name in paths:
             if getattr(self, name) is not None:
-                object.__setattr__(self, name, str(Path(getattr(self, name)).absolute()))
+                object.__setattr__(self, name, absolute(getattr(self, name)))
         self._refuse_misfits()
 
     @property
@@ -85,7 +87,10 @@ class RecipeOptions(Reading):
     @property
     def title(self) -> str:
         """Short name of the data, for titles and messages."""
-        return self.data if self.named else Path(self.data).name.partition(".")[0]
+        if self.named or self.data == STANDARD_INPUT:
+            return self.data if self.named else "standard-input"
+        parts = [part for part in Path(self.data).parts if not set("*?[") & set(part)]
+        return Path(*parts).name.partition(".")[0] or "data"
 
     @property
     def threshold(self) -> float | None:
@@ -124,7 +129,8 @@ class RecipeOptions(Reading):
             near = nearest(self.split_kind, kinds.names())
             raise ConfigError(Argument(SPLIT_KIND, self.split_kind), f": there is no such split{near}")
         # A path is not looked up here: the recipe may be that of a model that somebody else saved.
-        if not self.named and not {"/", "\\", "."} & set(str(self.data)) and not _exists(Path(self.data)):
+        is_word = not {"/", "\\", ".", *"*?["} & set(self.data) and self.data != STANDARD_INPUT
+        if not self.named and is_word and not _exists(Path(self.data)):
             near = nearest(self.data, catalog_names())
             raise RecipeError(Argument("data", self.data), f": there is no such data set and no such file{near}")
 

@@ -11,7 +11,7 @@ from recsys_ae.errors import Argument, ConfigError
 
 Value: TypeAlias = Literal[
     "data", "folder", "file", "column", "separator", "name", "choice", "flag", "yes or no", "rating", "whole", "users",
-    "share", "split",
+    "share", "split", "condition",
 ]  # fmt: skip
 """Kind of an option's value; the command line has a type for each."""
 

@@ -1,4 +1,4 @@
-"""Files, pipes and members of zip archives, also compressed by gzip, bzip2 or xz, as streams of decompressed bytes."""
+"""Files, pipes and members of zip archives, also compressed by gzip, bzip2, xz or zstd, as decompressed bytes."""
 
 import bz2
 import gzip
@@ -8,6 +8,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from importlib import import_module
 from io import BufferedReader, BytesIO
 from pathlib import Path, PurePosixPath
 from typing import IO, Any, cast
@@ -21,10 +22,19 @@ from recsys_ae.errors import DataError
 # Beginnings of the names of files that publishers put next to the data.
 NOT_DATA = ("readme", "license", "licence", "notice", "changelog", ".", "__macosx")
 ZIP = (b"PK\x03\x04", b"PK\x05\x06")
+
+
+def _of_zstd(raw: Any) -> Any:
+    """Return the decompressed bytes of zstd, which Python itself reads from 3.14 on only."""
+    pa = import_module("pyarrow")
+    return pa.CompressedInputStream(pa.PythonFile(raw, mode="r"), "zstd")
+
+
 COMPRESSED: Mapping[str, tuple[bytes, Callable[[Any], Any]]] = {
     ".gz": (b"\x1f\x8b", lambda raw: gzip.GzipFile(fileobj=raw, mode="rb")),
     ".bz2": (b"BZh", bz2.BZ2File),
     ".xz": (b"\xfd7zXZ\0", lzma.LZMAFile),
+    ".zst": (b"\x28\xb5\x2f\xfd", _of_zstd),
 }
 """Suffix, first bytes and reader of each compression."""
 ADDRESS = r"(?:^|/)((?:https?|ftp|s3|gs|hdfs|abfss?|file):)/+(.*)$"
@@ -35,12 +45,14 @@ PIPE = "a pipe can be read only once; write its content to a file and give that"
 class Source:
     """A file or a member of a zip archive, decompressed while it is read.
 
-    ``content`` is what was read from a pipe, which can be read only once.
+    ``content`` is what was read from a pipe, which can be read only once. ``files`` is the Arrow file system that has
+    the file; None for this machine.
     """
 
     path: Path
     member: str | None = None
     content: bytes | None = None
+    files: Any = None
 
     @property
     def suffix(self) -> str:
@@ -52,7 +64,7 @@ class Source:
     def open(self) -> Iterator[IO[bytes]]:
         """Open the decompressed bytes; reading raises a `DataError` when they are too many for the file."""
         with ExitStack() as stack:
-            file = raw = stack.enter_context(_opened(self.path, self.content))
+            file = raw = stack.enter_context(_opened(self.path, self.content, self.files))
             start = 0
             if self.member is not None:
                 archive = stack.enter_context(opened_zip(file))
@@ -85,16 +97,14 @@ def locate(path: Path) -> Source:
         If there is no such file, or an archive has several data files.
     """
     if path.is_dir():
-        files = sorted(entry.name for entry in path.iterdir() if entry.is_file())
-        inside = f": {listing(files)}" if files else ""
-        raise DataError(f"this is a folder; give one of the files in it{inside}")
+        raise DataError("this is a folder; expected a file")
     if path.is_file():
         return Source(path, _only_member(path)) if _is_zip(path) else Source(path)
     if path.exists():
         content = path.read_bytes()
         if not content:
             raise DataError(f"there is nothing to read; {PIPE}")
-        return Source(path, _only_member(path, content) if content.startswith(ZIP) else None, content)
+        return member_or_all(path, content)
     for parent in path.parents:
         if parent.is_file():
             if not _is_zip(parent):
@@ -109,8 +119,15 @@ def locate(path: Path) -> Source:
     raise DataError(f"there is no such file{hint}")
 
 
-def _opened(path: Path, content: bytes | None) -> IO[bytes]:
-    return path.open("rb") if content is None else BufferedReader(BytesIO(content))
+def member_or_all(path: Path, content: bytes) -> Source:
+    """Return the only data file of a zip archive that was read, or the content itself."""
+    return Source(path, _only_member(path, content) if content.startswith(ZIP) else None, content)
+
+
+def _opened(path: Path, content: bytes | None, files: Any = None) -> IO[bytes]:
+    if files is not None:
+        return BufferedReader(files.open_input_file(path.as_posix()))
+    return path.open("rb") if content is None else BufferedReader(BytesIO(content))  # type: ignore[arg-type]
 
 
 def _is_zip(path: Path) -> bool:

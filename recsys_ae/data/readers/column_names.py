@@ -17,6 +17,7 @@ KNOWN = {
         "productid", "parentasin", "asin", "book", "bookid", "isbn", "song", "songid", "track", "trackid", "artist",
         "artistid", "artistmbid", "article", "articleid", "business", "businessid", "game", "gameid", "anime",
         "animeid", "video", "videoid", "newsid", "recipeid", "poiid", "venueid", "courseid", "stockcode", "sku",
+        "items", "itemids",
     ),
     "rating": ("rating", "ratings", "score", "value", "stars", "overall"),
     "timestamp": (

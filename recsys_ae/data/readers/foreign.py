@@ -20,7 +20,6 @@ BINARY: Sequence[tuple[int, bytes, str, str]] = (
     (0, b"\x89HDF\r\n\x1a\n", "an HDF5 file", "write it as Parquet: pandas.read_hdf(path).to_parquet(other)"),
     (0, b"SQLite format 3\0", "an SQLite database", "export a table: sqlite3 -csv -header FILE 'SELECT …' > data.csv"),
     (8, b"DUCK", "a DuckDB database", "export a table: COPY … TO 'data.parquet'"),
-    (0, b"\x28\xb5\x2f\xfd", "compressed by zstd", "decompress it first: zstd -d FILE"),
     (0, b"\x04\x22\x4d\x18", "compressed by lz4", "decompress it first: lz4 -d FILE"),
     (0, b"\x1f\x9d", "compressed by compress", "decompress it first: uncompress FILE"),
     (0, b"7z\xbc\xaf\x27\x1c", "a 7z archive", "unpack it first: 7z x FILE"),

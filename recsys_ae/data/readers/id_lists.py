@@ -8,12 +8,13 @@ import pandas as pd
 
 from recsys_ae.data.id_forms import from_cell, is_formula
 from recsys_ae.data.parsing import Column, Series, listing
-from recsys_ae.data.readers.archives import Source, locate
 from recsys_ae.data.readers.bounded.bounds import whole
 from recsys_ae.data.readers.column_names import is_header, likely, recognised
 from recsys_ae.data.readers.column_roles import has_header, is_number
-from recsys_ae.data.readers.parquet_table import ParquetTable
-from recsys_ae.data.readers.read import errors_of, open_table, plain
+from recsys_ae.data.readers.errors import errors_of
+from recsys_ae.data.readers.parts.parted_table import PartedTable
+from recsys_ae.data.readers.parts.places import Part, parts_of
+from recsys_ae.data.readers.read import open_parts, plain
 from recsys_ae.data.readers.table import Table
 from recsys_ae.data.readers.text_blocks import utf8_blocks
 from recsys_ae.data.readers.text_format import TextFormat
@@ -63,11 +64,11 @@ def read_ids(
         If the file cannot be read, has no id, lacks a column that is needed, or an id is missing.
     """
     with errors_of(path, form.encoding):
-        source = locate(Path(path))
-        table = open_table(source, form)
+        parts = parts_of(path)
+        table = open_parts(parts, form)
         chosen = _columns(table, wanted, header, every=every)
         if chosen is None:
-            return _present({list(wanted)[-1]: _lines(source, form)}, missing)
+            return _present({list(wanted)[-1]: _lines(parts, form)}, missing)
         positions, named = chosen
         lacking = [role for role in wanted if role not in positions and (every or role == list(wanted)[-1])]
         if lacking:
@@ -87,9 +88,9 @@ def _present(columns: Mapping[str, Series], missing: Missing, table: Table | Non
     gaps = np.zeros(len(next(iter(columns.values()))), dtype=bool)
     for role, column in columns.items():
         ids[role] = column
-        if table is not None and not isinstance(table, ParquetTable):
-            ids[role] = as_written(column, role, missing, noted, text=isinstance(table, TextTable))
-        if table is None or isinstance(table, TextTable):
+        if table is not None and not table.typed:
+            ids[role] = as_written(column, role, missing, noted, text=table.written)
+        if table is None or table.written:
             ids[role] = _from_cells(ids[role])
         gap = ids[role].isna().to_numpy(dtype=bool)
         if missing == "error":
@@ -158,11 +159,13 @@ def _by_order(first: Sequence[str], requested: Mapping[str, Column | None]) -> d
     return positions
 
 
-def _lines(source: Source, form: TextFormat) -> Series:
-    """Return the lines of a text file; separators belong to the ids, and so do quotation marks unless all have them."""
-    with source.open() as stream:
-        text = whole(utf8_blocks(stream, form.encoding)).decode("utf-8-sig")
-    lines = [line for line in text.replace("\r\n", "\n").replace("\r", "\n").split("\n") if line.strip()]
+def _lines(parts: Sequence[Part], form: TextFormat) -> Series:
+    """Return the lines of text files; separators belong to the ids, and so do quotation marks unless all have them."""
+    lines: list[str] = []
+    for part in parts:
+        with part.source.open() as stream:
+            text = whole(utf8_blocks(stream, form.encoding)).decode("utf-8-sig")
+        lines += [line for line in text.replace("\r\n", "\n").replace("\r", "\n").split("\n") if line.strip()]
     if all(len(line) > 1 and line.startswith('"') and line.endswith('"') for line in lines):
         lines = [line[1:-1].replace('""', '"') for line in lines]
     return pd.Series(lines, dtype=object)
@@ -178,4 +181,5 @@ def _no_column(table: Table, role: str) -> DataError:
 
 
 def _is_tabbed(table: Table) -> bool:
-    return isinstance(table, TextTable) and table.layout.separator == "\t"
+    head = table.head if isinstance(table, PartedTable) else table
+    return isinstance(head, TextTable) and head.layout.separator == "\t"

@@ -2,17 +2,17 @@
 
 import json
 from array import array
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from io import TextIOWrapper
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pandas as pd
 
 from recsys_ae.data.parsing import Series, shown
 from recsys_ae.data.readers.archives import Source
-from recsys_ae.data.readers.table import Kind
+from recsys_ae.data.readers.table import EmptyError, Kind
 from recsys_ae.errors import DataError, Message
 
 LONGEST = 1 << 24
@@ -31,14 +31,17 @@ class JsonLines:
     encoding: str
     names: tuple[str, ...]
     described: Message = ("it holds JSON lines",)
-    remarks: tuple[str, ...] = ()
+    remarks: list[str] = field(default_factory=list)
+
+    typed: ClassVar[bool] = False
+    written: ClassVar[bool] = False
 
     @classmethod
     def of(cls, source: Source, encoding: str) -> "JsonLines":
         """Read the names of the columns."""
         for row in _objects(source, encoding):
             return cls(source, encoding, tuple(row))
-        raise DataError("the file is empty")
+        raise EmptyError("the file is empty")
 
     @property
     def first(self) -> tuple[str, ...]:
@@ -46,16 +49,34 @@ class JsonLines:
         return self.names
 
     def read(self, kinds: Mapping[int, Kind], *, header: bool) -> dict[int, Series]:
-        """Return the columns at these positions as categories."""
+        """Return the columns at these positions as categories; each value of a list becomes a row of its own."""
         columns = {position: _Categories() for position in kinds}
         named_columns = [(self.names[at], column, kinds[at] == "float") for at, column in columns.items()]
-        for number, row in enumerate(_objects(self.source, self.encoding), 1):
+        n_empty = n_rows = 0
+        for n_rows, row in enumerate(_objects(self.source, self.encoding), 1):
+            n = _n_values(row, [name for name, _, _ in named_columns], n_rows)
+            n_empty += n == 0
             for name, column, may_be_bool in named_columns:
                 value = row.get(name)
-                if isinstance(value, (list, dict, bool)) and not (may_be_bool and isinstance(value, bool)):
-                    raise DataError(f"{name} in row {number} is neither text nor a number: {shown(value)}")
-                column.append(value)
+                for single in value if isinstance(value, list) else [value] * (1 if n is None else n):
+                    if isinstance(single, (list, dict, bool)) and not (may_be_bool and isinstance(single, bool)):
+                        raise DataError(f"{name} in row {n_rows} is neither text nor a number: {shown(single)}")
+                    column.append(single)
+        if n_empty:
+            if n_empty == n_rows:
+                raise EmptyError("all lists are empty")
+            self.remarks.append(f"{n_empty:,} of {n_rows:,} rows have an empty list")
         return {position: column.series() for position, column in columns.items()}
+
+
+def _n_values(row: Mapping[str, Any], names: Sequence[str], number: int) -> int | None:
+    """Return the number of values of each list of a row; None if it has no list."""
+    lengths = {name: len(row[name]) for name in names if isinstance(row.get(name), list)}
+    if len(set(lengths.values())) > 1:
+        (name, n), *others = lengths.items()
+        other, m = next(pair for pair in others if pair[1] != n)
+        raise DataError(f"the lists in row {number} have different lengths: {name} has {n:,}, and {other} {m:,}")
+    return next(iter(lengths.values()), None)
 
 
 class _Categories:

@@ -1,15 +1,16 @@
 """Tables in Parquet files."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from io import BufferedReader, BytesIO
-from typing import Any
+from typing import Any, ClassVar
 
 from recsys_ae.data.parsing import Series, listing
 from recsys_ae.data.readers.archives import Source
 from recsys_ae.data.readers.bounded.bounds import BLOCK, refuse_beyond_memory, refuse_expansion, whole
-from recsys_ae.data.readers.table import Kind, arrow, arrow_errors, series
+from recsys_ae.data.readers.lists.nested import exploded, is_list
+from recsys_ae.data.readers.table import EmptyError, Kind, arrow, arrow_errors, series
 from recsys_ae.errors import DataError, Message
 
 VALUE = 8
@@ -20,13 +21,20 @@ RATIO = 1000
 
 @dataclass(frozen=True)
 class ParquetTable:
-    """A table in a Parquet file; columns keep their stored types, but decimals become integers, text or floats."""
+    """A table in a Parquet file; columns keep their stored types, but decimals become integers, text or floats.
+
+    Columns of lists, with a row for each user, become a row for each value.
+    """
 
     source: Source
     names: tuple[str, ...]
     nested: Mapping[str, str] = field(default_factory=dict)
+    lists: Sequence[str] = ()
     described: Message = ("it is a Parquet file",)
-    remarks: tuple[str, ...] = ()
+    remarks: list[str] = field(default_factory=list)
+
+    typed: ClassVar[bool] = True
+    written: ClassVar[bool] = False
 
     @classmethod
     def of(cls, source: Source) -> "ParquetTable":
@@ -35,11 +43,11 @@ class ParquetTable:
             names = tuple(file.schema_arrow.names)
             # Empty tables are refused before Arrow's threads start: one that ends after Python does aborts the process.
             if not names or file.metadata.num_rows == 0:
-                raise DataError("the table has no rows" if names else "the table has no columns")
-            is_nested = arrow().types.is_nested
-            return cls(
-                source, names, {column.name: str(column.type) for column in file.schema_arrow if is_nested(column.type)}
-            )
+                raise EmptyError("the table has no rows" if names else "the table has no columns")
+            nested = {column.name: column.type for column in file.schema_arrow if arrow().types.is_nested(column.type)}
+            lists = [name for name, kind in nested.items() if is_list(kind)]
+            others = {name: str(kind) for name, kind in nested.items() if name not in lists}
+            return cls(source, names, others, lists)
 
     @property
     def first(self) -> tuple[str, ...]:
@@ -56,10 +64,25 @@ class ParquetTable:
                 f"the column {name} holds a {self.nested[name]} in each row; make a row for each interaction"
             )
         with _opened(self.source, text=[self.names[p] for p, kind in kinds.items() if kind == "text"]) as (file, size):
-            _refuse_claims(file.metadata.num_rows, len(names), size)
+            n_rows = max([file.metadata.num_rows, *(_n_values(file.metadata, name) for name in self.lists)])
+            _refuse_claims(n_rows, len(names), size)
             table = file.read(columns=names)
             table.validate(full=True)  # a damaged file may point outside of itself
-            return {position: series(table.column(self.names[position]), kind) for position, kind in kinds.items()}
+            columns = {name: table.column(name) for name in names}
+            if set(self.lists) & set(names):
+                columns, n_empty = exploded(columns)
+                if n_empty == table.num_rows:
+                    raise EmptyError("all lists are empty")
+                if n_empty:
+                    self.remarks.append(f"{n_empty:,} of {table.num_rows:,} rows have an empty list")
+            return {position: series(columns[self.names[position]], kind) for position, kind in kinds.items()}
+
+
+def _n_values(metadata: Any, name: str) -> int:
+    """Return the number of values that a file claims to have in a column of lists."""
+    groups = (metadata.row_group(place) for place in range(metadata.num_row_groups))
+    columns = (group.column(place) for group in groups for place in range(group.num_columns))
+    return sum(column.num_values for column in columns if column.path_in_schema.split(".")[0] == name)
 
 
 def _refuse_claims(n_rows: int, n_columns: int, packed: int) -> None:

@@ -1,38 +1,33 @@
-"""Reading of interaction files: CSV, TSV, ``::``, Parquet or JSON lines; plain, gzipped or in a zip archive."""
+"""Reading of interactions from files: CSV, TSV, ``::``, Parquet or JSON lines; one file, a folder or an address."""
 
 import dataclasses
-import gzip
-import lzma
-import os
 import re
-import struct
-import zipfile
-import zlib
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pandas as pd
 
 from recsys_ae.data.interactions import Duplicates, Interactions
 from recsys_ae.data.parsing import NONE, Column, Series
-from recsys_ae.data.readers.archives import Source, locate
+from recsys_ae.data.readers.archives import Source
 from recsys_ae.data.readers.cache import cached
 from recsys_ae.data.readers.column_roles import assign, has_header, left_out, position_of, refuse_wide, remarks
+from recsys_ae.data.readers.errors import errors_of
 from recsys_ae.data.readers.foreign import START, refuse_foreign
 from recsys_ae.data.readers.json_lines import JsonLines
 from recsys_ae.data.readers.lists.choice import FileLayout, chosen
 from recsys_ae.data.readers.lists.list_table import ListTable
 from recsys_ae.data.readers.parquet_table import ParquetTable
-from recsys_ae.data.readers.table import Kind, Table
+from recsys_ae.data.readers.parts.parted_table import PartedTable
+from recsys_ae.data.readers.parts.places import Part, is_local_file, parts_of
+from recsys_ae.data.readers.parts.where import Condition, conditions
+from recsys_ae.data.readers.table import EmptyError, Kind, Table
 from recsys_ae.data.readers.text_format import Quote, TextFormat
-from recsys_ae.data.readers.text_layout import not_text
 from recsys_ae.data.readers.text_table import TextTable
 from recsys_ae.data.readers.written_values import as_written
 from recsys_ae.data.table_rows import Missing
 from recsys_ae.errors import DataError
 
-DAMAGED = (EOFError, gzip.BadGzipFile, zlib.error, lzma.LZMAError, zipfile.BadZipFile, struct.error)
 KINDS: dict[str, Kind] = {"user": "text", "item": "text", "rating": "float", "timestamp": "int"}
 
 
@@ -53,15 +48,19 @@ def read_interactions(  # noqa: PLR0913  one argument for each option of a file
     layout: FileLayout = "auto",
     duplicates: Duplicates = "error",
     missing: Missing = "error",
+    where: str | None = None,
     cache: bool = False,
 ) -> Interactions:
-    r"""Read one interaction from each row of a file.
+    r"""Read one interaction from each row of a file, or of the files in a folder.
 
     Parameters
     ----------
     path
         Path of the file; its format is recognised by the suffix or the first bytes. The path may continue into a zip
-        archive: ``ml-1m.zip/ml-1m/ratings.dat``.
+        archive: ``ml-1m.zip/ml-1m/ratings.dat``. A folder, a pattern such as ``logs/*.parquet``, and an address that
+        Arrow's file systems know, such as ``s3://bucket/logs``, stand for all data files there, which must have the
+        same columns; names that begin with ``_`` or ``.`` are not data. Folders such as ``date=2026-01-01`` hold the
+        values of a column. ``-`` is standard input.
     user, item, rating, timestamp
         Names, or positions from 0, of the columns. With None they are recognised by usual names (``userId``,
         ``movie_id``, ``stars``, …), or without a header by order; rating and timestamp are optional, and ``"none"``
@@ -97,6 +96,9 @@ def read_interactions(  # noqa: PLR0913  one argument for each option of a file
     duplicates, missing
         As for ``Interactions.from_frame``. In text files and JSON lines, an id, rating or timestamp written ``NA``,
         ``N/A``, ``null``, ``\N``, ``nan``, ``None``, ``<NA>`` or the like, or blank, is missing, too.
+    where
+        Condition that selects rows, such as ``date >= 2026-01-01 and country = DE``. Numbers and times are compared as
+        such, other values as text. Files that the names of their folders rule out are not opened.
     cache
         Store the interactions of a file of 10 MB or more in a binary cache next to it, or in the user's cache folder,
         and load them from there when the same content is read again with the same options.
@@ -117,20 +119,27 @@ def read_interactions(  # noqa: PLR0913  one argument for each option of a file
         separator=separator, encoding=encoding, quote=quote, decimal=decimal, comment=comment, skip_lines=skip_lines
     )
     requested = {"user": user, "item": item, "rating": rating, "timestamp": timestamp}
+    asked = conditions(where)
     with errors_of(path, encoding):
-        source = locate(Path(path))
+        parts = parts_of(path)
         file_layout = chosen(layout, requested)
 
         def read() -> Interactions:
-            return _interactions(
-                open_table(source, form, header=header, layout=file_layout), requested, header, duplicates, missing
-            )
+            table = open_parts(parts, form, header=header, layout=file_layout, asked=asked)
+            try:
+                return _interactions(table, requested, header, duplicates, missing)
+            except DataError as error:
+                if isinstance(table, PartedTable):
+                    table.blame(lambda part: _interactions(part, requested, header, duplicates, missing), error)
+                raise
 
-        if not cache:
+        if not (cache and is_local_file(parts)):
             return read()
-        how = {"member": source.member, "layout": file_layout, "header": header, **dataclasses.asdict(form)}
+        how = {"member": parts[0].source.member, "layout": file_layout, "header": header, **dataclasses.asdict(form)}
         how |= {"columns": requested, "duplicates": duplicates, "missing": missing}
-        return cached([source.path], how, read)
+        if len(parts) > 1 or asked or parts[0].keys:
+            how |= {"parts": [part.name for part in parts], "where": where}
+        return cached([part.source.path for part in parts], how, read)
 
 
 def read_table(
@@ -148,7 +157,7 @@ def read_table(
     """
     form = TextFormat(separator=separator, encoding=encoding)
     with errors_of(path, encoding):
-        table = open_table(locate(Path(path)), form)
+        table = open_parts(parts_of(path), form)
         first_row = table.first
         requested = dict(enumerate([] if columns is None else columns))
         names = table.names is not None or has_header(first_row, requested, header)
@@ -171,7 +180,7 @@ def _interactions(
 ) -> Interactions:
     if table.names is None and len(table.first) < 2:
         raise DataError("two columns are needed; ", *table.described)
-    if header is None and isinstance(table, TextTable) and table.layout.names:
+    if header is None and says_names(table):
         header = True
     without = left_out(table.first, requested, header if table.names is None else True)
     requested = {role: None if role in without else column for role, column in requested.items()}
@@ -186,10 +195,10 @@ def _interactions(
     noted: list[str] = []
     # Errors name a column as the file does; names may occur twice, so the columns are given by position.
     frame = pd.DataFrame({role: columns[position] for role, position in roles.items()}, copy=False)
-    if not isinstance(table, ParquetTable):
+    if not table.typed:
         for role, at in roles.items():
             named = frame[role].rename(table.first[at] if names else role)
-            frame[role] = as_written(named, role, missing, noted, text=isinstance(table, TextTable))
+            frame[role] = as_written(named, role, missing, noted, text=table.written)
     del columns
     if names:
         frame.columns = pd.Index([table.first[position] for position in roles.values()], dtype=object)
@@ -199,12 +208,32 @@ def _interactions(
     return dataclasses.replace(data, remarks=(*table.remarks, *said, *noted, *data.remarks))
 
 
+def says_names(table: Table) -> bool:
+    """Return True if a comment says that the first row of a text table holds the names of its columns."""
+    head = table.head if isinstance(table, PartedTable) else table
+    return isinstance(head, TextTable) and head.layout.names
+
+
+def open_parts(
+    parts: Sequence[Part],
+    form: TextFormat,
+    *,
+    header: bool | None = None,
+    layout: FileLayout = "rows",
+    asked: Sequence[Condition] = (),
+) -> Table:
+    """Open a table in one or several files, with the rows that fulfil the conditions."""
+    if len(parts) == 1 and not parts[0].keys and not asked:
+        return open_table(parts[0].source, form, header=header, layout=layout)
+    return PartedTable.of(parts, lambda part: open_table(part.source, form, header=header, layout=layout), asked)
+
+
 def open_table(source: Source, form: TextFormat, *, header: bool | None = None, layout: FileLayout = "rows") -> Table:
     """Open a table, whose format is recognised by the suffix or the first bytes; ``form`` is that of a text table."""
     with source.open() as stream:
         start = stream.read(START)
     if not start:
-        raise DataError("the file is empty")
+        raise EmptyError("the file is empty")
     refuse_foreign(start)
     if layout == "lists":
         return ListTable.given(source, form, header)
@@ -222,24 +251,3 @@ def plain(column: Series) -> Series:
         return column
     kind = column.cat.categories.dtype
     return column.astype("Int64" if kind == "int64" and column.hasnans else kind).infer_objects()
-
-
-@contextmanager
-def errors_of(path: str | Path, encoding: str) -> Iterator[None]:
-    """Turn every error of reading a file into a `DataError` of one line that begins with its path."""
-    path = os.fsencode(path).decode("utf-8", "backslashreplace")  # names of files need not be UTF-8
-    try:
-        yield
-    except DataError as error:
-        lines = (" ".join(line.splitlines()) if isinstance(line, str) else line for line in error.parts)
-        raise DataError(f"{path}: ", *lines) from error
-    except UnicodeError as error:
-        raise DataError(f"{path}: ", *not_text(encoding).parts) from error
-    except DAMAGED as error:
-        raise DataError(_line(path, f"the file is truncated or damaged ({error})")) from error
-    except OSError as error:
-        raise DataError(_line(path, f"the file cannot be read: {error.strerror or error}")) from error
-
-
-def _line(path: str | Path, message: object) -> str:
-    return f"{path}: {' '.join(str(message).splitlines())}"

@@ -6,9 +6,11 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from recsys_ae.data.parsing import NONE
-from recsys_ae.data.readers.archives import Source, locate
+from recsys_ae.data.readers.archives import Source
 from recsys_ae.data.readers.column_names import is_header
-from recsys_ae.data.readers.read import errors_of, open_table
+from recsys_ae.data.readers.errors import errors_of
+from recsys_ae.data.readers.parts.places import parts_of
+from recsys_ae.data.readers.read import open_parts
 from recsys_ae.data.readers.table import Table
 from recsys_ae.data.readers.text_blocks import utf8_blocks
 from recsys_ae.data.readers.text_format import TextFormat
@@ -24,17 +26,19 @@ def taken_over(path: str | Path, form: TextFormat, own: Options, others: Options
     """
     changes: dict[str, Any] = {}
     with errors_of(path, form.encoding):
-        source = locate(Path(path))
-        if form.encoding == TextFormat.encoding != others["encoding"] and not _is_utf8(source):
+        parts = parts_of(path)
+        if form.encoding == TextFormat.encoding != others["encoding"] and not all(
+            _is_utf8(part.source) for part in parts
+        ):
             changes["encoding"] = others["encoding"]
         if form.quote == TextFormat.quote:
             changes["quote"] = others["quote"]
         if form.comment is None:
             changes["comment"] = others["comment"]
         form = dataclasses.replace(form, **changes)
-        table = open_table(source, form)
+        table = open_parts(parts, form)
         if table.names is None and form.separator is None and others["separator"] is not None:
-            other = open_table(source, dataclasses.replace(form, separator=others["separator"]))
+            other = open_parts(parts, dataclasses.replace(form, separator=others["separator"]))
             if len(other.first) > len(table.first):
                 table, changes["separator"] = other, others["separator"]
     return changes | _columns(table, own, others)

@@ -18,8 +18,20 @@ Kind: TypeAlias = Literal["text", "float", "int"]
 CANONICAL = r"^(0|-?[1-9][0-9]{0,18})$"
 
 
+class EmptyError(DataError):
+    """A file or a table holds no row."""
+
+
 class Table(Protocol):
     """A table in a file."""
+
+    @property
+    def typed(self) -> bool:
+        """True if the columns keep their stored types, as those of Parquet do."""
+
+    @property
+    def written(self) -> bool:
+        """True if all values are fields of a text, in which ids may have several forms."""
 
     @property
     def names(self) -> tuple[str, ...] | None:

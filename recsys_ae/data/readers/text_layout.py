@@ -10,6 +10,7 @@ from typing import Literal, TypeAlias
 from recsys_ae.data.parsing import shown
 from recsys_ae.data.readers import text_blocks
 from recsys_ae.data.readers.quotes import Record, closed_in_line, records
+from recsys_ae.data.readers.table import EmptyError
 from recsys_ae.data.readers.text_format import Quote, TextFormat
 from recsys_ae.errors import Argument, DataError, Message
 
@@ -85,7 +86,7 @@ def layout(head: bytes, form: TextFormat) -> Layout:
     text, skipped = _without_lead(text, form)
     begin = len(head) - len(text)
     if not text.strip():
-        raise DataError("the file is empty")
+        raise EmptyError("the file is empty")
     if form.comment is not None:
         # Lines of comments after the first row do not change where it ends.
         text = b"".join(text_blocks.without_comments([text], form.comment))

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pandas as pd
@@ -11,7 +11,7 @@ import pandas as pd
 from recsys_ae.data.parsing import Series, shown
 from recsys_ae.data.readers.archives import Source
 from recsys_ae.data.readers.quotes import Span, spans
-from recsys_ae.data.readers.table import Kind, arrow, series
+from recsys_ae.data.readers.table import EmptyError, Kind, arrow, series
 from recsys_ae.data.readers.text_blocks import BLOCK, UNIT, NotClosedError, Stream, complete_lines, utf8_blocks
 from recsys_ae.data.readers.text_format import TextFormat
 from recsys_ae.data.readers.text_layout import Layout, layout, not_text
@@ -34,6 +34,9 @@ class TextTable:
     layout: Layout
     remarks: list[str] = field(default_factory=list)
     names: None = None
+
+    typed: ClassVar[bool] = False
+    written: ClassVar[bool] = True
 
     @classmethod
     def of(cls, source: Source, form: TextFormat) -> "TextTable":
@@ -78,7 +81,7 @@ class TextTable:
             # Parse all as text, which any value is; values that are not numbers then raise an error with their row.
             table, lines = self._parse_text(kinds, header=header)
         if table.num_rows == 0:
-            raise DataError("there is a header but no row")
+            raise EmptyError("there is a header but no row")
         if table.num_rows != lines:
             self._note_spans(header=header)
         columns = {position: series(table.column(str(position)), integers=True) for position in kinds}
@@ -95,7 +98,7 @@ class TextTable:
         except arrow().ArrowInvalid as error:
             message = str(error)
             if "Empty CSV" in message:
-                raise DataError("there is a header but no row") from error
+                raise EmptyError("there is a header but no row") from error
             if "UTF8" in message:
                 raise self._not_text(text, header=header) from error
             self._note_spans(header=header)

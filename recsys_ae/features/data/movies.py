@@ -12,7 +12,8 @@ from scipy.sparse import csr_matrix
 from recsys_ae.data.parsing import Series, listing
 from recsys_ae.data.readers.archives import locate
 from recsys_ae.data.readers.bounded.bounds import BLOCK, whole
-from recsys_ae.data.readers.read import errors_of, read_table
+from recsys_ae.data.readers.errors import errors_of
+from recsys_ae.data.readers.read import read_table
 from recsys_ae.errors import DataError
 from recsys_ae.features.data.features import Features
 from recsys_ae.features.data.texts import count_words

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import IO
+from typing import IO, ClassVar
 
 import pandas as pd
 
@@ -31,6 +31,9 @@ class ListTable:
     names: tuple[str, ...] = ("user", "item")
     described: Message = ("each line holds a user and their items",)
     remarks: list[str] = field(default_factory=list)
+
+    typed: ClassVar[bool] = False
+    written: ClassVar[bool] = False
 
     @classmethod
     def given(cls, source: Source, text: TextFormat, header: bool | None) -> "ListTable":

@@ -6,14 +6,13 @@ from pathlib import Path
 import pandas as pd
 
 from recsys_ae.data.parsing import Column, listing
-from recsys_ae.data.readers.archives import locate
 from recsys_ae.data.readers.column_names import recognised
 from recsys_ae.data.readers.column_roles import OPTIONAL, assign, has_header, position_of
-from recsys_ae.data.readers.parquet_table import ParquetTable
-from recsys_ae.data.readers.read import errors_of, open_table, plain
+from recsys_ae.data.readers.errors import errors_of
+from recsys_ae.data.readers.parts.places import parts_of
+from recsys_ae.data.readers.read import open_parts, plain, says_names
 from recsys_ae.data.readers.table import Table
 from recsys_ae.data.readers.text_format import TextFormat
-from recsys_ae.data.readers.text_table import TextTable
 from recsys_ae.data.readers.written_values import as_written
 from recsys_ae.data.table_rows import Missing
 from recsys_ae.errors import Argument, ConfigError, DataError
@@ -64,7 +63,7 @@ def read_top_n(
         rank, score = (Argument(role, requested[role]) for role in PLACES)
         raise ConfigError(rank, " and ", score, ": expected one of them")
     with errors_of(path, form.encoding):
-        table = open_table(locate(Path(path)), form)
+        table = open_parts(parts_of(path), form)
         first = [field.strip() for field in table.first]
         known = {role: name for role, name in (others or {}).items() if name in first}
         wanted = {role: known.get(role) if column is None else column for role, column in requested.items()}
@@ -75,8 +74,8 @@ def read_top_n(
         read = {}
         for role, position in positions.items():
             column = columns[position].rename(table.first[position] if named else role)
-            if not isinstance(table, ParquetTable):
-                column = as_written(column, role, missing, remarks, text=isinstance(table, TextTable))
+            if not table.typed:
+                column = as_written(column, role, missing, remarks, text=table.written)
             read[role] = plain(column)
         frame = pd.DataFrame(read)
         frame.attrs["remarks"] = (*table.remarks, *remarks)
@@ -88,7 +87,7 @@ def _positions(
 ) -> tuple[dict[str, int], bool]:
     """Return the positions of the user, the item, and the rank or score; also True if the first row holds names."""
     first = table.first
-    if header is None and isinstance(table, TextTable) and table.layout.names:
+    if header is None and says_names(table):
         header = True
     named = table.names is not None or has_header(first, requested, header)
     roles = assign(first, requested, header=named, described=table.described, without=OPTIONAL)

@@ -1,0 +1,220 @@
+"""A table in several files, which are read one after the other."""
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from typing import NoReturn
+
+import numpy as np
+import pandas as pd
+
+from recsys_ae.data.parsing import Series, listing
+from recsys_ae.data.readers.errors import errors_of
+from recsys_ae.data.readers.parts.joined import joined
+from recsys_ae.data.readers.parts.places import Part
+from recsys_ae.data.readers.parts.where import Condition, refuse_unknown
+from recsys_ae.data.readers.table import EmptyError, Kind, Table
+from recsys_ae.errors import DataError, Message
+
+Open = Callable[[Part], Table]
+
+
+@dataclass(frozen=True, eq=False)
+class PartedTable:
+    """A table in several files with the same columns, and the values in the names of their folders.
+
+    Attributes
+    ----------
+    parts
+        The files, in the order of their rows.
+    open
+        Function that opens a file.
+    head
+        Table of the first file with rows.
+    asked
+        Conditions that all rows fulfil.
+    """
+
+    parts: Sequence[Part]
+    open: Open
+    head: Table
+    asked: Sequence[Condition] = ()
+    remarks: list[str] = field(default_factory=list)
+
+    @classmethod
+    def of(cls, parts: Sequence[Part], open: Open, asked: Sequence[Condition]) -> "PartedTable":
+        """Open the first file with rows, and leave out the parts that the names of their folders rule out."""
+        remaining = [part for part in parts if _may_hold(part, asked)]
+        if not remaining:
+            raise DataError(f"none of the {len(parts):,} parts fulfils the condition {_shown(asked)}")
+        for part in remaining:
+            with _errors_in(part):
+                try:
+                    head = open(part)
+                except EmptyError:
+                    continue
+            table = cls(remaining, open, head, asked)
+            if len({tuple(part.keys) for part in remaining}) > 1:
+                keys = [f"{part.name}: {listing(part.keys) or 'none'}" for part in (remaining[0], remaining[-1])]
+                raise DataError(f"the names of the folders have different keys; {'; '.join(keys)}")
+            return table
+        raise EmptyError("none of the files has a row")
+
+    @property
+    def typed(self) -> bool:
+        """True if the columns keep their stored types."""
+        return self.head.typed
+
+    @property
+    def written(self) -> bool:
+        """True if all values are written as text."""
+        return self.head.written
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """Names of the columns in the names of the folders, without those that the files have themselves."""
+        return tuple(key for key in self.parts[0].keys if key not in self.head.first)
+
+    @property
+    def names(self) -> tuple[str, ...] | None:
+        """Names of the columns; None if the format does not tell a header from data."""
+        return None if self.head.names is None else (*self.head.names, *self.keys)
+
+    @property
+    def first(self) -> tuple[str, ...]:
+        """Names of the columns, or the first row if it may be data; then the names of the folders' columns."""
+        return (*self.head.first, *self.keys)
+
+    @property
+    def described(self) -> Message:
+        """Description of the layout of the first file."""
+        return self.head.described
+
+    def read(self, kinds: Mapping[int, Kind], *, header: bool) -> dict[int, Series]:
+        """Return the columns at these positions in the rows that fulfil the conditions."""
+        names = self.first if header else tuple(map(str, range(len(self.head.first)))) + self.keys
+        refuse_unknown(self.asked, names)
+        needed = {**dict.fromkeys((names.index(one.column) for one in self.asked), "text"), **kinds}
+        collected: dict[int, list[Series]] = {position: [] for position in kinds}
+        empty, n_rows, remarks = 0, 0, Counter[str]()
+        for part in self.parts:
+            with _errors_in(part):
+                try:
+                    table = self.open(part)
+                    columns = self._columns(part, table, needed, header=header)
+                except EmptyError:
+                    empty += 1
+                    continue
+            remarks.update(table.remarks)
+            keep = np.ones(len(next(iter(columns.values()))), dtype=bool)
+            n_rows += len(keep)
+            for condition in self.asked:
+                keep &= condition.holds(columns[names.index(condition.column)])
+            for position, read in collected.items():
+                column = columns[position]
+                read.append(column if keep.all() else column[keep].reset_index(drop=True))
+        self.remarks.extend(_of_parts(remarks, empty, len(self.parts)))
+        self._refuse_drift(collected, names)
+        found = {position: joined(read) for position, read in collected.items() if read}
+        if not found or not len(next(iter(found.values()))):
+            raise EmptyError(f"none of the {n_rows:,} rows fulfils the condition {_shown(self.asked)}")
+        if self.asked:
+            n_kept = len(next(iter(found.values())))
+            self.remarks.append(f"{n_kept:,} of {n_rows:,} rows fulfil the condition {_shown(self.asked)}")
+        return found
+
+    def blame(self, read: Callable[[Table], object], error: DataError) -> NoReturn:
+        """Raise the error of the first part that ``read`` cannot use alone; else the given one, which is of all parts.
+
+        Rows in messages are then those of the part.
+        """
+        for part in self.parts:
+            with _errors_in(part):
+                try:
+                    read(PartedTable([part], self.open, self.head, self.asked))
+                except EmptyError:
+                    continue
+        raise DataError(*error.parts, "; rows are counted over all parts, in the order of their names") from error
+
+    def _columns(self, part: Part, table: Table, kinds: Mapping[int, Kind], *, header: bool) -> dict[int, Series]:
+        """Return the columns of a part, in the positions of this table."""
+        n_own = len(self.head.first)
+        places = {position: position for position in kinds if position < n_own}
+        if header:
+            places = {position: self._place(table, self.head.first[position]) for position in places}
+        elif len(table.first) != n_own:
+            raise DataError(f"it has {len(table.first)} columns, but the first part has {n_own}")
+        columns = table.read({place: kinds[position] for position, place in places.items()}, header=header)
+        found = {position: columns[place] for position, place in places.items()}
+        n_rows = len(next(iter(columns.values()))) if columns else _length(table, header=header)
+        keys = {n_own + place: part.keys[key] for place, key in enumerate(self.keys)}
+        return found | {position: _constant(keys[position], n_rows) for position in kinds if position in keys}
+
+    def _place(self, table: Table, name: str) -> int:
+        """Return the position of a column in a part, which may have its columns in another order."""
+        names = [field.strip() for field in table.first]
+        if names.count(name.strip()) != 1:
+            raise DataError(
+                f"it has no column {name.strip()}, as {self.parts[0].name} has; its columns are: {listing(table.first)}"
+            )
+        return names.index(name.strip())
+
+    def _refuse_drift(self, collected: Mapping[int, Sequence[Series]], names: Sequence[str]) -> None:
+        """Raise a `DataError` if a stored column has text in one part and numbers in another."""
+        if not self.typed:
+            return
+        for position, read in collected.items():
+            kinds = [_stored(column) for column in read]
+            if len(set(kinds) - {""}) > 1:
+                raise DataError(
+                    f"the column {names[position]} holds {' in some parts and '.join(sorted(set(kinds) - {''}))} in "
+                    "others; write all parts with the same types"
+                )
+
+
+def _errors_in(part: Part) -> AbstractContextManager[None]:
+    return errors_of(part.name, "utf-8")
+
+
+def _may_hold(part: Part, asked: Sequence[Condition]) -> bool:
+    """Return False if the names of a part's folders show that no row of it fulfils the conditions."""
+    return all(
+        condition.holds(_constant(part.keys[condition.column], 1)).all()
+        for condition in asked
+        if condition.column in part.keys
+    )
+
+
+def _constant(value: str | None, n: int) -> Series:
+    """Return a column with the same text in each row; an integer in its usual form is a number."""
+    if value is None:
+        return pd.Series(pd.Categorical.from_codes(np.full(n, -1), pd.Index([], dtype=object)))
+    is_number = value.isdecimal() and value.isascii() and str(int(value)) == value and len(value) < 19
+    known = pd.Index([int(value)] if is_number else [value])
+    return pd.Series(pd.Categorical.from_codes(np.zeros(n, np.int32), known))
+
+
+def _length(table: Table, *, header: bool) -> int:
+    """Return the number of rows of a table of which no column is needed."""
+    return len(table.read({0: "text"}, header=header)[0])
+
+
+def _stored(column: Series) -> str:
+    """Return the kind of a stored column in words; nothing if all its values are missing."""
+    kind = column.cat.categories.dtype if isinstance(column.dtype, pd.CategoricalDtype) else column.dtype
+    if column.isna().all():
+        return ""
+    if pd.api.types.is_numeric_dtype(kind):
+        return "numbers"
+    return "times" if pd.api.types.is_datetime64_any_dtype(kind) else "text"
+
+
+def _of_parts(remarks: Mapping[str, int], empty: int, n_parts: int) -> Iterator[str]:
+    yield f"read {n_parts - empty:,} parts{f'; {empty:,} more are empty' if empty else ''}"
+    for remark, n in remarks.items():
+        yield remark if n == n_parts - empty else f"{n:,} parts: {remark}"
+
+
+def _shown(asked: Sequence[Condition]) -> str:
+    return " and ".join(map(str, asked))
