@@ -1,0 +1,1 @@
+"""Saved models behind other interfaces: a table of histories in, recommendations out."""

@@ -1,0 +1,155 @@
+"""A saved recommender as an MLflow model: ``mlflow models serve``, ``mlflow.pyfunc.load_model`` and ``spark_udf``.
+
+The folder holds data only. MLflow loads it by this module, which must be installed where it is loaded, so that nothing
+is unpickled and no code comes from the folder.
+"""
+
+import json
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pandas as pd
+
+from recsys_ae.errors import ArtefactError, MissingPackageError
+from recsys_ae.recommender.recommender import Recommender
+from recsys_ae.serving.answers import DEFAULTS, Answers
+
+MODULE = "recsys_ae.serving.pyfunc"
+FOLDER = "recommender"
+"""Folder of the saved model in that of the MLflow model."""
+PACKAGES = ("recsys-ae", "torch", "numpy", "scipy", "pandas", "safetensors")
+
+
+class Served:
+    """A recommender with the interface that MLflow calls."""
+
+    def __init__(self, model: Recommender) -> None:
+        self.answers = Answers.of(model)
+
+    def predict(self, model_input: pd.DataFrame, params: Mapping[str, Any] | None = None) -> pd.DataFrame:
+        """Return recommendations; see `Answers.table`."""
+        return self.answers.table(model_input, params)
+
+
+def _load_pyfunc(path: str) -> Served:
+    """Load a model for MLflow."""
+    return Served(Recommender.load(path))
+
+
+def save_model(model: Recommender | str | Path, path: str | Path, **others: Any) -> None:
+    """Save a recommender as an MLflow model.
+
+    Parameters
+    ----------
+    model
+        Fitted recommender, or the folder of a saved one.
+    path
+        Folder of the MLflow model; it must not exist.
+    others
+        Further arguments of ``mlflow.pyfunc.save_model``, such as ``metadata``.
+
+    Raises
+    ------
+    ArtefactError
+        If the folder of the model is no saved recommender.
+    MissingPackageError
+        If MLflow is not installed.
+    """
+    with _saved(model) as folder:
+        _mlflow().pyfunc.save_model(path=str(path), **arguments(folder), **others)
+
+
+def log_model(model: Recommender | str | Path, name: str = "model", **others: Any) -> Any:
+    """Log a recommender as an MLflow model of the active run, and register it if ``registered_model_name`` is given.
+
+    Parameters
+    ----------
+    model
+        Fitted recommender, or the folder of a saved one.
+    name
+        Name of the model in the run.
+    others
+        Further arguments of ``mlflow.pyfunc.log_model``, such as ``registered_model_name``.
+
+    Returns
+    -------
+    ModelInfo
+        MLflow's description, with the address in ``model_uri``.
+    """
+    with _saved(model) as folder:
+        return _mlflow().pyfunc.log_model(name=name, **arguments(folder), **others)
+
+
+def arguments(folder: Path) -> dict[str, Any]:
+    """Return the arguments of MLflow's functions for a saved model: loader, data, signature, example, requirements."""
+    from mlflow.models import ModelSignature  # noqa: PLC0415
+    from mlflow.types import ColSpec, ParamSchema, ParamSpec, Schema  # noqa: PLC0415
+    from mlflow.types.schema import AnyType  # noqa: PLC0415
+
+    inputs = [
+        ColSpec(AnyType(), "user", required=False),
+        ColSpec(AnyType(), "item", required=False),
+        ColSpec(AnyType(), "items", required=False),
+        ColSpec("double", "rating", required=False),
+    ]
+    outputs = [
+        ColSpec(AnyType(), "user"),
+        ColSpec("long", "rank"),
+        ColSpec(AnyType(), "item"),
+        ColSpec("double", "score"),
+    ]
+    params = [
+        ParamSpec("k", "long", DEFAULTS["k"]),
+        ParamSpec("exclude_seen", "boolean", DEFAULTS["exclude_seen"]),
+        ParamSpec("allow", "string", [], shape=(-1,)),
+        ParamSpec("deny", "string", [], shape=(-1,)),
+    ]
+    return {
+        "loader_module": MODULE,
+        "data_path": str(folder),
+        "signature": ModelSignature(Schema(inputs), Schema(outputs), ParamSchema(params)),
+        "input_example": _example(folder),
+        "pip_requirements": list(_requirements()),
+    }
+
+
+def _example(folder: Path) -> pd.DataFrame:
+    """Return a request for one user who has one of the model's items."""
+    items = json.loads((folder / "items.json").read_text("utf-8"))
+    return pd.DataFrame({"user": ["somebody"], "item": [items["values"][0]]})
+
+
+def _requirements() -> Iterator[str]:
+    """Yield the installed versions, without their builds, which package indexes do not have."""
+    for package in PACKAGES:
+        try:
+            yield f"{package}=={version(package).partition('+')[0]}"
+        except PackageNotFoundError:
+            continue
+
+
+@contextmanager
+def _saved(model: Recommender | str | Path) -> Iterator[Path]:
+    """Yield the folder of the saved model, under the name that it has in the MLflow model."""
+    if isinstance(model, Recommender):
+        with tempfile.TemporaryDirectory() as home:
+            model.save(Path(home) / FOLDER)
+            yield Path(home) / FOLDER
+        return
+    folder = Path(model)
+    if not (folder / "config.json").is_file():
+        raise ArtefactError(f"{folder} is not the folder of a saved model")
+    yield folder
+
+
+def _mlflow() -> ModuleType:
+    try:
+        import mlflow.pyfunc  # noqa: PLC0415
+    except ImportError as error:
+        raise MissingPackageError("an MLflow model needs the package mlflow: pip install mlflow") from error
+    return mlflow
