@@ -22,7 +22,7 @@ USER, ITEM, ITEMS, RATING = "user", "item", "items", "rating"
 
 @dataclass(frozen=True, eq=False)
 class Histories:
-    """Histories of a request: the ids of the rows, and the input of the model and all interactions, ``(n, n_items)``."""
+    """Histories of a request: ids of the rows, input of the model, and all interactions, ``(n, n_items)``."""
 
     users: "pd.Index[Any]"
     liked: csr_matrix
