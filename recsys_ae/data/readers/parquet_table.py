@@ -63,7 +63,8 @@ class ParquetTable:
             raise DataError(
                 f"the column {name} holds a {self.nested[name]} in each row; make a row for each interaction"
             )
-        with _opened(self.source, text=[self.names[p] for p, kind in kinds.items() if kind == "text"]) as (file, size):
+        text = [self.names[place] for place, kind in kinds.items() if kind == "text"]
+        with _opened(self.source, text=[name for name in text if name not in self.lists]) as (file, size):
             n_rows = max([file.metadata.num_rows, *(_n_values(file.metadata, name) for name in self.lists)])
             _refuse_claims(n_rows, len(names), size)
             table = file.read(columns=names)

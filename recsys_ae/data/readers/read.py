@@ -18,7 +18,7 @@ from recsys_ae.data.readers.json_lines import JsonLines
 from recsys_ae.data.readers.lists.choice import FileLayout, chosen
 from recsys_ae.data.readers.lists.list_table import ListTable
 from recsys_ae.data.readers.parquet_table import ParquetTable
-from recsys_ae.data.readers.parts.parted_table import PartedTable
+from recsys_ae.data.readers.parts.parted_table import PartedTable, PartError
 from recsys_ae.data.readers.parts.places import Part, is_local_file, parts_of
 from recsys_ae.data.readers.parts.where import Condition, conditions
 from recsys_ae.data.readers.table import EmptyError, Kind, Table
@@ -129,7 +129,7 @@ def read_interactions(  # noqa: PLR0913  one argument for each option of a file
             try:
                 return _interactions(table, requested, header, duplicates, missing)
             except DataError as error:
-                if isinstance(table, PartedTable):
+                if isinstance(table, PartedTable) and not isinstance(error, PartError):
                     table.blame(lambda part: _interactions(part, requested, header, duplicates, missing), error)
                 raise
 

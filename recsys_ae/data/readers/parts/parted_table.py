@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import NoReturn
 
@@ -18,6 +18,10 @@ from recsys_ae.data.readers.table import EmptyError, Kind, Table
 from recsys_ae.errors import DataError, Message
 
 Open = Callable[[Part], Table]
+
+
+class PartError(DataError):
+    """An error whose message names the part, or that concerns the parts together."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -167,14 +171,22 @@ class PartedTable:
         for position, read in collected.items():
             kinds = [_stored(column) for column in read]
             if len(set(kinds) - {""}) > 1:
-                raise DataError(
+                raise PartError(
                     f"the column {names[position]} holds {' in some parts and '.join(sorted(set(kinds) - {''}))} in "
                     "others; write all parts with the same types"
                 )
 
 
-def _errors_in(part: Part) -> AbstractContextManager[None]:
-    return errors_of(part.name, "utf-8")
+@contextmanager
+def _errors_in(part: Part) -> Iterator[None]:
+    """Begin the messages of errors with the name of a part."""
+    try:
+        with errors_of(part.name, "utf-8"):
+            yield
+    except EmptyError:
+        raise
+    except DataError as error:
+        raise PartError(*error.parts) from error
 
 
 def _may_hold(part: Part, asked: Sequence[Condition]) -> bool:

@@ -127,7 +127,7 @@ class TestFileSystemOfArrow:
         assert found[0].keys == {"date": "2026-01-01"}
         assert not is_local_file(found)
         with found[0].source.open() as stream:
-            assert stream.read() == b"user,item\n1,23\n"
+            assert stream.read() == b"user,item\n1,22\n"
 
     def test_a_file_and_nothing(self, bucket: object) -> None:
         (part,) = parts_of("s3://bucket/logs/date=2026-01-01/p9.csv")
