@@ -16,6 +16,8 @@ from recsys_ae.spec.hyper import nearest
 AUTO, NONE = "auto", "none"
 FOLDS = ("u1", "u2", "u3", "u4", "u5", "ua", "ub")
 USUAL_ITEMS = 5
+LATER = {"where"}
+"""Options that the first versions do not know."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -105,8 +107,12 @@ class RecipeOptions(Reading):
         return {**chosen, **self.split_settings}
 
     def as_json(self) -> dict[str, Any]:
-        """Return the recipe as a JSON object: all options by name, and ``whole_histories``."""
+        """Return the recipe as a JSON object: all options by name, and ``whole_histories``.
+
+        Options that earlier versions do not know are left out unless they are set, so that those read the recipe.
+        """
         values = {entry.name: getattr(self, entry.field) for entry in options(type(self))}
+        values = {name: value for name, value in values.items() if name not in LATER or value is not None}
         return {**values, "whole_histories": self.whole_histories, **self.split_settings}
 
     @classmethod

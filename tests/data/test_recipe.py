@@ -305,7 +305,28 @@ def test_the_form_of_the_file_is_that_of_the_first_models() -> None:
         "split_recipe", "split_seed", "valid_users", "test_users", "valid_share", "test_data", "fold",
         "whole_histories",
     ]  # fmt: skip
-    assert [entry.name for entry in options(DataRecipe)] == list(DataRecipe().as_json())[:-1]
+    names = [entry.name for entry in options(DataRecipe)]
+    assert [name for name in names if name != "where"] == list(DataRecipe().as_json())[:-1]
+
+
+def test_a_condition_is_part_of_the_recipe(ratings: Path) -> None:
+    recipe = DataRecipe(data=str(ratings), where="rating >= 4")
+    assert recipe.as_json()["where"] == "rating >= 4"
+    assert DataRecipe.from_json(recipe.as_json()) == recipe
+    everything = DataRecipe(data=str(ratings), min_rating="none").read().data.nnz
+    assert recipe.read().data.nnz < everything
+
+
+def test_places_that_are_no_paths_stay(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for place, title in (
+        ("-", "standard-input"), ("s3://bucket/logs", "logs"), ("logs/date=*/*.parquet", "logs"), ("*.csv", tmp_path.name)
+    ):  # fmt: skip
+        recipe = DataRecipe(data=place)
+        assert recipe.title == title
+        assert DataRecipe.from_json(recipe.as_json()) == recipe
+    assert DataRecipe(data="s3://bucket/logs").data == "s3://bucket/logs"
+    assert DataRecipe(data="-").data == "-"
 
 
 def test_the_table_of_options_needs_no_heavy_package() -> None:

@@ -9,8 +9,8 @@ from recsys_ae.data.dataset_info import USUAL, CatalogEntry, Dataset, Info, Read
 from recsys_ae.data.interactions import Duplicates, Interactions
 from recsys_ae.data.readers.archives import locate
 from recsys_ae.data.readers.bounded.bounds import BLOCK, whole
+from recsys_ae.data.readers.errors import DAMAGED
 from recsys_ae.data.readers.lists.numbers import number_pairs
-from recsys_ae.data.readers.read import DAMAGED
 from recsys_ae.errors import DataError
 
 FILES = ("train.txt", "test.txt")

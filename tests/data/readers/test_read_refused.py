@@ -26,7 +26,11 @@ class TestRefusesInOneLine:
 
     def test_a_folder(self, tmp_path):
         written(tmp_path / "a.csv", lines())
-        assert refusal(tmp_path) == "this is a folder; give one of the files in it: a.csv"
+        written(tmp_path / "b.jsonl", "{}")
+        assert refusal(tmp_path).startswith("the folder holds files of different kinds; give one of them, or a pattern")
+        written(tmp_path / "b.jsonl", "{}").unlink()
+        written(tmp_path / "movies.csv", "movieId,title\n1,x\n")
+        assert refusal(tmp_path).startswith("movies.csv: it has no column userId, as a.csv has; its columns are: ")
 
     @pytest.mark.parametrize("name", ["a.csv", "a.jsonl", "a.parquet", "a.txt"])
     def test_an_empty_file(self, tmp_path, name):
@@ -242,7 +246,7 @@ class TestRefusesInOneLine:
         path = written(tmp_path / "a.json", '[\n{"user": 1, "item": 1}\n]')
         assert refusal(path).endswith("JSON arrays are not supported, write one object per line")
 
-    @pytest.mark.parametrize("value", ["[1]", "{}", "true"])
+    @pytest.mark.parametrize("value", ["[[1]]", "{}", "true"])
     def test_a_json_id_that_is_none(self, tmp_path, value):
         path = written(tmp_path / "a.jsonl", f'{{"user": {value}, "item": 1}}')
         assert refusal(path).startswith("user in row 1 is neither text nor a number")

@@ -223,6 +223,6 @@ class TestParquet:
         assert refusal(tmp_path / "b.parquet") == "the table has no columns"
 
     def test_nested_columns_are_refused(self, tmp_path):
-        frame = pd.DataFrame({"user": [1, 2], "item": [[1, 2], [3]]})
+        frame = pd.DataFrame({"user": [1, 2], "item": [{"id": 1}, {"id": 3}]})
         frame.to_parquet(tmp_path / "a.parquet")
-        assert refusal(tmp_path / "a.parquet").startswith("the column item holds a list<")
+        assert refusal(tmp_path / "a.parquet").startswith("the column item holds a struct<")
