@@ -91,12 +91,8 @@ def arguments(folder: Path) -> dict[str, Any]:
     from mlflow.types import ColSpec, ParamSchema, ParamSpec, Schema  # noqa: PLC0415
     from mlflow.types.schema import AnyType  # noqa: PLC0415
 
-    inputs = [
-        ColSpec(AnyType(), "user", required=False),
-        ColSpec(AnyType(), "item", required=False),
-        ColSpec(AnyType(), "items", required=False),
-        ColSpec("double", "rating", required=False),
-    ]
+    # Ids and ratings have any form, which the model itself checks: MLflow would refuse 5 where 5.0 is expected.
+    inputs = [ColSpec(AnyType(), name, required=False) for name in ("user", "item", "items", "rating")]
     outputs = [
         ColSpec(AnyType(), "user"),
         ColSpec("long", "rank"),

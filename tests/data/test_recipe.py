@@ -319,9 +319,13 @@ def test_a_condition_is_part_of_the_recipe(ratings: Path) -> None:
 
 def test_places_that_are_no_paths_stay(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    for place, title in (
-        ("-", "standard-input"), ("s3://bucket/logs", "logs"), ("logs/date=*/*.parquet", "logs"), ("*.csv", tmp_path.name)
-    ):  # fmt: skip
+    titles = {
+        "-": "standard-input",
+        "s3://bucket/logs": "logs",
+        "logs/date=*/*.parquet": "logs",
+        "*.csv": tmp_path.name,
+    }
+    for place, title in titles.items():
         recipe = DataRecipe(data=place)
         assert recipe.title == title
         assert DataRecipe.from_json(recipe.as_json()) == recipe
