@@ -1,7 +1,7 @@
 """Options for reading a file of interactions: columns, format and repeated pairs."""
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Self
@@ -62,6 +62,26 @@ class Reading:
                 missing=self.missing,
                 where=self.where,
                 cache=cache,
+            )
+
+    def read_blocks(
+        self, path: str | Path, *, n_blocks: int | None = None, folder: Path | None = None
+    ) -> "Iterator[tuple[int, int, Interactions]]":
+        """Read a file with these options in blocks of users; see `recsys_ae.data.readers.parts.read_blocks`."""
+        from recsys_ae.data.readers.parts.read_blocks import read_blocks  # noqa: PLC0415
+
+        with arguments_named(renamed(COLUMNS)):
+            yield from read_blocks(
+                path,
+                {role: getattr(self, column) for role, column in COLUMNS.items()},
+                self.text_format,
+                header=self.header,
+                layout=self.layout,
+                duplicates=self.duplicates,
+                missing=self.missing,
+                where=self.where,
+                n_blocks=n_blocks,
+                folder=folder,
             )
 
     def read_ids(

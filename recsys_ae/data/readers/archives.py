@@ -60,6 +60,11 @@ class Source:
         name = PurePosixPath((self.member or self.path.name).lower())
         return name.with_suffix("").suffix if name.suffix in COMPRESSED else name.suffix
 
+    @property
+    def is_packed(self) -> bool:
+        """True if the name says that the bytes are compressed."""
+        return self.member is not None or PurePosixPath(self.path.name.lower()).suffix in COMPRESSED
+
     @contextmanager
     def open(self) -> Iterator[IO[bytes]]:
         """Open the decompressed bytes; reading raises a `DataError` when they are too many for the file."""

@@ -12,7 +12,7 @@ import pandas as pd
 
 from recsys_ae.data.parsing import Series, shown
 from recsys_ae.data.readers.archives import Source
-from recsys_ae.data.readers.table import EmptyError, Kind
+from recsys_ae.data.readers.table import ROWS, EmptyError, Kind
 from recsys_ae.errors import DataError, Message
 
 LONGEST = 1 << 24
@@ -50,6 +50,14 @@ class JsonLines:
 
     def read(self, kinds: Mapping[int, Kind], *, header: bool) -> dict[int, Series]:
         """Return the columns at these positions as categories; each value of a list becomes a row of its own."""
+        (columns,) = self._batches(kinds, None)
+        return columns
+
+    def batches(self, kinds: Mapping[int, Kind], *, header: bool) -> Iterator[dict[int, Series]]:
+        """Yield the columns at these positions in batches of rows."""
+        yield from self._batches(kinds, ROWS)
+
+    def _batches(self, kinds: Mapping[int, Kind], most: int | None) -> Iterator[dict[int, Series]]:
         columns = {position: _Categories() for position in kinds}
         named_columns = [(self.names[at], column, kinds[at] == "float") for at, column in columns.items()]
         n_empty = n_rows = 0
@@ -62,11 +70,15 @@ class JsonLines:
                     if isinstance(single, (list, dict, bool)) and not (may_be_bool and isinstance(single, bool)):
                         raise DataError(f"{name} in row {n_rows} is neither text nor a number: {shown(single)}")
                     column.append(single)
+            if most is not None and n_rows % most == 0:
+                yield {position: column.series() for position, column in columns.items()}
+                for column in columns.values():
+                    column.clear()
         if n_empty:
             if n_empty == n_rows:
                 raise EmptyError("all lists are empty")
             self.remarks.append(f"{n_empty:,} of {n_rows:,} rows have an empty list")
-        return {position: column.series() for position, column in columns.items()}
+        yield {position: column.series() for position, column in columns.items()}
 
 
 def _n_values(row: Mapping[str, Any], names: Sequence[str], number: int) -> int | None:
@@ -89,6 +101,9 @@ class _Categories:
     def append(self, value: str | float | None) -> None:
         missing = value is None or value == "" or value != value  # noqa: PLR0124  only NaN differs from itself
         self.codes.append(-1 if missing else self.known.setdefault(value, len(self.known)))
+
+    def clear(self) -> None:
+        self.codes, self.known = array("q"), {}
 
     def series(self) -> Series:
         codes = np.frombuffer(self.codes, np.int64)

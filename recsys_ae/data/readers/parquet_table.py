@@ -1,7 +1,7 @@
 """Tables in Parquet files."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from io import BufferedReader, BytesIO
 from typing import Any, ClassVar
@@ -10,7 +10,7 @@ from recsys_ae.data.parsing import Series, listing
 from recsys_ae.data.readers.archives import Source
 from recsys_ae.data.readers.bounded.bounds import BLOCK, refuse_beyond_memory, refuse_expansion, whole
 from recsys_ae.data.readers.lists.nested import exploded, is_list
-from recsys_ae.data.readers.table import EmptyError, Kind, arrow, arrow_errors, series
+from recsys_ae.data.readers.table import ROWS, EmptyError, Kind, arrow, arrow_errors, series
 from recsys_ae.errors import DataError, Message
 
 VALUE = 8
@@ -30,6 +30,7 @@ class ParquetTable:
     names: tuple[str, ...]
     nested: Mapping[str, str] = field(default_factory=dict)
     lists: Sequence[str] = ()
+    n_rows: int = 0
     described: Message = ("it is a Parquet file",)
     remarks: list[str] = field(default_factory=list)
 
@@ -47,7 +48,7 @@ class ParquetTable:
             nested = {column.name: column.type for column in file.schema_arrow if arrow().types.is_nested(column.type)}
             lists = [name for name, kind in nested.items() if is_list(kind)]
             others = {name: str(kind) for name, kind in nested.items() if name not in lists}
-            return cls(source, names, others, lists)
+            return cls(source, names, others, lists, file.metadata.num_rows)
 
     @property
     def first(self) -> tuple[str, ...]:
@@ -56,6 +57,22 @@ class ParquetTable:
 
     def read(self, kinds: Mapping[int, Kind], *, header: bool) -> dict[int, Series]:
         """Return the columns at these positions, with text as categories."""
+        with self._opened(kinds) as (file, names):
+            table = file.read(columns=names)
+            table.validate(full=True)  # a damaged file may point outside of itself
+            return self._columns(table, kinds, n_all=table.num_rows)
+
+    def batches(self, kinds: Mapping[int, Kind], *, header: bool) -> Iterator[dict[int, Series]]:
+        """Yield the columns at these positions in batches of rows."""
+        with self._opened(kinds) as (file, names):
+            for batch in file.iter_batches(batch_size=ROWS, columns=names):
+                batch.validate(full=True)
+                with suppress(EmptyError):
+                    yield self._columns(arrow().Table.from_batches([batch]), kinds, n_all=file.metadata.num_rows)
+
+    @contextmanager
+    def _opened(self, kinds: Mapping[int, Kind]) -> Iterator[tuple[Any, list[str]]]:
+        """Open the file for some of its columns, and return their names."""
         names = [self.names[position] for position in kinds]
         if any(self.names.count(name) > 1 for name in names):
             raise DataError(f"the names of the columns are not unique: {listing(names)}")
@@ -67,16 +84,17 @@ class ParquetTable:
         with _opened(self.source, text=[name for name in text if name not in self.lists]) as (file, size):
             n_rows = max([file.metadata.num_rows, *(_n_values(file.metadata, name) for name in self.lists)])
             _refuse_claims(n_rows, len(names), size)
-            table = file.read(columns=names)
-            table.validate(full=True)  # a damaged file may point outside of itself
-            columns = {name: table.column(name) for name in names}
-            if set(self.lists) & set(names):
-                columns, n_empty = exploded(columns)
-                if n_empty == table.num_rows:
-                    raise EmptyError("all lists are empty")
-                if n_empty:
-                    self.remarks.append(f"{n_empty:,} of {table.num_rows:,} rows have an empty list")
-            return {position: series(columns[self.names[position]], kind) for position, kind in kinds.items()}
+            yield file, names
+
+    def _columns(self, table: Any, kinds: Mapping[int, Kind], *, n_all: int) -> dict[int, Series]:
+        columns = {self.names[position]: table.column(self.names[position]) for position in kinds}
+        if set(self.lists) & set(columns):
+            columns, n_empty = exploded(columns)
+            if n_empty == table.num_rows:
+                raise EmptyError("all lists are empty")
+            if n_empty and table.num_rows == n_all:
+                self.remarks.append(f"{n_empty:,} of {table.num_rows:,} rows have an empty list")
+        return {position: series(columns[self.names[position]], kind) for position, kind in kinds.items()}
 
 
 def _n_values(metadata: Any, name: str) -> int:

@@ -4,6 +4,7 @@ import dataclasses
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import pandas as pd
 
@@ -127,10 +128,10 @@ def read_interactions(  # noqa: PLR0913  one argument for each option of a file
         def read() -> Interactions:
             table = open_parts(parts, form, header=header, layout=file_layout, asked=asked)
             try:
-                return _interactions(table, requested, header, duplicates, missing)
+                return interactions_of(table, requested, header, duplicates, missing)
             except DataError as error:
                 if isinstance(table, PartedTable) and not isinstance(error, PartError):
-                    table.blame(lambda part: _interactions(part, requested, header, duplicates, missing), error)
+                    table.blame(lambda part: interactions_of(part, requested, header, duplicates, missing), error)
                 raise
 
         if not (cache and is_local_file(parts)):
@@ -171,13 +172,17 @@ def read_table(
         return pd.DataFrame({column: plain(read[position]) for column, position in positions.items()})
 
 
-def _interactions(
-    table: Table,
-    requested: Mapping[str, Column | None],
-    header: bool | None,
-    duplicates: Duplicates,
-    missing: Missing,
-) -> Interactions:
+class Roles(NamedTuple):
+    """Positions of the columns by role, their kinds, whether the first row holds names, and the roles left out."""
+
+    positions: dict[str, int]
+    kinds: dict[int, Kind]
+    has_names: bool
+    without: set[str]
+
+
+def roles_of(table: Table, requested: Mapping[str, Column | None], header: bool | None) -> Roles:
+    """Return the columns of a table of interactions that are to be read."""
     if table.names is None and len(table.first) < 2:
         raise DataError("two columns are needed; ", *table.described)
     if header is None and says_names(table):
@@ -191,6 +196,19 @@ def _interactions(
     # A column with two roles is read as text, which can be converted for both.
     shared = [position for position in roles.values() if [*roles.values()].count(position) > 1]
     kinds = {position: "text" if position in shared else KINDS[role] for role, position in roles.items()}
+    return Roles(roles, kinds, names, without)
+
+
+def interactions_of(
+    table: Table,
+    requested: Mapping[str, Column | None],
+    header: bool | None,
+    duplicates: Duplicates,
+    missing: Missing,
+) -> Interactions:
+    """Read the interactions of a table."""
+    roles, kinds, names, without = roles_of(table, requested, header)
+    requested = {role: None if role in without else column for role, column in requested.items()}
     columns = table.read(kinds, header=names)
     noted: list[str] = []
     # Errors name a column as the file does; names may occur twice, so the columns are given by position.

@@ -14,6 +14,8 @@ from recsys_ae.errors import DataError, Message, MissingPackageError
 
 # Kinds of columns: text and ids are read as categories, the others as numbers if all values are numbers.
 Kind: TypeAlias = Literal["text", "float", "int"]
+ROWS = 1 << 20
+"""Largest number of rows of a batch, before lists become rows of their own."""
 # An int64 in its usual form; other digits, such as 007, are text.
 CANONICAL = r"^(0|-?[1-9][0-9]{0,18})$"
 
@@ -51,6 +53,9 @@ class Table(Protocol):
 
     def read(self, kinds: Mapping[int, Kind], *, header: bool) -> dict[int, Series]:
         """Return the columns at these positions; with ``header`` the first row is not data."""
+
+    def batches(self, kinds: Mapping[int, Kind], *, header: bool) -> Iterator[dict[int, Series]]:
+        """Yield the columns at these positions in batches of rows; text may stay text where ``read`` makes integers."""
 
 
 def arrow(module: str = "pyarrow") -> ModuleType:

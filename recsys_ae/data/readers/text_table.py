@@ -74,6 +74,26 @@ class TextTable:
                 raise
         return literal._read(kinds, header=header)
 
+    def batches(self, kinds: Mapping[int, Kind], *, header: bool) -> Iterator[dict[int, Series]]:
+        """Yield the columns at these positions as text in batches of rows."""
+        begun = False
+        try:
+            with self._csv(dict.fromkeys(kinds, "text"), header=header) as (stream, options):
+                for batch in arrow("pyarrow.csv").open_csv(arrow().PythonFile(stream, mode="r"), **options):
+                    if batch.num_rows:
+                        begun = True
+                        table = arrow().Table.from_batches([batch])
+                        yield {position: series(table.column(str(position))) for position in kinds}
+        except (arrow().ArrowInvalid, UnicodeDecodeError, NotClosedError) as error:
+            whole = self.read(kinds, header=header)  # raises the error that says what is wrong
+            if begun:
+                raise DataError(
+                    "the file cannot be read in blocks, because quotation marks have another meaning at its end than at "
+                    "its beginning; set ",
+                    Argument("quote", "none"),
+                ) from error
+            yield whole
+
     def _read(self, kinds: Mapping[int, Kind], *, header: bool) -> dict[int, Series]:
         try:
             table, lines = self._parse(kinds, header=header)
@@ -179,30 +199,45 @@ class TextTable:
         errors: str = "strict",
     ) -> tuple[Any, int]:
         """Return the columns as an Arrow table, and the number of lines that are not empty."""
+        with self._csv(kinds, header=header, invalid=invalid, errors=errors) as (stream, options):
+            table = arrow("pyarrow.csv").read_csv(arrow().PythonFile(stream, mode="r"), **options)
+            return table, stream.lines
+
+    @contextmanager
+    def _csv(
+        self,
+        kinds: Mapping[int, Kind],
+        *,
+        header: bool,
+        invalid: Callable[[Any], str] | None = None,
+        errors: str = "strict",
+    ) -> Iterator[tuple[Stream, dict[str, Any]]]:
+        """Yield the rows as a stream, and the options by which Arrow reads them."""
         pa, csv = arrow(), arrow("pyarrow.csv")
         types = {"text": pa.dictionary(pa.int32(), pa.string()), "float": pa.float64(), "int": pa.int64()}
         names = [str(position) for position in range(len(self.first))]
         quoted = self.layout.quotes != "none"
         # Rows quoted in a message must be text, even with invalid bytes.
         with self._stream(header=header, errors=errors) as stream:
-            table = csv.read_csv(
-                pa.PythonFile(stream, mode="r"),
-                csv.ReadOptions(column_names=names, block_size=BLOCK, use_threads=invalid is None),
-                csv.ParseOptions(
-                    delimiter=self.layout.separator if self.layout.single else UNIT.decode(),
-                    quote_char='"' if quoted else False,
-                    newlines_in_values=self.layout.quotes == "across lines",
-                    invalid_row_handler=invalid,
-                ),
-                csv.ConvertOptions(
-                    include_columns=[names[position] for position in kinds],
-                    column_types={names[position]: types[kind] for position, kind in kinds.items()},
-                    null_values=[""],
-                    strings_can_be_null=True,
-                    decimal_point=self.form.decimal,
-                ),
+            yield (
+                stream,
+                {
+                    "read_options": csv.ReadOptions(column_names=names, block_size=BLOCK, use_threads=invalid is None),
+                    "parse_options": csv.ParseOptions(
+                        delimiter=self.layout.separator if self.layout.single else UNIT.decode(),
+                        quote_char='"' if quoted else False,
+                        newlines_in_values=self.layout.quotes == "across lines",
+                        invalid_row_handler=invalid,
+                    ),
+                    "convert_options": csv.ConvertOptions(
+                        include_columns=[names[position] for position in kinds],
+                        column_types={names[position]: types[kind] for position, kind in kinds.items()},
+                        null_values=[""],
+                        strings_can_be_null=True,
+                        decimal_point=self.form.decimal,
+                    ),
+                },
             )
-            return table, stream.lines
 
 
 def _with_points(column: Series) -> Series:

@@ -76,6 +76,10 @@ class ListTable:
         self.remarks.append(f"read as lists: each of {n_lines:,} lines holds a user and their items{without}")
         return {position: columns[position] for position in kinds}
 
+    def batches(self, kinds: Mapping[int, Kind], *, header: bool) -> Iterator[dict[int, Series]]:
+        """Yield the columns of users and items at once."""
+        yield self.read(kinds, header=header)
+
     def _columns(self, stream: IO[bytes]) -> tuple[tuple[Series, Series], int, int]:
         """Return users and items, the number of lines, and the number of lines without items."""
         content = whole(utf8_blocks(stream, self.text.encoding)).removeprefix(b"\xef\xbb\xbf")

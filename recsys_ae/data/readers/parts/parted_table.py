@@ -1,7 +1,7 @@
 """A table in several files, which are read one after the other."""
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import NoReturn
@@ -12,6 +12,7 @@ import pandas as pd
 from recsys_ae.data.parsing import Series, listing
 from recsys_ae.data.readers.errors import errors_of
 from recsys_ae.data.readers.parts.joined import joined
+from recsys_ae.data.readers.parts.keys import constant, may_hold
 from recsys_ae.data.readers.parts.places import Part
 from recsys_ae.data.readers.parts.where import Condition, refuse_unknown
 from recsys_ae.data.readers.table import EmptyError, Kind, Table
@@ -49,7 +50,7 @@ class PartedTable:
     @classmethod
     def of(cls, parts: Sequence[Part], open: Open, asked: Sequence[Condition]) -> "PartedTable":
         """Open the first file with rows, and leave out the parts that the names of their folders rule out."""
-        remaining = [part for part in parts if _may_hold(part, asked)]
+        remaining = [part for part in parts if may_hold(part, asked)]
         if not remaining:
             raise DataError(f"none of the {len(parts):,} parts fulfils the condition {_shown(asked)}")
         for part in remaining:
@@ -97,8 +98,7 @@ class PartedTable:
 
     def read(self, kinds: Mapping[int, Kind], *, header: bool) -> dict[int, Series]:
         """Return the columns at these positions in the rows that fulfil the conditions."""
-        names = self.first if header else tuple(map(str, range(len(self.head.first)))) + self.keys
-        refuse_unknown(self.asked, names)
+        names = self._column_names(header=header)
         needed = {**dict.fromkeys((names.index(one.column) for one in self.asked), "text"), **kinds}
         collected: dict[int, list[Series]] = {position: [] for position in kinds}
         empty, n_rows, remarks = 0, 0, Counter[str]()
@@ -111,13 +111,11 @@ class PartedTable:
                     empty += 1
                     continue
             remarks.update(table.remarks)
-            keep = np.ones(len(next(iter(columns.values()))), dtype=bool)
+            keep = self._fulfilled(columns, names)
             n_rows += len(keep)
-            for condition in self.asked:
-                keep &= condition.holds(columns[names.index(condition.column)])
-            for position, read in collected.items():
-                column = columns[position]
-                read.append(column if keep.all() else column[keep].reset_index(drop=True))
+            chosen = {position: columns[position] for position in kinds}
+            for position, column in (chosen if keep.all() else _kept(chosen, keep)).items():
+                collected[position].append(column)
         self.remarks.extend(_of_parts(remarks, empty, len(self.parts)))
         self._refuse_drift(collected, names)
         found = {position: joined(read) for position, read in collected.items() if read}
@@ -127,6 +125,24 @@ class PartedTable:
             n_kept = len(next(iter(found.values())))
             self.remarks.append(f"{n_kept:,} of {n_rows:,} rows fulfil the condition {_shown(self.asked)}")
         return found
+
+    def batches(self, kinds: Mapping[int, Kind], *, header: bool) -> Iterator[dict[int, Series]]:
+        """Yield the columns at these positions in the rows that fulfil the conditions, in batches of rows."""
+        names = self._column_names(header=header)
+        needed = {**dict.fromkeys((names.index(one.column) for one in self.asked), "text"), **kinds}
+        stored: dict[int, str] = {}
+        for part in self.parts:
+            with _errors_in(part):
+                try:
+                    for columns in self._batches_of(part, self.open(part), needed, header=header):
+                        keep = self._fulfilled(columns, names)
+                        chosen = {position: columns[position] for position in kinds}
+                        if self.typed:
+                            self._refuse_change(chosen, stored, names)
+                        if keep.any():
+                            yield chosen if keep.all() else _kept(chosen, keep)
+                except EmptyError:
+                    continue
 
     def blame(self, read: Callable[[Table], object], error: DataError) -> NoReturn:
         """Raise the error of the first part that ``read`` cannot use alone; else the given one, which is of all parts.
@@ -141,19 +157,64 @@ class PartedTable:
                     continue
         raise DataError(*error.parts, "; rows are counted over all parts, in the order of their names") from error
 
+    def _column_names(self, *, header: bool) -> tuple[str, ...]:
+        """Return the names of all columns, by which conditions choose them."""
+        names = self.first if header else (*map(str, range(len(self.head.first))), *self.keys)
+        refuse_unknown(self.asked, names)
+        return names
+
+    def _fulfilled(self, columns: Mapping[int, Series], names: Sequence[str]) -> np.ndarray:
+        """Return True for each row that fulfils all conditions."""
+        keep = np.ones(len(next(iter(columns.values()))), dtype=bool)
+        for condition in self.asked:
+            keep &= condition.holds(columns[names.index(condition.column)])
+        return keep
+
     def _columns(self, part: Part, table: Table, kinds: Mapping[int, Kind], *, header: bool) -> dict[int, Series]:
         """Return the columns of a part, in the positions of this table."""
+        places = self._places(table, kinds, header=header)
+        read = table.read(dict(places.values()) or {0: "text"}, header=header)
+        return self._with_keys(part, read, places, kinds)
+
+    def _batches_of(
+        self, part: Part, table: Table, kinds: Mapping[int, Kind], *, header: bool
+    ) -> Iterator[dict[int, Series]]:
+        """Yield the columns of a part in batches of rows, in the positions of this table."""
+        places = self._places(table, kinds, header=header)
+        wanted: dict[int, Kind] = dict(places.values()) or {0: "text"}
+        for read in table.batches(wanted, header=header):
+            yield self._with_keys(part, read, places, kinds)
+
+    def _places(self, table: Table, kinds: Mapping[int, Kind], *, header: bool) -> dict[int, tuple[int, Kind]]:
+        """Return the place in a part, and the kind, of each column that the files themselves have."""
         n_own = len(self.head.first)
-        places = {position: position for position in kinds if position < n_own}
-        if header:
-            places = {position: self._place(table, self.head.first[position]) for position in places}
-        elif len(table.first) != n_own:
+        if not header and len(table.first) != n_own:
             raise DataError(f"it has {len(table.first)} columns, but the first part has {n_own}")
-        columns = table.read({place: kinds[position] for position, place in places.items()}, header=header)
-        found = {position: columns[place] for position, place in places.items()}
-        n_rows = len(next(iter(columns.values()))) if columns else _length(table, header=header)
+        own = {position: kind for position, kind in kinds.items() if position < n_own}
+        return {
+            position: (self._place(table, self.head.first[position]) if header else position, kind)
+            for position, kind in own.items()
+        }
+
+    def _with_keys(
+        self,
+        part: Part,
+        read: Mapping[int, Series],
+        places: Mapping[int, tuple[int, Kind]],
+        kinds: Mapping[int, Kind],
+    ) -> dict[int, Series]:
+        """Return the columns in the positions of this table, with those of the folders' names."""
+        n_own, n_rows = len(self.head.first), len(next(iter(read.values())))
         keys = {n_own + place: part.keys[key] for place, key in enumerate(self.keys)}
-        return found | {position: _constant(keys[position], n_rows) for position in kinds if position in keys}
+        of_names = {position: constant(keys[position], n_rows) for position in kinds if position in keys}
+        return {position: read[place] for position, (place, _) in places.items()} | of_names
+
+    def _refuse_change(self, columns: Mapping[int, Series], stored: dict[int, str], names: Sequence[str]) -> None:
+        """Raise a `DataError` if a stored column has another kind than in the batches before."""
+        for position, column in columns.items():
+            kind = _stored(column)
+            if kind and stored.setdefault(position, kind) != kind:
+                raise PartError(_drift(names[position], {kind, stored[position]}))
 
     def _place(self, table: Table, name: str) -> int:
         """Return the position of a column in a part, which may have its columns in another order."""
@@ -171,10 +232,7 @@ class PartedTable:
         for position, read in collected.items():
             kinds = [_stored(column) for column in read]
             if len(set(kinds) - {""}) > 1:
-                raise PartError(
-                    f"the column {names[position]} holds {' in some parts and '.join(sorted(set(kinds) - {''}))} in "
-                    "others; write all parts with the same types"
-                )
+                raise PartError(_drift(names[position], set(kinds) - {""}))
 
 
 @contextmanager
@@ -189,27 +247,13 @@ def _errors_in(part: Part) -> Iterator[None]:
         raise PartError(*error.parts) from error
 
 
-def _may_hold(part: Part, asked: Sequence[Condition]) -> bool:
-    """Return False if the names of a part's folders show that no row of it fulfils the conditions."""
-    return all(
-        condition.holds(_constant(part.keys[condition.column], 1)).all()
-        for condition in asked
-        if condition.column in part.keys
-    )
+def _kept(columns: Mapping[int, Series], keep: np.ndarray) -> dict[int, Series]:
+    return {position: column[keep].reset_index(drop=True) for position, column in columns.items()}
 
 
-def _constant(value: str | None, n: int) -> Series:
-    """Return a column with the same text in each row; an integer in its usual form is a number."""
-    if value is None:
-        return pd.Series(pd.Categorical.from_codes(np.full(n, -1), pd.Index([], dtype=object)))
-    is_number = value.isdecimal() and value.isascii() and str(int(value)) == value and len(value) < 19
-    known = pd.Index([int(value)] if is_number else [value])
-    return pd.Series(pd.Categorical.from_codes(np.zeros(n, np.int32), known))
-
-
-def _length(table: Table, *, header: bool) -> int:
-    """Return the number of rows of a table of which no column is needed."""
-    return len(table.read({0: "text"}, header=header)[0])
+def _drift(name: str, kinds: Set[str]) -> str:
+    words = " in some parts and ".join(sorted(kinds))
+    return f"the column {name} holds {words} in others; write all parts with the same types"
 
 
 def _stored(column: Series) -> str:
