@@ -42,6 +42,11 @@ def refuse_place(path: Path, *, overwrite: bool) -> None:
     sweep(path.absolute().parent)  # also if the file was finished, and its writer killed while it cleaned up
     if path.is_dir() or (path.exists() and not overwrite):
         raise ArtefactError(f"{path} exists; choose another name" + ("" if path.is_dir() else ", or pass --overwrite"))
+    refuse_parent(path)
+
+
+def refuse_parent(path: Path) -> None:
+    """Raise an error if the folder of a path cannot be written to."""
     if not path.absolute().parent.is_dir():
         raise ArtefactError(f"cannot write {path}: there is no folder {path.parent}")
     if not os.access(path.absolute().parent, os.W_OK | os.X_OK):

@@ -4,12 +4,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .. import options, table_writer, user_rows
+from .. import options, table_writer
 from ..display import note
 from ..framework import Option, Positional, as_command
+from ..lists import user_rows
+from ..lists.user_rows import Audience
 from ..param_types import FILE
 from ..saved import moved, reading_of, recipe_of, refuse_rankers, threshold_of
-from ..user_rows import Audience
 
 if TYPE_CHECKING:
     import pandas as pd

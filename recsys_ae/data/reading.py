@@ -1,7 +1,7 @@
 """Options for reading a file of interactions: columns, format and repeated pairs."""
 
 import dataclasses
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Self
@@ -65,7 +65,12 @@ class Reading:
             )
 
     def read_blocks(
-        self, path: str | Path, *, n_blocks: int | None = None, folder: Path | None = None
+        self,
+        path: str | Path,
+        *,
+        n_blocks: int | None = None,
+        folder: Path | None = None,
+        skip: Callable[[int], bool] | None = None,
     ) -> "Iterator[tuple[int, int, Interactions]]":
         """Read a file with these options in blocks of users; see `recsys_ae.data.readers.parts.read_blocks`."""
         from recsys_ae.data.readers.parts.read_blocks import read_blocks  # noqa: PLC0415
@@ -82,6 +87,7 @@ class Reading:
                 where=self.where,
                 n_blocks=n_blocks,
                 folder=folder,
+                skip=skip,
             )
 
     def read_ids(

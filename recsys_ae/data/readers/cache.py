@@ -63,6 +63,18 @@ def cached(files: Sequence[Path], how: Mapping[str, Any], read: Callable[[], Int
     return data
 
 
+def content_of(files: Sequence[Path]) -> str:
+    """Return the hash of the files' content, which is computed again only if a file has changed."""
+    state = _state(files)
+    if _settled(state):
+        return _hash(files, state)[0]
+    digest = hashlib.sha256()
+    for file in files:
+        with file.open("rb") as stream:
+            digest.update(hashlib.file_digest(stream, "sha256").digest())
+    return digest.hexdigest()
+
+
 def _state(files: Sequence[Path]) -> State:
     """Return name, size, inode, mtime and ctime of each file."""
     stats = [(file.name, file.stat()) for file in files]

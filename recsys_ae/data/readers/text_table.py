@@ -88,7 +88,7 @@ class TextTable:
             whole = self.read(kinds, header=header)  # raises the error that says what is wrong
             if begun:
                 raise DataError(
-                    "the file cannot be read in blocks, because quotation marks have another meaning at its end than at "
+                    "the file cannot be read in blocks, because quotation marks mean something else at its end than at "
                     "its beginning; set ",
                     Argument("quote", "none"),
                 ) from error

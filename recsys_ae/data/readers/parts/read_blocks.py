@@ -2,7 +2,7 @@
 
 import dataclasses
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 from recsys_ae.data.interactions import Duplicates, Interactions
@@ -17,8 +17,11 @@ from recsys_ae.data.readers.table import EmptyError
 from recsys_ae.data.readers.text_format import TextFormat
 from recsys_ae.data.table_rows import Missing
 
+ROOM = "_blocks-"
+"""Beginning of the name of the folder for temporary files; programs that read a folder of parts leave it out."""
 
-def read_blocks(
+
+def read_blocks(  # noqa: PLR0913  the options of `read_interactions`
     path: str | Path,
     requested: Mapping[str, Column | None],
     form: TextFormat,
@@ -30,6 +33,7 @@ def read_blocks(
     where: str | None = None,
     n_blocks: int | None = None,
     folder: Path | None = None,
+    skip: Callable[[int], bool] | None = None,
 ) -> Iterator[tuple[int, int, Interactions]]:
     """Yield interactions in blocks of users: all rows of a user are in one block.
 
@@ -41,6 +45,8 @@ def read_blocks(
         Number of blocks; the default is such that a block has about 1.5 million rows.
     folder
         Folder for temporary files, which take about as much room as the data; the default is the system's.
+    skip
+        Function of the number of a block that returns True if it is not needed.
 
     Yields
     ------
@@ -49,17 +55,20 @@ def read_blocks(
         in all blocks. Blocks without users are left out.
     """
     asked = conditions(where)
-    with errors_of(path, form.encoding), tempfile.TemporaryDirectory(dir=folder, prefix="recsys-ae-blocks-") as home:
+    with errors_of(path, form.encoding), tempfile.TemporaryDirectory(dir=folder, prefix=ROOM) as home:
         parts = parts_of(path)
         n = n_blocks_of(parts) if n_blocks is None else n_blocks
         table = open_parts(parts, form, header=header, layout=chosen(layout, requested), asked=asked)
-        if n == 1:
+        if n == 1 and not (skip is not None and skip(0)):
             yield 0, 1, interactions_of(table, requested, header, duplicates, missing)
+        if n == 1:
             return
         roles = roles_of(table, requested, header)
         user = roles.positions["user"]
         blocks = sorted_into_blocks(table, roles.kinds, user, header=roles.has_names, n_blocks=n, folder=Path(home))
         for number, block in enumerate(blocks):
+            if skip is not None and skip(number):
+                continue
             try:
                 data = interactions_of(block, requested, roles.has_names, duplicates, missing)
             except EmptyError:

@@ -1,7 +1,7 @@
 """Blocks of users: interactions that are larger than the memory, with all rows of a user in one block.
 
-The rows are read in batches and sorted into files by a hash of the user's id. Each file is then read like a table of its
-own. So the memory depends on the size of a block, not on the number of users.
+The rows are read in batches and sorted into files by a hash of the user's id. Each file is then read like a table of
+its own. So the memory depends on the size of a block, not on the number of users.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -116,7 +116,7 @@ def sorted_into_blocks(
         writers: list[Any] = []
         schema: Any = None
         for columns in table.batches(read, header=header):
-            batch = _arrow_of(columns, read, schema)
+            batch = _arrow_of(columns, schema)
             if schema is None:
                 schema = batch.schema
                 writers = [_writer(stack, path, schema) for path in paths]
@@ -134,7 +134,7 @@ def _writer(stack: ExitStack, path: Path, schema: Any) -> Any:
     return stack.enter_context(arrow("pyarrow.ipc").new_stream(file, schema))
 
 
-def _arrow_of(columns: Mapping[int, Series], kinds: Mapping[int, Kind], schema: Any) -> Any:
+def _arrow_of(columns: Mapping[int, Series], schema: Any) -> Any:
     """Return columns as an Arrow table with plain text instead of categories."""
     pa = arrow()
     arrays = {}

@@ -10,8 +10,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from scipy.sparse import csr_matrix
 
+from recsys_ae_cli.lists.user_rows import Audience
 from recsys_ae_cli.main import main
-from recsys_ae_cli.user_rows import Audience
 from tests.cli.conftest import FAST, Outcome, Run
 
 KNOWN = [f"u{number}" for number in range(6)]

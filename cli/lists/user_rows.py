@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from recsys_ae.errors import DataError
 
-from . import ids
-from .data_options import load
-from .display import note
+from .. import ids
+from ..data_options import load
+from ..display import note
 
 if TYPE_CHECKING:
     import numpy as np
@@ -36,17 +36,20 @@ class Audience(NamedTuple):
     in_data: "np.ndarray"
 
     @classmethod
-    def of(cls, read: "Interactions", filtered: "Interactions", items: "Ids") -> "Audience":
-        """Return all users of the data as read; users who are not in the filtered data have empty histories."""
+    def of(cls, read: "Interactions", filtered: "Interactions", items: "Ids", *, tell: bool = True) -> "Audience":
+        """Return all users of the data as read; users who are not in the filtered data have empty histories.
+
+        With ``tell`` the number of interactions is printed whose items are unknown.
+        """
         import numpy as np  # noqa: PLC0415
 
         from recsys_ae.data.splits.holdout import histories_of  # noqa: PLC0415
 
         inputs = filtered.onto(items)
-        if inputs.nnz < filtered.nnz:
+        if tell and inputs.nnz < filtered.nnz:
             skipped = f"Skipped {filtered.nnz - inputs.nnz:,} of {filtered.nnz:,} interactions"
             note(f"{skipped}, because the model does not know their items")
-        for remark in inputs.remarks:
+        for remark in inputs.remarks if tell else ():
             note(f"Note: {remark}")
         matrices = histories_of(inputs, read.users), read.onto(items).matrix
         return cls(read.users, *matrices, np.ones(len(read.users), dtype=bool))
@@ -175,16 +178,36 @@ def served(audience: Audience, unknown_users: str, source: str | None) -> Audien
     return audience.part(has_input.nonzero()[0]) if unknown_users == "skip" else audience
 
 
-def of_items(
-    path: Path, audience: Audience, items: "Ids", reading: "Reading", fitted: "Reading"
-) -> "np.ndarray | csr_matrix":
-    """Read a list of items for all users, or, with columns of users and items, a list for each user."""
-    table = read_ids(path, reading, fitted, "user", "item")
-    columns = positions_in(path, items, table["item"], "items", "the model")
-    if "user" in table:
-        return _for_each(path, table["user"], columns, audience, items)
-    say_skipped(path, columns >= 0, "unknown items")
-    return columns[columns >= 0]
+class ItemFilter:
+    """A list of items for all users, or, with columns of users and items, a list for each user."""
+
+    def __init__(self, path: Path, items: "Ids", reading: "Reading", fitted: "Reading") -> None:
+        table = read_ids(path, reading, fitted, "user", "item")
+        self.path, self.n_items, self.n_known = path, len(items), 0
+        self.columns = positions_in(path, items, table["item"], "items", "the model")
+        self.users = table.get("user")
+
+    def of(self, audience: Audience) -> "np.ndarray | csr_matrix":
+        """Return the positions of the items for all users, or a row for each user of an audience."""
+        import numpy as np  # noqa: PLC0415
+        from scipy.sparse import csr_matrix  # noqa: PLC0415
+
+        if self.users is None:
+            return self.columns[self.columns >= 0]
+        rows = ids.positions(audience.users, self.users)
+        is_known = (rows >= 0) & (self.columns >= 0)
+        self.n_known += int(is_known.sum())
+        shape = (len(audience.users), self.n_items)
+        entries = np.ones(int(is_known.sum()), np.float32), (rows[is_known], self.columns[is_known])
+        return csr_matrix(entries, shape=shape)
+
+    def say(self) -> None:
+        """Print the number of rows of the file that no user or item has; call this after the last audience."""
+        n, n_all = (self.n_known, "pairs with an unknown user or item") if self.users is not None else (
+            int((self.columns >= 0).sum()), "unknown items"
+        )  # fmt: skip
+        if n < len(self.columns):
+            note(f"{self.path}: skipped {len(self.columns) - n:,} {n_all}")
 
 
 def positions_in(path: Path, known_ids: "Ids", listed: "pd.Series[Any]", noun: str, owner: str) -> "np.ndarray":
@@ -195,20 +218,6 @@ def positions_in(path: Path, known_ids: "Ids", listed: "pd.Series[Any]", noun: s
     for remark in mismatch(known_ids, listed.tolist(), positions, noun, owner=owner):
         note(f"Warning: {path}: {remark}")
     return positions
-
-
-def _for_each(
-    path: Path, users: "pd.Series[Any]", columns: "np.ndarray", audience: Audience, items: "Ids"
-) -> "csr_matrix":
-    import numpy as np  # noqa: PLC0415
-    from scipy.sparse import csr_matrix  # noqa: PLC0415
-
-    # Users who get no list are no mistake in a list for all users.
-    rows = ids.positions(audience.users, users)
-    is_known = (rows >= 0) & (columns >= 0)
-    say_skipped(path, is_known, "pairs with an unknown user or item")
-    shape = (len(audience.users), len(items))
-    return csr_matrix((np.ones(int(is_known.sum()), np.float32), (rows[is_known], columns[is_known])), shape=shape)
 
 
 def say_skipped(path: Path, is_known: "np.ndarray", noun: str) -> None:
