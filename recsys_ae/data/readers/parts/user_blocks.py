@@ -72,9 +72,9 @@ class BlockTable:
         yield self.read(kinds, header=header)
 
 
-def n_blocks_of(parts: Sequence[Part], rows: int = BLOCK_ROWS) -> int:
+def n_blocks_of(parts: Sequence[Part], rows: int | None = None) -> int:
     """Return the number of blocks for these files, by their number of rows, or an estimate of it."""
-    return max(1, min(MOST_BLOCKS, -(-sum(map(_rows_of, parts)) // rows)))
+    return max(1, min(MOST_BLOCKS, -(-sum(map(_rows_of, parts)) // (rows or BLOCK_ROWS))))
 
 
 def _rows_of(part: Part) -> int:
