@@ -100,7 +100,7 @@ def test_new_users_have_their_ratings_in_a_file(cli: Run, here: Path, ratings: P
 def test_the_data_of_the_fit_are_not_needed_where_all_users_are_in_the_file(
     cli: Run, here: Path, rated_model: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("recsys_ae_cli.user_rows.known", lambda *_: pytest.fail("reads the data of the fit"))
+    monkeypatch.setattr("recsys_ae_cli.lists.user_rows.known", lambda *_: pytest.fail("reads the data of the fit"))
     write(here / "new.csv", ("user", "item", "rating"), [("u3", "film 2", 5), ("new", "film 2", 1)])
     write(here / "pairs.csv", ("user", "item"), [("new", "film 6"), ("u3", "film 6")])
     assert cli("predict", rated_model, "--pairs", "pairs.csv", "--histories", "new.csv", "--out", "-").code == 0

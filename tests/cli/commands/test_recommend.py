@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 
 from recsys_ae import Recommender, read_interactions
-from recsys_ae_cli.commands import recommend
+from recsys_ae_cli.lists import lists as lists_room
 from tests.cli.conftest import AWKWARD, FAST, ITEMS, USERS, Run
 
 
@@ -60,7 +60,7 @@ def test_lists_written_in_pieces_equal_those_written_at_once(
     cli: Run, here: Path, model: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for chunk, name in ((10_000, "once"), (7, "pieces")):
-        monkeypatch.setattr(recommend, "CHUNK", chunk)
+        monkeypatch.setattr(lists_room, "CHUNK", chunk)
         for ending in ("csv", "jsonl", "parquet"):
             assert cli("recommend", model, "--out", f"{name}.{ending}").code == 0
     assert (here / "once.csv").read_bytes() == (here / "pieces.csv").read_bytes()
@@ -187,7 +187,7 @@ def test_only_the_allowed_and_never_the_denied(cli: Run, here: Path, model: Path
 
 
 def test_lists_can_differ_from_user_to_user(cli: Run, here: Path, model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(recommend, "CHUNK", 3)
+    monkeypatch.setattr(lists_room, "CHUNK", 3)
     pairs = [("u3", "film 3"), ("u3", AWKWARD[0]), ("user, one", "film 7"), ("unknown", "film 1")]
     write(here / "pairs.csv", ("user", "item"), pairs)
     allowed = cli("recommend", model, "--allow", "pairs.csv", "--include-seen", "--out", "-")

@@ -207,11 +207,10 @@ def kill_and_go_on(here: Path, words: list[str], rng: np.random.Generator, kills
         "from recsys_ae_cli.main import main; sys.exit(main(sys.argv[1:]))"
     )
     command = [str(PROGRAM.parent / "python"), "-c", code, *words]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     for _ in range(kills):
         before = set(here.rglob("lists/*"))
-        with subprocess.Popen(
-            command, cwd=here, stderr=subprocess.DEVNULL, env={**os.environ, "OMP_NUM_THREADS": "1"}
-        ) as process:
+        with subprocess.Popen(command, cwd=here, stderr=subprocess.DEVNULL, env=environment) as process:
             end = time.monotonic() + 60
             while process.poll() is None and time.monotonic() < end and set(here.rglob("lists/*")) == before:
                 time.sleep(0.002)

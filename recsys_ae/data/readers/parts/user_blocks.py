@@ -115,6 +115,7 @@ def sorted_into_blocks(
     with ExitStack() as stack:
         writers: list[Any] = []
         schema: Any = None
+        home = -1
         for columns in table.batches(read, header=header):
             batch = _arrow_of(columns, schema)
             if schema is None:
@@ -122,7 +123,10 @@ def sorted_into_blocks(
                 writers = [_writer(stack, path, schema) for path in paths]
             for position in kinds:
                 integers[position] = integers[position] and _are_integers(columns[position])
-            for block, rows in _rows_of_blocks(columns[user], n_blocks):
+            blocks = _blocks_of(columns[user], n_blocks)
+            home = max(home, int(blocks.max()))
+            blocks[blocks < 0] = max(home, 0)  # rows without a user are with rows of users, as in a whole table
+            for block, rows in _rows_of_blocks(blocks, n_blocks):
                 writers[block].write_table(batch.take(arrow().array(rows)), max_chunksize=ROWS)
         if schema is None:
             raise EmptyError("the table has no rows")
@@ -154,11 +158,21 @@ def _arrow_of(columns: Mapping[int, Series], schema: Any) -> Any:
         raise DataError(f"the types of the columns change within the data: {error}") from error
 
 
-def _rows_of_blocks(users: Series, n_blocks: int) -> Iterator[tuple[int, np.ndarray]]:
-    """Yield each block with its rows, in their order. Ids of the same `normal_text` are in the same block."""
+def _blocks_of(users: Series, n_blocks: int) -> np.ndarray:
+    """Return the block of each row, ``(n,)``, and −1 for rows without a user.
+
+    Ids of the same `normal_text` are in the same block.
+    """
     codes, distinct = pd.factorize(users)
-    keys = pd.Series([normal_text(value) or "" for value in distinct.tolist()] + [""], dtype=object)
-    blocks = (pd.util.hash_array(keys.to_numpy(), categorize=False) % n_blocks).astype(np.int64)[codes]
+    texts = [normal_text(value) for value in distinct.tolist()]
+    keys = np.array([*(text or "" for text in texts), ""], dtype=object)
+    blocks = (pd.util.hash_array(keys, categorize=False) % n_blocks).astype(np.int64)
+    blocks[[*(text is None or text.strip() in MARKERS for text in texts), True]] = -1
+    return np.asarray(blocks[codes])
+
+
+def _rows_of_blocks(blocks: np.ndarray, n_blocks: int) -> Iterator[tuple[int, np.ndarray]]:
+    """Yield each block with its rows, in their order."""
     order = np.argsort(blocks, kind="stable")
     ends = np.cumsum(np.bincount(blocks, minlength=n_blocks))
     for block, end in enumerate(ends):
