@@ -25,6 +25,8 @@ SHOWN = 10
 """Length of the lists that are shown."""
 USERS = 3
 """Number of users whose lists are shown, unless they are named."""
+NO_INTERVAL = 2
+"""Bootstrap resamples where no interval is needed: the fewest that have a standard error."""
 LISTS = "lists"
 """Kind of the top-N lists of another system."""
 
@@ -142,7 +144,7 @@ class Measurement:
             return None
         if self.selection is None:
             return report.mean[metric]
-        return evaluate(model, self.selection, [metric], n_resamples=1).mean[metric]
+        return evaluate(model, self.selection, [metric], n_resamples=NO_INTERVAL).mean[metric]
 
     def _lists(self, model: Recommender) -> list[list[Listed]]:
         if not self.rows:
