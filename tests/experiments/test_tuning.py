@@ -42,7 +42,7 @@ def run(monkeypatch: pytest.MonkeyPatch) -> Iterator[ModuleType]:
 @pytest.mark.parametrize("name", tomllib.loads((HERE / "tuning" / "runs.toml").read_text("utf-8")))
 def test_every_search_has_options_of_the_command(run: ModuleType, name: str) -> None:
     runs = tomllib.loads((HERE / "tuning" / "runs.toml").read_text("utf-8"))
-    known = {word for param in tune.command.params for word in param.opts}
+    known = {word for param in tune.command.params for word in (*param.opts, *param.secondary_opts)}
     words = run.command(run.options(runs, name), Path("out"), "data")
     assert words[:2] == ["recsys-ae", "tune"]
     assert {word for word in words if word.startswith("--")} <= known
