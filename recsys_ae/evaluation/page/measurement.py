@@ -132,8 +132,8 @@ class Measurement:
         return [
             User(
                 str(holdout.users[row]),
-                [self._title(item) for item in holdout.histories[row].indices],
-                [self._title(item) for item in holdout.targets[row].indices],
+                [self._title(item) for item in holdout.histories[row].indices.tolist()],
+                [self._title(item) for item in holdout.targets[row].indices.tolist()],
             )
             for row in self.rows
         ]
@@ -150,8 +150,8 @@ class Measurement:
         if not self.rows:
             return []
         users = self.holdout.select(np.array(self.rows))
-        known = {"users": users.users} if model.knows_users else {}
-        return self._marked(model.recommend(users.histories, SHOWN, **known)[0])
+        found = model.recommend(users.histories, SHOWN, users=users.users if model.knows_users else None)
+        return self._marked(found.items)
 
     def _marked(self, top: np.ndarray) -> list[list[Listed]]:
         targets = [set(self.holdout.targets[row].indices.tolist()) for row in self.rows]
