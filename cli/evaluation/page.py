@@ -10,8 +10,8 @@ import click
 from recsys_ae.errors import DataError
 
 from .. import ids, table_writer
+from ..data_options import titles
 from ..report import shown_name
-from ..saved import titles_of
 from ..training import command_line
 from . import metric_options
 from .contestants import Panel, Watch
@@ -69,13 +69,13 @@ class ModelPage(Watch):
         if selection is not None and selection.targets.nnz == 0:
             selection = None
         rows = _rows(panel, words, on) if words else None
-        return cls(panel, Measurement(panel.holdout, metrics, panel.catalog, selection, groups, rows), candidates)
+        names = titles(panel.prepared.items, panel.split.train.items)
+        return cls(
+            panel, Measurement(panel.holdout, metrics, panel.catalog, selection, groups, rows, names), candidates
+        )
 
     def model(self, name: str, model: "Recommender", report: "Report") -> None:
         """Measure a model that is in memory."""
-        titles = titles_of(model)
-        if titles and not self.measurement.titles:
-            self.measurement = dataclasses.replace(self.measurement, titles=titles)
         command = model.notes.get("command")
         measured = self.measurement.model(
             name,

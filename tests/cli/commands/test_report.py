@@ -185,3 +185,10 @@ def test_commands_that_strangers_wrote_are_text(cli: Run, here: Path, model: Pat
     text = Path("report.html").read_text("utf-8")
     assert "<script>alert" not in text
     assert "&lt;script&gt;alert" in text
+
+
+def test_lists_have_the_titles_of_the_data(cli: Run, sample_model: Path) -> None:
+    assert cli("report", sample_model, "--metrics", "ndcg@10").code == 0
+    (lists,) = [model["recommendations"] for model in numbers()["models"].values()]
+    assert all(item["title"].endswith(")") for items in lists for item in items)
+    assert all(title.endswith(")") for user in numbers()["listed_users"] for title in user["history"])
