@@ -101,6 +101,7 @@ def _source(settings: Mapping[str, Any]) -> dict[str, Any]:
 def _study(plan: "Plan", source: Mapping[str, Any], out: Path, settings: Mapping[str, Any]) -> None:
     from recsys_ae.features.study import folder  # noqa: PLC0415
     from recsys_ae.features.study.data import StudyData  # noqa: PLC0415
+    from recsys_ae.features.study.fits import works  # noqa: PLC0415
     from recsys_ae.features.study.report import write_report  # noqa: PLC0415
     from recsys_ae.features.study.runner import run_study  # noqa: PLC0415
     from recsys_ae.nn.runtime import Run, resolve  # noqa: PLC0415
@@ -134,6 +135,7 @@ def _study(plan: "Plan", source: Mapping[str, Any], out: Path, settings: Mapping
         made_by = folder.asked(out)
         if made_by is None:
             raise click.UsageError(f"--report-only: there is no study in {out}", click.get_current_context())
+        left_out += works(plan, data)[1]
         report = write_report(plan, data, out, command=made_by, left_out=left_out)
     on_interruption(f"the report is saved in {report.html}")
     for remark in dict.fromkeys(left_out):

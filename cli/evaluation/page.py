@@ -1,5 +1,6 @@
 """Page on models, for `report` and `compare --html`: measured while each model is in memory, and written at the end."""
 
+import dataclasses
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -9,8 +10,8 @@ import click
 from recsys_ae.errors import DataError
 
 from .. import ids, table_writer
+from ..data_options import titles
 from ..report import shown_name
-from ..saved import titles_of
 from ..training import command_line
 from . import metric_options
 from .contestants import Panel, Watch
@@ -18,7 +19,7 @@ from .contestants import Panel, Watch
 if TYPE_CHECKING:
     import pandas as pd
 
-    from recsys_ae.data.recipe import DataRecipe
+    from recsys_ae.data.recipe_options import RecipeOptions
     from recsys_ae.evaluation import Report
     from recsys_ae.evaluation.page.contents import Contents, Model, Search
     from recsys_ae.recommender.recommender import Recommender
@@ -68,15 +69,13 @@ class ModelPage(Watch):
         if selection is not None and selection.targets.nnz == 0:
             selection = None
         rows = _rows(panel, words, on) if words else None
-        return cls(panel, Measurement(panel.holdout, metrics, panel.catalog, selection, groups, rows), candidates)
+        names = titles(panel.prepared.items, panel.split.train.items)
+        return cls(
+            panel, Measurement(panel.holdout, metrics, panel.catalog, selection, groups, rows, names), candidates
+        )
 
     def model(self, name: str, model: "Recommender", report: "Report") -> None:
         """Measure a model that is in memory."""
-        import dataclasses  # noqa: PLC0415
-
-        titles = titles_of(model)
-        if titles and not self.measurement.titles:
-            self.measurement = dataclasses.replace(self.measurement, titles=titles)
         command = model.notes.get("command")
         measured = self.measurement.model(
             name,
@@ -131,10 +130,8 @@ def _facts(panel: Panel) -> dict[str, str]:
     }
 
 
-def _described(recipe: "DataRecipe") -> str:
+def _described(recipe: "RecipeOptions") -> str:
     """Return the options of a data recipe that differ from the defaults, and those of its filters and its split."""
-    import dataclasses  # noqa: PLC0415
-
     defaults = {field.name: field.default for field in dataclasses.fields(recipe)}
     always = {"min_rating", "split", "split_recipe", "split_seed", "valid_users", "test_users"}
     values = recipe.as_json()

@@ -142,7 +142,8 @@ def first_items(
     evaluated = Evaluated.of(holdout, [f"hit@{k}"])
     top, _ = _matched(frame, evaluated, (user, item, rank, score), missing)[0].cut(evaluated, exclude_seen=exclude_seen)
     places = np.cumsum(np.diff(holdout.targets.indptr) > 0) - 1
-    return top[places[np.asarray(rows, np.int64)]]
+    found: np.ndarray = top[places[np.asarray(rows, np.int64)]]
+    return found
 
 
 def _matched(

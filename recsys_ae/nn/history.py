@@ -4,8 +4,8 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from recsys_ae import metrics
 from recsys_ae.errors import Argument, ConfigError
+from recsys_ae.metrics.names import smaller_is_better
 
 VALIDATION = "valid/"
 """Prefix of validation metrics in the measurements of an epoch."""
@@ -71,7 +71,7 @@ class History(list[dict[str, float]]):
             choices = " or ".join(metric_names)
             raise ConfigError(Argument("monitor", monitor), f" is not a validation metric of this fit; use {choices}")
         value, best_value = measured[f"{VALIDATION}{monitor}"], None if self.best is None else self.best.value
-        sign = -1 if metrics.smaller_is_better(monitor) else 1
+        sign = -1 if smaller_is_better(monitor) else 1
         if math.isnan(value) or not (best_value is None or sign * value > sign * best_value):
             return False
         self.best = Best(len(self), value, monitor)

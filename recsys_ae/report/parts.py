@@ -113,6 +113,11 @@ def number(value: float, digits: int = 4) -> str:
     return f"{value:,.{digits}f}".replace("-", "−")
 
 
+def ends(low: float, high: float, digits: int = 4) -> str:
+    """Format the ends of an interval of a difference, with their signs."""
+    return f"{low:+.{digits}f} to {high:+.{digits}f}".replace("-", "−")
+
+
 def with_interval(mean: Mean, digits: int = 4) -> str:
     """Format a mean with its interval, if it has one; equal values have none."""
     return number(mean.mean, digits) + (f" ± {number(mean.half, digits)}" if mean.half else "")

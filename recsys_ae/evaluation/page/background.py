@@ -4,12 +4,14 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from recsys_ae.evaluation.page.contents import Contents, Listed
+from recsys_ae.evaluation.page.contents import Contents, Listed, Model
 from recsys_ae.metrics import DEFAULT, ERRORS, smaller_is_better
 from recsys_ae.report.charts import Line, chart
 from recsys_ae.report.numbers import Mean
 from recsys_ae.report.parts import Column, Section, table, there
 
+SIDE_BY_SIDE = 5
+"""Largest number of models whose lists are shown."""
 TRIALS = 50
 """Largest number of trials of a search that are shown."""
 
@@ -49,7 +51,9 @@ def costs(contents: Contents) -> Section:
 
 def lists(contents: Contents) -> Section:
     """Return the lists of a few users side by side."""
-    shown = [model for model in contents.models if any(model.lists)]
+    shown = _shown(contents)
+    n_more = sum(any(model.lists) for model in contents.models) - len(shown)
+    said = (f"The JSON file has the lists of {n_more} more models.",) if n_more else ()
     tables = []
     for place, user in enumerate(contents.users if shown else ()):
         columns = [Column("rank"), *(Column(model.name) for model in shown)]
@@ -57,7 +61,15 @@ def lists(contents: Contents) -> Section:
         rows = [(str(rank + 1), [_item(model.lists[place], rank) for model in shown]) for rank in range(longest)]
         caption = f"User {user.name}, whose history is {_some(user.history)}. ✓ marks what this user chose later."
         tables.append(table(f"lists_{place}", caption, columns, rows))
-    return Section("lists", "Lists of some users", (), there(*tables))
+    return Section("lists", "Lists of some users", said, there(*tables))
+
+
+def _shown(contents: Contents) -> list[Model]:
+    """Return the models whose lists are shown: that to use, the baseline, and the best others."""
+    first = (contents.chosen, contents.board.baseline)
+    listed = [model for model in contents.models if any(model.lists)]
+    kept = sorted(listed, key=lambda model: model.name not in first)[:SIDE_BY_SIDE]
+    return [model for model in listed if model in kept]
 
 
 def _item(items: Sequence[Listed], rank: int) -> str | None:

@@ -72,7 +72,7 @@ class Model:
             "bytes": self.memory,
             "curves": {name: [_json(value) for value in values] for name, values in self.curves.items()},
             "slices": [part.as_dict() for part in self.slices],
-            "lists": [[asdict(item) for item in items] for items in self.lists],
+            "recommendations": [[asdict(item) for item in items] for items in self.lists],
             **self.report.as_dict(),
         }
 

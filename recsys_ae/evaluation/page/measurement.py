@@ -25,6 +25,8 @@ SHOWN = 10
 """Length of the lists that are shown."""
 USERS = 3
 """Number of users whose lists are shown, unless they are named."""
+NO_INTERVAL = 2
+"""Bootstrap resamples where no interval is needed: the fewest that have a standard error."""
 LISTS = "lists"
 """Kind of the top-N lists of another system."""
 
@@ -130,8 +132,8 @@ class Measurement:
         return [
             User(
                 str(holdout.users[row]),
-                [self._title(item) for item in holdout.histories[row].indices],
-                [self._title(item) for item in holdout.targets[row].indices],
+                [self._title(item) for item in holdout.histories[row].indices.tolist()],
+                [self._title(item) for item in holdout.targets[row].indices.tolist()],
             )
             for row in self.rows
         ]
@@ -142,14 +144,14 @@ class Measurement:
             return None
         if self.selection is None:
             return report.mean[metric]
-        return evaluate(model, self.selection, [metric], n_resamples=1).mean[metric]
+        return evaluate(model, self.selection, [metric], n_resamples=NO_INTERVAL).mean[metric]
 
     def _lists(self, model: Recommender) -> list[list[Listed]]:
         if not self.rows:
             return []
         users = self.holdout.select(np.array(self.rows))
-        known = {"users": users.users} if model.knows_users else {}
-        return self._marked(model.recommend(users.histories, SHOWN, **known)[0])
+        found = model.recommend(users.histories, SHOWN, users=users.users if model.knows_users else None)
+        return self._marked(found.items)
 
     def _marked(self, top: np.ndarray) -> list[list[Listed]]:
         targets = [set(self.holdout.targets[row].indices.tolist()) for row in self.rows]

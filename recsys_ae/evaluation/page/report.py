@@ -9,6 +9,7 @@ from recsys_ae.evaluation.page.contents import Contents, Model
 from recsys_ae.evaluation.page.sections import sections
 from recsys_ae.metrics import parse, smaller_is_better
 from recsys_ae.report.page import Answer, Page, machine, versions
+from recsys_ae.report.parts import ends
 from recsys_ae.storage.atomic import write_text
 
 PACKAGES = ("recsys-ae", "torch", "numpy", "scipy", "implicit", "matplotlib")
@@ -98,8 +99,7 @@ def _compared(contents: Contents, chosen: Model, other: Model) -> str:
     if math.isnan(low):
         return text
     is_clear = sign * (low if sign > 0 else high) > 0
-    ends = f"{low:+.4f} to {high:+.4f}".replace("-", "−")
-    return f"{text} ({ends}{'' if is_clear else ', which may be chance'})"
+    return f"{text} ({ends(low, high)}{'' if is_clear else ', which may be chance'})"
 
 
 def _wide(chosen: Model, other: Model | None) -> Iterator[str]:

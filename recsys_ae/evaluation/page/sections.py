@@ -11,8 +11,10 @@ from recsys_ae.evaluation.page.contents import Contents, Model
 from recsys_ae.metrics import DEFINITIONS, parse, smaller_is_better
 from recsys_ae.report.charts import Interval, intervals, scatter
 from recsys_ae.report.numbers import Mean
-from recsys_ae.report.parts import Better, Column, Section, table, there
+from recsys_ae.report.parts import Better, Column, Section, ends, table, there
 
+SMALL = 0.001
+"""A p-value below it is shown as such."""
 NEITHER = ("popularity", "popularity_lift", "gini", "coverage", "novelty", "diversity")
 """Kinds of metrics of which neither high nor low values are better by themselves."""
 
@@ -49,7 +51,7 @@ def _leaderboard(contents: Contents) -> Section:
     columns = [Column("model"), Column("kind"), *map(_column, metrics)]
     rows = [(model.name, [model.kind, *(_mean(model, name) for name in metrics)]) for model in contents.models]
     first = [
-        Interval(standing.name, numbers.mean, *_ends(numbers.low, numbers.high), style)
+        Interval(standing.name, numbers.mean, *_known(numbers.low, numbers.high), style)
         for style, standing in enumerate(board.standings)
         if not np.isnan((numbers := standing.summary[contents.metric]).mean)
     ]
@@ -75,7 +77,7 @@ def _said(contents: Contents) -> Iterator[str]:
         )
 
 
-def _ends(low: float, high: float) -> tuple[float | None, float | None]:
+def _known(low: float, high: float) -> tuple[float | None, float | None]:
     return (None, None) if np.isnan(low) else (low, high)
 
 
@@ -99,17 +101,15 @@ def _differences(contents: Contents) -> Section:
             name,
             [
                 d.estimate.mean,
-                None if np.isnan(d.estimate.low) else f"{d.estimate.low:+.4f} to {d.estimate.high:+.4f}",
-                *(
-                    None if np.isnan(value) else float(value)
-                    for value in (d.p_bootstrap_holm, d.p_wilcoxon_holm, d.standardized, d.better, d.worse)
-                ),
+                None if np.isnan(d.estimate.low) else ends(d.estimate.low, d.estimate.high),
+                *map(_p, (d.p_bootstrap_holm, d.p_wilcoxon_holm)),
+                *(None if np.isnan(value) else float(value) for value in (d.standardized, d.better, d.worse)),
             ],
         )
         for name, d in found
     ]
     drawn = [
-        Interval(name, d.estimate.mean, *_ends(d.estimate.low, d.estimate.high), styles[name]) for name, d in found
+        Interval(name, d.estimate.mean, *_known(d.estimate.low, d.estimate.high), styles[name]) for name, d in found
     ]
     caption = f"Paired differences from {board.baseline} in {contents.metric}, with their 95 % intervals."
     return Section(
@@ -121,6 +121,12 @@ def _differences(contents: Contents) -> Section:
             intervals("differences", drawn, x=f"difference in {contents.metric}", caption=caption, zero=board.baseline)
         ),
     )
+
+
+def _p(value: float) -> float | str | None:
+    if np.isnan(value):
+        return None
+    return "<0.001" if value < SMALL else float(value)
 
 
 def _slices(contents: Contents) -> Section:

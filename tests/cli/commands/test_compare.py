@@ -238,8 +238,8 @@ def test_a_page_shows_models_and_lists(cli: Run, model: Path, popular: Path, lis
         assert content["models"][entry["name"]]["metrics"] == entry["metrics"]
     assert content["chosen"] == str(model)
     assert content["models"]["spark"]["kind"] == "lists"
-    assert content["models"]["spark"]["lists"] == content["models"][str(model)]["lists"]
-    assert all(content["models"]["spark"]["lists"])
+    assert content["models"]["spark"]["recommendations"] == content["models"][str(model)]["recommendations"]
+    assert all(content["models"]["spark"]["recommendations"])
     assert Path("page.html").read_text("utf-8").startswith("<!DOCTYPE html>")
     again = cli(*words, "--html", "page.html")
     assert again.code == 1

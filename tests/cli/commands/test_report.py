@@ -50,7 +50,7 @@ def test_models_have_a_page(cli: Run, model: Path, popular: Path) -> None:
     assert "report.json" in outcome.out
     for section in SECTIONS:
         assert f'<section id="{section}"' in text
-    assert "recsys-ae fit ease --data" in content["models"]["ease"]["command"]
+    assert "recsys-ae fit ease --l2 5 --data" in content["models"]["ease"]["command"]
     assert content["facts"]["Command"].startswith("recsys-ae report")
     evaluated = json.loads(cli("evaluate", model, "--beyond", "--json").out)
     assert evaluated["metrics"] == content["models"]["ease"]["metrics"]
@@ -69,7 +69,7 @@ def test_one_model_and_other_options(cli: Run, here: Path, model: Path) -> None:
     assert outcome.code == 0, outcome.err
     content = numbers("a/page.json")
     assert list(content["models"]["ease"]["metrics"]) == ["ndcg@5", "hit@1"]
-    assert [user["user"] for user in content["listed_users"]] == [users[2], users[0]]
+    assert [user["name"] for user in content["listed_users"]] == [users[2], users[0]]
     assert [part["by"] for part in content["models"]["ease"]["slices"]] == ["side"]
     assert outcome.out.startswith("Use ease: its ndcg@5 is ")
 
@@ -185,3 +185,10 @@ def test_commands_that_strangers_wrote_are_text(cli: Run, here: Path, model: Pat
     text = Path("report.html").read_text("utf-8")
     assert "<script>alert" not in text
     assert "&lt;script&gt;alert" in text
+
+
+def test_lists_have_the_titles_of_the_data(cli: Run, sample_model: Path) -> None:
+    assert cli("report", sample_model, "--metrics", "ndcg@10").code == 0
+    (lists,) = [model["recommendations"] for model in numbers()["models"].values()]
+    assert all(item["title"].endswith(")") for items in lists for item in items)
+    assert all(title.endswith(")") for user in numbers()["listed_users"] for title in user["history"])

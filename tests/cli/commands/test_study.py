@@ -133,3 +133,12 @@ def test_each_fit_is_a_run_in_the_run_of_the_study(cli: Run, here: Path, flowers
     # The training loss is called error, and a store of files cannot hold a folder of that name, too.
     assert deep.data.metrics["error_test_rmse"] == pytest.approx(numbers["error"]["test_rmse"])
     assert study.data.params["study"] == "Flowers"
+
+
+def test_a_report_alone_says_what_is_left_out(cli: Run, here: Path, flowers: Path) -> None:
+    words = ("study", "plan.toml", "--data", f"{flowers}:a,b,c,d", *QUICK, "--latents", "2,5", "--out", "out")
+    assert "z = 5: the code must not be larger" in cli(*words).err
+    before = json.loads((here / "out/report.json").read_text())["left_out"]
+    assert any("z = 5" in remark for remark in before)
+    assert "z = 5: the code must not be larger" in cli(*words, "--report-only").err
+    assert json.loads((here / "out/report.json").read_text())["left_out"] == before
