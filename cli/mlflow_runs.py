@@ -6,11 +6,14 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
+import click
+
 from recsys_ae.errors import MissingPackageError
 
 from .display import note
 
 if TYPE_CHECKING:
+    from recsys_ae.data.interactions import Interactions
     from recsys_ae.evaluation import Report
     from recsys_ae.features.encoder import FeatureEncoder
     from recsys_ae.features.study.report import StudyReport
@@ -54,11 +57,19 @@ class Tracking:
         """Print a warning about everything that did not reach the store."""
         _warn(self.tracker)
 
-    def finish(self, model: "Recommender | FeatureEncoder", folder: Path) -> None:
-        """Log the loss curve and the saved model."""
+    def finish(self, model: "Recommender | FeatureEncoder", folder: Path, registered_name: str | None = None) -> None:
+        """Log the loss curve and the saved model, and register it as an MLflow model under a name."""
         best = model.history.best
         self.tracker.picture(model.history, best=None if best is None else (best.epoch, best.monitor))
         self.tracker.artefact(folder)
+        if registered_name is not None:
+            self.register(folder, registered_name)
+
+    def register(self, folder: Path, name: str) -> None:
+        """Log a saved recommender as an MLflow model, and register it under a name."""
+        from recsys_ae.serving.pyfunc import described  # noqa: PLC0415
+
+        self.tracker.model(described(folder.absolute()), "model", name)
 
     def child(self, outcome: "Outcome") -> None:
         """Log a fit of a study as a run nested in the run of the study."""
@@ -87,6 +98,21 @@ class Tracking:
         """Log the report of a study."""
         self.tracker.artefact(report.html)
         self.tracker.artefact(report.json)
+
+
+def refuse_register(settings: Mapping[str, Any]) -> None:
+    """Raise a usage error if a model is to be registered without tracking."""
+    if settings.get("register") is not None and not settings["track"]:
+        raise click.UsageError("--register needs tracking; leave out --no-track", click.get_current_context())
+
+
+def log_data(tracker: "Tracker", data: "Interactions") -> None:
+    """Log the data of a fit: their name, fingerprint, place and counts."""
+    if data.origin is not None:
+        users, items = data.shape
+        place = str(data.origin.recipe["data"])
+        counts = {"users": users, "items": items, "interactions": data.nnz}
+        tracker.dataset(Path(place).name or place, data.origin.fingerprint, place, counts)
 
 
 def report(notes: Mapping[str, Any], results: "Report", on: str, named: str | None = None, *, asked: bool) -> None:

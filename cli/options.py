@@ -101,6 +101,15 @@ def track(help: str) -> Option:
     return Option(["--track/--no-track"], default=True, section=RUN, help=help)
 
 
+def register() -> Option:
+    """Return the option that registers a saved recommender as an MLflow model."""
+    help = (
+        "Log the model as an MLflow model, too, and register it under this name: for `mlflow models serve`, "
+        "mlflow.pyfunc.load_model and Spark."
+    )
+    return Option(["--register"], metavar="NAME", section=RUN, help=help)
+
+
 def tracking_uri() -> Option:
     """Return the option for the MLflow store with the run of a fit."""
     help = (

@@ -15,7 +15,7 @@ from recsys_ae.errors import arguments_named, renamed
 from . import feature_source, hyper_options, memory
 from .display import Display, epochs, note
 from .framework import identity, on_interruption, wrong_usage
-from .mlflow_runs import Tracking
+from .mlflow_runs import Tracking, refuse_register
 from .model_commands import typed_name
 from .report import show_memory
 from .wording import typed
@@ -83,6 +83,7 @@ def _fit(task: Task, settings: Mapping[str, Any], out: Path) -> None:
     from recsys_ae.storage.artefact import refuse_to_write  # noqa: PLC0415
 
     display, checkpoint = task.display, _checkpoint(settings, out)
+    refuse_register(settings)
     if not settings["dry_run"]:
         refuse_to_write(out, overwrite=settings["overwrite"])
     run = run_settings(settings)
@@ -105,7 +106,7 @@ def _fit(task: Task, settings: Mapping[str, Any], out: Path) -> None:
             model.notes["mlflow"] = tracking.address
         finally:  # neither a failure of tracking nor a signal while the store is waited for loses the model
             rescue.save(model, out, overwrite=settings["overwrite"])
-        tracking.finish(model, out)
+        tracking.finish(model, out, settings.get("register"))
     feature_source.say(model.metadata.get("remarks", ()))
     task.show(model, out)
     tracking.warn()

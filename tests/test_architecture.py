@@ -13,7 +13,7 @@ from tests.import_graph import MODULES, ROOT, circles, files_needed_by, floors, 
 HOMES = {
     "click": {"cli"},
     "rich": {"cli"},
-    "mlflow": {"tracking"},
+    "mlflow": {"tracking", "serving.pyfunc"},
     "matplotlib": {"tracking.loss_curve", "report", "features.study.report"},
     "jinja2": {"report"},
     "umap": {"features.study.umap"},

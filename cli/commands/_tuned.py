@@ -24,8 +24,11 @@ BEST, BLEND, REFIT = "best", "blend", "refit"
 
 def show_tuned(
     display: Display, result: "Tuned", out: Path, notes: Mapping[str, Any], items: "pd.DataFrame | None"
-) -> None:
-    """Save the models of a search, with the titles of the ``items``; print its tables and the next commands."""
+) -> Path:
+    """Save the models of a search, with the titles of the ``items``; print its tables and the next commands.
+
+    Returns the folder of the model to use: the refitted one, else the better one of the blend and the winner.
+    """
     models = {BEST: result.model, BLEND: result.blend, REFIT: result.refitted}
     saved = {name: _saved(model, out / name, notes, items) for name, model in models.items() if model is not None}
     n, seconds = len(result.trials), max(trial.elapsed for trial in result.trials)
@@ -46,11 +49,13 @@ def show_tuned(
     display.line()
     display.pairs([*rows, ("trials", out / "leaderboard.json")])
     best = saved[BLEND] if BLEND in saved and result.is_blend_better else saved[BEST]
-    folder = shlex.quote(str(saved.get(REFIT, best)))
+    chosen = saved.get(REFIT, best)
+    folder = shlex.quote(str(chosen))
     display.line("\nNext:")
     display.line(f"  recsys-ae recommend {folder} --out top10.csv")
     if REFIT not in saved:
         display.line(f"  recsys-ae refit {folder}")
+    return chosen
 
 
 def _saved(model: "Recommender", path: Path, notes: Mapping[str, Any], items: "pd.DataFrame | None") -> Path:

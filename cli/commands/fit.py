@@ -11,6 +11,7 @@ import click
 from .. import config, feature_source, options
 from ..data_options import load, titles
 from ..framework import Option
+from ..mlflow_runs import log_data
 from ..model_commands import ModelGroup, typed_name
 from ..param_types import NONE
 from ..report import show_data, show_fit
@@ -36,6 +37,7 @@ def shared(spec: "type[Spec] | None" = None) -> list[Option]:
         *options.splits(rated=rated),
         *options.run(),
         *options.checkpoints(spec),
+        options.register(),
         options.dry_run(),
     ]
 
@@ -101,6 +103,7 @@ class FitRecommender(Task):
         """Fit the model, and log its data recipe."""
         recipe = {name: value for name, value in model.notes["source"].items() if value is not None}
         run.tracker.parameters({"data": recipe, "split_fingerprint": model.notes["fingerprint"]})
+        log_data(run.tracker, self.train)
         return model.fit(self.train, valid=self.valid, item_features=self.features, run=run, checkpoint=checkpoint)
 
     def show(self, model: "Recommender", out: Path) -> None:

@@ -10,6 +10,7 @@ from .. import feature_source, memory, options
 from ..data_options import load, titles
 from ..display import Display
 from ..framework import Option, Positional, as_command
+from ..mlflow_runs import log_data
 from ..model_commands import typed_name
 from ..param_types import FILE, Whole
 from ..report import show_costs, show_data
@@ -40,6 +41,7 @@ PARAMS = [
            help="Folder of the refitted model.  [default: DIR-refit]"),
     *(option for option in options.run() if option.name not in OWN),
     *options.checkpoints(None),
+    options.register(),
     options.dry_run(),
 ]  # fmt: skip
 
@@ -132,6 +134,7 @@ class Refit(Task):
         if origin is not None:
             recipe = {name: value for name, value in origin.recipe.items() if value is not None}
             run.tracker.parameters({"data": recipe, "split_fingerprint": origin.fingerprint})
+        log_data(run.tracker, self.data)
         run.tracker.parameters({"refit": self.plan.record()})
         refitted = refit(self.plan, self.data, self.features, run, checkpoint)
         refitted.notes = {**refitted.notes, **model.notes}

@@ -11,7 +11,7 @@ from .. import feature_source, memory, options
 from ..data_options import load
 from ..display import Display, duration
 from ..framework import Option, as_command, on_interruption, wrong_usage
-from ..mlflow_runs import Tracking
+from ..mlflow_runs import Tracking, log_data, refuse_register
 from ..param_types import FILE, NONE, Names, Whole
 from ..report import show_data
 from ..training import command_line, run_settings
@@ -64,6 +64,7 @@ def _options() -> list[click.Parameter]:
         Option(["--out"], type=FILE, metavar="DIR", section=options.RUN, help=out),
         options.track("Track the search in MLflow, a run for each trial in it: $MLFLOW_TRACKING_URI, else mlflow.db "
                       "in this folder."),
+        options.register(),
         options.quiet(),
     ]  # fmt: skip
 
@@ -81,6 +82,7 @@ def command(**settings: Any) -> None:
     began = time.monotonic()
     memory.thrifty()
     _refuse_wrong_numbers(settings)
+    refuse_register(settings)
     run, display = run_settings(settings), Display(quiet=settings["quiet"])
     recipe = _recipe(settings)
     out = settings["out"] or Path("tuning") / recipe.title
@@ -89,11 +91,14 @@ def command(**settings: Any) -> None:
     show_data(display, prepared, split)
     with Tracking.of_fit(on=settings["track"], name=out.name) as tracking:
         tracking.tracker.parameters({"search": command_line(), "split_fingerprint": split.fingerprint})
+        log_data(tracking.tracker, split.train)
         on_interruption(f"the finished trials are saved in {out}; the same command continues the search")
         result = _search(settings, split, run, out, _watch(display, tracking, began, _metric(settings)))
-        show_tuned(display, result, out, _notes(settings, prepared, tracking), prepared.items)
+        best = show_tuned(display, result, out, _notes(settings, prepared, tracking), prepared.items)
         tracking.tracker.metrics({f"valid/{result.metric}": result.best.value or 0.0})
         tracking.tracker.artefact(out / BEST)
+        if settings["register"] is not None:
+            tracking.register(best, settings["register"])
     tracking.warn()
 
 

@@ -18,6 +18,7 @@ import pandas as pd
 from recsys_ae.errors import ArtefactError, MissingPackageError
 from recsys_ae.recommender.recommender import Recommender
 from recsys_ae.serving.answers import DEFAULTS, Answers
+from recsys_ae.tracking.mlflow_models import ANY, Described, arguments
 
 MODULE = "recsys_ae.serving.pyfunc"
 FOLDER = "recommender"
@@ -61,7 +62,7 @@ def save_model(model: Recommender | str | Path, path: str | Path, **others: Any)
         If MLflow is not installed.
     """
     with _saved(model) as folder:
-        _mlflow().pyfunc.save_model(path=str(path), **arguments(folder), **others)
+        _mlflow().pyfunc.save_model(path=str(path), **arguments(described(folder)), **others)
 
 
 def log_model(model: Recommender | str | Path, name: str = "model", **others: Any) -> Any:
@@ -82,42 +83,27 @@ def log_model(model: Recommender | str | Path, name: str = "model", **others: An
         MLflow's description, with the address in ``model_uri``.
     """
     with _saved(model) as folder:
-        return _mlflow().pyfunc.log_model(name=name, **arguments(folder), **others)
+        return _mlflow().pyfunc.log_model(name=name, **arguments(described(folder)), **others)
 
 
-def arguments(folder: Path) -> dict[str, Any]:
-    """Return the arguments of MLflow's functions for a saved model: loader, data, signature, example, requirements."""
-    from mlflow.models import ModelSignature  # noqa: PLC0415
-    from mlflow.types import ColSpec, ParamSchema, ParamSpec, Schema  # noqa: PLC0415
-    from mlflow.types.schema import AnyType  # noqa: PLC0415
-
-    # Ids and ratings have any form, which the model itself checks: MLflow would refuse 5 where 5.0 is expected.
-    inputs = [ColSpec(AnyType(), name, required=False) for name in ("user", "item", "items", "rating")]
-    outputs = [
-        ColSpec(AnyType(), "user"),
-        ColSpec("long", "rank"),
-        ColSpec(AnyType(), "item"),
-        ColSpec("double", "score"),
-    ]
-    params = [
-        ParamSpec("k", "long", DEFAULTS["k"]),
-        ParamSpec("exclude_seen", "boolean", DEFAULTS["exclude_seen"]),
-        ParamSpec("allow", "string", [], shape=(-1,)),
-        ParamSpec("deny", "string", [], shape=(-1,)),
-    ]
+def described(folder: Path) -> Described:
+    """Return the description of a saved model for MLflow: loader, data, signature, example and requirements."""
+    items = json.loads((folder / "items.json").read_text("utf-8"))
     return {
         "loader_module": MODULE,
         "data_path": str(folder),
-        "signature": ModelSignature(Schema(inputs), Schema(outputs), ParamSchema(params)),
-        "input_example": _example(folder),
-        "pip_requirements": list(_requirements()),
+        # Ids and ratings have any form, which the model itself checks: MLflow would refuse 5 where 5.0 is expected.
+        "inputs": ["user", "item", "items", "rating"],
+        "outputs": {"user": ANY, "rank": "long", "item": ANY, "score": "double"},
+        "params": {
+            "k": ("long", DEFAULTS["k"]),
+            "exclude_seen": ("boolean", DEFAULTS["exclude_seen"]),
+            "allow": ("string[]", []),
+            "deny": ("string[]", []),
+        },
+        "example": {"user": ["somebody"], "item": [items["values"][0]]},
+        "requirements": list(_requirements()),
     }
-
-
-def _example(folder: Path) -> pd.DataFrame:
-    """Return a request for one user who has one of the model's items."""
-    items = json.loads((folder / "items.json").read_text("utf-8"))
-    return pd.DataFrame({"user": ["somebody"], "item": [items["values"][0]]})
 
 
 def _requirements() -> Iterator[str]:

@@ -1,5 +1,6 @@
 """Run in an MLflow store: parameters, metrics, artefacts, child runs and end."""
 
+import json
 import math
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
@@ -8,6 +9,7 @@ from typing import Any
 
 from recsys_ae.errors import ConfigError
 from recsys_ae.tracking.loss_curve import loss_curve
+from recsys_ae.tracking.mlflow_models import arguments
 from recsys_ae.tracking.mlflow_names import Names, batches
 from recsys_ae.tracking.mlflow_stores import check_artefacts
 
@@ -84,6 +86,31 @@ class StoredRun:
             repository.log_artifacts(path, Path(path).name)
         else:
             repository.log_artifact(path)
+
+    def dataset(self, name: str, digest: str, source: str, profile: Mapping[str, int]) -> None:
+        """Write down the data of the run."""
+        from mlflow.entities import Dataset, DatasetInput, InputTag  # noqa: PLC0415
+
+        data = Dataset(name, digest, "local", json.dumps({"uri": source}), profile=json.dumps(dict(profile)))
+        tag = InputTag("mlflow.data.context", "training")
+        self.client.log_inputs(self.id, datasets=[DatasetInput(data, [tag])])
+
+    def model(self, described: Mapping[str, Any], name: str, registered_name: str | None) -> None:
+        """Log an MLflow model that is described by `mlflow_models.Described`, and register it under a name."""
+        import mlflow.pyfunc  # noqa: PLC0415
+        from mlflow.models import Model  # noqa: PLC0415
+
+        check_artefacts(self._place, self._folders)
+        check_artefacts(self.client.get_experiment(self.experiment_id).artifact_location, self._folders)
+        mlflow.set_experiment(experiment_id=self.experiment_id)  # of this process, whose model it becomes
+        Model.log(
+            artifact_path=None,
+            name=name,
+            flavor=mlflow.pyfunc,
+            run_id=self.id,
+            registered_model_name=registered_name,
+            **arguments(described),
+        )
 
     def text(self, text: str, file: str) -> None:
         """Save a text as a file."""

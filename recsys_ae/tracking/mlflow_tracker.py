@@ -168,6 +168,22 @@ class MLflowTracker:
         """Save a file or folder with the run; wait until it is delivered, or queued if the store does not answer."""
         self._ask("artefact", wait=True, path=str(Path(path).absolute()))
 
+    def dataset(self, name: str, digest: str, source: str, profile: Mapping[str, int]) -> None:
+        """Write down the data of the run: a name, a fingerprint, where they are, and counts."""
+        self._ask("dataset", name=name, digest=digest, source=redacted(source), profile=dict(profile))
+
+    def model(self, described: Mapping[str, Any], name: str, registered_name: str | None = None) -> None:
+        """Log a saved model as an MLflow model, and register it under ``registered_name``; wait as for an artefact.
+
+        Parameters
+        ----------
+        described
+            Description by `recsys_ae.serving.pyfunc.described`.
+        name
+            Name of the model in the run.
+        """
+        self._ask("model", wait=True, described=dict(described), name=name, registered_name=registered_name)
+
     def picture(self, history: Sequence[Mapping[str, float]], *, best: tuple[int, str] | None = None) -> None:
         """Save the loss curve of a fit as ``loss_curve.png``; without epochs do nothing."""
         if history:

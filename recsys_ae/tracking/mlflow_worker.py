@@ -33,7 +33,7 @@ RETRY_SECONDS = 60.0
 class Delivery:
     """Queue of requests: carries them out in order, and keeps them while the store does not answer."""
 
-    _UPLOADS = ("artefact", "text", "loss_curve")
+    _UPLOADS = ("artefact", "text", "loss_curve", "model")
 
     def __init__(self, say: Say) -> None:
         self._say = say

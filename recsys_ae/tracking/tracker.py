@@ -50,6 +50,12 @@ class Tracker(Protocol):
     def artefact(self, path: Path) -> None:
         """Save a file or a folder with the run."""
 
+    def dataset(self, name: str, digest: str, source: str, profile: Mapping[str, int]) -> None:
+        """Write down the data of the run: a name, a fingerprint, where they are, and counts."""
+
+    def model(self, described: Mapping[str, Any], name: str, registered_name: str | None = None) -> None:
+        """Log a saved model as an MLflow model, and register it under a name."""
+
     def picture(self, history: Sequence[Mapping[str, float]], *, best: tuple[int, str] | None = None) -> None:
         """Save the loss curve of a fit; ``best`` is the selected epoch, counted from 1, and its monitor."""
 
@@ -88,6 +94,12 @@ class NoTracker:
         """Do nothing."""
 
     def artefact(self, path: Path) -> None:
+        """Do nothing."""
+
+    def dataset(self, name: str, digest: str, source: str, profile: Mapping[str, int]) -> None:
+        """Do nothing."""
+
+    def model(self, described: Mapping[str, Any], name: str, registered_name: str | None = None) -> None:
         """Do nothing."""
 
     def picture(self, history: Sequence[Mapping[str, float]], *, best: tuple[int, str] | None = None) -> None:
