@@ -12,9 +12,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from recsys_ae.errors import Argument, ArtefactError
-from recsys_ae.storage import atomic, checks, locks
-from recsys_ae.storage.leftovers import is_temporary, sweep
+from recsys_ae.errors import ArtefactError
 
 from .. import table_writer
 
@@ -50,6 +48,9 @@ class ListsFolder:
         ArtefactError
             If the folder holds other files, or other lists and may not be overwritten, or is used by another process.
         """
+        from recsys_ae.storage import atomic  # noqa: PLC0415
+        from recsys_ae.storage.leftovers import is_temporary, sweep  # noqa: PLC0415
+
         if self.path.exists() and not self.path.is_dir():
             raise ArtefactError(f"{self.path} is not a folder; choose another name")
         with atomic.errors_named(f"write {self.path}"):
@@ -121,10 +122,14 @@ class ListsFolder:
         self._save()
 
     def _save(self) -> None:
+        from recsys_ae.storage import atomic  # noqa: PLC0415
+
         atomic.write_text(self.path / MANIFEST, json.dumps(self.content, indent=1) + "\n")
 
     def _stored(self) -> dict[str, Any] | None:
         """Return the manifest; None if there is none."""
+        from recsys_ae.storage import checks  # noqa: PLC0415
+
         path = self.path / MANIFEST
         if not path.exists():
             return None
@@ -147,13 +152,14 @@ class ListsFolder:
         names = [name for name in {**before, **self.identity} if before.get(name) != self.identity.get(name)]
         values = "" if names[0] in ("model", "data") else f": {before.get(names[0])}, not {self.identity.get(names[0])}"
         raise ArtefactError(
-            f"{self.path} holds lists that were made with another ",
-            Argument(names[0]) if names[0] in ("k",) else names[0],
-            f"{values}; choose another folder, or pass --overwrite to replace them",
+            f"{self.path} holds lists that were made with another {names[0]}{values}; choose another folder, or pass "
+            "--overwrite to replace them"
         )
 
     def _clear(self) -> None:
         """Remove the lists; the manifest goes first, so that nothing is left that looks complete."""
+        from recsys_ae.storage import atomic  # noqa: PLC0415
+
         with atomic.errors_named(f"write {self.path}"):
             with suppress(FileNotFoundError):
                 (self.path / MANIFEST).unlink()
@@ -165,6 +171,8 @@ class ListsFolder:
 
     @contextmanager
     def _locked(self) -> Iterator[None]:
+        from recsys_ae.storage import locks  # noqa: PLC0415
+
         descriptor = locks.opened(self.path.resolve())
         try:
             if descriptor is not None and locks.take(descriptor) is False:

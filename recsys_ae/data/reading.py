@@ -107,7 +107,7 @@ class Reading:
         every
             Raise an error if the file lacks a role; otherwise only the last role is needed.
         """
-        from recsys_ae.data.readers.id_lists import read_ids  # noqa: PLC0415
+        from recsys_ae.data.readers.lists.id_lists import read_ids  # noqa: PLC0415
 
         own = {role: getattr(self, COLUMNS[role]) for role in roles}
         # Positions in other data say nothing about a list.

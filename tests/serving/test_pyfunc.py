@@ -1,7 +1,9 @@
 """Recommenders as MLflow models: saved, loaded, registered and served."""
 
+import contextlib
 import json
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -153,9 +155,8 @@ class Endpoint:
             return error.code, json.loads(error.read())
 
     def close(self) -> None:
-        import signal
-
-        os.killpg(self.process.pid, signal.SIGTERM)
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.process.pid, signal.SIGTERM)
         self.process.wait(30)
 
 

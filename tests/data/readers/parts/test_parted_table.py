@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from recsys_ae.data.interactions import Interactions
-from recsys_ae.data.readers.id_lists import read_ids
+from recsys_ae.data.readers.lists.id_lists import read_ids
 from recsys_ae.data.readers.read import read_interactions, read_table
 from recsys_ae.data.readers.text_format import TextFormat
 from recsys_ae.errors import ConfigError, DataError
