@@ -29,11 +29,13 @@ class Described(TypedDict):
 def arguments(described: Mapping[str, Any]) -> dict[str, Any]:
     """Return the arguments of ``mlflow.pyfunc.save_model`` for a model that is described by `Described`."""
     from mlflow.models import ModelSignature  # noqa: PLC0415
-    from mlflow.types import ColSpec, ParamSchema, ParamSpec, Schema  # noqa: PLC0415
-    from mlflow.types.schema import AnyType  # noqa: PLC0415
+    from mlflow.types import ColSpec, ParamSchema, ParamSpec, Schema, schema  # noqa: PLC0415
 
-    inputs = [ColSpec(AnyType(), name, required=False) for name in described["inputs"]]
-    outputs = [ColSpec(AnyType() if kind == ANY else kind, name) for name, kind in described["outputs"].items()]
+    any_form: Any = schema.AnyType
+    inputs: list[Any] = [ColSpec(any_form(), name, required=False) for name in described["inputs"]]
+    outputs: list[Any] = [
+        ColSpec(any_form() if kind == ANY else kind, name) for name, kind in described["outputs"].items()
+    ]
     params = [
         ParamSpec(name, kind.removesuffix("[]"), default, shape=(-1,) if kind.endswith("[]") else None)
         for name, (kind, default) in described["params"].items()

@@ -28,7 +28,7 @@ def test_a_model_is_fitted_and_judged_on_the_same_data_with_and_without_a_cache(
     fit = ("fit", "ease", "--data", data, *FAST, "--l2", 5)
     for number, option in enumerate(("--no-cache", "--cache", "--cache")):
         if number == 2:
-            monkeypatch.setattr(reading, "_interactions", None)  # it cannot be read but from the cache
+            monkeypatch.setattr(reading, "interactions_of", None)  # it cannot be read but from the cache
         assert cli(*fit, option, "--out", f"model{number}").code == 0
         assert len(kept(here)) == bool(number)
     models = [Recommender.load(here / f"model{number}") for number in range(3)]

@@ -2,6 +2,7 @@
 
 import bz2
 import gzip
+import io
 import lzma
 import os
 import re
@@ -24,17 +25,41 @@ NOT_DATA = ("readme", "license", "licence", "notice", "changelog", ".", "__macos
 ZIP = (b"PK\x03\x04", b"PK\x05\x06")
 
 
-def _of_zstd(raw: Any) -> Any:
-    """Return the decompressed bytes of zstd, which Python itself reads from 3.14 on only."""
-    pa = import_module("pyarrow")
-    return pa.CompressedInputStream(pa.PythonFile(raw, mode="r"), "zstd")
+class _Raw(io.RawIOBase):
+    """Compressed bytes as a raw stream, as Arrow reads them."""
+
+    def __init__(self, file: Any) -> None:
+        self.file = file
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any, /) -> int:
+        content = self.file.read(len(buffer))
+        buffer[: len(content)] = content
+        return len(content)
+
+
+class _Zstd:
+    """Decompressed bytes of zstd, by Arrow: Python itself reads it from 3.14 on only."""
+
+    def __init__(self, raw: Any) -> None:
+        pa = import_module("pyarrow")
+        self.stream = pa.CompressedInputStream(pa.PythonFile(_Raw(raw), mode="r"), "zstd")
+
+    def read(self, size: int = -1, /) -> bytes:
+        """Return at most so many bytes; an `EOFError` says that they are truncated or damaged."""
+        try:
+            return bytes(self.stream.read(None if size < 0 else size))
+        except OSError as error:
+            raise EOFError(error) from error
 
 
 COMPRESSED: Mapping[str, tuple[bytes, Callable[[Any], Any]]] = {
     ".gz": (b"\x1f\x8b", lambda raw: gzip.GzipFile(fileobj=raw, mode="rb")),
     ".bz2": (b"BZh", bz2.BZ2File),
     ".xz": (b"\xfd7zXZ\0", lzma.LZMAFile),
-    ".zst": (b"\x28\xb5\x2f\xfd", _of_zstd),
+    ".zst": (b"\x28\xb5\x2f\xfd", _Zstd),
 }
 """Suffix, first bytes and reader of each compression."""
 ADDRESS = r"(?:^|/)((?:https?|ftp|s3|gs|hdfs|abfss?|file):)/+(.*)$"
@@ -132,7 +157,7 @@ def member_or_all(path: Path, content: bytes) -> Source:
 def _opened(path: Path, content: bytes | None, files: Any = None) -> IO[bytes]:
     if files is not None:
         return BufferedReader(files.open_input_file(path.as_posix()))
-    return path.open("rb") if content is None else BufferedReader(BytesIO(content))  # type: ignore[arg-type]
+    return path.open("rb") if content is None else BufferedReader(BytesIO(content))
 
 
 def _is_zip(path: Path) -> bool:

@@ -1,12 +1,14 @@
 """Roles of table columns: user, item, rating and timestamp, by name or position."""
 
 from collections.abc import Collection, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from recsys_ae.data.parsing import NONE, Column, listing
 from recsys_ae.data.readers.column_names import KNOWN, is_header, likely, may_be_events, recognised, without_type
+from recsys_ae.data.readers.table import Kind, Table
 from recsys_ae.errors import Argument, DataError, Message
 
+KINDS: dict[str, Kind] = {"user": "text", "item": "text", "rating": "float", "timestamp": "int"}
 REQUIRED, OPTIONAL = ("user", "item"), ("rating", "timestamp")
 LISTED = 10
 """Unused columns that a remark names."""
@@ -80,6 +82,33 @@ def assign(
                 ")",
             )
     return {role: positions[role] for role in KNOWN if role in positions}
+
+
+class Roles(NamedTuple):
+    """Positions of the columns by role, their kinds, whether the first row holds names, and the roles left out."""
+
+    positions: dict[str, int]
+    kinds: dict[int, Kind]
+    has_names: bool
+    without: set[str]
+
+
+def roles_of(table: Table, requested: Mapping[str, Column | None], header: bool | None) -> Roles:
+    """Return the columns of a table of interactions that are to be read."""
+    if table.names is None and len(table.first) < 2:
+        raise DataError("two columns are needed; ", *table.described)
+    if header is None and table.says_names:
+        header = True
+    without = left_out(table.first, requested, header if table.names is None else True)
+    requested = {role: None if role in without else column for role, column in requested.items()}
+    names = table.names is not None or has_header(table.first, requested, header)
+    roles = assign(table.first, requested, header=names, described=table.described, without=without)
+    if not names:
+        refuse_wide(table.first, requested)
+    # A column with two roles is read as text, which can be converted for both.
+    shared = [position for position in roles.values() if [*roles.values()].count(position) > 1]
+    kinds = {position: "text" if position in shared else KINDS[role] for role, position in roles.items()}
+    return Roles(roles, kinds, names, without)
 
 
 def refuse_wide(first_row: Sequence[str], requested: Mapping[str, Column | None]) -> None:

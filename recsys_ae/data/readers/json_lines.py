@@ -35,6 +35,7 @@ class JsonLines:
 
     typed: ClassVar[bool] = False
     written: ClassVar[bool] = False
+    says_names: ClassVar[bool] = False
 
     @classmethod
     def of(cls, source: Source, encoding: str) -> "JsonLines":

@@ -36,6 +36,7 @@ class ParquetTable:
 
     typed: ClassVar[bool] = True
     written: ClassVar[bool] = False
+    says_names: ClassVar[bool] = False
 
     @classmethod
     def of(cls, source: Source) -> "ParquetTable":

@@ -4,7 +4,6 @@ import dataclasses
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
 
 import pandas as pd
 
@@ -12,24 +11,23 @@ from recsys_ae.data.interactions import Duplicates, Interactions
 from recsys_ae.data.parsing import NONE, Column, Series
 from recsys_ae.data.readers.archives import Source
 from recsys_ae.data.readers.cache import cached
-from recsys_ae.data.readers.column_roles import assign, has_header, left_out, position_of, refuse_wide, remarks
+from recsys_ae.data.readers.column_roles import has_header, position_of, remarks, roles_of
 from recsys_ae.data.readers.errors import errors_of
 from recsys_ae.data.readers.foreign import START, refuse_foreign
 from recsys_ae.data.readers.json_lines import JsonLines
 from recsys_ae.data.readers.lists.choice import FileLayout, chosen
 from recsys_ae.data.readers.lists.list_table import ListTable
 from recsys_ae.data.readers.parquet_table import ParquetTable
-from recsys_ae.data.readers.parts.parted_table import PartedTable, PartError
+from recsys_ae.data.readers.parts.parted_table import PartedTable
 from recsys_ae.data.readers.parts.places import Part, is_local_file, parts_of
+from recsys_ae.data.readers.parts.stored_kinds import PartError
 from recsys_ae.data.readers.parts.where import Condition, conditions
-from recsys_ae.data.readers.table import EmptyError, Kind, Table
+from recsys_ae.data.readers.table import EmptyError, Table
 from recsys_ae.data.readers.text_format import Quote, TextFormat
 from recsys_ae.data.readers.text_table import TextTable
 from recsys_ae.data.readers.written_values import as_written
 from recsys_ae.data.table_rows import Missing
 from recsys_ae.errors import DataError
-
-KINDS: dict[str, Kind] = {"user": "text", "item": "text", "rating": "float", "timestamp": "int"}
 
 
 def read_interactions(  # noqa: PLR0913  one argument for each option of a file
@@ -172,33 +170,6 @@ def read_table(
         return pd.DataFrame({column: plain(read[position]) for column, position in positions.items()})
 
 
-class Roles(NamedTuple):
-    """Positions of the columns by role, their kinds, whether the first row holds names, and the roles left out."""
-
-    positions: dict[str, int]
-    kinds: dict[int, Kind]
-    has_names: bool
-    without: set[str]
-
-
-def roles_of(table: Table, requested: Mapping[str, Column | None], header: bool | None) -> Roles:
-    """Return the columns of a table of interactions that are to be read."""
-    if table.names is None and len(table.first) < 2:
-        raise DataError("two columns are needed; ", *table.described)
-    if header is None and says_names(table):
-        header = True
-    without = left_out(table.first, requested, header if table.names is None else True)
-    requested = {role: None if role in without else column for role, column in requested.items()}
-    names = table.names is not None or has_header(table.first, requested, header)
-    roles = assign(table.first, requested, header=names, described=table.described, without=without)
-    if not names:
-        refuse_wide(table.first, requested)
-    # A column with two roles is read as text, which can be converted for both.
-    shared = [position for position in roles.values() if [*roles.values()].count(position) > 1]
-    kinds = {position: "text" if position in shared else KINDS[role] for role, position in roles.items()}
-    return Roles(roles, kinds, names, without)
-
-
 def interactions_of(
     table: Table,
     requested: Mapping[str, Column | None],
@@ -224,12 +195,6 @@ def interactions_of(
     data = Interactions.from_frame(frame, duplicates=duplicates, missing=missing, **positions)
     said = remarks(table.first, roles, {**requested, **dict.fromkeys(without, NONE)}, header=names)
     return dataclasses.replace(data, remarks=(*table.remarks, *said, *noted, *data.remarks))
-
-
-def says_names(table: Table) -> bool:
-    """Return True if a comment says that the first row of a text table holds the names of its columns."""
-    head = table.head if isinstance(table, PartedTable) else table
-    return isinstance(head, TextTable) and head.layout.names
 
 
 def open_parts(

@@ -36,6 +36,10 @@ class Table(Protocol):
         """True if all values are fields of a text, in which ids may have several forms."""
 
     @property
+    def says_names(self) -> bool:
+        """True if a comment says that the first row holds the names of the columns."""
+
+    @property
     def names(self) -> tuple[str, ...] | None:
         """Names of the columns; None if the format does not tell a header from data."""
 

@@ -51,6 +51,11 @@ class TextTable:
         return table
 
     @property
+    def says_names(self) -> bool:
+        """True if a comment says that the first row holds the names of the columns."""
+        return self.layout.names
+
+    @property
     def first(self) -> tuple[str, ...]:
         """Fields of the first row."""
         return self.layout.first

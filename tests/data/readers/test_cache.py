@@ -37,8 +37,8 @@ def every_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 def parsed(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Return a list with an element for each file that is parsed, not loaded from a cache."""
     files: list[str] = []
-    read = reading._interactions
-    monkeypatch.setattr(reading, "_interactions", lambda *how: [files.append("file"), read(*how)][1])
+    read = reading.interactions_of
+    monkeypatch.setattr(reading, "interactions_of", lambda *how: [files.append("file"), read(*how)][1])
     return files
 
 
@@ -320,7 +320,7 @@ def test_processes_that_read_and_write_at_once_all_get_the_data(tmp_path: Path) 
 
 def test_a_file_that_changes_while_it_is_read_is_not_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = written(tmp_path / "a.csv", lines())
-    read = reading._interactions
+    read = reading.interactions_of
 
     def grow(*how: Any) -> Interactions:
         interactions = read(*how)
@@ -329,7 +329,7 @@ def test_a_file_that_changes_while_it_is_read_is_not_kept(tmp_path: Path, monkey
         return interactions
 
     with monkeypatch.context() as growing:
-        growing.setattr(reading, "_interactions", grow)
+        growing.setattr(reading, "interactions_of", grow)
         read_interactions(path, cache=True)
     assert entries(tmp_path) == []
     assert read_interactions(path, cache=True).nnz == 4
@@ -349,7 +349,7 @@ def test_named_data_sets_are_kept_too(tmp_path: Path, parsed: list[str], monkeyp
         assert not [*tmp_path.rglob("*.bin")]
         uncached = named.load(name, data_dir=tmp_path, cache=True)
         with monkeypatch.context() as never:
-            never.setattr(reading, "_interactions", None)
+            never.setattr(reading, "interactions_of", None)
             never.setattr(netflix, "_ratings", None)
             cached = named.load(name, data_dir=tmp_path, cache=True)
         for dataset in (uncached, cached):

@@ -17,6 +17,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -109,7 +110,11 @@ def test_no_table_is_taken_for_another_format(text: str) -> None:
     refuse_foreign(b"ORCID,item\nObj,1\nRDX3,FEA1\n")
 
 
-@pytest.mark.parametrize("pack", [gzip.compress, bz2.compress, lzma.compress])
+def zstd(content: bytes) -> bytes:
+    return bytes(pa.compress(content, codec="zstd", asbytes=True))
+
+
+@pytest.mark.parametrize("pack", [gzip.compress, bz2.compress, lzma.compress, zstd])
 @pytest.mark.parametrize("form", ["csv", "parquet", "jsonl"])
 def test_compressed_files_of_any_name_are_read(tmp_path: Path, pack: Callable[[bytes], bytes], form: str) -> None:
     buffer = io.BytesIO()
@@ -117,15 +122,15 @@ def test_compressed_files_of_any_name_are_read(tmp_path: Path, pack: Callable[[b
         TABLE.to_parquet(buffer)
     else:
         buffer.write(lines().encode() if form == "csv" else TABLE.to_json(orient="records", lines=True).encode())
-    suffix = {gzip.compress: "gz", bz2.compress: "bz2", lzma.compress: "xz"}[pack]
+    suffix = {gzip.compress: "gz", bz2.compress: "bz2", lzma.compress: "xz", zstd: "zst"}[pack]
     for name in (f"a.{form}.{suffix}", f"a.{form}", "a"):
         assert rows_of(read_interactions(written(tmp_path / name, pack(buffer.getvalue())))) == EXPECTED
 
 
-@pytest.mark.parametrize("suffix", ["bz2", "xz"])
+@pytest.mark.parametrize("suffix", ["bz2", "xz", "zst"])
 def test_truncated_and_wrong_compressed_files_are_refused(tmp_path: Path, suffix: str) -> None:
     text = text_of([("user", "item"), *((user * 7919 % 10_007, user) for user in range(5000))]).encode()
-    packed = {"bz2": bz2.compress, "xz": lzma.compress}[suffix](text)
+    packed = {"bz2": bz2.compress, "xz": lzma.compress, "zst": zstd}[suffix](text)
     assert "truncated or damaged" in refusal(written(tmp_path / f"a.{suffix}", packed[: len(packed) // 2]))
     assert refusal(written(tmp_path / f"b.csv.{suffix}", text))
 

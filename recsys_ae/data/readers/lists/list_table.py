@@ -34,6 +34,7 @@ class ListTable:
 
     typed: ClassVar[bool] = False
     written: ClassVar[bool] = False
+    says_names: ClassVar[bool] = False
 
     @classmethod
     def given(cls, source: Source, text: TextFormat, header: bool | None) -> "ListTable":

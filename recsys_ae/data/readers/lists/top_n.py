@@ -10,7 +10,7 @@ from recsys_ae.data.readers.column_names import recognised
 from recsys_ae.data.readers.column_roles import OPTIONAL, assign, has_header, position_of
 from recsys_ae.data.readers.errors import errors_of
 from recsys_ae.data.readers.parts.places import parts_of
-from recsys_ae.data.readers.read import open_parts, plain, says_names
+from recsys_ae.data.readers.read import open_parts, plain
 from recsys_ae.data.readers.table import Table
 from recsys_ae.data.readers.text_format import TextFormat
 from recsys_ae.data.readers.written_values import as_written
@@ -87,7 +87,7 @@ def _positions(
 ) -> tuple[dict[str, int], bool]:
     """Return the positions of the user, the item, and the rank or score; also True if the first row holds names."""
     first = table.first
-    if header is None and says_names(table):
+    if header is None and table.says_names:
         header = True
     named = table.names is not None or has_header(first, requested, header)
     roles = assign(first, requested, header=named, described=table.described, without=OPTIONAL)

@@ -28,7 +28,7 @@ def joined(columns: Sequence[Series]) -> Series:
 
 def _as_text(column: Series) -> Series:
     categories = column.cat.categories
-    return column if categories.dtype.kind == "O" else column.cat.rename_categories(categories.astype(str))
+    return column if categories.dtype.kind == "O" else column.cat.rename_categories(categories.astype(str).tolist())
 
 
 def _union(columns: Sequence[Series]) -> Series:

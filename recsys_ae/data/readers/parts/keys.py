@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from recsys_ae.data.parsing import Series
+from recsys_ae.data.parsing import Ids, Series
 from recsys_ae.data.readers.parts.places import Part
 from recsys_ae.data.readers.parts.where import Condition
 
@@ -24,5 +24,5 @@ def constant(value: str | None, n: int) -> Series:
     if value is None:
         return pd.Series(pd.Categorical.from_codes(np.full(n, -1), pd.Index([], dtype=object)))
     is_number = value.isdecimal() and value.isascii() and str(int(value)) == value and len(value) < 19
-    known = pd.Index([int(value)] if is_number else [value])
+    known: Ids = pd.Index([int(value)] if is_number else [value])
     return pd.Series(pd.Categorical.from_codes(np.zeros(n, np.int32), known))

@@ -1,28 +1,24 @@
 """A table in several files, which are read one after the other."""
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence, Set
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import NoReturn
 
 import numpy as np
-import pandas as pd
 
 from recsys_ae.data.parsing import Series, listing
 from recsys_ae.data.readers.errors import errors_of
 from recsys_ae.data.readers.parts.joined import joined
 from recsys_ae.data.readers.parts.keys import constant, may_hold
 from recsys_ae.data.readers.parts.places import Part
+from recsys_ae.data.readers.parts.stored_kinds import PartError, StoredKinds
 from recsys_ae.data.readers.parts.where import Condition, refuse_unknown
 from recsys_ae.data.readers.table import EmptyError, Kind, Table
 from recsys_ae.errors import DataError, Message
 
 Open = Callable[[Part], Table]
-
-
-class PartError(DataError):
-    """An error whose message names the part, or that concerns the parts together."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,6 +73,11 @@ class PartedTable:
         return self.head.written
 
     @property
+    def says_names(self) -> bool:
+        """True if a comment says that the first row holds the names of the columns."""
+        return self.head.says_names
+
+    @property
     def keys(self) -> tuple[str, ...]:
         """Names of the columns in the names of the folders, without those that the files have themselves."""
         return tuple(key for key in self.parts[0].keys if key not in self.head.first)
@@ -99,9 +100,10 @@ class PartedTable:
     def read(self, kinds: Mapping[int, Kind], *, header: bool) -> dict[int, Series]:
         """Return the columns at these positions in the rows that fulfil the conditions."""
         names = self._column_names(header=header)
-        needed = {**dict.fromkeys((names.index(one.column) for one in self.asked), "text"), **kinds}
+        needed = self._needed(names, kinds)
         collected: dict[int, list[Series]] = {position: [] for position in kinds}
         empty, n_rows, remarks = 0, 0, Counter[str]()
+        stored = StoredKinds(names, is_checked=self.typed)
         for part in self.parts:
             with _errors_in(part):
                 try:
@@ -114,10 +116,10 @@ class PartedTable:
             keep = self._fulfilled(columns, names)
             n_rows += len(keep)
             chosen = {position: columns[position] for position in kinds}
+            stored.refuse_change(chosen)
             for position, column in (chosen if keep.all() else _kept(chosen, keep)).items():
                 collected[position].append(column)
         self.remarks.extend(_of_parts(remarks, empty, len(self.parts)))
-        self._refuse_drift(collected, names)
         found = {position: joined(read) for position, read in collected.items() if read}
         if not found or not len(next(iter(found.values()))):
             raise EmptyError(f"none of the {n_rows:,} rows fulfils the condition {_shown(self.asked)}")
@@ -129,16 +131,15 @@ class PartedTable:
     def batches(self, kinds: Mapping[int, Kind], *, header: bool) -> Iterator[dict[int, Series]]:
         """Yield the columns at these positions in the rows that fulfil the conditions, in batches of rows."""
         names = self._column_names(header=header)
-        needed = {**dict.fromkeys((names.index(one.column) for one in self.asked), "text"), **kinds}
-        stored: dict[int, str] = {}
+        needed = self._needed(names, kinds)
+        stored = StoredKinds(names, is_checked=self.typed)
         for part in self.parts:
             with _errors_in(part):
                 try:
                     for columns in self._batches_of(part, self.open(part), needed, header=header):
                         keep = self._fulfilled(columns, names)
                         chosen = {position: columns[position] for position in kinds}
-                        if self.typed:
-                            self._refuse_change(chosen, stored, names)
+                        stored.refuse_change(chosen)
                         if keep.any():
                             yield chosen if keep.all() else _kept(chosen, keep)
                 except EmptyError:
@@ -162,6 +163,11 @@ class PartedTable:
         names = self.first if header else (*map(str, range(len(self.head.first))), *self.keys)
         refuse_unknown(self.asked, names)
         return names
+
+    def _needed(self, names: Sequence[str], kinds: Mapping[int, Kind]) -> dict[int, Kind]:
+        """Return the columns that are wanted, and those of the conditions."""
+        of_conditions: dict[int, Kind] = dict.fromkeys((names.index(one.column) for one in self.asked), "text")
+        return {**of_conditions, **kinds}
 
     def _fulfilled(self, columns: Mapping[int, Series], names: Sequence[str]) -> np.ndarray:
         """Return True for each row that fulfils all conditions."""
@@ -209,13 +215,6 @@ class PartedTable:
         of_names = {position: constant(keys[position], n_rows) for position in kinds if position in keys}
         return {position: read[place] for position, (place, _) in places.items()} | of_names
 
-    def _refuse_change(self, columns: Mapping[int, Series], stored: dict[int, str], names: Sequence[str]) -> None:
-        """Raise a `DataError` if a stored column has another kind than in the batches before."""
-        for position, column in columns.items():
-            kind = _stored(column)
-            if kind and stored.setdefault(position, kind) != kind:
-                raise PartError(_drift(names[position], {kind, stored[position]}))
-
     def _place(self, table: Table, name: str) -> int:
         """Return the position of a column in a part, which may have its columns in another order."""
         names = [field.strip() for field in table.first]
@@ -224,15 +223,6 @@ class PartedTable:
                 f"it has no column {name.strip()}, as {self.parts[0].name} has; its columns are: {listing(table.first)}"
             )
         return names.index(name.strip())
-
-    def _refuse_drift(self, collected: Mapping[int, Sequence[Series]], names: Sequence[str]) -> None:
-        """Raise a `DataError` if a stored column has text in one part and numbers in another."""
-        if not self.typed:
-            return
-        for position, read in collected.items():
-            kinds = [_stored(column) for column in read]
-            if len(set(kinds) - {""}) > 1:
-                raise PartError(_drift(names[position], set(kinds) - {""}))
 
 
 @contextmanager
@@ -249,21 +239,6 @@ def _errors_in(part: Part) -> Iterator[None]:
 
 def _kept(columns: Mapping[int, Series], keep: np.ndarray) -> dict[int, Series]:
     return {position: column[keep].reset_index(drop=True) for position, column in columns.items()}
-
-
-def _drift(name: str, kinds: Set[str]) -> str:
-    words = " in some parts and ".join(sorted(kinds))
-    return f"the column {name} holds {words} in others; write all parts with the same types"
-
-
-def _stored(column: Series) -> str:
-    """Return the kind of a stored column in words; nothing if all its values are missing."""
-    kind = column.cat.categories.dtype if isinstance(column.dtype, pd.CategoricalDtype) else column.dtype
-    if column.isna().all():
-        return ""
-    if pd.api.types.is_numeric_dtype(kind):
-        return "numbers"
-    return "times" if pd.api.types.is_datetime64_any_dtype(kind) else "text"
 
 
 def _of_parts(remarks: Mapping[str, int], empty: int, n_parts: int) -> Iterator[str]:

@@ -7,12 +7,13 @@ from pathlib import Path
 
 from recsys_ae.data.interactions import Duplicates, Interactions
 from recsys_ae.data.parsing import Column
+from recsys_ae.data.readers.column_roles import roles_of
 from recsys_ae.data.readers.errors import errors_of
 from recsys_ae.data.readers.lists.choice import FileLayout, chosen
 from recsys_ae.data.readers.parts.places import parts_of
 from recsys_ae.data.readers.parts.user_blocks import BlockTable, n_blocks_of, sorted_into_blocks
 from recsys_ae.data.readers.parts.where import conditions
-from recsys_ae.data.readers.read import interactions_of, open_parts, roles_of
+from recsys_ae.data.readers.read import interactions_of, open_parts
 from recsys_ae.data.readers.table import EmptyError
 from recsys_ae.data.readers.text_format import TextFormat
 from recsys_ae.data.table_rows import Missing

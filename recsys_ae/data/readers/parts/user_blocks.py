@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pandas as pd
@@ -54,6 +54,7 @@ class BlockTable:
     integers: Mapping[int, bool]
     remarks: list[str] = field(default_factory=list)
     described: Message = ("it is a block of users",)
+    says_names: ClassVar[bool] = False
 
     def read(self, kinds: Mapping[int, Kind], *, header: bool) -> dict[int, Series]:
         """Return the columns at these positions."""
