@@ -201,7 +201,7 @@ def test_an_interruption_at_the_end_says_what_was_saved(
     def interrupted(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("recsys_ae_cli.commands.recommend._Exceptions.say", interrupted)
+    monkeypatch.setattr("recsys_ae_cli.lists.lists._Exceptions.say", interrupted)
     monkeypatch.setattr("recsys_ae_cli.commands.evaluate._show", interrupted)
     outcome = cli(*(word.format(model) for word in words))
     assert outcome.code == 130

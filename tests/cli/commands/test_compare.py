@@ -179,7 +179,7 @@ def test_lists_of_a_model_of_another_split_can_be_gated(cli: Run, model: Path, l
         ("MODEL --lists a=LISTS --lists a=LISTS", 2, "the name a is given twice"),
         ("MODEL --lists MODEL=LISTS", 2, "is given twice"),
         ("MODEL --lists a=nowhere.csv", 1, "nowhere.csv: there is no such file"),
-        ("MODEL --lists a=-", 1, "-: there is no such file"),
+        ("MODEL --lists a=none.csv", 1, "none.csv: there is no such file"),
         ("MODEL --lists a=LISTS --rank-column place", 1, "--rank-column place: there is no such column"),
         ("MODEL --lists a=LISTS --rank-column rank --score-column score", 1, "expected one of them"),
         ("MODEL --lists a=LISTS --metrics rmse", 1, "a: top-N lists hold no predicted ratings, so rmse"),

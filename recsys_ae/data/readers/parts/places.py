@@ -117,7 +117,7 @@ def _matching(pattern: str) -> list[Part]:
         elif _is_data(path.name):
             found[inside] = None
     if not found:
-        raise DataError("no file matches the pattern")
+        raise DataError("there is no such file, and no file matches the pattern")
     return _checked(base, sorted(found, key=_natural))
 
 
