@@ -26,7 +26,7 @@ class Answer:
     question: str
     answer: str
     number: str
-    beside: str
+    detail: str
     anchor: str
 
 

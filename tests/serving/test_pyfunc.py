@@ -103,12 +103,12 @@ def test_a_saved_folder_is_enough(model: Recommender, tmp_path: Path) -> None:
 
 def test_a_model_is_registered_and_found_by_its_alias(store: str, model: Recommender) -> None:
     with mlflow.start_run():
-        info = log_model(model, registered_model_name="films")
+        info = log_model(model, registered_model_name="movies")
     client = mlflow.MlflowClient(tracking_uri=store)
-    client.set_registered_model_alias("films", "champion", "1")
-    for uri in (info.model_uri, "models:/films/1", "models:/films@champion"):
+    client.set_registered_model_alias("movies", "champion", "1")
+    for uri in (info.model_uri, "models:/movies/1", "models:/movies@champion"):
         assert_same(mlflow.pyfunc.load_model(uri).predict(LONG), Answers(model).table(LONG))
-    assert client.get_model_version_by_alias("films", "champion").version in (1, "1")
+    assert client.get_model_version_by_alias("movies", "champion").version in (1, "1")
 
 
 class Endpoint:

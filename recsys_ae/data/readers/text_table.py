@@ -6,7 +6,6 @@ from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar
 
 import numpy as np
-import pandas as pd
 
 from recsys_ae.data.parsing import Series, shown
 from recsys_ae.data.readers.archives import Source
@@ -15,6 +14,7 @@ from recsys_ae.data.readers.table import EmptyError, Kind, arrow, series
 from recsys_ae.data.readers.text_blocks import BLOCK, UNIT, NotClosedError, Stream, complete_lines, utf8_blocks
 from recsys_ae.data.readers.text_format import TextFormat
 from recsys_ae.data.readers.text_layout import Layout, layout, not_text
+from recsys_ae.data.readers.written_values import with_points
 from recsys_ae.errors import Argument, DataError, Message
 
 ORDINARY: Message = ("; if quotation marks are ordinary characters here, set ", Argument("quote", "none"))
@@ -114,7 +114,7 @@ class TextTable:
         arrow().default_memory_pool().release_unused()
         numeric = {position for position, kind in kinds.items() if kind != "text"}
         commas = self.form.decimal == ","
-        return {at: _with_points(column) if commas and at in numeric else column for at, column in columns.items()}
+        return {at: with_points(column) if commas and at in numeric else column for at, column in columns.items()}
 
     def _parse_text(self, kinds: Mapping[int, Kind], *, header: bool) -> tuple[Any, int]:
         text: dict[int, Kind] = dict.fromkeys(kinds, "text")
@@ -243,13 +243,3 @@ class TextTable:
                     ),
                 },
             )
-
-
-def _with_points(column: Series) -> Series:
-    """Return a column of texts of numbers with a point for the decimal comma; a point has no meaning then."""
-    if not isinstance(column.dtype, pd.CategoricalDtype) or pd.api.types.is_integer_dtype(column.cat.categories):
-        return column
-    texts = [str(text).translate({ord(","): "."}) if "." not in str(text) else text for text in column.cat.categories]
-    codes, distinct = pd.factorize(np.array([*texts, ""], object)[:-1])
-    codes = np.append(codes, -1)[column.cat.codes]
-    return pd.Series(pd.Categorical.from_codes(codes, pd.Index(distinct, dtype=object)))

@@ -113,6 +113,16 @@ def _refuse_decimal_comma(column: Series, role: str) -> None:
         )
 
 
+def with_points(column: Series) -> Series:
+    """Return a column of texts of numbers with a point for the decimal comma; a point has no meaning then."""
+    if not isinstance(column.dtype, pd.CategoricalDtype) or pd.api.types.is_integer_dtype(column.cat.categories):
+        return column
+    texts = [str(text).translate({ord(","): "."}) if "." not in str(text) else text for text in column.cat.categories]
+    codes, distinct = pd.factorize(np.array([*texts, ""], object)[:-1])
+    codes = np.append(codes, -1)[column.cat.codes]
+    return pd.Series(pd.Categorical.from_codes(codes, pd.Index(distinct, dtype=object)))
+
+
 def _of_quoted_ids(column: Series, role: str) -> tuple[str, ...]:
     """Return a remark if ids begin and end with a quotation mark, which is an ordinary character of the file."""
     quoted = [text for text in _texts(column) or () if isinstance(text, str) and re.fullmatch('".*"', text)]

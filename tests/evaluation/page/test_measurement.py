@@ -1,4 +1,4 @@
-"""What a report measures of each model."""
+"""Measurement of the models of a report."""
 
 import dataclasses
 import math
