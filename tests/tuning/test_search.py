@@ -1,6 +1,7 @@
 """Searches: the same result disturbed or not, nothing fitted twice, and several processes."""
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -151,9 +152,10 @@ def test_more_trials_continue_a_search_that_has_ended(tmp_path: Path, undisturbe
 def state_of(folder: Path) -> dict[Path, int]:
     """Return the files in a folder and the times of their last changes."""
     found = {}
-    for path in folder.rglob("*"):
-        with suppress(FileNotFoundError):
-            found[path] = path.stat().st_mtime_ns
+    for home, folders, files in os.walk(folder):  # other than `rglob`, it does not fail when a folder disappears
+        for path in (Path(home) / name for name in (*folders, *files)):
+            with suppress(FileNotFoundError):
+                found[path] = path.stat().st_mtime_ns
     return found
 
 
