@@ -16,6 +16,7 @@ from .user_rows import ALL, Audience
 
 if TYPE_CHECKING:
     from recsys_ae.data.interactions import Interactions
+    from recsys_ae.data.readers.parts.read_blocks import UserBlock
     from recsys_ae.data.reading import Reading
     from recsys_ae.data.recipe import DataRecipe
     from recsys_ae.recommender.recommender import Recommender
@@ -93,31 +94,36 @@ class Request:
         """Yield the users in blocks, without the blocks that ``skip`` names."""
         if self.histories is None:
             recipe = self._recipe
-            read: Iterator[tuple[int, int, Interactions]] = recipe.read_blocks(
-                recipe.data, n_blocks=n_blocks, folder=room, skip=skip
-            )
+            read: Iterator[UserBlock] = recipe.read_blocks(recipe.data, n_blocks=n_blocks, folder=room, skip=skip)
         else:
             reading = self.reading.like(reading_of(self.model), self.histories)
             read = reading.read_blocks(self.histories, n_blocks=n_blocks, folder=room, skip=skip)
         said = _Said(self.place)
-        for number, n, data in read:
-            said.take(data)
-            audience = self._of_fit(data) if self.histories is None else self._new(data)
-            yield Block(number, n, audience)
+        for block in read:
+            said.take(block.data)
+            audience = self._of_fit(block.data) if self.histories is None else self._new(block)
+            yield Block(block.number, block.n_blocks, audience)
         said.say()
 
     def _of_fit(self, data: "Interactions") -> Audience:
+        import numpy as np  # noqa: PLC0415
+
         from recsys_ae.data.dataset_info import Dataset  # noqa: PLC0415
+        from recsys_ae.data.filters import NothingLeftError  # noqa: PLC0415
 
         recipe = self._recipe
         if recipe.whole_histories:
             recipe = dataclasses.replace(recipe, min_user_items=0, min_item_users=0)
-        filtered = recipe.unsplit().read(Dataset(recipe.title, data)).data
+        try:
+            filtered = recipe.unsplit().read(Dataset(recipe.title, data)).data
+        except NothingLeftError:  # of this block; its users have no history then
+            filtered = data.take(np.zeros(data.nnz, dtype=bool))
         return Audience.of(data, filtered, self.model.items, tell=False)
 
-    def _new(self, data: "Interactions") -> Audience:
-        threshold, liked = threshold_of(self.model), data
-        if threshold is not None and bool((data.matrix.data != 1).any()):
+    def _new(self, block: "UserBlock") -> Audience:
+        data = liked = block.data
+        threshold = threshold_of(self.model)
+        if threshold is not None and block.is_rated:
             from recsys_ae.data.filters import MinRating  # noqa: PLC0415
 
             liked = MinRating(threshold)(data)

@@ -16,6 +16,10 @@ from recsys_ae.errors import Argument, ConfigError, DataError
 Filter: TypeAlias = Callable[[Interactions], Interactions]
 
 
+class NothingLeftError(DataError):
+    """A filter has removed the last interaction."""
+
+
 @dataclass(frozen=True)
 class MinRating:
     """Keep interactions with a rating of at least ``rating``; if ``binary``, each becomes 1.0."""
@@ -94,7 +98,7 @@ def apply(data: Interactions, *filters: Filter) -> Interactions:
         if data.nnz == 0:
             steps = data.steps[n_earlier_steps:]
             culprit = next((step for step in steps if step.after[0] == 0), None)
-            raise DataError(
+            raise NothingLeftError(
                 f"no interaction is left after the filter {culprit.name if culprit else filter_!r}; relax the filters "
                 f"({'; '.join(map(str, steps)) or 'it recorded no step'})"
             )

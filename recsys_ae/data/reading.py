@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from recsys_ae.data.interactions import Interactions
+    from recsys_ae.data.readers.parts.read_blocks import UserBlock
     from recsys_ae.data.readers.text_format import TextFormat
 
 COLUMNS = {role: f"{role}_column" for role in ("user", "item", "rating", "timestamp")}
@@ -71,7 +72,7 @@ class Reading:
         n_blocks: int | None = None,
         folder: Path | None = None,
         skip: Callable[[int], bool] | None = None,
-    ) -> "Iterator[tuple[int, int, Interactions]]":
+    ) -> "Iterator[UserBlock]":
         """Read a file with these options in blocks of users; see `recsys_ae.data.readers.parts.read_blocks`."""
         from recsys_ae.data.readers.parts.read_blocks import read_blocks  # noqa: PLC0415
 

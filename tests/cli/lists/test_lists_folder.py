@@ -102,6 +102,23 @@ def test_filters_hold_in_blocks(cli: Run, here: Path, histories: Path, fitted: P
     pd.testing.assert_frame_equal(lists_in("lists"), at_once(cli, fitted, *every))
 
 
+@pytest.mark.parametrize("of_fit", [True, False])
+def test_a_block_may_have_no_history_at_all(
+    cli: Run, here: Path, of_fit: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(user_blocks, "BLOCK_ROWS", 4)
+    rng = np.random.default_rng(0)
+    good = [(user, int(item), 5.0) for user in range(60) for item in rng.choice(30, 8, replace=False)]
+    low = [(1000 + user, int(rng.integers(30)), 1.0) for user in range(200)]
+    pd.DataFrame([*good, *low], columns=["user", "item", "rating"]).to_parquet("data.parquet", index=False)
+    assert cli("fit", "ease", "--data", "data.parquet", *FAST, "--quiet", "--out", "m").code == 0
+    words = ["m", *([] if of_fit else ["--histories", "data.parquet"]), "--k", "5"]
+    outcome = cli("recommend", *words, "--out", "lists")
+    assert outcome.code == 0, outcome.err
+    assert "200 of 260 users get the most popular items" in outcome.err
+    pd.testing.assert_frame_equal(lists_in("lists"), at_once(cli, *words))
+
+
 @pytest.mark.parametrize("suffix", ["csv", "jsonl"])
 def test_parts_have_other_formats(cli: Run, histories: Path, fitted: Path, suffix: str) -> None:
     words = [fitted, "--histories", histories, "--k", "3"]

@@ -4,6 +4,7 @@ import dataclasses
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from typing import NamedTuple
 
 from recsys_ae.data.interactions import Duplicates, Interactions
 from recsys_ae.data.parsing import Column
@@ -22,6 +23,18 @@ ROOM = "_blocks-"
 """Beginning of the name of the folder for temporary files; programs that read a folder of parts leave it out."""
 
 
+class UserBlock(NamedTuple):
+    """Interactions of a block of users.
+
+    ``number`` is from 0 to ``n_blocks`` - 1. ``is_rated`` is True if a rating of any block is not 1.
+    """
+
+    number: int
+    n_blocks: int
+    data: Interactions
+    is_rated: bool
+
+
 def read_blocks(  # noqa: PLR0913  the options of `read_interactions`
     path: str | Path,
     requested: Mapping[str, Column | None],
@@ -35,7 +48,7 @@ def read_blocks(  # noqa: PLR0913  the options of `read_interactions`
     n_blocks: int | None = None,
     folder: Path | None = None,
     skip: Callable[[int], bool] | None = None,
-) -> Iterator[tuple[int, int, Interactions]]:
+) -> Iterator[UserBlock]:
     """Yield interactions in blocks of users: all rows of a user are in one block.
 
     Parameters
@@ -51,9 +64,8 @@ def read_blocks(  # noqa: PLR0913  the options of `read_interactions`
 
     Yields
     ------
-    tuple
-        Number of the block from 0, number of blocks, and the interactions of its users, whose ids have the same form
-        in all blocks. Blocks without users are left out.
+    UserBlock
+        A block with users, whose ids have the same form in all blocks. Blocks without users are left out.
     """
     asked = conditions(where)
     with errors_of(path, form.encoding), tempfile.TemporaryDirectory(dir=folder, prefix=ROOM) as home:
@@ -61,12 +73,21 @@ def read_blocks(  # noqa: PLR0913  the options of `read_interactions`
         n = n_blocks_of(parts) if n_blocks is None else n_blocks
         table = open_parts(parts, form, header=header, layout=chosen(layout, requested), asked=asked)
         if n == 1 and not (skip is not None and skip(0)):
-            yield 0, 1, interactions_of(table, requested, header, duplicates, missing)
+            data = interactions_of(table, requested, header, duplicates, missing)
+            yield UserBlock(0, 1, data, bool((data.matrix.data != 1).any()))
         if n == 1:
             return
         roles = roles_of(table, requested, header)
         user = roles.positions["user"]
-        blocks = sorted_into_blocks(table, roles.kinds, user, header=roles.has_names, n_blocks=n, folder=Path(home))
+        blocks = sorted_into_blocks(
+            table,
+            roles.kinds,
+            user,
+            roles.positions.get("rating"),
+            header=roles.has_names,
+            n_blocks=n,
+            folder=Path(home),
+        )
         for number, block in enumerate(blocks):
             if skip is not None and skip(number):
                 continue
@@ -76,7 +97,7 @@ def read_blocks(  # noqa: PLR0913  the options of `read_interactions`
                 continue
             finally:
                 block.path.unlink(missing_ok=True)
-            yield number, n, _with_one_form(data, block, user)
+            yield UserBlock(number, n, _with_one_form(data, block, user), block.is_rated)
 
 
 def _with_one_form(data: Interactions, block: BlockTable, user: int) -> Interactions:

@@ -44,6 +44,8 @@ class BlockTable:
         As in the table that the rows are from.
     integers
         True if all ids of a column of text are integers, by the column's position.
+    is_rated
+        True if a rating of any block is not 1.
     """
 
     path: Path
@@ -52,6 +54,7 @@ class BlockTable:
     typed: bool
     written: bool
     integers: Mapping[int, bool]
+    is_rated: bool
     remarks: list[str] = field(default_factory=list)
     described: Message = ("it is a block of users",)
     says_names: ClassVar[bool] = False
@@ -99,14 +102,14 @@ def _bytes_of(source: Source) -> int:
 
 
 def sorted_into_blocks(
-    table: Table, kinds: Mapping[int, Kind], user: int, *, header: bool, n_blocks: int, folder: Path
+    table: Table, kinds: Mapping[int, Kind], user: int, rating: int | None, *, header: bool, n_blocks: int, folder: Path
 ) -> list[BlockTable]:
     """Write the columns at these positions to a file for each block, and return the tables of the blocks.
 
     Parameters
     ----------
-    user
-        Position of the column of users, by which the rows are sorted.
+    user, rating
+        Position of the column of users, by which the rows are sorted, and of that of ratings, if there is one.
     folder
         Empty folder for the files.
     """
@@ -116,7 +119,7 @@ def sorted_into_blocks(
     with ExitStack() as stack:
         writers: list[Any] = []
         schema: Any = None
-        home = -1
+        home, is_rated = -1, False
         for columns in table.batches(read, header=header):
             batch = _arrow_of(columns, schema)
             if schema is None:
@@ -124,6 +127,7 @@ def sorted_into_blocks(
                 writers = [_writer(stack, path, schema) for path in paths]
             for position in kinds:
                 integers[position] = integers[position] and _are_integers(columns[position])
+            is_rated = is_rated or (rating is not None and _has_other_than_1(columns[rating]))
             blocks = _blocks_of(columns[user], n_blocks)
             home = max(home, int(blocks.max()))
             blocks[blocks < 0] = max(home, 0)  # rows without a user are with rows of users, as in a whole table
@@ -131,7 +135,15 @@ def sorted_into_blocks(
                 writers[block].write_table(batch.take(arrow().array(rows)), max_chunksize=ROWS)
         if schema is None:
             raise EmptyError("the table has no rows")
-    return [BlockTable(path, table.names, tuple(table.first), table.typed, table.written, integers) for path in paths]
+    return [
+        BlockTable(path, table.names, tuple(table.first), table.typed, table.written, integers, is_rated)
+        for path in paths
+    ]
+
+
+def _has_other_than_1(ratings: Series) -> bool:
+    values = ratings.cat.categories if isinstance(ratings.dtype, pd.CategoricalDtype) else ratings
+    return bool((pd.to_numeric(pd.Series(values), errors="coerce") != 1).any())
 
 
 def _writer(stack: ExitStack, path: Path, schema: Any) -> Any:

@@ -32,9 +32,10 @@ def check(path: Path, reading: Reading, n_blocks: int, folder: Path) -> list[Int
     """Check blocks against the interactions that are read at once, and return them."""
     expected = reading.read_file(path)
     read = list(reading.read_blocks(path, n_blocks=n_blocks, folder=folder))
-    blocks = [data for _, _, data in read]
-    assert [n for _, n, _ in read] == [n_blocks] * len(read)
-    assert [number for number, _, _ in read] == sorted({number for number, _, _ in read})
+    blocks = [block.data for block in read]
+    assert [block.n_blocks for block in read] == [n_blocks] * len(read)
+    assert [block.number for block in read] == sorted({block.number for block in read})
+    assert {block.is_rated for block in read} == {bool((expected.matrix.data != 1).any())}
     users = [user for data in blocks for user in data.users]
     assert len(users) == len(set(users)) == len(expected.users)
     assert set(users) == set(expected.users)
