@@ -18,9 +18,9 @@ from recsys_ae.data.readers.json_lines import JsonLines
 from recsys_ae.data.readers.lists.choice import FileLayout, chosen
 from recsys_ae.data.readers.lists.list_table import ListTable
 from recsys_ae.data.readers.parquet_table import ParquetTable
+from recsys_ae.data.readers.parts.part_errors import PartError
 from recsys_ae.data.readers.parts.parted_table import PartedTable
 from recsys_ae.data.readers.parts.places import Part, is_local_file, parts_of
-from recsys_ae.data.readers.parts.stored_kinds import PartError
 from recsys_ae.data.readers.parts.where import Condition, conditions
 from recsys_ae.data.readers.table import EmptyError, Table
 from recsys_ae.data.readers.text_format import Quote, TextFormat
@@ -208,7 +208,10 @@ def open_parts(
     """Open a table in one or several files, with the rows that fulfil the conditions."""
     if len(parts) == 1 and not parts[0].keys and not asked:
         return open_table(parts[0].source, form, header=header, layout=layout)
-    return PartedTable.of(parts, lambda part: open_table(part.source, form, header=header, layout=layout), asked)
+    table = PartedTable.of(parts, lambda part: open_table(part.source, form, header=header, layout=layout), asked)
+    if isinstance(table.head, TextTable) and layout == "auto":  # the other parts hold no lists either
+        return dataclasses.replace(table, open=lambda part: open_table(part.source, form, header=header))
+    return table
 
 
 def open_table(source: Source, form: TextFormat, *, header: bool | None = None, layout: FileLayout = "rows") -> Table:

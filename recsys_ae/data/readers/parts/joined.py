@@ -1,11 +1,26 @@
 """Columns of several parts as one column, with each distinct value stored once."""
 
-from collections.abc import Sequence
+from collections.abc import MutableMapping, Sequence
 
 import numpy as np
 import pandas as pd
 
 from recsys_ae.data.parsing import Series
+from recsys_ae.data.readers.table import arrow
+
+
+def joined_columns(parts: MutableMapping[int, list[Series]]) -> dict[int, Series]:
+    """Return the columns of all parts, without those that no part has; ``parts`` is emptied.
+
+    The parts of a column are freed before the next column is joined, so that no two columns are in memory twice.
+    """
+    found = {}
+    for position in list(parts):
+        if columns := parts.pop(position):
+            found[position] = joined(columns)
+            del columns
+            arrow().default_memory_pool().release_unused()
+    return found
 
 
 def joined(columns: Sequence[Series]) -> Series:

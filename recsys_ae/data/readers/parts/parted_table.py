@@ -2,18 +2,18 @@
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import NoReturn
 
 import numpy as np
 
 from recsys_ae.data.parsing import Series, listing
-from recsys_ae.data.readers.errors import errors_of
-from recsys_ae.data.readers.parts.joined import joined
+from recsys_ae.data.readers.parts.ahead import read_ahead
+from recsys_ae.data.readers.parts.joined import joined_columns
 from recsys_ae.data.readers.parts.keys import constant, may_hold
+from recsys_ae.data.readers.parts.part_errors import errors_in
 from recsys_ae.data.readers.parts.places import Part
-from recsys_ae.data.readers.parts.stored_kinds import PartError, StoredKinds
+from recsys_ae.data.readers.parts.stored_kinds import StoredKinds
 from recsys_ae.data.readers.parts.where import Condition, refuse_unknown
 from recsys_ae.data.readers.table import EmptyError, Kind, Table
 from recsys_ae.errors import DataError, Message
@@ -50,7 +50,7 @@ class PartedTable:
         if not remaining:
             raise DataError(f"none of the {len(parts):,} parts fulfils the condition {_shown(asked)}")
         for part in remaining:
-            with _errors_in(part):
+            with errors_in(part):
                 try:
                     head = open(part)
                 except EmptyError:
@@ -104,15 +104,22 @@ class PartedTable:
         collected: dict[int, list[Series]] = {position: [] for position in kinds}
         empty, n_rows, remarks = 0, 0, Counter[str]()
         stored = StoredKinds(names, is_checked=self.typed)
-        for part in self.parts:
-            with _errors_in(part):
+
+        def read(part: Part) -> tuple[Sequence[str], dict[int, Series]] | None:
+            with errors_in(part):
                 try:
                     table = self.open(part)
                     columns = self._columns(part, table, needed, header=header)
                 except EmptyError:
-                    empty += 1
-                    continue
-            remarks.update(table.remarks)
+                    return None
+                return table.remarks, columns
+
+        for part_read in read_ahead(read, self.parts):
+            if part_read is None:
+                empty += 1
+                continue
+            remarks.update(part_read[0])
+            columns = part_read[1]
             keep = self._fulfilled(columns, names)
             n_rows += len(keep)
             chosen = {position: columns[position] for position in kinds}
@@ -120,7 +127,7 @@ class PartedTable:
             for position, column in (chosen if keep.all() else _kept(chosen, keep)).items():
                 collected[position].append(column)
         self.remarks.extend(_of_parts(remarks, empty, len(self.parts)))
-        found = {position: joined(read) for position, read in collected.items() if read}
+        found = joined_columns(collected)
         if not found or not len(next(iter(found.values()))):
             raise EmptyError(f"none of the {n_rows:,} rows fulfils the condition {_shown(self.asked)}")
         if self.asked:
@@ -134,7 +141,7 @@ class PartedTable:
         needed = self._needed(names, kinds)
         stored = StoredKinds(names, is_checked=self.typed)
         for part in self.parts:
-            with _errors_in(part):
+            with errors_in(part):
                 try:
                     for columns in self._batches_of(part, self.open(part), needed, header=header):
                         keep = self._fulfilled(columns, names)
@@ -151,7 +158,7 @@ class PartedTable:
         Rows in messages are then those of the part.
         """
         for part in self.parts:
-            with _errors_in(part):
+            with errors_in(part):
                 try:
                     read(PartedTable([part], self.open, self.head, self.asked))
                 except EmptyError:
@@ -223,18 +230,6 @@ class PartedTable:
                 f"it has no column {name.strip()}, as {self.parts[0].name} has; its columns are: {listing(table.first)}"
             )
         return names.index(name.strip())
-
-
-@contextmanager
-def _errors_in(part: Part) -> Iterator[None]:
-    """Begin the messages of errors with the name of a part."""
-    try:
-        with errors_of(part.name, "utf-8"):
-            yield
-    except EmptyError:
-        raise
-    except DataError as error:
-        raise PartError(*error.parts) from error
 
 
 def _kept(columns: Mapping[int, Series], keep: np.ndarray) -> dict[int, Series]:

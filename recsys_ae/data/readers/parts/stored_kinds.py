@@ -5,11 +5,7 @@ from collections.abc import Mapping, Sequence
 import pandas as pd
 
 from recsys_ae.data.parsing import Series
-from recsys_ae.errors import DataError
-
-
-class PartError(DataError):
-    """An error whose message names the part, or that concerns the parts together."""
+from recsys_ae.data.readers.parts.part_errors import PartError
 
 
 class StoredKinds:
