@@ -26,7 +26,8 @@ from recsys_ae.nn.training.model import TrainableModel, TrainableSpec
 from recsys_ae.nn.training.optimizers import BatchOptimizer
 from recsys_ae.nn.training.schedules import Schedule
 from recsys_ae.nn.training.steps import Loss, Step
-from recsys_ae.spec.hyper import hp
+from recsys_ae.nn.training.trainable import TrainingSpec
+from recsys_ae.spec.hyper import hp, other_default
 
 LEAST_RIDGE = 1e-6
 """Smallest ridge of the equations, which keeps them solvable: the bias is not penalised, and l2 may be 0."""
@@ -40,7 +41,7 @@ class AutoRec(TrainableSpec):
     """
 
     feedback = "explicit"
-    presets: ClassVar[Presets] = {PAPER: {}}
+    presets: ClassVar[Presets] = {PAPER: {"l2": 300.0, "ema_decay": 0.0}}
 
     orientation: Literal["item", "user"] = hp(
         "item",
@@ -73,12 +74,13 @@ class AutoRec(TrainableSpec):
         search=("choice", ("constant", "linear", "cosine")),
     )
     l2: float = hp(
-        300.0,
+        100.0,
         "L2 penalty: l2 / 2 times the sum of all squared weights, without biases, is added to the sum of an epoch's "
         "squared errors",
         low=0,
         search=("log", 10, 1000),
     )
+    ema_decay: float = other_default(TrainingSpec, "ema_decay", 0.998)
     monitor: str = hp("rmse", "metric on the validation ratings that selects the epoch whose weights are saved")
 
     def batch_memory(self, shape: Shape) -> int:

@@ -18,7 +18,7 @@ from recsys_ae.nn.arithmetic import without_tf32
 from recsys_ae.nn.history import History
 from recsys_ae.nn.linear.cooccurrence import gram
 from recsys_ae.nn.linear.singular import right_singular
-from recsys_ae.nn.model import ALL, PAPER, Model, Presets, Shape, Spec, Validate
+from recsys_ae.nn.model import ALL, AUTO, PAPER, Auto, Model, Presets, Rules, Shape, Spec, Validate, known
 from recsys_ae.nn.rows import Rows
 from recsys_ae.nn.runtime import Run, free_memory
 from recsys_ae.spec.hyper import hp
@@ -44,9 +44,16 @@ OFTEN = 2
 class BSPM(Spec):
     """Hyper-parameters of BSPM; the preset ``"paper"`` has the authors' for Gowalla."""
 
+    rules: ClassVar[Rules] = {"latent": lambda stats: round(min(512, max(32, 0.2 * stats.interactions**0.5)))}
     presets: ClassVar[Presets] = {PAPER: {"latent": 448, "idl_beta": 0.2, "sharpening": 2.5}}
 
-    latent: int = hp(64, "number of singular vectors of the ideal low-pass filter", low=1, search=("log", 32, 1024))
+    latent: int | Auto = hp(
+        AUTO,
+        "number of singular vectors of the ideal low-pass filter; auto is 0.2 times the square root of the number of "
+        "interactions, at least 32 and at most 512",
+        low=1,
+        search=("log", 32, 1024),
+    )
     idl_beta: float = hp(
         0.3,
         "weight of the ideal low-pass filter, relative to the other blurring filter",
@@ -69,7 +76,8 @@ class BSPM(Spec):
 
     def operations(self, shape: Shape, nnz: int) -> float:
         """Return those of some ten products of the matrix with all singular vectors, and of making them orthogonal."""
-        return 10.0 * self.latent * (4.0 * nnz + 2.0 * (shape.n_rows + shape.width) * self.latent)
+        latent = known(self.latent)
+        return 10.0 * latent * (4.0 * nnz + 2.0 * (shape.n_rows + shape.width) * latent)
 
 
 class BSPMNetwork(Model):
@@ -93,8 +101,8 @@ class BSPMNetwork(Model):
         self.register_buffer("indices", torch.zeros(0, dtype=torch.int32))
         self.register_buffer("values", torch.zeros(0))
         self.register_buffer("roots", torch.zeros(shape.width))
-        self.register_buffer("singular", torch.zeros(spec.latent))
-        self.register_buffer("vectors", torch.zeros(shape.width, spec.latent))
+        self.register_buffer("singular", torch.zeros(known(spec.latent)))
+        self.register_buffer("vectors", torch.zeros(shape.width, known(spec.latent)))
         self._columns: Rows | None = None
         self._weights: Tensor | None = None
         self.register_load_state_dict_pre_hook(_make_room)  # type: ignore[no-untyped-call]
@@ -124,7 +132,7 @@ class BSPMNetwork(Model):
         self.indptr, self.indices, self.values = rows.indptr.clone(), rows.indices.clone(), values
         self._columns = self._weights = None
         graph, columns = self._graph()
-        self.singular, self.vectors = right_singular(graph, columns, self.spec.latent, run.generator())
+        self.singular, self.vectors = right_singular(graph, columns, known(self.spec.latent), run.generator())
         return History()
 
     def item_vectors(self) -> Tensor:

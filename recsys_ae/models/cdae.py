@@ -34,7 +34,7 @@ class CDAE(TrainableSpec):
     AdaGrad's steps shrink with the gradient, and Adam's do not, so Adam learns the vectors too.
     """
 
-    presets: ClassVar[Presets] = {PAPER: {"latent": 50, "patience": 0}}
+    presets: ClassVar[Presets] = {PAPER: {"latent": 50, "patience": 0, "ema_decay": 0.0}}
 
     latent: int = hp(200, "size of the code", low=1, search=("log", 16, 512))
     variant: Literal["m1", "m2", "m3", "m4"] = hp(
@@ -67,6 +67,7 @@ class CDAE(TrainableSpec):
     )
     lr: float = hp(1e-2, "learning rate of the optimizer", low=0, search=("log", 1e-3, 1e-1))
     patience: int = other_default(TrainingSpec, "patience", 8)
+    ema_decay: float = other_default(TrainingSpec, "ema_decay", 0.998)
 
     def batch_memory(self, shape: Shape) -> int:
         """Return 0: only the outputs at observed entries are computed."""

@@ -27,7 +27,7 @@ class ELSA(TrainableSpec):
     """Hyper-parameters of ELSA; ``relu`` follows its authors' package."""
 
     presets: ClassVar[Presets] = {
-        PAPER: {"latent": 800, "lr": 0.1, "epochs": 10, "patience": 0},
+        PAPER: {"latent": 800, "lr": 0.1, "epochs": 10, "patience": 0, "ema_decay": 0.0},
     }
 
     latent: int = hp(512, "size of an item's vector, which is the rank of the weights", low=1, search=("log", 64, 2048))
@@ -43,6 +43,7 @@ class ELSA(TrainableSpec):
     optimizer: Optimizer = hp("nadam", "optimizer of the weights; adam_norm_grad is Adam with gradients of norm 1")
     lr: float = hp(0.01, "learning rate of the optimizer", low=0, search=("log", 1e-3, 1))
     patience: int = other_default(TrainingSpec, "patience", 4)
+    ema_decay: float = other_default(TrainingSpec, "ema_decay", 0.998)
 
     def build(self, shape: Shape) -> "ELSANetwork":
         """Make the untrained network."""

@@ -59,6 +59,11 @@ class Stats:
         return float((self.items.astype(np.float64) ** 2).sum() / max(1, self.items.sum()))
 
     @property
+    def interactions(self) -> int:
+        """Number of interactions."""
+        return int(self._matrix.nnz)
+
+    @property
     def users_per_item(self) -> float:
         """Mean number of users of the items with any."""
         return float(self.items.sum() / max(1, np.count_nonzero(self.items)))

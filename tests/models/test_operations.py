@@ -1,9 +1,10 @@
 """Predicted number of operations of a fit."""
 
 import pytest
+from scipy import sparse
 
 from recsys_ae import models
-from recsys_ae.nn.model import Shape
+from recsys_ae.nn.model import Shape, Stats
 
 SMALL, LARGE = Shape(200, 100, 5), Shape(400, 300, 5)
 WITHOUT = {"blend", "content_knn", "popularity"}
@@ -11,7 +12,7 @@ WITHOUT = {"blend", "content_knn", "popularity"}
 
 @pytest.mark.parametrize("name", sorted(set(models.names()) - WITHOUT))
 def test_more_data_need_more_operations(name: str) -> None:
-    spec = models.spec_class(name)()
+    spec = models.spec_class(name)().resolved(Stats(sparse.random_array((200, 100), density=0.2, format="csr", rng=0)))
     assert 0 < spec.operations(SMALL, 4_000) < spec.operations(LARGE, 20_000)
 
 
