@@ -38,8 +38,8 @@ def k(help: str, section: str = OTHER) -> Option:
 
 REPEATABLE = "Repeat the option to join features by their ids."
 FEATURE_SOURCES = (
-    "a table (CSV, Parquet), a .npy, .npz or idx file, a folder of images, or a data set such as ml-1m or mnist. "
-    "Columns follow a colon: items.csv:year,budget, ml-1m:genres,plots."
+    "a table (CSV, Parquet; a file, a folder of parts, an address or -), a .npy, .npz or idx file, a folder of images, "
+    "or a data set such as ml-1m or mnist. Columns follow a colon: items.csv:year,budget, ml-1m:genres,plots."
 )
 
 

@@ -150,9 +150,10 @@ class ListsFolder:
         before = stored.get("made from")
         before = before if isinstance(before, dict) else {}
         names = [name for name in {**before, **self.identity} if before.get(name) != self.identity.get(name)]
+        changed = "other data" if names[0] == "data" else f"another {names[0]}"
         values = "" if names[0] in ("model", "data") else f": {before.get(names[0])}, not {self.identity.get(names[0])}"
         raise ArtefactError(
-            f"{self.path} holds lists that were made with another {names[0]}{values}; choose another folder, or pass "
+            f"{self.path} holds lists that were made with {changed}{values}; choose another folder, or pass "
             "--overwrite to replace them"
         )
 

@@ -172,15 +172,17 @@ def _rows(found: "np.ndarray | csr_matrix | None", rows: slice) -> "np.ndarray |
 def _data(request: Request) -> Any:
     """Return a fingerprint of the histories: of their content, or elsewhere of their names, sizes and times."""
     from recsys_ae.data.readers.cache import content_of  # noqa: PLC0415
+    from recsys_ae.data.readers.errors import errors_of  # noqa: PLC0415
     from recsys_ae.data.readers.parts.places import is_local_file, parts_of  # noqa: PLC0415
 
     if request.why_at_once is not None and request.histories is None:
         return request.model.notes.get("fingerprint")
-    parts = parts_of(request.place)
-    names = [part.name for part in parts]
-    if is_local_file(parts):
-        return [names, content_of([part.source.path for part in parts])]
-    return [names, *(_state(part) for part in parts)]
+    with errors_of(request.place, "utf-8"):
+        parts = parts_of(request.place)
+        names = [part.name for part in parts]
+        if is_local_file(parts):
+            return [names, content_of([part.source.path for part in parts])]
+        return [names, *(_state(part) for part in parts)]
 
 
 def _state(part: Any) -> Any:

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from recsys_ae.data.readers.parts.addresses import address_of
 from recsys_ae.data.readers.text_layout import not_text
 from recsys_ae.errors import DataError
 
@@ -19,7 +20,7 @@ DAMAGED = (EOFError, gzip.BadGzipFile, zlib.error, lzma.LZMAError, zipfile.BadZi
 @contextmanager
 def errors_of(path: str | Path, encoding: str) -> Iterator[None]:
     """Turn every error of reading a file into a `DataError` of one line that begins with its path."""
-    path = os.fsencode(path).decode("utf-8", "backslashreplace")  # names of files need not be UTF-8
+    path = address_of(os.fsencode(path).decode("utf-8", "backslashreplace"))  # names of files need not be UTF-8
     try:
         yield
     except DataError as error:

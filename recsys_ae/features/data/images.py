@@ -83,7 +83,7 @@ def _found(folder: Path) -> tuple[list[Path], list[str]]:
         files = {path.relative_to(folder): path for path in paths if not path.is_dir()}
     except OSError as error:
         raise DataError(f"{folder}: the folder cannot be read: {error.strerror or error}") from error
-    pictures = [short for short, path in files.items() if _is_picture(short) and path.is_file()]
+    pictures = [short for short, path in files.items() if is_picture(short) and path.is_file()]
     depth = min((len(short.parts) for short in pictures), default=1)
     used = [short for short in pictures if len(short.parts) == depth <= 2]
     unused = [short.as_posix() for short in files if short not in {*used}]
@@ -95,7 +95,7 @@ def _found(folder: Path) -> tuple[list[Path], list[str]]:
     return [files[short] for short in used], [remark] if unused else []
 
 
-def _is_picture(path: Path) -> bool:
+def is_picture(path: Path) -> bool:
     """Return True for the ending of a picture, unless the file or its folder is hidden or made by macOS."""
     return path.suffix.lower() in PICTURES and not any(part.startswith((".", "__MACOSX")) for part in path.parts)
 

@@ -5,10 +5,12 @@ from pathlib import Path
 
 from recsys_ae.data import named
 from recsys_ae.data.dataset_info import default_data_dir
+from recsys_ae.data.readers.parts.addresses import REMOTE
 from recsys_ae.errors import Argument, ConfigError, DataError, arguments_named, renamed
 from recsys_ae.features.data import images, movies, sequences
 from recsys_ae.features.data.arrays import read_array
 from recsys_ae.features.data.features import Features, joined
+from recsys_ae.features.data.table_places import has_tables
 from recsys_ae.features.data.tables import read_feature_table
 from recsys_ae.spec.hyper import nearest
 
@@ -30,8 +32,8 @@ def read_features(
     Parameters
     ----------
     source
-        ``FILE`` or ``NAME``, and after a colon the columns, separated by commas: a CSV or Parquet table
-        (``items.csv:year,budget``), ``npy`` or ``npz`` (``vectors.npz:plots``), an ``idx`` file, a folder of pictures;
+        ``FILE`` or ``NAME``, and after a colon the columns, separated by commas: a CSV or Parquet table, or the parts
+        of one in a folder, at an address or on standard input (``items.csv:year,budget``, ``items/``), ``npy`` or ``npz`` (``vectors.npz:plots``), an ``idx`` file, a folder of pictures;
         ``ml-1m:genres,year,plots``, with ``histories`` for sequences of ratings; ``mnist:test``.
     id
         Column of the ids in a table; the default is a usual name, else the first column.
@@ -47,7 +49,7 @@ def read_features(
         Number of last steps of a history that are used; the default is 50.
     """
     name, columns = divided(source)
-    has_pictures = Path(name).is_dir() and name not in (*images.NAMED, *named.names())
+    has_pictures = Path(name).is_dir() and name not in (*images.NAMED, *named.names()) and not has_tables(name)
     has_histories = columns == [HISTORIES] and name in named.names()
     _refuse_useless(source, "image_size", image_size, "a folder of pictures", useful=has_pictures)
     _refuse_useless(source, "history_steps", history_steps, f"NAME:{HISTORIES}", useful=has_histories)
@@ -61,6 +63,8 @@ def read_features(
     if has_pictures:
         with arguments_named(renamed({"size": "image_size"})):
             return images.read_image_folder(path, size=images.SIZE if image_size is None else image_size)
+    if has_tables(name):
+        return read_feature_table(name, columns, id=id, texts=texts, known=known)
     if not path.exists():
         if {"/", "\\", "."} & set(name):
             raise DataError(f"{path}: there is no such file")
@@ -85,7 +89,9 @@ def _refuse_columns(source: str, name: str, columns: Sequence[str]) -> None:
         most, kind = 1, "has one part, train or test"
     elif name not in named.names() and path.suffix.lower() in (".npy", ".npz"):
         most, kind = 1, "is read as one array"
-    elif name not in named.names() and (path.is_dir() or (path.is_file() and "idx3" in path.name)):
+    elif name not in named.names() and (
+        (path.is_dir() and not has_tables(name)) or (path.is_file() and "idx3" in path.name)
+    ):
         most, kind = 0, "has no columns to choose from"
     else:
         return
@@ -96,7 +102,7 @@ def _refuse_columns(source: str, name: str, columns: Sequence[str]) -> None:
 def divided(source: str) -> tuple[str, list[str]]:
     """Return the name and the columns of a source; a colon inside an existing path separates nothing."""
     name, colon, columns = source.rpartition(":")
-    if not colon or Path(source).exists():
+    if not colon or Path(source).exists() or (REMOTE.match(source) and "/" in columns):
         return source, []
     return name, [column.strip() for column in columns.split(",") if column.strip()]
 

@@ -38,14 +38,14 @@ class NamedTable(NamedTuple):
 
 
 def read_feature_table(
-    path: Path,
+    path: str | Path,
     columns: Sequence[str] = (),
     *,
     id: str | None = None,
     texts: Sequence[str] = (),
     known: Sequence[str] | None = None,
 ) -> Features:
-    """Read columns of a CSV or Parquet table; the default is all. Other arguments are those of `read_features`."""
+    """Read columns of a table in one or several files; the default is all. Other arguments are those of `read_features`."""
     table = read_named_table(path, id=id)
     for name in (*columns, *texts):
         if name not in table.names:
@@ -64,7 +64,7 @@ def read_feature_table(
     return joined(parts).noting(*remarks)
 
 
-def read_named_table(path: Path, *, id: str | None = None) -> NamedTable:
+def read_named_table(path: str | Path, *, id: str | None = None) -> NamedTable:
     """Read a table whose first line holds the names of its columns, and its ids, which must be present and different.
 
     Parameters
@@ -102,7 +102,7 @@ def _plain(name: str) -> str:
     return "".join(character for character in name.lower() if character.isalnum())
 
 
-def _of_numbers(path: Path, table: NamedTable, names: Sequence[str]) -> Features:
+def _of_numbers(path: str | Path, table: NamedTable, names: Sequence[str]) -> Features:
     if not names:
         raise DataError(f"{path}: there is no column besides the ids in {table.id!r}")
     values, remarks = np.empty((len(table.ids), len(names)), np.float32), list[str]()
@@ -120,7 +120,7 @@ def _of_numbers(path: Path, table: NamedTable, names: Sequence[str]) -> Features
         return Features(values, table.ids, pd.Index(names), remarks=noted)
 
 
-def _way_out(path: Path, table: NamedTable, names: Sequence[str], texts: str | None) -> Message:
+def _way_out(path: str | Path, table: NamedTable, names: Sequence[str], texts: str | None) -> Message:
     """Return what to do about columns that are not numeric, with an example of those that are; ``texts`` is a text."""
     usable = []
     for name in names:

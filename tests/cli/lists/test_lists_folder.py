@@ -2,9 +2,13 @@
 
 import json
 import os
+import re
+import resource
 import signal
 import subprocess
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -165,7 +169,7 @@ def test_changed_data_and_missing_parts_are_noticed(cli: Run, here: Path, histor
     assert cli(*words).code == 0
     pd.testing.assert_frame_equal(lists_in("lists"), before)
     (here / "mine" / "part-0.parquet").unlink()
-    assert "made with another data" in cli(*words).error
+    assert "made with other data" in cli(*words).error
     assert cli(*words, "--overwrite").code == 0
     assert not lists_in("lists").equals(before)
 
@@ -189,6 +193,53 @@ def test_a_damaged_manifest_is_one_line(cli: Run, here: Path, histories: Path, f
     for text in ("[", "{}", '{"blocks": {"0": {"parts": {"x": {"bytes": "y"}}}}}', "[" * 10_000):
         (here / "lists" / MANIFEST).write_text(text)
         assert f"lists/{MANIFEST} is damaged: " in cli(*words).error
+
+
+@pytest.mark.parametrize("place", ["none.csv", "none/*.csv", "none/"])
+def test_histories_that_are_not_there_are_named(cli: Run, fitted: Path, place: str) -> None:
+    error = cli("recommend", fitted, "--histories", place, "--out", "lists").error
+    assert error.startswith(f"Error: {place.rstrip('/')}: there is no such file")
+
+
+@pytest.mark.parametrize(
+    ("limit", "message"),
+    [
+        (100, r"cannot write lists/_manifest\.json: File too large"),
+        (3_000, r"the rows, sorted by user, cannot be written to \S+: .*; set TMPDIR to a larger folder"),
+    ],
+)
+def test_lists_go_on_after_the_disk_was_full(cli: Run, histories: Path, fitted: Path, limit: int, message: str) -> None:
+    words = ["recommend", fitted, "--histories", histories, "--k", "7", "--out", "lists"]
+    with files_up_to(limit):
+        full = cli(*words)
+    assert full.code == 1
+    assert re.fullmatch(rf"Error: (\S+: )?{message}", full.error)
+    assert cli(*words).code == 0
+    pd.testing.assert_frame_equal(lists_in("lists"), at_once(cli, fitted, "--histories", histories, "--k", "7"))
+
+
+def test_a_part_that_finds_the_disk_full_is_written_later(
+    cli: Run, histories: Path, fitted: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(user_blocks, "BLOCK_ROWS", 10_000)
+    words = ["recommend", fitted, "--histories", histories, "--k", "7", "--out", "lists"]
+    with files_up_to(3_000):
+        full = cli(*words)
+    assert full.error == "Error: cannot write lists/part-00000-000.parquet: File too large"
+    assert [path.name for path in Path("lists").iterdir()] == [MANIFEST]
+    assert cli(*words).code == 0
+    pd.testing.assert_frame_equal(lists_in("lists"), at_once(cli, fitted, "--histories", histories, "--k", "7"))
+
+
+@contextmanager
+def files_up_to(limit: int) -> Iterator[None]:
+    """Let the operating system limit the size of files, as a quota or a full disk does."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (limit, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
 @pytest.mark.parametrize("after", [0, 2])

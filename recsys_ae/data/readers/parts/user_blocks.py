@@ -5,8 +5,8 @@ its own. So the memory depends on the size of a block, not on the number of user
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -17,8 +17,9 @@ from recsys_ae.data.id_forms import normal_text
 from recsys_ae.data.parsing import Series
 from recsys_ae.data.readers.archives import Source
 from recsys_ae.data.readers.parquet_table import ParquetTable
+from recsys_ae.data.readers.parts.block_files import writing
 from recsys_ae.data.readers.parts.places import Part
-from recsys_ae.data.readers.table import ROWS, EmptyError, Kind, Table, arrow, series
+from recsys_ae.data.readers.table import EmptyError, Kind, Table, arrow, series
 from recsys_ae.data.readers.written_values import CANONICAL, MARKERS
 from recsys_ae.errors import DataError, Message
 
@@ -116,15 +117,15 @@ def sorted_into_blocks(
     read: Mapping[int, Kind] = kinds if table.typed else dict.fromkeys(kinds, "text")
     integers = dict.fromkeys(kinds, not table.typed)
     paths = [folder / f"{block:04}.arrow" for block in range(n_blocks)]
-    with ExitStack() as stack:
-        writers: list[Any] = []
-        schema: Any = None
-        home, is_rated = -1, False
-        for columns in table.batches(read, header=header):
+    batches = iter(table.batches(read, header=header))
+    first = next(batches, None)
+    if first is None:
+        raise EmptyError("the table has no rows")
+    schema = _arrow_of(first, None).schema
+    home, is_rated = -1, False
+    with writing(paths, schema) as write:
+        for columns in chain((first,), batches):
             batch = _arrow_of(columns, schema)
-            if schema is None:
-                schema = batch.schema
-                writers = [_writer(stack, path, schema) for path in paths]
             for position in kinds:
                 integers[position] = integers[position] and _are_integers(columns[position])
             is_rated = is_rated or (rating is not None and _has_other_than_1(columns[rating]))
@@ -132,9 +133,7 @@ def sorted_into_blocks(
             home = max(home, int(blocks.max()))
             blocks[blocks < 0] = max(home, 0)  # rows without a user are with rows of users, as in a whole table
             for block, rows in _rows_of_blocks(blocks, n_blocks):
-                writers[block].write_table(batch.take(arrow().array(rows)), max_chunksize=ROWS)
-        if schema is None:
-            raise EmptyError("the table has no rows")
+                write(block, batch.take(arrow().array(rows)))
     return [
         BlockTable(path, table.names, tuple(table.first), table.typed, table.written, integers, is_rated)
         for path in paths
@@ -144,11 +143,6 @@ def sorted_into_blocks(
 def _has_other_than_1(ratings: Series) -> bool:
     values = ratings.cat.categories if isinstance(ratings.dtype, pd.CategoricalDtype) else ratings
     return bool((pd.to_numeric(pd.Series(values), errors="coerce") != 1).any())
-
-
-def _writer(stack: ExitStack, path: Path, schema: Any) -> Any:
-    file = stack.enter_context(arrow().OSFile(str(path), "wb"))
-    return stack.enter_context(arrow("pyarrow.ipc").new_stream(file, schema))
 
 
 def _arrow_of(columns: Mapping[int, Series], schema: Any) -> Any:
