@@ -1,12 +1,16 @@
 """README: all command blocks and snippets run unchanged."""
 
+import contextlib
 import os
 import re
 import shlex
+import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
 
+import pandas as pd
 import pytest
 import torch
 
@@ -33,15 +37,29 @@ def desk(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "pairs.csv").write_text("user,item\n1,2\n3,4\n")
     rows = [f"{item},{item % 7},{item * item % 11},{'space' if item % 2 else 'cowboy'} movie\n" for item in range(64)]
     (folder / "movies.csv").write_text("movieId,length,budget,plot\n" + "".join(rows))
+    for day in range(1, 11):
+        part = folder / f"events/date=2026-02-{day:02}"
+        part.mkdir(parents=True)
+        events = [(f"u{user}", item, 4 + item % 2) for user in range(300) for item in range(user % 5, 60, 5)]
+        frame = pd.DataFrame(events[day - 1 :: 10], columns=["user", "item", "rating"])
+        frame.to_parquet(part / "part-0.parquet", index=False)
     return folder
 
 
 def run(command: str, folder: Path) -> str:
     environment = {**os.environ, "PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}"}
     shell = ["bash", "-euo", "pipefail", "-c", command]
-    result = subprocess.run(shell, cwd=folder, env=environment, capture_output=True, text=True, check=False)
-    assert result.returncode == 0, f"{command}\n{result.stdout}\n{result.stderr}"
-    return result.stdout
+    with subprocess.Popen(
+        shell, cwd=folder, env=environment, start_new_session=True,
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    ) as process:  # fmt: skip
+        try:
+            printed, errors = process.communicate(timeout=900)
+        finally:  # servers in the background end with the command
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+    assert process.returncode == 0, f"{command}\n{printed}\n{errors}"
+    return printed
 
 
 def test_the_first_screen_names_both_commands() -> None:
@@ -55,7 +73,14 @@ def test_the_first_screen_names_both_commands() -> None:
 def test_a_command_block_runs(block: str, desk: Path, request: pytest.FixtureRequest) -> None:
     if "ml-1m" in block:
         request.getfixturevalue("data_dir")
-    run(block.replace("--budget 10m", "--budget 20s"), desk)
+    if "curl" in block and shutil.which("curl") is None:
+        pytest.skip("curl is not installed")
+    printed = run(block.replace("--budget 10m", "--budget 20s"), desk)
+    if "invocations" in block:
+        assert '{"predictions": [{"user": "ann", "items": [' in printed
+        assert len(pd.read_parquet(desk / "shop-lists")) == 300 * 20
+    if "--gate" in block:
+        assert re.search("^(promoted|rejected|suspicious|ungated): ", printed, flags=re.MULTILINE)
 
 
 @pytest.mark.slow

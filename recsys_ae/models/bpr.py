@@ -17,7 +17,7 @@ from recsys_ae.errors import Argument, TrainingError
 from recsys_ae.models import _implicit
 from recsys_ae.nn.head import LinearHead
 from recsys_ae.nn.history import History
-from recsys_ae.nn.model import PAPER, Presets, Shape, Spec, Validate
+from recsys_ae.nn.model import AUTO, PAPER, Auto, Presets, Rules, Shape, Spec, Validate, known
 from recsys_ae.nn.rows import Rows
 from recsys_ae.nn.runtime import Run
 from recsys_ae.spec.hyper import hp
@@ -33,17 +33,28 @@ MOST_STEPS = 10_000
 class BPR(Spec):
     """Hyper-parameters of BPR; the preset ``"paper"`` has those of the published tables, for the paper has none."""
 
-    presets: ClassVar[Presets] = {PAPER: {"latent": 128, "l2": 0.005, "iterations": 50}}
+    rules: ClassVar[Rules] = {
+        "iterations": lambda stats: round(min(100, max(10, 45 * stats.items_per_user / max(1, stats.users_per_item)))),
+        "user_l2": lambda stats: round(min(0.3, max(0.02, 0.3 * (stats.items_per_user / 55) ** 2)), 3),
+    }
+    presets: ClassVar[Presets] = {
+        PAPER: {"latent": 128, "l2": 0.005, "lr": 0.05, "iterations": 50, "user_l2": 0.3},
+    }
 
     latent: int = hp(256, "number of factors of a user or an item", low=1, search=("log", 16, 512))
     l2: float = hp(0.01, "weight decay of the factors in each update", low=0, search=("log", 1e-4, 0.1))
-    lr: float = hp(0.05, "learning rate of the updates", low=0, search=("log", 5e-3, 0.2))
-    iterations: int = hp(
-        100, "number of updates, in multiples of the number of interactions", low=1, search=("int", 10, 200)
+    lr: float = hp(0.03, "learning rate of the updates", low=0, search=("log", 5e-3, 0.2))
+    iterations: int | Auto = hp(
+        AUTO,
+        "number of updates, in multiples of the number of interactions; auto is 45 times the ratio of the mean number "
+        "of items of a user to that of users of an item, at least 10 and at most 100",
+        low=1,
+        search=("int", 10, 200),
     )
-    user_l2: float = hp(
-        0.3,
-        "L2 penalty on a user's vector, added to the mean loss over the history",
+    user_l2: float | Auto = hp(
+        AUTO,
+        "L2 penalty on a user's vector, added to the mean loss over the history; auto is 0.3 times the square of the "
+        "mean number of items of a user, divided by 55, at least 0.02 and at most 0.3",
         low=1e-3,
         search=("log", 0.01, 1),
     )
@@ -54,7 +65,7 @@ class BPR(Spec):
 
     def operations(self, shape: Shape, nnz: int) -> float:
         """Return those of the updates; they are scattered in memory, so that each counts tenfold."""
-        return 120.0 * self.iterations * nnz * self.latent
+        return 120.0 * known(self.iterations) * nnz * self.latent
 
 
 class BPRNetwork(LinearHead):
@@ -80,7 +91,7 @@ class BPRNetwork(LinearHead):
         ln Σ exp is the variance of the item factors under the softmax, at most the square of their largest distance
         from a centre.
         """
-        factors, l2 = self.item_factors, self.spec.user_l2
+        factors, l2 = self.item_factors, known(self.spec.user_l2)
         present = (x.values != 0).to(factors.dtype)
         counts = x.with_values(present).sums().clamp_min(1)
         mean = x.with_values(present / counts[x.row_of_entry]).product(factors)
@@ -95,7 +106,7 @@ class BPRNetwork(LinearHead):
 
     def _search(self) -> tuple[float, float, int]:
         """Return L, √(L / λ) and the number of steps; raise if factors are so large that the search would not end."""
-        factors, l2 = self.item_factors, self.spec.user_l2
+        factors, l2 = self.item_factors, known(self.spec.user_l2)
         steepest = float((factors - factors.mean(dim=0)).square().sum(dim=1).max()) + l2
         root = math.sqrt(steepest / l2)
         if not -math.log(ACCURACY) * root <= MOST_STEPS:
@@ -124,12 +135,12 @@ class BPRNetwork(LinearHead):
             factors=spec.latent,
             learning_rate=spec.lr,
             regularization=spec.l2,
-            iterations=spec.iterations,
+            iterations=known(spec.iterations),
             num_threads=1,
             random_state=run.seed,
         )
         try:
-            report = _implicit.reporting(run, spec.iterations, len(rows))
+            report = _implicit.reporting(run, known(spec.iterations), len(rows))
             model.fit(_implicit.matrix(rows), show_progress=False, callback=report)
         except ModelFitError as error:
             raise TrainingError("the factors are not finite; lower ", Argument("lr", spec.lr)) from error
