@@ -65,7 +65,7 @@ def main() -> None:
 
 def fit(data_dir: str | None, chosen: dict[str, Any], fold: str, tracker: Tracker, *, select: bool) -> dict[str, Any]:
     """Fit one model; evaluate it on validation ratings with ``select``, otherwise on the test ratings."""
-    spec, run = AutoRec(**chosen), Run(seed=0, device="cpu", tracker=tracker)
+    spec, run = AutoRec.paper(**chosen), Run(seed=0, device="cpu", tracker=tracker)
     measured: dict[str, Any] = {"spec": flatten(spec), "fold": fold}
     if select:
         base, test = published(data_dir, fold)

@@ -67,7 +67,7 @@ def main() -> None:
 def fit(data: Interactions, chosen: dict[str, Any], seed: int, tracker: Tracker, *, select: bool) -> dict[str, Any]:
     """Fit one model; evaluate it on validation ratings with ``select``, otherwise on the test ratings of the seed."""
     split = split_ratings(data, test=0.1, valid=0.1 if select else 0, seed=seed)
-    spec = AutoRec(**chosen)
+    spec = AutoRec.paper(**chosen)
     model = Recommender(spec).fit(split.train, valid=split.valid, run=Run(seed=seed, device="cpu", tracker=tracker))
     measured: dict[str, Any] = {"spec": flatten(spec), "seed": seed, "split": split.fingerprint}
     measured |= {"seconds": model.metadata["seconds"], "threads": model.metadata["threads"], "history": model.history}

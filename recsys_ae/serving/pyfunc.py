@@ -2,6 +2,16 @@
 
 The folder holds data only. MLflow loads it by this module, which must be installed where it is loaded, so that nothing
 is unpickled and no code comes from the folder.
+
+In Spark, each row has a user and the list of their items, and gets lists of items and scores. Written for MLflow's
+interface, and not run, because Spark was not at hand::
+
+    kind = "items array<long>, scores array<double>"
+    top = mlflow.pyfunc.spark_udf(
+        spark, "models:/shop/1", result_type=kind, env_manager="local", params={"k": 20}
+    )
+    histories = events.groupBy("user").agg(collect_list("item").alias("items"))
+    lists = histories.select("user", top(struct("user", "items")).alias("list")).select("user", "list.*")
 """
 
 import json

@@ -12,7 +12,7 @@ from scipy.sparse import csr_matrix
 
 from recsys_ae import Recommender, Run, models
 from recsys_ae.errors import ConfigError
-from recsys_ae.models import EASE, EDLAE, Blend, Popularity
+from recsys_ae.models import BPR, BSPM, EASE, EDLAE, Blend, Popularity
 from recsys_ae.nn.model import AUTO, PAPER, Shape, Spec, Stats
 from recsys_ae.spec.hyper import alternatives, describe, flatten
 from recsys_ae.testing.blocks import training_data
@@ -106,6 +106,26 @@ def test_users_per_interaction_is_a_mean_over_interactions(rows: list[list[bool]
     counts = dense.sum(axis=0)
     slow = [counts[item] for _, item in zip(*np.nonzero(dense), strict=True)]
     assert Stats(csr_matrix(dense)).users_per_interaction == pytest.approx(np.mean(slow) if slow else 0.0)
+
+
+@pytest.mark.parametrize(
+    ("users", "items", "of_user", "latent", "iterations", "user_l2"),
+    [
+        (4, 3, 3, 32, 34, 0.02),  # few interactions
+        (400, 300, 100, 40, 34, 0.3),  # 40,000: 0.2 · 200; 45 · 100 / (400/3); long histories
+        (400, 1000, 25, 32, 100, 0.062),  # more items of a user than users of an item; 0.3 · (25/55)²
+        (2000, 50, 10, 32, 10, 0.02),  # many users of each item
+    ],
+)
+def test_rules_count_interactions_items_and_users(  # noqa: PLR0913  three counts and three values
+    users: int, items: int, of_user: int, latent: int, iterations: int, user_l2: float
+) -> None:
+    columns = (np.arange(users)[:, None] * of_user + np.arange(of_user)) % items
+    rows = np.repeat(np.arange(users), of_user)
+    stats = Stats(csr_matrix((np.ones(rows.size), (rows, columns.ravel())), shape=(users, items)))
+    assert BSPM().resolved(stats).latent == latent
+    found = BPR().resolved(stats)
+    assert (found.iterations, found.user_l2) == (iterations, user_l2)
 
 
 def test_the_saved_spec_holds_the_number(tmp_path: Path) -> None:
