@@ -117,7 +117,7 @@ def test_users_per_interaction_is_a_mean_over_interactions(rows: list[list[bool]
         (2000, 50, 10, 32, 10, 0.02),  # many users of each item
     ],
 )
-def test_rules_count_interactions_items_and_users(  # noqa: PLR0913  three counts and three values
+def test_rules_count_interactions_items_and_users(
     users: int, items: int, of_user: int, latent: int, iterations: int, user_l2: float
 ) -> None:
     columns = (np.arange(users)[:, None] * of_user + np.arange(of_user)) % items
