@@ -32,9 +32,10 @@ def read_features(
     Parameters
     ----------
     source
-        ``FILE`` or ``NAME``, and after a colon the columns, separated by commas: a CSV or Parquet table, or the parts
-        of one in a folder, at an address or on standard input (``items.csv:year,budget``, ``items/``), ``npy`` or ``npz`` (``vectors.npz:plots``), an ``idx`` file, a folder of pictures;
-        ``ml-1m:genres,year,plots``, with ``histories`` for sequences of ratings; ``mnist:test``.
+        ``FILE`` or ``NAME``, and after a colon the columns, separated by commas: a CSV or Parquet table
+        (``items.csv:year,budget``), also in parts, at an address or on standard input (``items/``, ``-``); ``npy`` or
+        ``npz`` (``vectors.npz:plots``), an ``idx`` file, a folder of pictures; ``ml-1m:genres,year,plots``, with
+        ``histories`` for sequences of ratings; ``mnist:test``.
     id
         Column of the ids in a table; the default is a usual name, else the first column.
     texts
@@ -63,17 +64,16 @@ def read_features(
     if has_pictures:
         with arguments_named(renamed({"size": "image_size"})):
             return images.read_image_folder(path, size=images.SIZE if image_size is None else image_size)
-    if has_tables(name):
-        return read_feature_table(name, columns, id=id, texts=texts, known=known)
-    if not path.exists():
+    is_table = has_tables(name)
+    if not is_table and not path.exists():
         if {"/", "\\", "."} & set(name):
             raise DataError(f"{path}: there is no such file")
         raise ConfigError(f"there is no data set or file {name!r}{nearest(name, (*named.names(), *images.NAMED))}")
-    if path.suffix.lower() in (".npy", ".npz"):
+    if not is_table and path.suffix.lower() in (".npy", ".npz"):
         return read_array(path, columns[0] if columns else None)
-    if "idx3" in path.name:
+    if not is_table and "idx3" in path.name:
         return images.read_idx(path, transposed="emnist" in path.name.lower())
-    return read_feature_table(path, columns, id=id, texts=texts, known=known)
+    return read_feature_table(name, columns, id=id, texts=texts, known=known)
 
 
 def _refuse_useless(source: str, name: str, value: int | None, kind: str, *, useful: bool) -> None:

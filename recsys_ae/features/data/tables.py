@@ -45,7 +45,7 @@ def read_feature_table(
     texts: Sequence[str] = (),
     known: Sequence[str] | None = None,
 ) -> Features:
-    """Read columns of a table in one or several files; the default is all. Other arguments are those of `read_features`."""
+    """Read columns of a table, in one or several files; the default is all. See `read_features`."""
     table = read_named_table(path, id=id)
     for name in (*columns, *texts):
         if name not in table.names:
