@@ -1,5 +1,6 @@
 """MLflow runs of fits, evaluations and studies; a failure of tracking is a warning at the end."""
 
+import importlib.util
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -8,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from recsys_ae.errors import MissingPackageError
+from recsys_ae.errors import ArtefactError, MissingPackageError
 
 from .display import note
 
@@ -53,8 +54,14 @@ class Tracking:
             return None
         return {"run_id": run_id} if "@" in uri else {"run_id": run_id, "uri": uri}
 
-    def warn(self) -> None:
-        """Print a warning about everything that did not reach the store."""
+    def warn(self, registered_name: str | None = None) -> None:
+        """Print a warning about everything that did not reach the store.
+
+        If the model had to be registered, raise an `ArtefactError` instead, since others wait for it.
+        """
+        if registered_name is not None and self.tracker.failures:
+            failures = "; ".join(self.tracker.failures)
+            raise ArtefactError(f"the model is saved, but --register {registered_name} failed: {failures}")
         _warn(self.tracker)
 
     def finish(self, model: "Recommender | FeatureEncoder", folder: Path, registered_name: str | None = None) -> None:
@@ -101,9 +108,13 @@ class Tracking:
 
 
 def refuse_register(settings: Mapping[str, Any]) -> None:
-    """Raise a usage error if a model is to be registered without tracking."""
-    if settings.get("register") is not None and not settings["track"]:
+    """Raise a usage error if a model is to be registered without tracking or without MLflow."""
+    if settings.get("register") is None:
+        return
+    if not settings["track"]:
         raise click.UsageError("--register needs tracking; leave out --no-track", click.get_current_context())
+    if importlib.util.find_spec("mlflow") is None:
+        raise MissingPackageError("--register needs the package mlflow: pip install mlflow")
 
 
 def log_data(tracker: "Tracker", data: "Interactions") -> None:

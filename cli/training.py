@@ -109,7 +109,7 @@ def _fit(task: Task, settings: Mapping[str, Any], out: Path) -> None:
         tracking.finish(model, out, settings.get("register"))
     feature_source.say(model.metadata.get("remarks", ()))
     task.show(model, out)
-    tracking.warn()
+    tracking.warn(settings.get("register"))
 
 
 def _checkpoint(settings: Mapping[str, Any], out: Path) -> "Checkpoint | None":

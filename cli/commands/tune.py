@@ -99,7 +99,7 @@ def command(**settings: Any) -> None:
         tracking.tracker.artefact(out / BEST)
         if settings["register"] is not None:
             tracking.register(best, settings["register"])
-    tracking.warn()
+    tracking.warn(settings["register"])
 
 
 def _refuse_wrong_numbers(settings: Mapping[str, Any]) -> None:
