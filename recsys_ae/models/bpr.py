@@ -3,7 +3,7 @@
 Rendle, Freudenthaler, Gantner, Schmidt-Thieme, "BPR: Bayesian Personalized Ranking from Implicit Feedback", UAI 2009.
 In implicit the negative items are drawn by popularity; the paper draws them uniformly.
 
-When to use: as a baseline; it is rarely the best.
+When to use: as a known baseline: never near the best, and hard to tune.
 """
 
 import math

@@ -5,7 +5,7 @@ grows with an item's popularity. At low rank it alternates between two factors u
 
 The discounts and the scaling are not in the paper; 0 turns them off.
 
-When to use: for the best single model; it fits in seconds, for up to about 30,000 items.
+When to use: first: in seconds the best or nearly the best single model, for up to about 30,000 items.
 """
 
 import dataclasses

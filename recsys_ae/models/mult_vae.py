@@ -2,7 +2,7 @@
 
 Liang, Krishnan, Hoffman, Jebara, "Variational Autoencoders for Collaborative Filtering", WWW 2018.
 
-When to use: for many users or a GPU; for a million items with sampled_items=5000.
+When to use: for few users, or many users on a GPU; for a million items with sampled_items=5000.
 """
 
 from dataclasses import dataclass
