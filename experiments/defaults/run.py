@@ -99,7 +99,7 @@ class Cells:
         return json.dumps([settings, *([self.budget, TRIALS] if kind == "tuned" else []), SEED], sort_keys=True)
 
     def _measured(self, kind: str, users: str, split: Split) -> dict[str, Any]:
-        spec, seconds = self._spec(kind, split)
+        spec, search = self._spec(kind, split)
         started = time.perf_counter()
         model = Recommender(spec).fit(split.train, valid=split.valid, run=self.run)
         fitted = time.perf_counter() - started
@@ -113,14 +113,14 @@ class Cells:
             "values": values.tolist(),
             "spec": model.spec.stored(),
             "fit seconds": fitted,
-            "search seconds": seconds,
+            **search,
         }
 
-    def _spec(self, kind: str, split: Split) -> tuple[Spec, float]:
-        """Return the settings, and the seconds of the search for them."""
+    def _spec(self, kind: str, split: Split) -> tuple[Spec, dict[str, float]]:
+        """Return the settings, and the seconds and the trials of the search for them."""
         spec = spec_class(self.model)
         if kind != "tuned":
-            return (spec.preset(PAPER) if kind == "paper" else spec()), 0.0
+            return (spec.preset(PAPER) if kind == "paper" else spec()), {}
         folder = self.out / "searches" / f"{self.name}-{self.model}"
         started = time.perf_counter()
         result = tune(
@@ -134,18 +134,22 @@ class Cells:
         )
         sign = -1 if smaller_is_better(self.metric) else 1
         best = max(result.trials, key=lambda trial: -np.inf if trial.value is None else sign * trial.value)
-        return best.proposal.spec(self.metric), time.perf_counter() - started
+        seconds = time.perf_counter() - started
+        return best.proposal.spec(self.metric), {"search seconds": seconds, "trials": len(result.trials)}
 
 
 def table(out: Path, users: str) -> str:
     """Return the table of what is measured, as Markdown."""
-    lines = ["| data set | model | tuned | default | paper | default loses | fit seconds |", "|---" * 7 + "|"]
+    names = ["data set", "model", "tuned", "trials", "default", "paper", "default loses", "fit seconds"]
+    lines = [f"| {' | '.join(names)} |", "|---" * len(names) + "|"]
     for name, model, cells in _measured(out, users):
-        texts = [f"{cells[kind]['mean']:.4f} ± {cells[kind]['standard error']:.4f}" for kind in ("tuned", *KINDS[:2])]
+        tuned, default, paper = (
+            f"{cells[kind]['mean']:.4f} ± {cells[kind]['standard error']:.4f}" for kind in ("tuned", "default", "paper")
+        )
         loss, error = loss_of(cells, metric_of(model))
         lines.append(
-            f"| {name} | {model} | {' | '.join(texts)} | {100 * loss:.1f} ± {100 * error:.1f} % "
-            f"| {cells['default']['fit seconds']:.1f} |"
+            f"| {name} | {model} | {tuned} | {cells['tuned']['trials']} | {default} | {paper} "
+            f"| {100 * loss:.1f} ± {100 * error:.1f} % | {cells['default']['fit seconds']:.1f} |"
         )
     return "\n".join(lines)
 
