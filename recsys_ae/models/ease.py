@@ -2,7 +2,7 @@
 
 Steck, "Embarrassingly Shallow Autoencoders for Sparse Data", WWW 2019.
 
-When to use: as a simpler EDLAE: one hyper-parameter, and up to 4 % less NDCG on natural data.
+When to use: as a simpler EDLAE: one hyper-parameter, and up to 5 % less NDCG on natural data.
 """
 
 from dataclasses import dataclass

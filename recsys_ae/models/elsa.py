@@ -2,7 +2,7 @@
 
 Vančura, Alves, Kasalický, Kordík, "Scalable Linear Shallow Autoencoder for Collaborative Filtering", RecSys 2022.
 
-When to use: like EDLAE, if items × items numbers do not fit in memory; best if histories are short and noisy.
+When to use: like EDLAE, if items × items numbers do not fit in memory; best on thinned ML-1M.
 """
 
 from dataclasses import dataclass

@@ -50,12 +50,14 @@ def read_features(
         Number of last steps of a history that are used; the default is 50.
     """
     name, columns = divided(source)
-    has_pictures = Path(name).is_dir() and name not in (*images.NAMED, *named.names()) and not has_tables(name)
+    is_named = name in (*images.NAMED, *named.names())
+    is_table = not is_named and has_tables(name)
+    has_pictures = Path(name).is_dir() and not is_named and not is_table
     has_histories = columns == [HISTORIES] and name in named.names()
     _refuse_useless(source, "image_size", image_size, "a folder of pictures", useful=has_pictures)
     _refuse_useless(source, "history_steps", history_steps, f"NAME:{HISTORIES}", useful=has_histories)
     folder = default_data_dir() if data_dir is None else data_dir
-    _refuse_columns(source, name, columns)
+    _refuse_columns(source, name, columns, is_table=is_table)
     if name in images.NAMED:
         return images.read_named_images(name, folder, *columns)
     if name in named.names():
@@ -64,7 +66,6 @@ def read_features(
     if has_pictures:
         with arguments_named(renamed({"size": "image_size"})):
             return images.read_image_folder(path, size=images.SIZE if image_size is None else image_size)
-    is_table = has_tables(name)
     if not is_table and not path.exists():
         if {"/", "\\", "."} & set(name):
             raise DataError(f"{path}: there is no such file")
@@ -82,16 +83,14 @@ def _refuse_useless(source: str, name: str, value: int | None, kind: str, *, use
         raise ConfigError(Argument(name, value), f" is for {kind}, which {source} is not; leave it out")
 
 
-def _refuse_columns(source: str, name: str, columns: Sequence[str]) -> None:
+def _refuse_columns(source: str, name: str, columns: Sequence[str], *, is_table: bool) -> None:
     """Raise if more columns are named after the colon than the source has a use for."""
     path = Path(name)
     if name in images.NAMED:
         most, kind = 1, "has one part, train or test"
     elif name not in named.names() and path.suffix.lower() in (".npy", ".npz"):
         most, kind = 1, "is read as one array"
-    elif name not in named.names() and (
-        (path.is_dir() and not has_tables(name)) or (path.is_file() and "idx3" in path.name)
-    ):
+    elif name not in named.names() and ((path.is_dir() and not is_table) or (path.is_file() and "idx3" in path.name)):
         most, kind = 0, "has no columns to choose from"
     else:
         return

@@ -12,7 +12,7 @@ from recsys_ae.data.readers.table import arrow
 def joined_columns(parts: MutableMapping[int, list[Series]]) -> dict[int, Series]:
     """Return the columns of all parts, without those that no part has; ``parts`` is emptied.
 
-    The parts of a column are freed before the next column is joined, so that no two columns are in memory twice.
+    The parts of a column are freed before the next column is joined, so that at most one column is in memory twice.
     """
     found = {}
     for position in list(parts):
