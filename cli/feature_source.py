@@ -1,10 +1,14 @@
 """Features from the options of a command, read in the same way for a fit and for an encoding."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from recsys_ae.errors import Argument, arguments_named
+
 from .display import note
+from .wording import as_text
 
 if TYPE_CHECKING:
     from recsys_ae.features.data.features import Features
@@ -33,7 +37,17 @@ def read_all(
     from recsys_ae.features.data.features import joined  # noqa: PLC0415
     from recsys_ae.features.data.read import read_features  # noqa: PLC0415
 
-    return joined([read_features(source, data_dir=data_dir, known=columns, **reading) for source in sources])
+    with nullcontext() if reading else arguments_named(_elsewhere):
+        return joined([read_features(source, data_dir=data_dir, known=columns, **reading) for source in sources])
+
+
+def _elsewhere(argument: Argument) -> Argument | str:
+    """Return how to set what a command that only uses features has no option for."""
+    if argument.name == "id":
+        return "the header item"
+    if argument.name == "texts":
+        return f"--text-columns {as_text(argument.value)} in recsys-ae pretrain and encode, and use their vectors here"
+    return argument
 
 
 def written(settings: Mapping[str, Any]) -> dict[str, Any]:

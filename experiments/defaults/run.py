@@ -58,7 +58,9 @@ def main(words: Sequence[str] | None = None) -> None:
             if name in RATED or metric_of(model) != "rmse":
                 cells = Cells(name, model, arguments.out, arguments.budget)
                 cells.measure(arguments.data_dir, on_test=arguments.test)
-    print(table(arguments.out, "test" if arguments.test else "valid"))
+    print(table(arguments.out))
+    if arguments.test:
+        print(f"\n{test_losses(arguments.out)}")
     print(f"\n{machine()}")
 
 
@@ -138,19 +140,33 @@ class Cells:
         return best.proposal.spec(self.metric), {"search seconds": seconds, "trials": len(result.trials)}
 
 
-def table(out: Path, users: str) -> str:
-    """Return the table of what is measured, as Markdown."""
+def table(out: Path) -> str:
+    """Return the table of the validation users, as Markdown."""
     names = ["data set", "model", "tuned", "trials", "default", "paper", "default loses", "fit seconds"]
     lines = [f"| {' | '.join(names)} |", "|---" * len(names) + "|"]
-    for name, model, cells in _measured(out, users):
+    for name, model, cells in _measured(out, "valid"):
         tuned, default, paper = (
             f"{cells[kind]['mean']:.4f} ± {cells[kind]['standard error']:.4f}" for kind in ("tuned", "default", "paper")
         )
         loss, error = loss_of(cells, metric_of(model))
         lines.append(
             f"| {name} | {model} | {tuned} | {cells['tuned']['trials']} | {default} | {paper} "
-            f"| {100 * loss:.1f} ± {100 * error:.1f} % | {cells['default']['fit seconds']:.1f} |"
+            f"| {_percent(loss)} ± {_percent(error)} % | {cells['default']['fit seconds']:.1f} |"
         )
+    return "\n".join(lines)
+
+
+def test_losses(out: Path) -> str:
+    """Return the losses of the defaults on the test users, as Markdown: a row for each model."""
+    cells = {}
+    for name, model, measurements in _measured(out, "test"):
+        loss, error = loss_of(measurements, metric_of(model))
+        cells[name, model] = f"{_percent(loss)} ± {_percent(error)}"
+    names = [name for name in NAMES if any(name == of for of, _ in cells)]
+    lines = [f"| default loses, %, test users | {' | '.join(names)} |", "|---" * (len(names) + 1) + "|"]
+    for model in MODELS:
+        if any(model == of for _, of in cells):
+            lines.append(f"| {model} | {' | '.join(cells.get((name, model), '') for name in names)} |")
     return "\n".join(lines)
 
 
@@ -160,6 +176,10 @@ def loss_of(cells: Mapping[str, Mapping[str, Any]], metric: str) -> tuple[float,
     sign = -1 if smaller_is_better(metric) else 1
     losses = sign * (tuned - default) / tuned.mean()
     return float(losses.mean()), float(losses.std(ddof=1) / np.sqrt(len(losses)))
+
+
+def _percent(share: float) -> str:
+    return f"{round(100 * share, 1) + 0.0:.1f}".replace("-", "\N{MINUS SIGN}")
 
 
 def _measured(out: Path, users: str) -> Iterator[tuple[str, str, dict[str, Any]]]:

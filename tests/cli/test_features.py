@@ -118,6 +118,25 @@ def test_what_is_wrong_with_a_table_is_said_in_the_words_of_the_options(
     assert said in outcome.error
 
 
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ("year,a\n1999,1\n2001,2\n1999,3\n", "set the header item to another column, or keep one row of each id"),
+        (
+            "item,title,a\n1,Up,3\n2,Heat,4\n",
+            "set --text-columns title in recsys-ae pretrain and encode, and use their vectors here; or read other",
+        ),
+    ],
+)
+def test_a_command_without_options_for_texts_and_ids_says_what_has_them(
+    cli: Run, here: Path, content: str, said: str
+) -> None:
+    (here / "own.csv").write_text(content)
+    outcome = cli("fit", "ease", "--data", "sample", "--item-features", "own.csv", "--out", "model", "--no-track")
+    assert outcome.code == 1
+    assert said in outcome.error
+
+
 def test_models_of_the_other_kind_are_refused(cli: Run, movies: Path, model: Path) -> None:
     source = ("--features", f"{movies}:length,budget")
     refused = cli("encode", model, *source, "--out", "v.csv").error

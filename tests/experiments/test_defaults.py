@@ -69,7 +69,12 @@ def test_test_users_are_looked_at_when_asked_for(
     assert "there is no model 'popularity-less'" in capsys.readouterr().err
     run.main(words[1:])
     assert not list(tmp_path.glob("*-test.json"))
+    assert "test users" not in capsys.readouterr().out
     run.main([*words[1:], "--test"])
+    cells = {kind: measured(tmp_path)[f"sample-item_knn-{kind}-test"] for kind in run.KINDS}
+    loss = 100 * run.loss_of(cells, "ndcg@100")[0]
+    printed = capsys.readouterr().out.replace("\N{MINUS SIGN}", "-")
+    assert f"test users | sample |\n|---|---|\n| item_knn | {round(loss, 1) + 0.0:.1f} ± " in printed
     tested = [cell for name, cell in measured(tmp_path).items() if name.endswith("-test")]
     assert [len(cell["values"]) for cell in tested] == [8, 8, 8]
 
