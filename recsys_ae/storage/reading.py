@@ -34,8 +34,7 @@ def read_folder(path: Path, read: Callable[[], Read]) -> Read:
     place = real(path)
     restore(place)
     for attempt in range(_TRIES):
-        with nullcontext() if attempt < _FREE_TRIES else locked(place.parent), _held(place):
-            before = _identity(place)
+        with nullcontext() if attempt < _FREE_TRIES else locked(place.parent), _held(place) as before:
             try:
                 result = read()
             except (ArtefactError, OSError):
@@ -63,11 +62,18 @@ def restore(path: Path) -> None:
 
 
 @contextmanager
-def _held(path: Path) -> Iterator[None]:
-    """Keep a folder open, so that no other one gets its number when it is deleted."""
-    descriptor = opened(path)
+def _held(path: Path) -> Iterator[tuple[int, int, int]]:
+    """Keep a folder open, so that no other one gets its number when it is deleted, and yield its identity.
+
+    The identity is that of the open folder: another process may replace it before its path is looked at.
+    """
+    for _ in range(_TRIES):
+        descriptor = opened(path)
+        identity = _identity(path) if descriptor is None else _seen(os.fstat(descriptor))
+        if descriptor is not None or identity[:2] == _MISSING:  # else it has just appeared, or may not be read
+            break
     try:
-        yield
+        yield identity
     finally:
         if descriptor is not None:
             os.close(descriptor)
@@ -76,8 +82,11 @@ def _held(path: Path) -> Iterator[None]:
 def _identity(place: Path) -> tuple[int, int, int]:
     """Return device, number and time of the latest change of a folder; if it is missing, the time of its parent."""
     with suppress(OSError):
-        status = place.stat()
-        return status.st_dev, status.st_ino, status.st_ctime_ns
+        return _seen(place.stat())
     with suppress(OSError):
         return *_MISSING, place.parent.stat().st_mtime_ns
     return *_MISSING, 0
+
+
+def _seen(status: os.stat_result) -> tuple[int, int, int]:
+    return status.st_dev, status.st_ino, status.st_ctime_ns

@@ -1,5 +1,6 @@
 """Reads of folders that are replaced meanwhile, and overwrites that were killed in the middle."""
 
+import os
 import threading
 import time
 from collections.abc import Callable
@@ -176,6 +177,34 @@ def test_a_folder_that_is_replaced_before_any_of_its_files_is_read_is_not_mixed(
     monkeypatch.setattr(artefact, "load_tensors", then_read(artefact.load_tensors))
     assert saved(tmp_path / "model") == 6
     assert len(replaced) == 5
+
+
+@pytest.mark.parametrize("at_first", [True, False], ids=["replaced", "made"])
+def test_what_is_read_is_held_also_if_it_appears_just_before(
+    at_first: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A folder that is not held may be deleted, and its number given to the next one, which would then be mixed in."""
+    if at_first:
+        save(tmp_path / "model", 1)
+    descriptors: list[int] = []
+
+    def opened(path: Path) -> int | None:
+        descriptor = locks.opened(path)
+        if not replaced:
+            replaced.append(path)
+            save(tmp_path / "model", 2)
+        descriptors.append(-1 if descriptor is None else descriptor)
+        return descriptor
+
+    def read() -> int:
+        held = [os.fstat(descriptor).st_ino for descriptor in descriptors[-1:] if descriptor >= 0]
+        reads.append(held == [(tmp_path / "model").stat().st_ino])
+        return saved_now(tmp_path / "model")
+
+    replaced, reads = list[Path](), list[bool]()
+    monkeypatch.setattr(reading, "opened", opened)
+    assert read_folder(tmp_path / "model", read) == 2
+    assert reads[-1]
 
 
 def test_a_folder_that_is_replaced_all_the_time_is_read_while_the_writers_wait(tmp_path: Path) -> None:
