@@ -20,20 +20,18 @@ demo: $(READY)  ## fit, evaluate and recommend on the embedded sample
 	@echo "  recsys-ae fit ease --data your-ratings.csv    # your own ratings"
 	@echo "  mlflow ui --backend-store-uri sqlite:///mlflow.db"
 
-quick: $(READY)  ## ruff, mypy, and the quick tests: under a minute on two cores
+quick: $(READY)  ## ruff, mypy, and the quick tests: about a minute on two cores
 	@$(MAKE) --no-print-directory --jobs=2 quick-files check quick-numbers
 
 quick-files: $(READY)
-	$(BIN)/pytest -m "not slow and not nightly" tests/spec tests/storage tests/compatibility tests/data \
-		--ignore=tests/data/test_download.py --ignore=tests/data/synthetic \
-		--ignore=tests/data/readers/test_read_generated.py --ignore=tests/data/readers/test_cache.py
+	OMP_NUM_THREADS=1 $(BIN)/pytest -m "not slow and not nightly" tests/spec tests/storage tests/compatibility tests/data
 
 quick-numbers: $(READY)
-	$(BIN)/pytest -m "not slow and not nightly" tests/nn tests/ranking tests/test_metrics.py \
+	OMP_NUM_THREADS=1 $(BIN)/pytest -m "not slow and not nightly" tests/nn tests/ranking tests/metrics \
 		tests/test_architecture.py tests/test_layout.py
 
 test: check  ## ruff, mypy --strict, pytest on all cores, with one thread each
-	OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses=auto --maxprocesses=4 --dist=loadfile
+	OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses=auto --maxprocesses=4 --dist=loadfile --no-loadscope-reorder
 
 nightly: $(READY)  ## tests that need minutes and gigabytes
 	$(BIN)/pytest -m nightly

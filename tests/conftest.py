@@ -1,23 +1,32 @@
 """Fixtures and marks for all tests."""
 
+import gc
 import os
-import re
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).parent.parent
-SLOW = set(re.findall(r"^\| `(tests/\S+\.py)` \| \d+ \|", (ROOT / "CONTRIBUTING.md").read_text("utf-8"), re.MULTILINE))
-"""Test files that CONTRIBUTING.md lists as slow."""
+LINES = (ROOT / "tests" / "slow_files.tsv").read_text("utf-8").splitlines()
+SECONDS = {ROOT / path: int(seconds) for seconds, path in (line.split("\t") for line in LINES)}
+"""Seconds of the test files that are slow; CONTRIBUTING.md says which."""
 
 
 @pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark the tests of slow files, before pytest selects tests by their marks."""
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Mark the tests of slow files, before pytest selects tests by their marks; on several cores they run first."""
     for item in items:
-        if item.path.is_relative_to(ROOT) and item.path.relative_to(ROOT).as_posix() in SLOW:
+        if item.path in SECONDS:
             item.add_marker(pytest.mark.slow)
+    if hasattr(config, "workerinput"):
+        items.sort(key=lambda item: -SECONDS.get(item.path, 0))
+
+
+def pytest_collection_finish() -> None:
+    """Exempt the collected tests from garbage collection: a command that fits collects before the training."""
+    gc.collect()
+    gc.freeze()
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:

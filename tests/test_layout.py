@@ -121,6 +121,12 @@ def test_the_page_names_only_files_that_exist() -> None:
     assert not [name for name in named if not (ROOT / name).exists()]
 
 
+@pytest.mark.parametrize("name", ["Makefile", "pyproject.toml", "CONTRIBUTING.md", "README.md", ".ci/run"])
+def test_paths_of_tests_that_a_file_names_exist(name: str) -> None:
+    named = re.findall(r"tests/[\w./-]*\w(?=[\s\"'`,)]|$)", (ROOT / name).read_text("utf-8"))
+    assert not [path for path in named if "NAME" not in path and not (ROOT / path).exists()]
+
+
 def test_slow_tests_are_listed_by_files_that_exist() -> None:
-    assert conftest.SLOW
-    assert not [name for name in conftest.SLOW if not (ROOT / name).is_file()]
+    assert conftest.SECONDS
+    assert not [path for path in conftest.SECONDS if not path.is_file()]

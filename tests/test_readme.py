@@ -68,7 +68,6 @@ def test_the_first_screen_names_both_commands() -> None:
     assert "make test" in first
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("block", [pytest.param(b, id=shlex.quote(b.split("\n")[0])) for b in blocks("bash")])
 def test_a_command_block_runs(block: str, desk: Path, request: pytest.FixtureRequest) -> None:
     if "ml-1m" in block:
@@ -83,7 +82,6 @@ def test_a_command_block_runs(block: str, desk: Path, request: pytest.FixtureReq
         assert re.search("^(promoted|rejected|suspicious|ungated): ", printed, flags=re.MULTILINE)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("block", blocks("python"))
 def test_a_snippet_runs(block: str, desk: Path) -> None:
     (desk / "snippet.py").write_text(block)
@@ -91,7 +89,6 @@ def test_a_snippet_runs(block: str, desk: Path) -> None:
     assert "ndcg@100" in run(f"{sys.executable} -W error snippet.py", desk)
 
 
-@pytest.mark.slow
 def test_the_command_line_and_python_give_the_same_model(desk: Path) -> None:
     command = next(block for block in blocks("bash") if "--out models/mine" in block).splitlines()[0]
     (desk / "snippet.py").write_text(blocks("python")[0])
@@ -105,7 +102,6 @@ def test_the_command_line_and_python_give_the_same_model(desk: Path) -> None:
         assert torch.equal(tensor, weights[name]), name
 
 
-@pytest.mark.slow
 def test_the_demo_runs_what_the_makefile_says(tmp_path: Path) -> None:
     plan = subprocess.run(
         ["make", "--dry-run", "--no-print-directory", "--assume-old", ".venv/.ready", "demo", f"BIN={BIN}"],

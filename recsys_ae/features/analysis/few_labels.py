@@ -17,6 +17,7 @@ from recsys_ae.features.nn.reconstruction import chunks
 from recsys_ae.features.nn.rows import FeatureRows
 from recsys_ae.nn.layers import flatten_recurrent
 from recsys_ae.nn.runtime import seeded
+from recsys_ae.nn.training.adam import Adam
 
 BATCH = 64
 
@@ -126,7 +127,7 @@ class _Tuned:
 
     def train(self, updates: int, lr: float, seed: int) -> None:
         parameters: list[Any] = [*self.head.parameters(), *self.network.parameters()]
-        optimiser = torch.optim.Adam(parameters, lr=lr)
+        optimiser = Adam([{"params": parameters, "weight_decay": 0.0}], lr)
         rng = np.random.default_rng(seed)
         for layer in self.network.modules():
             if isinstance(layer, nn.RNNBase):

@@ -16,6 +16,7 @@ from recsys_ae.features.analysis.generation import perturbed
 from recsys_ae.features.data.features import Features
 from recsys_ae.features.encoder import FeatureEncoder
 from recsys_ae.nn.runtime import seeded
+from recsys_ae.nn.training.adam import Adam
 
 Seen: TypeAlias = Literal["codes", "rows"]
 HIDDEN, BATCH, UPDATES, LR = 64, 256, 600, 3e-3
@@ -163,7 +164,7 @@ class _Verifier:
         values = torch.from_numpy(rows.astype(np.float32))
         with seeded(seed):
             self.network = nn.Sequential(nn.Linear(2 * rows.shape[1], HIDDEN), nn.ReLU(), nn.Linear(HIDDEN, 1))
-        optimiser = torch.optim.Adam(self.network.parameters(), lr=LR)
+        optimiser = Adam([{"params": list(self.network.parameters()), "weight_decay": 0.0}], LR)
         for a, b, same in zip(*(torch.split(torch.from_numpy(column), BATCH) for column in drawn), strict=True):
             optimiser.zero_grad()
             scores = self.network(_symmetric(values[a], values[b]))[:, 0]
