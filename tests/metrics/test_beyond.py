@@ -126,6 +126,21 @@ def test_a_list_by_hand() -> None:
     assert catalog.tail.tolist() == [False, False, *[True] * 7]
 
 
+def test_a_cut_off_counts_in_every_metric_and_training_data_change_no_accuracy() -> None:
+    train, lists, targets, histories = (
+        sparse([[0, 1], [0, 2], [0, 1], [0]]),
+        array([[1, 0, 2]]),
+        sparse([[0]]),
+        sparse([[0]]),
+    )
+    names = ["popularity@1", "popularity_lift@1", "ndcg@1", "ndcg@2"]
+    measured = per_user(lists, targets, names, catalog=Catalog(train), histories=histories)
+    assert measured["popularity@1"].tolist() == [0.5]
+    assert measured["popularity_lift@1"].tolist() == [-0.5]
+    accuracy = per_user(lists, targets, ["ndcg@1", "ndcg@2"])
+    assert {name: measured[name].tolist() for name in accuracy} == {name: accuracy[name].tolist() for name in accuracy}
+
+
 def test_lists_of_one_item_have_no_diversity_and_all_alike_have_none() -> None:
     train = sparse([[0, 1], [0, 1]])
     measured = per_user(array([[0], [0, 1]]), sparse([[1], [2]]), ["diversity@6"], catalog=Catalog(train))
@@ -152,6 +167,21 @@ def test_projections_have_nearly_the_cosines_of_the_columns() -> None:
     assert np.abs(vectors @ vectors.T - exact).max() < 0.35
     assert np.abs((vectors @ vectors.T - exact).mean()) < 0.05
     assert vectors[0] @ vectors[1] == pytest.approx(1, abs=1e-5)
+
+
+def test_up_to_128_users_the_cosines_are_exact() -> None:
+    dense = (np.random.default_rng(0).random((128, N_ITEMS)) < 0.3).astype(np.float32)
+    vectors = Catalog(csr_matrix(dense)).vectors
+    np.testing.assert_allclose(vectors, (dense / np.linalg.norm(dense, axis=0)).T, rtol=1e-6)
+
+
+def test_projections_use_every_user_and_are_the_same_every_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(metrics.catalog, "BLOCK", 100)
+    dense = np.zeros((2000, N_ITEMS), np.float32)
+    dense[0, 0] = dense[-1, 1] = dense[150, 2] = 1
+    vectors = Catalog(csr_matrix(dense)).vectors
+    np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), [1, 1, 1, 0, 0, 0, 0, 0, 0], rtol=1e-5)
+    np.testing.assert_array_equal(vectors, Catalog(csr_matrix(dense)).vectors)
 
 
 @pytest.mark.parametrize("name", [*BEYOND, "map_all@7"])
@@ -188,3 +218,8 @@ def test_an_item_that_all_lists_share_has_the_whole_index() -> None:
     assert measured == {"gini@1": 1.0, "coverage@1": 1 / N_ITEMS}
     everything = overall(np.arange(N_ITEMS)[:, None], N_ITEMS, ["gini@1", "coverage@1"])
     assert everything == {"gini@1": 0.0, "coverage@1": 1.0}
+
+
+def test_one_item_and_two_items() -> None:
+    assert overall(np.zeros((3, 1), int), 1, ["coverage@1", "gini@1"]) == {"coverage@1": 1.0, "gini@1": 0.0}
+    assert overall(np.array([[0], [0], [0], [1]]), 2, ["coverage@1", "gini@1"]) == {"coverage@1": 1.0, "gini@1": 0.5}
