@@ -179,6 +179,7 @@ def loss_of(cells: Mapping[str, Mapping[str, Any]], metric: str) -> tuple[float,
 
 
 def _percent(share: float) -> str:
+    """Return a share in percent with one digit; what rounds to zero has no sign."""
     return f"{round(100 * share, 1) + 0.0:.1f}".replace("-", "\N{MINUS SIGN}")
 
 
